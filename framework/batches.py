@@ -1,0 +1,69 @@
+"""Mini-batches for R runs: shuffled per seed and epoch, shared by the runs that share a seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from framework.dataset import Samples
+from framework.randomness import SeedGroups, stream
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs ``(R or 1, B, *shape)`` and targets ``(R or 1, B[, *target_shape])``."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Samples a run."""
+        return self.inputs.shape[1]
+
+
+class Batches:
+    """The training samples of R runs, epoch by epoch.
+
+    Args:
+        samples: the training split.
+        seeds: one seed a run; the order of an epoch depends on (seed, epoch) alone.
+        size: samples a batch; the last batch of an epoch is smaller where it does not divide.
+        shuffle: False keeps the samples' order in each epoch.
+        drop_last: leave out a smaller last batch.
+    """
+
+    def __init__(
+        self, samples: Samples, seeds: Sequence[int], size: int, *, shuffle: bool = True, drop_last: bool = False
+    ) -> None:
+        self._samples = samples
+        self._groups = SeedGroups(seeds)
+        self._size = size
+        self._shuffle = shuffle
+        count = len(samples) / size
+        self.per_epoch = math.floor(count) if drop_last else math.ceil(count)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of ``epoch`` (from 1)."""
+        orders = self._orders(epoch)
+        for start in range(0, self.per_epoch * self._size, self._size):
+            places = orders[:, start : start + self._size]
+            yield Batch(
+                self._groups.spread(self._samples.inputs[places]), self._groups.spread(self._samples.targets[places])
+            )
+
+    def _orders(self, epoch: int) -> np.ndarray:
+        n = len(self._samples)
+        if not self._shuffle:
+            return np.tile(np.arange(n), (len(self._groups.seeds), 1))
+        return np.stack([stream(seed, "order", epoch).permutation(n) for seed in self._groups.seeds])
+
+
+def chunks(samples: Samples, size: int) -> Iterator[Batch]:
+    """Yield all samples in order, at most ``size`` at a time, with a runs axis of 1 (every run sees the same)."""
+    for start in range(0, len(samples), size):
+        part = slice(start, start + size)
+        yield Batch(samples.inputs[None, part], samples.targets[None, part])

@@ -1,0 +1,38 @@
+"""Errors a user can meet, and the words that help them out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FrameworkError(Exception):
+    """Anything this project raises on purpose."""
+
+
+class InputError(FrameworkError, ValueError):
+    """The user asked for something that cannot be: a wrong name, type, range or file.
+
+    The message is one line that says what is wrong, where, and what to do. The command line prints it and
+    exits with code 2.
+    """
+
+
+class PluginError(FrameworkError):
+    """A plugin is broken, or two plugins claim one name. The message names the provider."""
+
+
+class TrackingError(FrameworkError):
+    """The tracking store could not be reached or written. The run's own journal is complete all the same."""
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:
+    """Return ``"; did you mean a, b?"`` for the known names closest to ``name``, or all names when few."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=most, cutoff=0.5)
+    if close:
+        return f"; did you mean {', '.join(close)}?"
+    if not known:
+        return ""
+    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f"; known: {shown}"

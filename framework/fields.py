@@ -1,0 +1,263 @@
+"""Typed, range-checked fields: what a plugin class declares once and everything else is derived from.
+
+A plugin writes ``lr: float = hyper(1e-3, above=0)``. From that one line follow the constructor's keyword, the
+Hydra option with its default, the range check with its message, the place in ``plugins`` and the tuning range.
+
+There are two families of fields. *Columns* (`hyper`) are numbers that may differ between the runs of one
+population: on an instance they are float64 arrays of shape ``(R, 1)``. *Structure* (everything else) is what
+all runs of a population share: on an instance it is a plain Python value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from framework.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Field:
+    """One declared setting: its default, its type and the values it accepts."""
+
+    default: Any
+    kind: str
+    column: bool = False
+    optional: bool = False
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+    choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    prior: str | None = None
+    search: tuple[float, float] | None = None
+    help: str = ""
+
+    def range(self) -> str:
+        """Return the accepted values in words, such as ``"> 0"`` or ``"in [0, 1)"``."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        low = self.above if self.above is not None else self.at_least
+        high = self.below if self.below is not None else self.at_most
+        if low is None and high is None:
+            text = {"flag": "true or false"}.get(self.kind, "any " + self.kind)
+        elif high is None:
+            text = f"{'>' if self.above is not None else '>='} {low:g}"
+        elif low is None:
+            text = f"{'<' if self.below is not None else '<='} {high:g}"
+        else:
+            left = "(" if self.above is not None else "["
+            right = ")" if self.below is not None else "]"
+            text = f"in {left}{low:g}, {high:g}{right}"
+        for word in self.words:
+            text += f", or {word}"
+        return text + (", or null" if self.optional else "")
+
+    def check(self, value: Any, where: str) -> Any:
+        """Return ``value`` as this field's type, or raise `InputError` naming ``where``, value and range."""
+        if value is None and self.optional:
+            return None
+        if isinstance(value, str) and value in self.words:
+            return value
+        return _CHECKS[self.kind](self, value, where)
+
+    def check_bounds(self, value: float, where: str) -> None:
+        """Raise `InputError` when ``value`` is not finite or outside the declared range."""
+        good = (
+            math.isfinite(value)
+            and (self.above is None or value > self.above)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.below is None or value < self.below)
+            and (self.at_most is None or value <= self.at_most)
+        )
+        if not good:
+            raise InputError(f"{where}={value:g} is out of range: it must be {self.range()}")
+
+
+def _refuse(field: Field, value: Any, where: str, expected: str) -> InputError:
+    also = "".join(f" or {word}" for word in field.words) + (" or null" if field.optional else "")
+    return InputError(f"{where}={value} is not {expected}{also}: it must be {field.range()}")
+
+
+def _check_number(field: Field, value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise _refuse(field, value, where, "a number")
+    field.check_bounds(float(value), where)
+    return float(value)
+
+
+def _check_integer(field: Field, value: Any, where: str) -> int:
+    whole = isinstance(value, int | np.integer) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
+        raise _refuse(field, value, where, "a whole number")
+    field.check_bounds(int(value), where)
+    return int(value)
+
+
+def _check_flag(field: Field, value: Any, where: str) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise _refuse(field, value, where, "true or false")
+    return bool(value)
+
+
+def _check_text(field: Field, value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise _refuse(field, value, where, "a text")
+    if field.choices and value not in field.choices:
+        raise InputError(f"{where}={value} is not known{nearest(value, field.choices)}")
+    return value
+
+
+def _check_integers(field: Field, value: Any, where: str) -> tuple[int, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise _refuse(field, value, where, "a list of whole numbers")
+    return tuple(_check_integer(field, item, f"{where}[{i}]") for i, item in enumerate(value))
+
+
+_CHECKS: dict[str, Callable[[Field, Any, str], Any]] = {
+    "number": _check_number,
+    "integer": _check_integer,
+    "flag": _check_flag,
+    "text": _check_text,
+    "integers": _check_integers,
+}
+
+
+def hyper(default: float, *, prior: str | None = None, search: tuple[float, float] | None = None, **bounds: Any) -> Any:
+    """A hyperparameter: a finite number that may differ between the runs of a population.
+
+    Args:
+        default: the value when nothing is set.
+        prior: how a tuner spaces values: ``"log"``, ``"log 1-x"`` or ``"linear"``.
+        search: the range a tuner looks in, ``(low, high)``.
+        **bounds: any of ``above``, ``at_least``, ``below``, ``at_most`` and ``help``.
+    """
+    return Field(float(default), "number", column=True, prior=prior, search=search, **bounds)
+
+
+def number(default: float | None, **rules: Any) -> Any:
+    """A finite number that is part of the structure: all runs of a population share it."""
+    return Field(None if default is None else float(default), "number", optional=default is None, **rules)
+
+
+def integer(default: int | str | None, *, words: tuple[str, ...] = (), **rules: Any) -> Any:
+    """A whole number, or one of ``words`` that stand for a number found later."""
+    return Field(default, "integer", optional=default is None, words=words, **rules)
+
+
+def flag(default: bool, **rules: Any) -> Any:
+    """True or false; in an update rule, a compile-time constant."""
+    return Field(default, "flag", **rules)
+
+
+def choice(default: str | None, choices: Sequence[str], **rules: Any) -> Any:
+    """One word out of ``choices``."""
+    return Field(default, "text", choices=tuple(choices), optional=default is None, **rules)
+
+
+def text(default: str | None, **rules: Any) -> Any:
+    """Any text, such as a path."""
+    return Field(default, "text", optional=default is None, **rules)
+
+
+def integers(default: Sequence[int], *, words: tuple[str, ...] = (), **rules: Any) -> Any:
+    """A list of whole numbers, each within the bounds, or one of ``words``."""
+    return Field(tuple(default), "integers", words=words, **rules)
+
+
+class Configurable:
+    """Something with declared fields: the base of all that a plugin can provide.
+
+    ``Adam(lr=0.01)`` is one run's Adam; ``Adam(lr=[0.01, 0.1])`` is a population of two. Columns of one value
+    broadcast over any number of runs.
+
+    Raises:
+        InputError: a field that is not declared, or a value of the wrong type or out of range.
+    """
+
+    fields: ClassVar[Mapping[str, Field]] = MappingProxyType({})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
+        cls.fields = MappingProxyType({**cls.fields, **own})
+
+    def __init__(self, **values: Any) -> None:
+        columns = {name: _as_column(cls_field, values[name]) for name, cls_field in self.fields.items() if name in values and cls_field.column}
+        runs = max((len(column) for column in columns.values()), default=1)
+        rows = [{**values, **{name: column[row % len(column)] for name, column in columns.items()}} for row in range(runs)]
+        self._settle([self.resolve(row) for row in rows])
+
+    def _settle(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.rows = tuple(dict(row) for row in rows)
+        for name, spec in self.fields.items():
+            if spec.column:
+                setattr(self, name, np.array([[row[name]] for row in rows], dtype=np.float64))
+            else:
+                setattr(self, name, rows[0][name])
+
+    @classmethod
+    def resolve(cls, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+        """Return every field's checked value, defaults filled in.
+
+        Args:
+            values: what the user set.
+            where: what the user calls this place, such as ``"optimizer"``; it leads every message.
+        """
+        prefix = f"{where}." if where else ""
+        for name in values:
+            if name not in cls.fields:
+                raise InputError(f"{prefix}{name}: {cls.label()} has no such field{nearest(name, cls.fields)}")
+        resolved = {
+            name: spec.check(values[name], prefix + name) if name in values else spec.default
+            for name, spec in cls.fields.items()
+        }
+        complaint = cls.constraints(resolved)
+        if complaint:
+            raise InputError(f"{prefix.rstrip('.') or cls.label()}: {complaint}")
+        return resolved
+
+    @classmethod
+    def stack(cls, rows: Sequence[Mapping[str, Any]], where: str = "") -> Self:
+        """Return one instance for R runs; their structure must be the same, their columns may differ."""
+        resolved = [cls.resolve(row, where) for row in rows]
+        for name, spec in cls.fields.items():
+            if not spec.column and any(row[name] != resolved[0][name] for row in resolved):
+                raise InputError(f"{where or cls.label()}.{name} differs between runs; it is structure and must not")
+        made = cls.__new__(cls)
+        made._settle(resolved)
+        return made
+
+    @classmethod
+    def constraints(cls, values: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with the fields taken together, or None."""
+        return None
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return each field's default."""
+        return {name: spec.default for name, spec in cls.fields.items()}
+
+    @classmethod
+    def label(cls) -> str:
+        """Return the name used in messages."""
+        return cls.__name__
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0].rstrip()
+
+
+def _as_column(spec: Field, value: Any) -> list[Any]:
+    if isinstance(value, np.ndarray):
+        return list(value.reshape(-1).tolist())
+    if isinstance(value, list | tuple):
+        return list(value)
+    return [value]

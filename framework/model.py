@@ -1,0 +1,106 @@
+"""A model: registered layers in a row, over flat buffers of parameters and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from framework.errors import InputError
+from framework.initializers import initialize
+from framework.layer import Layer, count
+from framework.parameters import Parameters, Shape
+from framework.randomness import Noise, SeedGroups
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the layer table."""
+
+    name: str
+    output_shape: Shape
+    parameters: int
+
+
+class Model:
+    """Layers in a row for R runs, their tensors in flat ``(R, size)`` buffers.
+
+    Args:
+        layers: pairs of a name (``"dense"``) and the layer; the model owns the layers from here on.
+        input_shape: shape of one sample.
+        seeds: one seed a run; initial weights and noise depend on it and on the tensor's name alone.
+        dtype: of parameters, gradients and activations.
+
+    Raises:
+        InputError: a layer cannot take what the one before it gives.
+    """
+
+    def __init__(self, layers: Sequence[tuple[str, Layer]], input_shape: Shape, seeds: Sequence[int], dtype: Any) -> None:
+        self.layers = [layer for _, layer in layers]
+        self.input_shape = input_shape
+        groups = SeedGroups(seeds)
+        weights, buffers, self.rows = {}, {}, []
+        for place, (kind, layer) in enumerate(layers, start=1):
+            name = f"{place}_{kind}"
+            output = _shape_after(layer, name, input_shape)
+            own = layer.weights(input_shape)
+            weights |= {f"{name}/{tensor}": weight for tensor, weight in own.items()}
+            buffers |= {f"{name}/{tensor}": buffer for tensor, buffer in layer.buffers(input_shape).items()}
+            self.rows.append(Row(name, output, count(own)))
+            layer.input_shape = input_shape
+            if layer.noisy:
+                layer.noise = Noise(groups, name)
+            input_shape = output
+        self.output_shape = input_shape
+        self.parameters = Parameters({name: weight.shape for name, weight in weights.items()}, len(seeds), dtype)
+        self.gradients = self.parameters.like()
+        self.buffers = Parameters({name: buffer.shape for name, buffer in buffers.items()}, len(seeds), dtype)
+        for name, weight in weights.items():
+            initialize(self.parameters.views[name], weight, name, groups)
+        for name, buffer in buffers.items():
+            self.buffers.views[name][...] = buffer.start
+        self._bind()
+
+    def _bind(self) -> None:
+        for row, layer in zip(self.rows, self.layers, strict=True):
+            layer.weight = _below(self.parameters, row.name)
+            layer.gradient = _below(self.gradients, row.name)
+            layer.buffer = _below(self.buffers, row.name)
+        trained = [place for place, row in enumerate(self.rows) if row.parameters]
+        self._first_trained = trained[0] if trained else len(self.layers)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Restart every noise stream for ``epoch``."""
+        for layer in self.layers:
+            if layer.noisy:
+                layer.noise.begin(epoch)
+
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
+        """Return predictions ``(R, B, *output_shape)`` for inputs ``(R or 1, B, *input_shape)``.
+
+        The result is valid until the next forward.
+        """
+        for layer in self.layers:
+            x = layer.forward(x, training=training)
+        runs = self.parameters.runs
+        return x if len(x) == runs else np.broadcast_to(x, (runs, *x.shape[1:]))
+
+    def backward(self, dy: np.ndarray) -> None:
+        """Fill the gradient buffer from the gradient of the last forward's predictions."""
+        flowing: np.ndarray | None = dy
+        for place in range(len(self.layers) - 1, self._first_trained - 1, -1):
+            assert flowing is not None
+            flowing = self.layers[place].backward(flowing, need_dx=place > self._first_trained)
+
+
+def _shape_after(layer: Layer, name: str, shape: Shape) -> Shape:
+    try:
+        return layer.output_shape(shape)
+    except InputError as error:
+        raise InputError(f"model layer {name}: {error}") from None
+
+
+def _below(tensors: Parameters, name: str) -> dict[str, np.ndarray]:
+    return {full.split("/", 1)[1]: view for full, view in tensors.views.items() if full.startswith(name + "/")}

@@ -1,0 +1,170 @@
+"""What an optimizer plugin subclasses: a formula and its hyperparameters; the core owns the loop.
+
+An elementwise rule is a pure function of numbers, written as in its paper::
+
+    class Momentum(ElementwiseOptimizer):
+        '''Momentum. v = beta v - lr g; p = p + v.'''
+        lr: float = hyper(0.01, above=0)
+        beta: float = hyper(0.9, at_least=0, below=1)
+        slots = dict(v=0)
+
+        def rule(p, g, v, *, lr, beta):
+            v = beta * v - lr * g
+            return p + v, v
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import FunctionType, SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from framework.errors import PluginError
+from framework.fields import Configurable
+from framework.kernels import apply_rule
+from framework.parameters import Parameters
+
+State = dict[str, np.ndarray]
+Columns = Mapping[str, np.ndarray]
+
+
+class Optimizer(Configurable, ABC):
+    """An update of the parameters from their gradients.
+
+    All state lives outside the object, in a plain dict of arrays with a leading runs axis, so that a checkpoint is
+    a dict of arrays. One object serves any number of steps.
+
+    Traits (class attributes that the rest of the project reads instead of asking for names):
+        elementwise: each parameter's update depends on that parameter's own numbers only.
+        own_step_size: the rule has no ``lr``; schedules cannot act on it.
+        warning: a line to show when this optimizer is used, or "".
+    """
+
+    elementwise: ClassVar[bool] = False
+    own_step_size: ClassVar[bool] = False
+    warning: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("coefficients", "rule"):  # authors write them as plain functions of numbers, without self
+            if isinstance(vars(cls).get(name), FunctionType):
+                setattr(cls, name, staticmethod(vars(cls)[name]))
+
+    @staticmethod
+    def coefficients(h: Any, t: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what the update needs of the hyperparameters at steps ``t``, in float64.
+
+        Args:
+            h: the hyperparameters by name, shape ``(R, 1)`` each; ``h.lr`` already includes the schedule and has
+                shape ``(T, R, 1)``.
+            t: step numbers from 1, shape ``(T, 1, 1)``.
+
+        Returns:
+            Arrays that broadcast to ``(T, R, 1)``. By default, each hyperparameter under its own name.
+        """
+        return dict(vars(h))
+
+    def table(self, steps: np.ndarray, factors: np.ndarray, dtype: Any) -> Columns:
+        """Return the coefficients of many steps at once, ``(T, R, 1)`` each, cast to the parameters' dtype.
+
+        Args:
+            steps: step numbers from 1, shape ``(T,)``.
+            factors: what the schedule multiplies lr with, shape ``(T, R, 1)`` or ``(T, 1, 1)``.
+        """
+        h = SimpleNamespace(**{name: getattr(self, name) for name, spec in self.fields.items() if spec.column})
+        if "lr" in self.fields:
+            h.lr = self.lr * factors  # type: ignore[attr-defined]
+        t = steps.reshape(-1, 1, 1)
+        shape = np.broadcast_shapes(factors.shape, (len(steps), len(self.rows), 1))
+        return {
+            name: np.ascontiguousarray(np.broadcast_to(value, shape).astype(dtype))
+            for name, value in type(self).coefficients(h, t).items()
+        }
+
+    @abstractmethod
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return the state before the first step: arrays with a leading runs axis."""
+
+    @abstractmethod
+    def step(self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns) -> None:
+        """Move ``parameters.flat`` in place; leave ``gradients`` as they are.
+
+        Args:
+            columns: this step's coefficients by name, shape ``(R, 1)`` each, in the parameters' dtype.
+        """
+
+
+@dataclass(frozen=True)
+class When:
+    """A slot that exists only where a flag is true."""
+
+    flag: str
+    start: float | str = 0
+
+
+def when(flag: str, start: float | str = 0) -> When:
+    """Declare a slot that is allocated only where ``flag`` is true; a rule gets None in its place otherwise."""
+    return When(flag, start)
+
+
+class ElementwiseOptimizer(Optimizer):
+    """An optimizer whose rule is a pure function of one parameter's numbers.
+
+    Attributes:
+        slots: state shaped like the parameters: a starting number, the name of the hyperparameter that holds it, or
+            `when`.
+        rule: ``rule(p, g, *slots, *, <coefficients and flags by name>)`` returns the new parameter and the new
+            slots, in the order of its arguments. It may use `framework.elementwise` and arithmetic; ``if`` only
+            on flags.
+    """
+
+    elementwise = True
+    slots: ClassVar[Mapping[str, float | str | When]] = {}
+    rule: ClassVar[Callable[..., Any]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "rule" in vars(cls):
+            _check_signature(cls)
+
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return one array shaped like ``parameters.flat`` for each slot in use."""
+        state = {}
+        for name, declared in self.slots.items():
+            start = declared.start if isinstance(declared, When) else declared
+            if isinstance(declared, When) and not getattr(self, declared.flag):
+                continue
+            state[name] = np.empty_like(parameters.flat)
+            state[name][...] = getattr(self, start) if isinstance(start, str) else start
+        return state
+
+    def step(self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns) -> None:
+        """Apply the rule to every parameter of every run."""
+        slots = [state.get(name) for name in self.slots]
+        apply_rule(type(self).rule, parameters.flat, gradients.flat, slots, self._keywords(columns))
+
+    def _keywords(self, columns: Columns) -> dict[str, Any]:
+        wanted = inspect_keywords(type(self).rule)
+        flags = {name: getattr(self, name) for name in wanted if name in self.fields and name not in columns}
+        return {**{name: columns[name] for name in wanted if name in columns}, **flags}
+
+
+def inspect_keywords(rule: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of a rule's keyword-only arguments."""
+    code = rule.__code__  # type: ignore[attr-defined]
+    return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+
+
+def _check_signature(cls: type[ElementwiseOptimizer]) -> None:
+    names = list(inspect.signature(cls.rule).parameters.values())
+    positional = [p.name for p in names if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    if positional[2:] != list(cls.slots):
+        raise PluginError(
+            f"{cls.__name__}.rule takes the state {positional[2:]} after the parameter and its gradient, "
+            f"but slots declares {list(cls.slots)}: make them the same, in the same order"
+        )

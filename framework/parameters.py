@@ -1,0 +1,51 @@
+"""Flat buffers of R runs, and named views into them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+class Parameters:
+    """The named tensors of R runs in one flat buffer.
+
+    Optimizers that work on numbers one by one use ``flat``; layers and per-tensor rules use the views. The runs
+    axis is outermost in memory, always: that is what keeps a run's bits the same in any population.
+
+    Attributes:
+        flat: shape ``(R, size)``.
+        views: for each name a view of shape ``(R, *shape)`` into ``flat``.
+        shapes: for each name the shape of one run's tensor.
+    """
+
+    def __init__(self, shapes: Mapping[str, Shape], runs: int, dtype: Any) -> None:
+        self.shapes = dict(shapes)
+        self.runs = runs
+        self.size = sum(math.prod(shape) for shape in self.shapes.values())
+        self.flat = np.zeros((runs, self.size), dtype=dtype)
+        self.views: dict[str, np.ndarray] = {}
+        self.slices: dict[str, slice] = {}
+        start = 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            self.slices[name] = slice(start, stop)
+            self.views[name] = self.flat[:, start:stop].reshape(runs, *shape)
+            start = stop
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The element type."""
+        return self.flat.dtype
+
+    def like(self) -> Parameters:
+        """Return zeros with the same names, shapes, runs and dtype."""
+        return Parameters(self.shapes, self.runs, self.dtype)
+
+    def row(self, run: int) -> dict[str, np.ndarray]:
+        """Return copies of one run's tensors by name."""
+        return {name: view[run].copy() for name, view in self.views.items()}

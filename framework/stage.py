@@ -1,0 +1,43 @@
+"""What a stage subclasses: a small transformation around the optimizer's rule (clip, then rule, then average)."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import ClassVar
+
+import numpy as np
+
+from framework.fields import Configurable
+from framework.parameters import Parameters
+
+State = dict[str, np.ndarray]
+
+
+class Stage(Configurable, ABC):
+    """One link of the chain around the rule. Stages run in the order the user names them.
+
+    A stage overrides `before`, `after` or both. Columns (fields made with ``hyper``) have shape ``(R, 1)``; a stage
+    works per run, never across the runs axis.
+
+    Attributes:
+        needs_lr: the stage uses the learning rate, so the optimizer must have one.
+    """
+
+    needs_lr: ClassVar[bool] = False
+
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return the state before the first step: arrays with a leading runs axis."""
+        return {}
+
+    def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Change ``gradients`` (or ``parameters``) in place before the rule sees them.
+
+        Args:
+            parameters: values of the R runs, ``flat`` of shape ``(R, size)``.
+            gradients: as ``parameters``.
+            state: this stage's own arrays, changed in place.
+            lr: this step's learning rate, schedule included, shape ``(R, 1)``, in the parameters' dtype.
+        """
+
+    def after(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Change ``parameters`` in place after the rule moved them. Arguments as in `before`."""

@@ -1,0 +1,116 @@
+"""One optimizer step as a chain: stages before, the rule, stages after, with the schedule's learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from framework.errors import InputError
+from framework.optimizer import Optimizer
+from framework.parameters import Parameters
+from framework.schedule import Schedule
+from framework.stage import Stage
+
+TABLE = 512
+"""Steps whose coefficients are computed at once: enough to hide the cost, little to hold."""
+
+
+class Update:
+    """Moves the parameters of R runs, one step a call.
+
+    Attributes:
+        state: every array the chain carries from step to step, by name, each with a leading runs axis. Together
+            with the step number it is all that a checkpoint needs.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        parameters: Parameters,
+        gradients: Parameters,
+        *,
+        schedule: Schedule,
+        stages: Sequence[Stage] = (),
+        total: int | None = None,
+    ) -> None:
+        self.optimizer = optimizer
+        self.parameters = parameters
+        self.gradients = gradients
+        self._schedule = schedule
+        self._stages = list(stages)
+        self._total = total
+        self._check_lr()
+        runs = parameters.runs
+        self._rule_state = optimizer.initial_state(parameters)
+        self._stage_states = [stage.initial_state(parameters) for stage in self._stages]
+        self._schedule_state = schedule.initial_state(runs)
+        self._scale = np.ones((runs, 1))
+        self._first = 0
+        self._length = 0
+
+    def _check_lr(self) -> None:
+        if "lr" in self.optimizer.fields:
+            return
+        name = self.optimizer.label()
+        for stage in self._stages:
+            if stage.needs_lr:
+                raise InputError(f"stages: {stage.label()} needs a learning rate and optimizer {name} has none")
+        if self._schedule.factors(np.array([1, 2]), self._total or 1_000_000).tolist() != [[[1.0]], [[1.0]]]:
+            raise InputError(f"schedule: optimizer {name} has no learning rate that a schedule could act on")
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """Return every array of the chain by name; changing one in place changes the chain."""
+        named = {f"rule/{name}": array for name, array in self._rule_state.items()}
+        for place, held in enumerate(self._stage_states):
+            named |= {f"stage{place}/{name}": array for name, array in held.items()}
+        named |= {f"schedule/{name}": array for name, array in self._schedule_state.items()}
+        return {**named, "schedule_scale": self._scale}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what `state` of another chain of the same structure returned."""
+        own = self.state
+        if own.keys() != state.keys():
+            raise InputError(f"this state has {sorted(state)}; the chain needs {sorted(own)}")
+        for name, array in own.items():
+            array[...] = state[name]
+        self._length = 0
+
+    def step(self, t: int) -> None:
+        """Take step ``t`` (from 1): read the gradients, move the parameters in place."""
+        if not self._first <= t < self._first + self._length:
+            self._fill(t)
+        at = t - self._first
+        lr = self._lr[at]
+        for stage, held in zip(self._stages, self._stage_states, strict=True):
+            stage.before(self.parameters, self.gradients, held, lr)
+        columns = {name: rows[at] for name, rows in self._table.items()}
+        self.optimizer.step(self.parameters, self.gradients, self._rule_state, columns)
+        for stage, held in zip(self._stages, self._stage_states, strict=True):
+            stage.after(self.parameters, self.gradients, held, lr)
+
+    def observe(self, val_loss: np.ndarray) -> None:
+        """Tell a schedule that watches it the epoch's validation losses, shape ``(R,)``."""
+        scale = self._schedule.observe(self._schedule_state, val_loss)
+        if scale is not None:
+            self._scale[...] = scale
+            self._length = 0
+
+    def lr(self, t: int) -> np.ndarray | None:
+        """Return the learning rates at step ``t``, schedule included, shape ``(R,)``; None without one."""
+        if "lr" not in self.optimizer.fields:
+            return None
+        factors = self._schedule.factors(np.array([t]), self._total) * self._scale
+        return np.broadcast_to((self.optimizer.lr * factors)[0, :, 0], (self.parameters.runs,))  # type: ignore[attr-defined]
+
+    def _fill(self, t: int) -> None:
+        length = TABLE if self._total is None else max(1, min(TABLE, self._total - t + 1))
+        steps = np.arange(t, t + length)
+        factors = self._schedule.factors(steps, self._total) * self._scale
+        dtype = self.parameters.dtype
+        self._table = self.optimizer.table(steps, factors, dtype)
+        lr = getattr(self.optimizer, "lr", None)
+        shape = (length, self.parameters.runs, 1)
+        self._lr = np.broadcast_to(np.zeros(()) if lr is None else lr * factors, shape).astype(dtype)
+        self._first, self._length = t, length
