@@ -1,0 +1,47 @@
+"""A workbench for neural-network optimizers: write a rule, compare it fairly, read the result in MLflow."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+DISTRIBUTION = "optimizer-workbench"
+
+_HOMES = {
+    "framework.api": ("load", "names", "run", "sweep"),
+    "framework.tracing": ("trace",),
+    "framework.fields": ("choice", "flag", "hyper", "integer", "integers", "number", "text"),
+    "framework.optimizer": ("ElementwiseOptimizer", "Optimizer", "when"),
+    "framework.layer": ("Buffer", "Layer", "Weight"),
+    "framework.loss": ("Loss", "as_labels", "as_values"),
+    "framework.metric": ("Metric",),
+    "framework.schedule": ("Schedule",),
+    "framework.stage": ("Stage",),
+    "framework.dataset": ("Dataset", "Raw", "Samples"),
+    "framework.randomness": ("stream",),
+    "framework.errors": ("InputError",),
+    "framework.hookspecs": ("hookimpl",),
+    "framework.specs": (
+        "DatasetSpec",
+        "LayerSpec",
+        "LossSpec",
+        "MetricSpec",
+        "OptimizerSpec",
+        "ScheduleSpec",
+        "StageSpec",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - every public name, each imported on first use to keep commands quick
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'framework' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,94 @@
+"""A model's list of layers as a config writes it -> layer names and fields, one entry a layer.
+
+Three conveniences, so that short configs stay short: a bare name is a layer with its defaults; ``activation: relu`` in a layer puts that
+activation behind it; a list where a layer takes one value repeats the layer, once for each entry. The words
+``outputs`` in ``units`` and ``shape`` stand for the data set's target shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from framework.errors import InputError
+from framework.layer import Layer
+from framework.parameters import Shape
+from framework.registry import find
+
+LayerConfig = tuple[str, dict[str, Any]]
+
+
+def expand(items: Any, target_shape: Shape) -> list[LayerConfig]:
+    """Return ``(layer name, checked fields)`` for each layer.
+
+    Args:
+        items: the config's list: names, or mappings with ``layer: name`` and the layer's fields.
+        target_shape: shape of one sample's target; what the word ``outputs`` stands for.
+
+    Raises:
+        InputError: an unknown layer or field, a value out of range, or not a list of layers at all.
+    """
+    if not isinstance(items, Sequence) or isinstance(items, str) or not items:
+        raise InputError("model.layers must be a list of layers, such as [flatten, {layer: dense, units: outputs}]")
+    layers: list[LayerConfig] = []
+    for place, item in enumerate(items):
+        where = f"model.layers[{place}]"
+        name, fields = _name_and_fields(item, where)
+        cls = find_layer(name, where)
+        activation = fields.pop("activation", None) if "activation" not in cls.fields else None
+        for single in _repeated(cls, fields):
+            layers.append((name, cls.resolve(_replace_words(single, target_shape), where)))
+            if activation not in (None, "linear"):
+                layers.append((str(activation), find_layer(str(activation), where).resolve({}, where)))
+    return layers
+
+
+def build(layers: Sequence[Sequence[LayerConfig]]) -> list[tuple[str, Layer]]:
+    """Return layer objects for R runs from R lists of one structure (columns may differ)."""
+    built = []
+    for same in zip(*layers, strict=True):
+        name = same[0][0]
+        cls = find_layer(name, "model.layers")
+        built.append((name, cls.stack([fields for _, fields in same], f"model layer {name}")))
+    return built
+
+
+def find_layer(name: str, where: str) -> type[Layer]:
+    """Return the layer class of a name; the error says where the name stood."""
+    try:
+        return find("layer", name).cls  # type: ignore[return-value] - LayerSpec has checked the class
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _name_and_fields(item: Any, where: str) -> tuple[str, dict[str, Any]]:
+    if isinstance(item, str):
+        return item, {}
+    if isinstance(item, Mapping) and isinstance(item.get("layer"), str):
+        fields = dict(item)
+        return fields.pop("layer"), fields
+    raise InputError(f"{where}={item} is not a layer: write its name, or a mapping with layer: NAME and its fields")
+
+
+def _repeated(cls: type[Layer], fields: dict[str, Any]) -> list[dict[str, Any]]:
+    lists = {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, list | tuple) and name in cls.fields and cls.fields[name].kind != "integers"
+    }
+    if not lists:
+        return [fields]
+    if len({len(value) for value in lists.values()}) != 1:
+        raise InputError(f"{', '.join(lists)}: lists that repeat a layer must have one length")
+    names = list(lists)
+    return [{**fields, **dict(zip(names, values, strict=True))} for values in zip(*lists.values(), strict=True)]
+
+
+def _replace_words(fields: dict[str, Any], target_shape: Shape) -> dict[str, Any]:
+    replaced = dict(fields)
+    if replaced.get("units") == "outputs":
+        replaced["units"] = math.prod(target_shape)
+    if replaced.get("shape") == "outputs":
+        replaced["shape"] = list(target_shape)
+    return replaced

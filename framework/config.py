@@ -1,0 +1,150 @@
+"""Registered plugins -> Hydra's config groups; a composed config -> one checked, plain configuration.
+
+Hydra composes; it does not judge. Types, ranges, unknown keys and NaN are checked here against the fields that the classes
+declare, so that a wrong value gets one line that says what, where and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from framework import architecture
+from framework.errors import InputError, nearest
+from framework.fields import Configurable, flag, text
+from framework.population import Config, metrics_for
+from framework.registry import Registry, find
+from framework.settings import Settings
+
+SECTIONS = ("dataset", "loss", "optimizer", "schedule")
+"""The sections that hold one plugin each: its name and its fields."""
+
+
+class Tracking(Configurable):
+    """Where runs are recorded beside their own folders."""
+
+    enabled: bool = flag(True, help="send runs to MLflow")
+    uri: str | None = text(None, help="an MLflow tracking URI; default MLFLOW_TRACKING_URI, else ./mlflow.db")
+    experiment: str | None = text(None, help="default MLFLOW_EXPERIMENT_NAME, else framework")
+
+
+class Display(Configurable):
+    """What is shown while a run trains."""
+
+    progress: bool = flag(True, help="a progress bar, when the output is a terminal")
+
+
+OUTSIDE = ("tracking", "tags", *Display.fields)
+"""Keys that say how a run is shown and stored; they are no part of what it computes."""
+
+
+def conf_folder() -> Path:
+    """Return the folder of config groups: inside the installed package, or beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    return here / "conf" if (here / "conf").is_dir() else here.parent / "conf"
+
+
+def register(registry: Registry) -> None:
+    """Offer every registered plugin and the settings' defaults to Hydra."""
+    OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
+    store = ConfigStore.instance()
+    plain = {**Settings.defaults(), **Display.defaults()}
+    store.store("settings", {**plain, "metrics": None, "stages": {}, "tags": {}, "tracking": Tracking.defaults()})
+    for entry in registry.entries.values():
+        *group, name = entry.name.split("/")
+        if entry.kind in SECTIONS:
+            node = {"name": entry.name, **_plain(entry.cls.defaults())}
+            store.store(name, node, group="/".join([entry.kind, *group]), package=entry.kind)
+        elif entry.kind == "stage":
+            key = "/".join([*group, name])
+            store.store(name, _plain(entry.cls.defaults()), group="/".join(["stages", *group]), package=f"stages.{key}")
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def check(composed: DictConfig) -> dict[str, Any]:
+    """Return a composed config as plain data with every value checked and every default filled in.
+
+    Raises:
+        InputError: an unknown key or name, a wrong type, a value out of range, or an interpolation that fails.
+    """
+    try:
+        raw = OmegaConf.to_container(composed, resolve=True)
+        unresolved = OmegaConf.to_container(composed, resolve=False)
+    except OmegaConfBaseException as error:
+        raise InputError(str(error).splitlines()[0]) from None
+    assert isinstance(raw, dict) and isinstance(unresolved, dict)
+    config: dict[str, Any] = {str(key): value for key, value in raw.items()}
+    known = {*Settings.fields, *Display.fields, *SECTIONS, "problem", "model", "metrics", "stages", "tags", "tracking"}
+    for key in config:
+        if key not in known:
+            raise InputError(f"{key}: there is no such key{nearest(key, known)}")
+    checked: dict[str, Any] = {"problem": config.get("problem")}
+    checked |= _plain(Settings.resolve({name: config[name] for name in Settings.fields if name in config}))
+    checked |= Display.resolve({name: config[name] for name in Display.fields if name in config})
+    for kind in SECTIONS:
+        checked[kind] = _check_section(kind, config.get(kind))
+    checked["stages"] = _check_stages(config["stages"])
+    checked["model"] = _check_model(config["model"], unresolved["model"])
+    checked["metrics"] = config["metrics"]
+    _check_metrics(checked)
+    checked["tags"] = _check_tags(config["tags"])
+    checked["tracking"] = Tracking.resolve(config["tracking"] or {}, "tracking")
+    return checked
+
+
+def _check_section(kind: str, section: Any) -> dict[str, Any]:
+    if not isinstance(section, Mapping) or not isinstance(section.get("name"), str):
+        raise InputError(f"{kind} must be the name of a registered one, as in {kind}=NAME")
+    fields = dict(section)
+    name = fields.pop("name")
+    return {"name": name, **_plain(find(kind, name).cls.resolve(fields, kind))}
+
+
+def _check_stages(stages: Any) -> dict[str, Any]:
+    if not isinstance(stages, Mapping):
+        raise InputError("stages must name registered stages, as in 'stages=[clip_norm]'")
+    return {
+        str(name): _plain(find("stage", str(name)).cls.resolve(fields or {}, f"stages.{name}"))
+        for name, fields in stages.items()
+    }
+
+
+def _check_model(model: Any, unresolved: Any) -> dict[str, Any]:
+    if not isinstance(model, Mapping) or "layers" not in model:
+        raise InputError("model must have a list of layers: choose one as in model=mlp, or set model.layers")
+    used = set(re.findall(r"model\.(\w+)", yaml.safe_dump(unresolved)))
+    for key in model:
+        if key not in {"name", "layers", *used}:
+            raise InputError(f"model.{key}: no layer of model {model.get('name')} uses it{nearest(str(key), used)}")
+    architecture.expand(model["layers"], (1,))  # names and ranges; shapes are checked once the data is known
+    return dict(model)
+
+
+def _check_metrics(config: Config) -> None:
+    metrics = config["metrics"]
+    if metrics is None:
+        return
+    if not isinstance(metrics, list) or not metrics:
+        raise InputError(f"metrics={metrics} is not a list: write metrics=[accuracy], or null for the task's own")
+    for item in metrics:
+        name = item.get("metric") if isinstance(item, Mapping) else item
+        find("metric", str(name))
+    for task in find("metric", str(name)).cls.tasks[:1]:  # type: ignore[attr-defined] - a Metric, by its spec
+        metrics_for(config, task)
+
+
+def _check_tags(tags: Any) -> dict[str, str]:
+    if not isinstance(tags, Mapping):
+        raise InputError(f"tags={tags} must be a mapping: write tags.KEY=VALUE")
+    return {str(key): str(value) for key, value in tags.items()}

@@ -1,0 +1,107 @@
+"""A plugin file without hooks: its classes register themselves under their own names.
+
+So a rule of ten lines in one file needs no ceremony: ``class SignDescent(ElementwiseOptimizer)`` becomes the
+optimizer ``sign_descent``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from types import ModuleType
+
+from framework.errors import PluginError
+from framework.fields import Configurable
+from framework.hookspecs import hookimpl
+from framework.specs import (
+    SPECS,
+    DatasetSpec,
+    LayerSpec,
+    LossSpec,
+    MetricSpec,
+    OptimizerSpec,
+    ScheduleSpec,
+    Spec,
+    StageSpec,
+)
+
+
+def snake_case(name: str) -> str:
+    """Return ``"SignDescent"`` as ``"sign_descent"``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def spec_of(cls: type[Configurable]) -> Spec:
+    """Return the spec of a class under its own name.
+
+    Raises:
+        PluginError: the class is of no registered kind.
+    """
+    for made in SPECS.values():
+        if issubclass(cls, made.base):
+            return made(snake_case(cls.__name__), cls)
+    raise PluginError(f"{cls.__name__} is no optimizer, layer, loss, data set, schedule, metric or stage")
+
+
+class ImplicitPlugin:
+    """Hooks for a module, or for single classes, that implement none.
+
+    Raises:
+        PluginError: there is nothing to register.
+    """
+
+    def __init__(self, source: ModuleType | list[type[Configurable]]) -> None:
+        classes = _classes(source) if isinstance(source, ModuleType) else source
+        self._specs = [spec_of(cls) for cls in classes]
+        if not self._specs:
+            raise PluginError("it has no hook and no class that could be registered")
+
+    def _of(self, kind: type[Spec]) -> Iterator[Spec]:
+        return (spec for spec in self._specs if isinstance(spec, kind))
+
+    @hookimpl
+    def register_optimizers(self) -> Iterator[Spec]:
+        """Yield the optimizers."""
+        return self._of(OptimizerSpec)
+
+    @hookimpl
+    def register_layers(self) -> Iterator[Spec]:
+        """Yield the layers."""
+        return self._of(LayerSpec)
+
+    @hookimpl
+    def register_losses(self) -> Iterator[Spec]:
+        """Yield the losses."""
+        return self._of(LossSpec)
+
+    @hookimpl
+    def register_datasets(self) -> Iterator[Spec]:
+        """Yield the data sets."""
+        return self._of(DatasetSpec)
+
+    @hookimpl
+    def register_schedules(self) -> Iterator[Spec]:
+        """Yield the schedules."""
+        return self._of(ScheduleSpec)
+
+    @hookimpl
+    def register_metrics(self) -> Iterator[Spec]:
+        """Yield the metrics."""
+        return self._of(MetricSpec)
+
+    @hookimpl
+    def register_stages(self) -> Iterator[Spec]:
+        """Yield the stages."""
+        return self._of(StageSpec)
+
+
+def _classes(module: ModuleType) -> list[type[Configurable]]:
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, tuple(spec.base for spec in SPECS.values()))
+        and value.__module__ == module.__name__
+        and not inspect.isabstract(value)
+    ]

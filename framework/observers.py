@@ -1,0 +1,118 @@
+"""Who is told while runs train: journals, progress bars, plugin hooks."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+
+import numpy as np
+
+from framework.population import Population
+from framework.records import Outcome, Record, Run
+from framework.registry import Registry
+
+
+class Observer(ABC):  # noqa: B024 - every method is optional; the class says which there are
+    """Something that watches runs. Override what you need; a ``step`` that is not overridden is never called."""
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Take notice of runs before their first step."""
+
+    def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
+        """Take notice of a step of ``runs`` with their training losses ``(R,)``."""
+
+    def epoch(self, record: Record) -> None:
+        """Take notice of a finished epoch: the last row of ``record.history``."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Take notice of a run that ended in good order."""
+
+    def failed(self, run: Run, error: BaseException) -> None:
+        """Take notice of a run that an error or an interrupt ended."""
+
+
+class Observers:
+    """Many observers as one; what nobody watches is not called."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._all = list(observers)
+        self._steps = [observer.step for observer in self._all if type(observer).step is not Observer.step]
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Pass it on."""
+        for observer in self._all:
+            observer.started(runs, population)
+
+    def step(self, records: Sequence[Record], step: int, losses: np.ndarray) -> None:
+        """Pass it on to those who watch steps."""
+        if self._steps:
+            runs = [record.run for record in records]
+            for watch in self._steps:
+                watch(runs, step, losses)
+
+    def epoch(self, record: Record) -> None:
+        """Pass it on."""
+        for observer in self._all:
+            observer.epoch(record)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Pass it on."""
+        for observer in self._all:
+            observer.finished(outcome)
+
+    def failed(self, run: Run, error: BaseException) -> None:
+        """Pass it on."""
+        for observer in self._all:
+            observer.failed(run, error)
+
+
+class Hooks(Observer):
+    """Passes on to the plugins' lifecycle hooks, each resolved once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._started = registry.lifecycle("run_started")
+        self._epoch = registry.lifecycle("epoch_finished")
+        self._stop = registry.lifecycle("should_stop")
+        self._finished = registry.lifecycle("run_finished")
+        self._failed = registry.lifecycle("run_failed")
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Call ``run_started`` for each run."""
+        if self._started:
+            for run in runs:
+                self._started(run=run)
+
+    def epoch(self, record: Record) -> None:
+        """Call ``epoch_finished``, then ask ``should_stop``."""
+        epoch, metrics = len(record.history), dict(record.history[-1])
+        if self._epoch:
+            self._epoch(run=record.run, epoch=epoch, metrics=metrics)
+        if self._stop and any(self._stop(run=record.run, epoch=epoch, metrics=metrics)):
+            record.stop_asked = True
+
+    def finished(self, outcome: Outcome) -> None:
+        """Call ``run_finished``."""
+        if self._finished:
+            self._finished(run=outcome.run, metrics=dict(outcome.metrics))
+
+    def failed(self, run: Run, error: BaseException) -> None:
+        """Call ``run_failed``."""
+        if self._failed:
+            self._failed(run=run, error=error)
+
+
+class StepHooks(Observer):
+    """Passes every step on to ``step_finished``; made only where a plugin implements it."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._step = registry.lifecycle("step_finished")
+
+    def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
+        """Call ``step_finished``."""
+        if self._step:
+            self._step(runs=runs, step=step, losses=losses)
+
+
+def hooks(registry: Registry) -> list[Observer]:
+    """Return the observers that the registry's plugins need."""
+    return [Hooks(registry), *([StepHooks(registry)] if registry.lifecycle("step_finished") else [])]

@@ -1,0 +1,143 @@
+"""R runs of one structure as one array program: the parts that training moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from framework import architecture
+from framework.batches import Batches
+from framework.dataset import Data, Dataset, prepared
+from framework.errors import InputError
+from framework.fields import Configurable
+from framework.loss import Loss
+from framework.metric import Metric
+from framework.model import Model
+from framework.optimizer import Optimizer
+from framework.registry import current, find
+from framework.schedule import Schedule
+from framework.settings import Settings
+from framework.stage import Stage
+from framework.update import Update
+
+Config = Mapping[str, Any]
+"""One run's resolved configuration, plain data: the settings at the top, and a section for each plugin."""
+
+
+def chosen(config: Config, kind: str) -> tuple[type[Configurable], dict[str, Any]]:
+    """Return the class and the fields of the section ``kind`` (``{"name": "adam", "lr": 0.001, …}``)."""
+    fields = dict(config[kind])
+    return find(kind, fields.pop("name")).cls, fields
+
+
+def stacked(configs: Sequence[Config], kind: str) -> Any:
+    """Return one object of ``kind`` for R runs whose structure is the same."""
+    cls, _ = chosen(configs[0], kind)
+    return cls.stack([chosen(config, kind)[1] for config in configs], kind)
+
+
+class Population:
+    """The data, model, loss, metrics and update chain of R runs of one structure.
+
+    Attributes:
+        configs: one resolved configuration a run; settings other than the seed are the same in all.
+        settings: those shared settings.
+        total: optimizer steps in the budget, or None where only time limits it.
+    """
+
+    def __init__(self, configs: Sequence[Config]) -> None:
+        self.configs = list(configs)
+        first = configs[0]
+        self.settings = Settings(**{name: first[name] for name in Settings.fields})
+        seeds = [config["seed"] for config in configs]
+        dataset: Dataset = stacked(configs, "dataset")
+        self.data: Data = prepared(dataset, np.dtype(self.settings.dtype))
+        self.model = Model(
+            architecture.build([architecture.expand(c["model"]["layers"], self.data.target_shape) for c in configs]),
+            self.data.input_shape,
+            seeds,
+            np.dtype(self.settings.dtype),
+        )
+        self.loss: Loss = stacked(configs, "loss")
+        self.metrics = metrics_for(first, self.data.task)
+        self.batches = Batches(
+            self.data.train,
+            seeds,
+            self.settings.batch_size,
+            shuffle=self.settings.shuffle,
+            drop_last=self.settings.drop_last,
+        )
+        if not self.batches.per_epoch:
+            raise InputError(
+                f"batch_size={self.settings.batch_size} with drop_last leaves no batch of the "
+                f"{len(self.data.train)} training samples: lower it"
+            )
+        self.total = self._total()
+        optimizer: Optimizer = stacked(configs, "optimizer")
+        schedule: Schedule = stacked(configs, "schedule")
+        self.update = Update(
+            optimizer,
+            self.model.parameters,
+            self.model.gradients,
+            schedule=schedule,
+            stages=[_stage(configs, name) for name in first["stages"]],
+            total=self.total,
+        )
+
+    def _total(self) -> int | None:
+        if self.settings.steps is not None:
+            return self.settings.steps
+        return None if self.settings.epochs is None else self.settings.epochs * self.batches.per_epoch
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are."""
+        return len(self.configs)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return every array that training changes, by name, each with a leading runs axis."""
+        state = {f"update/{name}": array for name, array in self.update.state.items()}
+        return {"parameters": self.model.parameters.flat, "buffers": self.model.buffers.flat, **state}
+
+    def subset(self, rows: Sequence[int]) -> Population:
+        """Return the runs at ``rows`` as a population of their own, where they are in their training."""
+        if list(rows) == list(range(self.runs)):
+            return self
+        smaller = Population([self.configs[row] for row in rows])
+        mine = self.tensors()
+        for name, array in smaller.tensors().items():
+            array[...] = mine[name][list(rows)]
+        return smaller
+
+
+def metrics_for(config: Config, task: str) -> dict[str, Metric]:
+    """Return the metrics by name: those the config lists, else those shown for the task.
+
+    Raises:
+        InputError: an unknown metric, or one that makes no sense for the task.
+    """
+    if config["metrics"] is None:
+        registry = current()
+        listed: list[Any] = [name for name in registry.names("metric") if task in _metric(name).shown_for]
+    else:
+        listed = list(config["metrics"])
+    made = {}
+    for item in listed:
+        fields = dict(item) if isinstance(item, Mapping) else {"metric": item}
+        name = str(fields.pop("metric", None))
+        cls = _metric(name)
+        if task not in cls.tasks:
+            raise InputError(f"metrics: {name} makes no sense for {task}; it is for {' and '.join(cls.tasks)}")
+        made[name] = cls(**cls.resolve(fields, f"metrics.{name}"))
+    return made
+
+
+def _metric(name: str) -> type[Metric]:
+    return find("metric", name).cls  # type: ignore[return-value] - MetricSpec has checked the class
+
+
+def _stage(configs: Sequence[Config], name: str) -> Stage:
+    cls = find("stage", name).cls
+    return cls.stack([config["stages"][name] or {} for config in configs], f"stages.{name}")  # type: ignore[return-value]

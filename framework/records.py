@@ -1,0 +1,215 @@
+"""What is remembered of each run while it trains: history, best parameters, how it ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from framework.batches import Batch
+from framework.population import Config, Population
+from framework.predictor import Predictor
+from framework.settings import Settings
+
+GATHERED = 1 << 20
+"""Predicted numbers a run that are held back before the training metrics take them."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Who a run is: what observers, hooks and files know it by.
+
+    Attributes:
+        id: unique within the process and sweep.
+        name: what people read, such as ``"adam lr=0.001 seed=0"``.
+        config: the resolved configuration.
+        folder: where its files are, or None for a run in memory.
+    """
+
+    id: str
+    name: str
+    config: Config = field(repr=False)
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"`` (by a hook).
+        metrics: the figures of the kept parameters: ``train/…`` and ``val/…`` of their epoch, ``test/…``.
+        history: one row an epoch: ``epoch``, ``step``, ``lr``, ``time/seconds`` and all metrics.
+        best_epoch: the epoch of the lowest validation loss, or None where it never was finite.
+        steps: optimizer steps taken, up to the divergence where there was one.
+        seconds: training time, validation and tests left out; a population's time counts for each of its runs.
+    """
+
+    run: Run
+    ended: str
+    metrics: dict[str, float]
+    history: list[dict[str, float]]
+    best_epoch: int | None
+    steps: int
+    seconds: float
+    predictor: Predictor
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the training loss or a parameter became NaN or infinite."""
+        return self.ended == "diverged"
+
+
+class EpochMeans:
+    """Sample-weighted means of the training loss and metrics over one epoch, in train mode.
+
+    Attributes:
+        diverged_at: for each row the step of the first non-finite loss, or 0.
+    """
+
+    def __init__(self, population: Population) -> None:
+        self.diverged_at = np.zeros(population.runs, dtype=np.int64)
+        self._metrics = population.metrics
+        self._total = np.zeros(population.runs)
+        self._samples = 0
+        self._held: list[tuple[np.ndarray, np.ndarray]] = []
+        self._size = 0
+        self._watching = bool(self._metrics)
+        for metric in self._metrics.values():
+            metric.start(population.runs)
+
+    def add(self, step: int, losses: np.ndarray, predictions: np.ndarray, batch: Batch) -> None:
+        """Take one batch's losses ``(R,)`` and predictions."""
+        if not np.isfinite(losses).all():
+            self.diverged_at[(self.diverged_at == 0) & ~np.isfinite(losses)] = step
+        self._total += losses.astype(np.float64) * batch.size
+        self._samples += batch.size
+        if self._watching:
+            self._held.append((predictions.copy(), batch.targets))
+            self._size += predictions[0].size
+            if self._size >= GATHERED:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            predictions = np.concatenate([held for held, _ in self._held], axis=1)
+            targets = np.concatenate([held for _, held in self._held], axis=1)
+            for metric in self._metrics.values():
+                metric.update(predictions, targets)
+        self._held, self._size = [], 0
+
+    def all_diverged(self) -> bool:
+        """Whether no run has anything left to train."""
+        return bool(self.diverged_at.all())
+
+    def finish(self) -> dict[str, np.ndarray]:
+        """Return loss and metrics of the epoch by name, shape ``(R,)`` each."""
+        self._flush()
+        return {"loss": self._total / self._samples, **{name: m.value() for name, m in self._metrics.items()}}
+
+
+class Record:
+    """One run's history and best parameters while it trains."""
+
+    def __init__(self, run: Run, settings: Settings) -> None:
+        self.run = run
+        self.history: list[dict[str, float]] = []
+        self.best_epoch: int | None = None
+        self.stop_asked = False
+        self._settings = settings
+        self._best_loss = math.inf
+        self._kept: dict[str, np.ndarray] | None = None
+        self._diverged = False
+        self._seconds = 0.0
+
+    @property
+    def ended(self) -> str:
+        """How the run ended, as in `Outcome`."""
+        if self._diverged:
+            return "diverged"
+        if self._out_of_patience:
+            return "early stopping"
+        return "stopped" if self.stop_asked else "budget"
+
+    @property
+    def done(self) -> bool:
+        """Whether the run leaves before its budget is used up."""
+        return self.ended != "budget"
+
+    @property
+    def _out_of_patience(self) -> bool:
+        patience = self._settings.patience
+        return patience is not None and len(self.history) - (self.best_epoch or 0) >= patience
+
+    def finish_epoch(
+        self,
+        step: int,
+        row: int,
+        seconds: float,
+        means: EpochMeans,
+        training: Mapping[str, np.ndarray],
+        validation: Mapping[str, np.ndarray],
+        population: Population,
+    ) -> None:
+        """Add the row of an epoch that ended at ``step``; note divergence and the best parameters.
+
+        Args:
+            row: this run's place in the population.
+            training, validation: loss and metrics by name, shape ``(R,)`` each.
+        """
+        self._seconds += seconds
+        diverged_at = int(means.diverged_at[row])
+        self._diverged = bool(diverged_at) or not np.isfinite(population.model.parameters.flat[row]).all()
+        step = diverged_at or step
+        entry: dict[str, float] = {"epoch": len(self.history) + 1, "step": step, "time/seconds": self._seconds}
+        lr = population.update.lr(step)
+        if lr is not None:
+            entry["lr"] = float(lr[row])
+        for split, figures in (("train", training), ("val", validation)):
+            for name, values in figures.items():
+                entry[f"{split}/{name}"] = math.nan if self._diverged else float(values[row])
+        self.history.append(entry)
+        if entry["val/loss"] < self._best_loss - (self._settings.min_delta if self.best_epoch else 0.0):
+            self._best_loss = entry["val/loss"]
+            self.best_epoch = len(self.history)
+            if self._settings.keeps_best:
+                model = population.model
+                self._kept = {"parameters": model.parameters.flat[row].copy(), "buffers": model.buffers.flat[row].copy()}
+
+    def restore_kept(self, population: Population, row: int) -> None:
+        """Put the parameters to keep into ``row`` of ``population``: the best ones where the settings say so."""
+        if self._kept is not None:
+            tensors = population.tensors()
+            for name, kept in self._kept.items():
+                tensors[name][row] = kept
+
+    def outcome(self, population: Population, row: int, tested: Mapping[str, np.ndarray]) -> Outcome:
+        """Return how the run ended, with the test figures ``(R,)`` of the parameters in ``row``."""
+        kept = self.history[self.best_epoch - 1 if self._kept is not None and self.best_epoch else -1]
+        metrics = {name: value for name, value in kept.items() if name.startswith(("train/", "val/"))}
+        metrics |= {f"test/{name}": float(values[row]) for name, values in tested.items()}
+        return Outcome(
+            run=self.run,
+            ended=self.ended,
+            metrics=metrics,
+            history=self.history,
+            best_epoch=self.best_epoch,
+            steps=int(self.history[-1]["step"]),
+            seconds=self._seconds,
+            predictor=Predictor.of(population, row),
+        )
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested sections as one level with dotted keys: ``{"optimizer.lr": 0.001}``."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,282 @@
+"""The plugin manager: three doors, one registry, and who provided what.
+
+Doors, in this order: the built-in packages, entry points of group ``framework.plugins``, and files named by
+``--plugin`` or ``FRAMEWORK_PLUGINS``. All three end in the same hooks; built-ins have no privilege. A third-party plugin that
+fails to load costs one warning line, not the command.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from framework import hookspecs
+from framework.errors import InputError, PluginError, nearest
+from framework.fields import Configurable
+from framework.implicit import ImplicitPlugin
+from framework.specs import HOOKS, SPECS, Spec
+
+BUILT_IN = (
+    "plugins.optimizers",
+    "plugins.optimizers.blog",
+    "plugins.layers",
+    "plugins.losses",
+    "plugins.metrics",
+    "plugins.datasets",
+    "plugins.schedules",
+    "plugins.stages",
+)
+"""Packages whose modules are plugins; modules that start with an underscore are helpers."""
+
+ENTRY_POINTS = "framework.plugins"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A plugin: where it came from and whether it loaded.
+
+    Attributes:
+        name: entry point, file stem or module name.
+        door: ``"built-in"``, ``"entry point"``, ``"file"`` or ``"inline"``.
+        path: the file of a ``--plugin``, which is kept with every run that uses it.
+        status: ``"ok"``, ``"failed"`` or ``"disabled"``.
+    """
+
+    name: str
+    door: str
+    distribution: str = ""
+    version: str = ""
+    path: Path | None = None
+    status: str = "ok"
+    error: str = ""
+
+    def __str__(self) -> str:
+        origin = self.path or f"{self.distribution} {self.version}".strip()
+        return f"plugin {self.name}" + (f" ({origin})" if origin else "")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A name of one kind, the class behind it and the plugin that provides it."""
+
+    kind: str
+    name: str
+    cls: type[Configurable]
+    provider: Provider
+
+
+@dataclass
+class Registry:
+    """All that is registered, and every plugin met on the way.
+
+    Attributes:
+        strict: a plugin that fails to load is an error instead of a warning.
+        warn: takes one line for each plugin that failed.
+    """
+
+    strict: bool = False
+    disabled: frozenset[str] = frozenset()
+    warn: Callable[[str], object] = field(default=lambda line: sys.stderr.write(f"warning: {line}\n"))
+    providers: list[Provider] = field(default_factory=list)
+    entries: dict[tuple[str, str], Registered] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+
+    def add(self, provider: Provider, load: Callable[[], object]) -> None:
+        """Load a plugin and take in what it registers.
+
+        Raises:
+            PluginError: two plugins provide one name; or, when strict or built in, the plugin is broken.
+        """
+        if provider.name in self.disabled:
+            self.providers.append(_with(provider, "disabled"))
+            return
+        try:
+            found = self._register(provider, load())
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; it is reported below
+            problem = f"{provider} was not loaded: {type(error).__name__}: {error}".replace("\n", " ")
+            if self.strict or provider.door in ("built-in", "inline"):
+                raise PluginError(problem) from error
+            self.warn(f"{problem} (FRAMEWORK_DISABLE_PLUGINS={provider.name} silences this)")
+            self.providers.append(_with(provider, "failed", f"{type(error).__name__}: {error}"))
+            return
+        for entry in found:
+            self._refuse_duplicate(entry)
+            self.entries[entry.kind, entry.name] = entry
+        self.providers.append(provider)
+
+    def _register(self, provider: Provider, plugin: object) -> list[Registered]:
+        wanted = getattr(plugin, "framework_api", hookspecs.API_VERSION)
+        if wanted != hookspecs.API_VERSION:
+            raise PluginError(f"it was written for plugin API {wanted}; this is {hookspecs.API_VERSION}")
+        if isinstance(plugin, ModuleType) and not _has_hooks(plugin):
+            plugin = ImplicitPlugin(plugin)
+        self.manager.register(plugin, name=provider.name)
+        try:
+            self.manager.check_pending()
+            return list(self._specs(provider, plugin))
+        except Exception:
+            self.manager.unregister(plugin)
+            raise
+
+    def _specs(self, provider: Provider, plugin: object) -> Iterator[Registered]:
+        for kind, hook in HOOKS.items():
+            for impl in getattr(self.manager.hook, hook).get_hookimpls():
+                if impl.plugin is plugin:
+                    for spec in impl.function():
+                        if not isinstance(spec, SPECS[kind]):
+                            raise PluginError(f"{hook} must yield {SPECS[kind].__name__}, not {spec!r}")
+                        yield _registered(spec, provider)
+
+    def _refuse_duplicate(self, entry: Registered) -> None:
+        other = self.entries.get((entry.kind, entry.name))
+        if other is not None:
+            raise PluginError(
+                f"{entry.kind} {entry.name} is provided twice, by {other.provider} and by {entry.provider}: "
+                f"rename one, or set FRAMEWORK_DISABLE_PLUGINS={entry.provider.name}"
+            )
+
+    def find(self, kind: str, name: str) -> Registered:
+        """Return what is registered under ``name``.
+
+        Raises:
+            InputError: nothing is; the message has the nearest names.
+        """
+        if (kind, name) not in self.entries:
+            raise InputError(f"no {kind} is called {name}{nearest(str(name), self.names(kind))}")
+        return self.entries[kind, name]
+
+    def names(self, kind: str) -> list[str]:
+        """Return the sorted names of one kind.
+
+        Raises:
+            InputError: there is no such kind.
+        """
+        if kind not in HOOKS:
+            raise InputError(f"no plugins are of kind {kind}{nearest(kind, HOOKS)}")
+        return sorted(name for of_kind, name in self.entries if of_kind == kind)
+
+    def lifecycle(self, hook: str) -> Callable[..., list[Any]] | None:
+        """Return the caller of a lifecycle hook, or None where nobody implements it (so that it costs nothing)."""
+        caller = getattr(self.manager.hook, hook)
+        return caller if caller.get_hookimpls() else None
+
+
+def _registered(spec: Spec, provider: Provider) -> Registered:
+    spec.cls.registered_name = spec.name
+    return Registered(spec.kind, spec.name, spec.cls, provider)
+
+
+def _with(provider: Provider, status: str, error: str = "") -> Provider:
+    return Provider(
+        provider.name, provider.door, provider.distribution, provider.version, provider.path, status, error
+    )
+
+
+def _has_hooks(module: ModuleType) -> bool:
+    marker = f"{hookspecs.PROJECT}_impl"
+    return any(hasattr(value, marker) for value in vars(module).values() if callable(value))
+
+
+def load(files: Iterable[str | Path] = (), *, third_party: bool = True, environ: Any = os.environ) -> Registry:
+    """Open the three doors and return the registry.
+
+    Args:
+        files: plugin files, beside those that ``FRAMEWORK_PLUGINS`` names (separated as in PATH).
+        third_party: False opens the built-in door alone (``--no-plugins``).
+        environ: where ``FRAMEWORK_PLUGINS``, ``FRAMEWORK_DISABLE_PLUGINS`` (names, commas) and
+            ``FRAMEWORK_STRICT_PLUGINS`` (1 makes a broken plugin an error) are read.
+
+    Raises:
+        PluginError: two plugins provide one name, or a plugin is broken and strict mode is on.
+        InputError: a plugin file does not exist.
+    """
+    disabled = frozenset(filter(None, (name.strip() for name in environ.get("FRAMEWORK_DISABLE_PLUGINS", "").split(","))))
+    registry = Registry(strict=environ.get("FRAMEWORK_STRICT_PLUGINS", "") == "1", disabled=disabled)
+    for module in built_in_modules():
+        registry.add(Provider(module, "built-in", *_own_distribution()), _importer(module))
+    if third_party:
+        for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+            origin = (point.dist.name, point.dist.version) if point.dist else ("", "")
+            registry.add(Provider(point.name, "entry point", *origin), point.load)
+        named = [Path(name) for name in environ.get("FRAMEWORK_PLUGINS", "").split(os.pathsep) if name]
+        for path in dict.fromkeys(Path(name).resolve() for name in [*named, *files]):
+            if not path.is_file():
+                raise InputError(f"--plugin {path}: there is no such file")
+            registry.add(Provider(path.stem, "file", path=path), _file_importer(path))
+    return registry
+
+
+def built_in_modules() -> list[str]:
+    """Return the names of all built-in plugin modules."""
+    found = []
+    for package in BUILT_IN:
+        spec = importlib.util.find_spec(package)
+        if spec is not None:
+            paths = list(spec.submodule_search_locations or ())
+            modules = (info for info in pkgutil.iter_modules(paths) if not info.ispkg and not info.name.startswith("_"))
+            found += [f"{package}.{info.name}" for info in modules]
+    return found
+
+
+def _own_distribution() -> tuple[str, str]:
+    from framework import DISTRIBUTION, __version__
+
+    return DISTRIBUTION, __version__
+
+
+def _importer(module: str) -> Callable[[], object]:
+    return lambda: importlib.import_module(module)
+
+
+def _file_importer(path: Path) -> Callable[[], object]:
+    def load_file() -> object:
+        name = f"framework_plugin_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise PluginError(f"{path.name} is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+
+    return load_file
+
+
+_current: Registry | None = None
+
+
+def current() -> Registry:
+    """Return this process's registry, opening the doors on first use."""
+    global _current
+    if _current is None:
+        _current = load()
+    return _current
+
+
+def install(registry: Registry | None) -> None:
+    """Make ``registry`` this process's own; None forgets it."""
+    global _current
+    _current = registry
+
+
+def find(kind: str, name: str) -> Registered:
+    """Return what this process's registry holds under ``name``; raises `InputError` as `Registry.find`."""
+    return current().find(kind, name)

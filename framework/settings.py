@@ -1,0 +1,37 @@
+"""A run's own settings: all that is not a plugin's. Their defaults live here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from framework.fields import Configurable, choice, flag, integer, number
+
+
+class Settings(Configurable):
+    """How one run trains."""
+
+    seed: int = integer(0, at_least=0, help="initial weights, data order and noise")
+    epochs: int | None = integer(None, at_least=1, help="budget in passes over the training split")
+    steps: int | None = integer(None, at_least=1, help="budget in optimizer steps; replaces epochs when set")
+    max_seconds: float | None = number(None, above=0, help="stop after this much training time, whatever the budget")
+    batch_size: int = integer(32, at_least=1)
+    shuffle: bool = flag(True, help="a new order each epoch")
+    drop_last: bool = flag(False, help="leave out a smaller last batch")
+    patience: int | None = integer(None, at_least=1, help="stop after so many epochs without a better val/loss")
+    min_delta: float = number(0.0, at_least=0, help="how much lower val/loss must be to count as better")
+    keep: str = choice("last", ("last", "best"), help="the parameters that are tested and saved")
+    dtype: str = choice("float32", ("float32", "float64"))
+    threads: int = integer(1, at_least=1, help="BLAS threads; part of a run's identity, for it changes last bits")
+
+    @classmethod
+    def constraints(cls, values: Mapping[str, Any]) -> str | None:
+        """Refuse a run without end."""
+        if values["epochs"] is None and values["steps"] is None and values["max_seconds"] is None:
+            return "no budget: set epochs, steps or max_seconds"
+        return None
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the parameters of the best validation loss are the ones to keep."""
+        return self.keep == "best" or self.patience is not None

@@ -1,0 +1,115 @@
+"""Train R runs as one array program. READ FIRST: the whole data flow on one page.
+
+`train` builds a population from resolved configurations, then, batch by batch: forward, loss, backward, update. At each epoch's
+end every run is validated, recorded, and leaves where it is done: stopped early, diverged, or told to.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from framework.batches import Batch, chunks
+from framework.dataset import Samples
+from framework.population import Config, Population
+from framework.records import EpochMeans, Outcome, Record, Run
+from framework.observers import Observer, Observers
+
+EVALUATION_CHUNK = 1_000
+"""Samples that are evaluated at once; the same for any number of runs, so that bits do not depend on it."""
+
+
+def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Observer] = ()) -> list[Outcome]:
+    """Train R runs of one structure and return how each ended, in their order.
+
+    Args:
+        configs: one resolved configuration a run; only numbers and seeds may differ.
+        runs: who they are, for observers and hooks.
+        observers: told of what happens; those without a ``step`` method cost nothing at a step.
+
+    Raises:
+        InputError: the parts do not fit together; nothing was trained.
+    """
+    with threadpool_limits(configs[0]["threads"], user_api="blas"):
+        watch = Observers(observers)
+        population = Population(configs)
+        records = [Record(run, population.settings) for run in runs]
+        watch.started(runs, population)
+        outcomes: dict[str, Outcome] = {}
+        for population, leaving in _epochs(population, records, watch):
+            outcomes |= _conclude(population, leaving, watch)
+        return [outcomes[run.id] for run in runs]
+
+
+def _epochs(
+    population: Population, records: list[Record], watch: Observers
+) -> Iterator[tuple[Population, dict[int, Record]]]:
+    """Train; yield the population whenever runs leave it, with their rows and records."""
+    deadline = time.monotonic() + (population.settings.max_seconds or float("inf"))
+    step = 0
+    for epoch in itertools.count(1):
+        started = time.perf_counter()
+        means = EpochMeans(population)
+        population.model.begin_epoch(epoch)
+        for batch in population.batches.epoch(epoch):
+            step += 1
+            losses = train_step(population, batch, step, means)
+            watch.step(records, step, losses)
+            ended = step == population.total or time.monotonic() >= deadline
+            if ended or means.all_diverged():
+                break
+        seconds = time.perf_counter() - started
+        training, validation = means.finish(), evaluate(population, population.data.validation)
+        for row, record in enumerate(records):
+            record.finish_epoch(step, row, seconds, means, training, validation, population)
+            watch.epoch(record)
+        population.update.observe(validation["loss"])
+        leaving = {row: record for row, record in enumerate(records) if ended or record.done}
+        if leaving:
+            yield population, leaving
+        staying = [row for row in range(len(records)) if row not in leaving]
+        if not staying:
+            return
+        if leaving:
+            population, records = population.subset(staying), [records[row] for row in staying]
+
+
+def train_step(population: Population, batch: Batch, step: int, means: EpochMeans) -> np.ndarray:
+    """Take optimizer step ``step`` on one batch; return the training losses before it, shape ``(R,)``."""
+    predictions = population.model.forward(batch.inputs, training=True)
+    losses = population.loss.forward(predictions, batch.targets)
+    population.model.backward(population.loss.backward())
+    means.add(step, losses, predictions, batch)
+    population.update.step(step)
+    return losses
+
+
+def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
+    """Return loss and metrics over all samples in evaluation mode, by name, shape ``(R,)`` each."""
+    total = np.zeros(population.runs)
+    for metric in population.metrics.values():
+        metric.start(population.runs)
+    for batch in chunks(samples, EVALUATION_CHUNK):
+        predictions = population.model.forward(batch.inputs)
+        total += population.loss.forward(predictions, batch.targets).astype(np.float64) * batch.size
+        for metric in population.metrics.values():
+            metric.update(predictions, batch.targets)
+    return {"loss": total / len(samples), **{name: metric.value() for name, metric in population.metrics.items()}}
+
+
+def _conclude(population: Population, leaving: dict[int, Record], watch: Observers) -> dict[str, Outcome]:
+    """Test the runs that leave, with the parameters they keep, and return their outcomes by run id."""
+    last = population.subset(list(leaving))
+    for row, record in enumerate(leaving.values()):
+        record.restore_kept(last, row)
+    tested = evaluate(last, last.data.test)
+    outcomes = {}
+    for row, record in enumerate(leaving.values()):
+        outcome = record.outcome(last, row, tested)
+        watch.finished(outcome)
+        outcomes[record.run.id] = outcome
+    return outcomes

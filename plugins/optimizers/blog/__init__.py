@@ -1,0 +1,1 @@
+"""The blog post's optimizers exactly as published, quirks included."""

@@ -1,0 +1,1 @@
+"""Stages around the optimizer's rule."""
