@@ -42,9 +42,6 @@ class Display(Configurable):
     progress: bool = flag(True, help="a progress bar, when the output is a terminal")
 
 
-OUTSIDE = ("tracking", "tags", *Display.fields)
-"""Keys that say how a run is shown and stored; they are no part of what it computes."""
-
 
 def conf_folder() -> Path:
     """Return the folder of config groups: inside the installed package, or beside it in a checkout."""
@@ -70,6 +67,14 @@ def register(registry: Registry) -> None:
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def without_hydra(composed: DictConfig) -> DictConfig:
+    """Return a composed config without Hydra's own section."""
+    plain = OmegaConf.to_container(composed, resolve=False)
+    assert isinstance(plain, dict)
+    plain.pop("hydra", None)
+    return OmegaConf.create(plain)
 
 
 def check(composed: DictConfig) -> dict[str, Any]:
@@ -139,7 +144,10 @@ def _check_metrics(config: Config) -> None:
         raise InputError(f"metrics={metrics} is not a list: write metrics=[accuracy], or null for the task's own")
     for item in metrics:
         name = item.get("metric") if isinstance(item, Mapping) else item
-        find("metric", str(name))
+        try:
+            find("metric", str(name))
+        except InputError as error:
+            raise InputError(f"metrics: {error}") from None
     for task in find("metric", str(name)).cls.tasks[:1]:  # type: ignore[attr-defined] - a Metric, by its spec
         metrics_for(config, task)
 

@@ -28,7 +28,7 @@ class TrackingError(FrameworkError):
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:
     """Return ``"; did you mean a, b?"`` for the known names closest to ``name``, or all names when few."""
-    known = sorted(known)
+    known = sorted(set(known))
     close = difflib.get_close_matches(name, known, n=most, cutoff=0.5)
     if close:
         return f"; did you mean {', '.join(close)}?"

@@ -14,6 +14,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -275,6 +276,19 @@ def install(registry: Registry | None) -> None:
     """Make ``registry`` this process's own; None forgets it."""
     global _current
     _current = registry
+
+
+@contextmanager
+def beside(registry: Registry) -> Iterator[Registry]:
+    """Make a copy of ``registry`` this process's own for a while, to add to it."""
+    copy = Registry(registry.strict, registry.disabled, registry.warn, list(registry.providers), dict(registry.entries))
+    for name, plugin in registry.manager.list_name_plugin():
+        copy.manager.register(plugin, name=name)
+    install(copy)
+    try:
+        yield copy
+    finally:
+        install(registry)
 
 
 def find(kind: str, name: str) -> Registered:

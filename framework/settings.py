@@ -11,6 +11,7 @@ from framework.fields import Configurable, choice, flag, integer, number
 class Settings(Configurable):
     """How one run trains."""
 
+    registered_name = "budget"
     seed: int = integer(0, at_least=0, help="initial weights, data order and noise")
     epochs: int | None = integer(None, at_least=1, help="budget in passes over the training split")
     steps: int | None = integer(None, at_least=1, help="budget in optimizer steps; replaces epochs when set")
@@ -28,7 +29,7 @@ class Settings(Configurable):
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
         """Refuse a run without end."""
         if values["epochs"] is None and values["steps"] is None and values["max_seconds"] is None:
-            return "no budget: set epochs, steps or max_seconds"
+            return "there is none: set epochs, steps or max_seconds"
         return None
 
     @property

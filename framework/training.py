@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 from framework.batches import Batch, chunks
 from framework.dataset import Samples
 from framework.population import Config, Population
-from framework.records import EpochMeans, Outcome, Record, Run
 from framework.observers import Observer, Observers
+from framework.records import EpochMeans, Outcome, Record, Run
 
 EVALUATION_CHUNK = 1_000
 """Samples that are evaluated at once; the same for any number of runs, so that bits do not depend on it."""
@@ -38,10 +38,16 @@ def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Ob
         watch = Observers(observers)
         population = Population(configs)
         records = [Record(run, population.settings) for run in runs]
-        watch.started(runs, population)
         outcomes: dict[str, Outcome] = {}
-        for population, leaving in _epochs(population, records, watch):
-            outcomes |= _conclude(population, leaving, watch)
+        try:
+            watch.started(runs, population)
+            for population, leaving in _epochs(population, records, watch):
+                outcomes |= _conclude(population, leaving, watch)
+        except BaseException as error:
+            for run in runs:
+                if run.id not in outcomes:
+                    watch.failed(run, error)
+            raise
         return [outcomes[run.id] for run in runs]
 
 

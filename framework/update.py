@@ -12,6 +12,9 @@ from framework.parameters import Parameters
 from framework.schedule import Schedule
 from framework.stage import Stage
 
+LOOKED_AHEAD = 10_000
+"""Steps that are looked through for a schedule's effect where the optimizer has no learning rate."""
+
 TABLE = 512
 """Steps whose coefficients are computed at once: enough to hide the cost, little to hold."""
 
@@ -50,13 +53,14 @@ class Update:
         self._length = 0
 
     def _check_lr(self) -> None:
+        factors = self._schedule.factors(np.arange(1, min(self._total or LOOKED_AHEAD, LOOKED_AHEAD) + 1), self._total)
         if "lr" in self.optimizer.fields:
             return
         name = self.optimizer.label()
         for stage in self._stages:
             if stage.needs_lr:
                 raise InputError(f"stages: {stage.label()} needs a learning rate and optimizer {name} has none")
-        if self._schedule.factors(np.array([1, 2]), self._total or 1_000_000).tolist() != [[[1.0]], [[1.0]]]:
+        if (factors != 1.0).any() or self._schedule.initial_state(1):
             raise InputError(f"schedule: optimizer {name} has no learning rate that a schedule could act on")
 
     @property

@@ -1,0 +1,205 @@
+"""The Python door, for notebooks and tests: the same as the command line, in process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from framework import registry
+from framework.errors import InputError
+from framework.implicit import ImplicitPlugin, snake_case
+from framework.journal import read_journal
+from framework.optimizer import Optimizer
+from framework.predictor import Predictor
+from framework.records import Outcome, flatten
+from framework.tracking import run_id
+
+if TYPE_CHECKING:
+    import pandas
+
+    from framework.population import Config
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        metrics: the figures of the kept parameters: ``train/…``, ``val/…`` and ``test/…``.
+        history: one row an epoch: ``epoch``, ``step``, ``lr``, ``time/seconds`` and all metrics.
+        run_id: the MLflow run, or None where tracking is off or could not deliver.
+        params: the resolved configuration, flattened with dots (``"optimizer.lr"``).
+        folder: where the run's files are.
+        ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"``.
+    """
+
+    metrics: dict[str, float]
+    history: list[dict[str, float]] = field(repr=False)
+    run_id: str | None
+    params: dict[str, Any] = field(repr=False)
+    folder: Path
+    ended: str
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Return the model's outputs ``(N, *output)`` for raw inputs ``(N, *input)``, as `Predictor.predict`.
+
+        Raises:
+            InputError: the run's folder holds no model, or the inputs have another shape.
+        """
+        return Predictor.load(self.folder / "model").predict(x)
+
+
+def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
+    """Train one run and return it: the same as ``python -m framework OVERRIDES``.
+
+    Args:
+        *overrides: as on the command line: ``"optimizer=adam"``, ``"optimizer.lr=0.01"``.
+        optimizer: an optimizer class just written, used under its own name in snake case.
+
+    Raises:
+        InputError: an override is wrong; nothing was written.
+    """
+    from framework.runner import execute
+    from framework.tracking import Tracker
+
+    with _with_class(optimizer) as chosen, _hydra() as hydra:
+        from framework.complaints import ERRORS, explain
+        from framework.config import check, without_hydra
+
+        words = [*chosen, *overrides]
+        try:
+            composed = hydra.compose_config("config", words, run_mode=_run_mode(), with_log_configuration=False)
+            folder = Path(composed.hydra.run.dir)
+        except ERRORS as error:
+            raise InputError(explain(error, words)) from error
+        config = check(without_hydra(composed))
+        with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
+            tracker.follow(folder)
+            outcome = execute(config, words, folder)
+        return result_of(outcome)
+
+
+def sweep(*overrides: str) -> pandas.DataFrame:
+    """Run a sweep and return one row a run, best validation first: the same as ``python -m framework -m OVERRIDES``.
+
+    Raises:
+        InputError: an override of any job is wrong; nothing was started.
+    """
+    import pandas
+
+    with _hydra() as hydra:
+        from framework.complaints import ERRORS, explain
+        from framework.jobs import quiet_job
+
+        try:
+            rows = hydra.multirun("config", quiet_job, list(overrides), with_log_configuration=False)
+        except ERRORS as error:
+            raise InputError(explain(error, list(overrides))) from error
+        return pandas.DataFrame(rows)
+
+
+def load(run: str | Path) -> Result:
+    """Return a finished run by its folder, or by its MLflow run id.
+
+    Raises:
+        InputError: there is no such run, or its folder is not on this machine.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        from framework.store import folder_of
+
+        folder = folder_of(str(run))
+    return _read(folder)
+
+
+def names(kind: str) -> list[str]:
+    """Return the registered names of a kind: optimizer, layer, loss, dataset, schedule, metric or stage.
+
+    Raises:
+        InputError: there is no such kind.
+    """
+    return registry.current().names(kind)
+
+
+def result_of(outcome: Outcome) -> Result:
+    """Return a finished run as the API shows it."""
+    folder = outcome.run.folder
+    if folder is None:
+        raise InputError(f"run {outcome.run.name} was kept in memory; it has no folder to come back to")
+    return Result(
+        metrics=outcome.metrics,
+        history=outcome.history,
+        run_id=run_id(folder),
+        params=_params(outcome.run.config),
+        folder=folder,
+        ended=outcome.ended,
+    )
+
+
+def _params(config: Config) -> dict[str, Any]:
+    from framework.provenance import OUTSIDE
+
+    return flatten({key: value for key, value in config.items() if key not in OUTSIDE})
+
+
+def _read(folder: Path) -> Result:
+    history: list[dict[str, float]] = []
+    tested: dict[str, float] = {}
+    ended = "unfinished"
+    for entry in read_journal(folder):
+        if entry.kind == "metrics":
+            values = dict(entry.content["values"])
+            if any(name.startswith("test/") for name in values):
+                tested |= values
+            else:
+                history.append({"epoch": entry.content["epoch"], "step": entry.content["step"], **values})
+        elif entry.kind == "tags":
+            ended = entry.content["values"].get("ended", ended)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    last = {name: value for name, value in (history or [{}])[-1].items() if name.startswith(("train/", "val/"))}
+    return Result({**last, **tested}, history, run_id(folder), _params(config), folder, ended)
+
+
+@contextmanager
+def _with_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
+    """Register a class for the time of one run; give the override that chooses it."""
+    if optimizer is None:
+        yield []
+        return
+    if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
+        raise InputError(f"optimizer={optimizer!r} is not an optimizer class: pass a subclass, or a name as an override")
+    held = registry.current()
+    name = snake_case(optimizer.__name__)
+    with registry.beside(held) as widened:
+        widened.add(registry.Provider(f"inline {name}", "inline"), lambda: ImplicitPlugin([optimizer]))
+        yield [f"optimizer={name}"]
+
+
+@contextmanager
+def _hydra() -> Iterator[Any]:
+    """Give a Hydra of our own, and give back the one that was there."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from framework.config import conf_folder, register
+
+    register(registry.current())
+    held = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3", job_name="framework"):
+            yield GlobalHydra.instance().hydra
+    finally:
+        GlobalHydra.instance().hydra = held
+
+
+def _run_mode() -> Any:
+    from hydra.types import RunMode
+
+    return RunMode.RUN

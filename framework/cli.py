@@ -1,0 +1,117 @@
+"""The command line: plugin doors first, then a subcommand or Hydra."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from framework import registry
+from framework.errors import FrameworkError, InputError, nearest
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code: 0, 1 for a run that failed, 2 for bad input, 130 when interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        rest = _open_doors(words)
+        if rest and rest[0] in COMMANDS:
+            return COMMANDS[rest[0]](rest[1:])
+        if rest and rest[0].isidentifier():
+            raise InputError(f"{rest[0]}: there is no such command{nearest(rest[0], COMMANDS)}; settings are KEY=VALUE")
+        return _hydra(rest)
+    except InputError as error:
+        return _complain(error, BAD_INPUT)
+    except FrameworkError as error:
+        return _complain(error, BAD_INPUT if isinstance(error, registry.PluginError) else 1)
+    except KeyboardInterrupt:
+        return _complain("interrupted; what was recorded is kept", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left (… | head): say no more
+        return 1
+
+
+def _complain(error: object, code: int) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"error: {error}\n")
+    return code
+
+
+def _open_doors(words: Sequence[str]) -> list[str]:
+    """Take the plugin flags off the command line, load the plugins; return the other words."""
+    rest: list[str] = []
+    files: list[str] = []
+    third_party = True
+    waiting = iter(words)
+    for word in waiting:
+        if word == "--plugin":
+            files.append(next(waiting, ""))
+        elif word.startswith("--plugin="):
+            files.append(word.partition("=")[2])
+        elif word == "--no-plugins":
+            third_party = False
+        else:
+            rest.append(word)
+    if "" in files:
+        raise InputError("--plugin needs a Python file: --plugin my_rule.py")
+    named = [name for name in os.environ.get("FRAMEWORK_PLUGINS", "").split(os.pathsep) if name]
+    everything = dict.fromkeys(str(Path(name).resolve()) for name in [*named, *files])
+    os.environ["FRAMEWORK_PLUGINS"] = os.pathsep.join(everything)  # worker processes open the same doors
+    registry.install(registry.load(third_party=third_party))
+    return rest
+
+
+def _plugins(words: Sequence[str]) -> int:
+    from framework.listing import main as list_plugins
+
+    return list_plugins(words)
+
+
+def _ui(words: Sequence[str]) -> int:
+    from framework.ui import main as open_ui
+
+    return open_ui(words)
+
+
+def _sync(words: Sequence[str]) -> int:
+    from framework.syncing import main as deliver
+
+    return deliver(words)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"plugins": _plugins, "ui": _ui, "sync": _sync}
+
+
+def _hydra(words: Sequence[str]) -> int:
+    """Hand the words to Hydra, which composes and calls `framework.jobs.job`; say its errors in one line."""
+    import hydra
+
+    from framework import jobs
+    from framework.complaints import ERRORS, explain
+    from framework.config import conf_folder, register
+
+    register(registry.current())
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
+    sys.argv = ["framework", *words]
+    signal.signal(signal.SIGTERM, _terminated)
+    job, errors = jobs.holding_errors()
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)()
+    except ERRORS as error:
+        raise InputError(explain(error, [word for word in words if "=" in word and not word.startswith("-")])) from error
+    for error in errors:
+        raise error
+    return 0
+
+
+def _terminated(number: int, frame: FrameType | None) -> Any:
+    """End as Ctrl-C does: runs are closed as KILLED, nothing is lost."""
+    raise KeyboardInterrupt
+

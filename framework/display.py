@@ -1,0 +1,154 @@
+"""What a person at a terminal sees of a run: the layer table, the progress bar, the closing summary."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from framework.mark import without_password
+from framework.observers import Observer
+from framework.population import Population
+from framework.records import Outcome, Record, Run
+from framework.tracking import run_id
+
+
+def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> str:
+    """Return rows as aligned columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        lines.append(indent + "   ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def layer_table(population: Population) -> str:
+    """Return the model's layers with output shapes and parameter counts."""
+    model = population.model
+    rows = [("layer", "output", "parameters"), ("input", _shape(model.input_shape), "")]
+    rows += [(row.name, _shape(row.output_shape), f"{row.parameters:,}" if row.parameters else "") for row in model.rows]
+    rows.append(("total", "", f"{model.parameters.size:,}"))
+    return table(rows)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def headline(run: Run, population: Population) -> str:
+    """Return one line that says what is about to train on what."""
+    data, config = population.data, run.config
+    sizes = f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test"
+    return f"{run.name} on {config['problem']}: data set {config['dataset']['name']} ({sizes})"
+
+
+def figures(metrics: dict[str, float]) -> str:
+    """Return loss and metrics of the three splits as a table."""
+    names = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics))
+    rows = [("", *names)]
+    for split in ("train", "val", "test"):
+        rows.append((split, *(_figure(metrics.get(f"{split}/{name}")) for name in names)))
+    return table(rows)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}" if abs(value) < 1e-3 else f"{value:.4f}"
+
+
+def summary(outcome: Outcome) -> str:
+    """Return how a run ended: steps, time and figures."""
+    how = {
+        "budget": "finished",
+        "early stopping": f"stopped early (best epoch {outcome.best_epoch})",
+        "diverged": f"diverged at step {outcome.steps:,}: try a lower learning rate",
+        "stopped": "stopped by a plugin",
+    }[outcome.ended]
+    took = f"{len(outcome.history)} epochs, {outcome.steps:,} steps, {outcome.seconds:.2f} s of training"
+    return f"{how}: {took}\n{figures(outcome.metrics)}"
+
+
+class Announce(Observer):
+    """Writes what is about to train: one line and the layer table."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Write them."""
+        self._stream.write(f"{headline(runs[0], population)}\n{layer_table(population)}\n")
+        self._stream.flush()
+
+
+class Progress(Observer):
+    """A progress bar over the steps of the budget, with loss and rate; for terminals."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        columns: list[Any] = [BarColumn(), MofNCompleteColumn(), TextColumn("steps  {task.description}")]
+        self._bar = Bar(*columns, TimeElapsedColumn(), transient=True)
+        self._task: Any = None
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Show the bar."""
+        self._task = self._bar.add_task("", total=population.total)
+        self._bar.start()
+
+    def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
+        """Move it, a few times a second at most."""
+        if step % 32 == 0:
+            task = self._bar.tasks[0]
+            rate = f"{task.speed:,.0f} steps/s" if task.speed else ""
+            self._bar.update(self._task, completed=step, description=f"loss {losses[0]:.4f}  {rate}")
+
+    def epoch(self, record: Record) -> None:
+        """Move it to the epoch's last step."""
+        self._bar.update(self._task, completed=record.history[-1]["step"])
+
+    def finished(self, outcome: Outcome) -> None:
+        """Take it away."""
+        self._bar.stop()
+
+    def failed(self, run: Run, error: BaseException) -> None:
+        """Take it away."""
+        self._bar.stop()
+
+
+def observers(*, progress: bool) -> list[Observer]:
+    """Return what shows a single run: the table always, the bar where there is a terminal to see it."""
+    shown: list[Observer] = [Announce()]
+    if progress and sys.stdout.isatty():
+        shown.append(Progress())
+    return shown
+
+
+def one_line(outcome: Outcome) -> str:
+    """Return a finished run of a sweep in one line."""
+    ended = "" if outcome.ended == "budget" else f"  {outcome.ended}"
+    shown = [f"{name} {_figure(value)}" for name, value in outcome.metrics.items() if name.startswith(("val/", "test/"))]
+    return f"{outcome.run.name}  {'  '.join(shown)}  {outcome.seconds:.2f} s{ended}"
+
+
+def whereabouts(folder: Path, uri: str) -> str:
+    """Return where a run is stored and the command that opens the UI; ``uri`` is "" where tracking is off."""
+    lines = [f"run folder  {_short(folder)}"]
+    run = run_id(folder)
+    if run is not None:
+        lines += [f"MLflow      run {run} in {without_password(uri)}", "open it     python -m framework ui"]
+    return "\n".join(lines) + "\n"
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Write warnings where they do not mix with results."""
+    for line in lines:
+        sys.stderr.write(f"warning: {line}\n")
+
+
+def _short(folder: Path) -> str:
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)

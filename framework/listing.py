@@ -1,0 +1,65 @@
+"""``python -m framework plugins``: what is registered, from where, and what failed to load."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from framework.registry import Registry, current
+
+COLUMNS = ("kind", "name", "plugin", "distribution", "version", "summary", "status", "error")
+
+
+def rows(registry: Registry) -> list[dict[str, Any]]:
+    """Return one row for each registered name, and one for each plugin that gave none."""
+    listed = [
+        {
+            "kind": entry.kind,
+            "name": entry.name,
+            "plugin": entry.provider.name,
+            "distribution": entry.provider.distribution or str(entry.provider.path or ""),
+            "version": entry.provider.version,
+            "summary": entry.cls.summary(),
+            "status": "ok",
+            "error": "",
+        }
+        for _, entry in sorted(registry.entries.items())
+    ]
+    for provider in registry.providers:
+        if provider.status != "ok":
+            origin = provider.distribution or str(provider.path or "")
+            listed.append(
+                {
+                    **dict.fromkeys(COLUMNS, ""),
+                    "plugin": provider.name,
+                    "distribution": origin,
+                    "version": provider.version,
+                    "status": provider.status,
+                    "error": provider.error,
+                }
+            )
+    return listed
+
+
+def main(words: Sequence[str]) -> int:
+    """Print the list, as a table or as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m framework plugins", description="List what is registered.")
+    parser.add_argument("--json", action="store_true", help="a JSON list with all columns")
+    asked = parser.parse_args(words)
+    listed = rows(current())
+    sys.stdout.write(json.dumps(listed, indent=1) + "\n" if asked.json else _table(listed))
+    return 0
+
+
+def _table(listed: Sequence[dict[str, Any]]) -> str:
+    widths = {column: max(len(column), *(len(row[column]) for row in listed)) for column in ("kind", "name", "plugin")}
+    lines = [f"{'kind':<{widths['kind']}}  {'name':<{widths['name']}}  {'plugin':<{widths['plugin']}}  summary"]
+    for row in listed:
+        said = row["summary"] if row["status"] == "ok" else f"{row['status']}: {row['error']}".rstrip(": ")
+        origin = "" if row["plugin"].startswith("plugins.") else f"  [{row['distribution']} {row['version']}".rstrip() + "]"
+        cells = (f"{row[column]:<{width}}" for column, width in widths.items())
+        lines.append("  ".join([*cells, said]) + origin)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,164 @@
+"""What a run's page needs so that running it again gives the same: name, command, versions, commit, hashes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_info
+
+from framework import DISTRIBUTION, __version__
+from framework.population import Config, chosen
+from framework.registry import Provider, current, find
+
+OUTSIDE = ("tracking", "tags", "progress")
+"""Keys that say how a run is shown and stored; they are no part of what it computes."""
+
+PACKAGES = ("numpy", "hydra-core", "omegaconf", "mlflow", "pluggy", "scikit-learn", "threadpoolctl")
+
+
+def run_name(config: Config, overrides: Sequence[str] = ()) -> str:
+    """Return what people read in a list of runs, such as ``"adam lr=0.001 seed=0"``.
+
+    Args:
+        config: the resolved configuration.
+        overrides: what the user set; what is not in the name already is added.
+    """
+    optimizer = config["optimizer"]
+    parts = [optimizer["name"]]
+    if "lr" in optimizer:
+        parts.append(f"lr={optimizer['lr']:g}")
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if key not in ("optimizer", "optimizer.lr", "seed", *OUTSIDE) and not key.startswith(("tracking.", "tags.")):
+            parts.append(f"{key.removeprefix('optimizer.')}={value}")
+    parts.append(f"seed={config['seed']}")
+    return " ".join(parts)[:200]
+
+
+def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
+    """Return the shell command that does this again."""
+    files = [str(provider.path) for provider in current().providers if provider.door == "file"]
+    words = ["python", "-m", "framework", *(f"--plugin={path}" for path in files), *(["-m"] if sweep else [])]
+    return shlex.join([*words, *overrides])
+
+
+def identity(config: Config) -> str:
+    """Return a short hash of all that decides a run's numbers: its configuration and its plugin files."""
+    decisive = {key: value for key, value in config.items() if key not in OUTSIDE}
+    sources = [hashlib.sha256(path.read_bytes()).hexdigest() for path in plugin_files(config)]
+    text = json.dumps([decisive, sources], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def providers(config: Config) -> list[Provider]:
+    """Return the plugins that a run's named parts come from, each once, the optimizer's first."""
+    used = [find(kind, config[kind]["name"]).provider for kind in ("optimizer", "dataset", "loss", "schedule")]
+    used += [find("stage", name).provider for name in config["stages"]]
+    for item in config["model"]["layers"]:
+        name = item if isinstance(item, str) else item["layer"]
+        used.append(find("layer", name).provider)
+    return list(dict.fromkeys(used))
+
+
+def plugin_files(config: Config) -> list[Path]:
+    """Return the ``--plugin`` files that a run uses."""
+    return [provider.path for provider in providers(config) if provider.path is not None]
+
+
+def tags(config: Config, overrides: Sequence[str], *, sweep_id: str = "") -> dict[str, str]:
+    """Return the tags every run carries, the user's own included."""
+    plugin = providers(config)[0]
+    seen: dict[str, str] = {
+        "optimizer": config["optimizer"]["name"],
+        "problem": str(config["problem"]),
+        "dataset": config["dataset"]["name"],
+        "seed": str(config["seed"]),
+        "sweep_id": sweep_id,
+        "config_hash": identity(config),
+        "plugin": plugin.name,
+        "plugin_version": plugin.version,
+        "command": command(overrides),
+        **git_state(),
+    }
+    return {**{key: value for key, value in seen.items() if value}, **config["tags"]}
+
+
+def description(config: Config, overrides: Sequence[str]) -> str:
+    """Return the note on a run's page: what it is and how to do it again."""
+    cls, _ = chosen(config, "optimizer")
+    return (
+        f"{cls.summary()}\n\nProblem `{config['problem']}`: data set `{config['dataset']['name']}`, "
+        f"model `{config['model'].get('name', 'own')}`, loss `{config['loss']['name']}`.\n\n"
+        f"Run it again:\n\n```\n{command(overrides)}\n```\n"
+    )
+
+
+def environment() -> str:
+    """Return versions, machine and BLAS as text, one fact a line."""
+    facts = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
+    facts[DISTRIBUTION] = __version__
+    for package in PACKAGES:
+        facts[package] = version(package)
+    for provider in current().providers:
+        if provider.door == "entry point" and provider.status == "ok":
+            facts[f"plugin {provider.name}"] = f"{provider.distribution} {provider.version}"
+    for library in threadpool_info():
+        if library.get("user_api") == "blas":
+            facts["blas"] = f"{library['internal_api']} {library.get('version')} {library.get('architecture', '')}".strip()
+    facts |= git_state()
+    return "".join(f"{name}: {value}\n" for name, value in facts.items())
+
+
+def version(package: str) -> str:
+    """Return an installed package's version, or "absent"."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+@functools.cache
+def git_state(folder: str = ".") -> Mapping[str, str]:
+    """Return ``git_commit`` and ``git_dirty`` of the checkout that the work is done in; empty outside of one."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return {}
+    return {"git_commit": commit, "git_dirty": "true" if _git(folder, "status", "--porcelain") else "false"}
+
+
+def _git(folder: str, *words: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words, no shell
+            ["git", "-C", folder, *words],  # noqa: S607 - git is found as the user's shell finds it
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or sys.platform
+
+
+def jsonable(value: Any) -> Any:
+    """Return plain data for a value of a resolved configuration (tuples become lists)."""
+    return json.loads(json.dumps(value))

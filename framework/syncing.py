@@ -1,0 +1,33 @@
+"""``python -m framework sync``: deliver to MLflow what an outage or a kill left in the journals."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from framework.display import warn
+from framework.errors import InputError
+from framework.tracking import sync
+
+DEFAULT_FOLDERS = ("outputs", "multirun")
+
+
+def main(words: Sequence[str]) -> int:
+    """Deliver the journals below the named folders; return 0, or 1 where something could not be delivered.
+
+    Raises:
+        InputError: a folder is missing or holds no journal.
+    """
+    parser = argparse.ArgumentParser(prog="python -m framework sync", description="Deliver journals to MLflow.")
+    parser.add_argument("folders", nargs="*", type=Path, help="of runs, of sweeps, or above; default outputs, multirun")
+    parser.add_argument("--uri", help="the store; default the one the delivery began with")
+    asked = parser.parse_args(words)
+    folders = asked.folders or [Path(name) for name in DEFAULT_FOLDERS if Path(name).is_dir()]
+    if not folders:
+        raise InputError("there is no outputs or multirun folder here: name the folder of a run or of a sweep")
+    done = sync(folders, asked.uri)
+    warn(done.problems)
+    sys.stdout.write(f"delivered {len(done.delivered)} journals\n")
+    return 1 if done.problems else 0

@@ -1,0 +1,36 @@
+"""The sweeper, where Hydra insists on finding it; the logic is in `framework.sweeps`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class FrameworkSweeper(Sweeper):
+    """Hydra's door to `framework.sweeps.Sweep`."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra gives."""
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the sweep."""
+        from framework.sweeps import Sweep
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        return Sweep(self.hydra_context, self.task_function, self.config).run(arguments)
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper",
+    name="framework",
+    node={"_target_": f"{__name__}.FrameworkSweeper"},  # Hydra finds its own plugins by target; ours never are
+    provider="framework",
+)
