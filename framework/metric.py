@@ -13,15 +13,20 @@ from framework.fields import Configurable
 class Metric(Configurable, ABC):
     """A figure over a whole split, gathered batch by batch.
 
+    A metric works per run: what one run predicts (NaN too) changes no other run's figure.
+
     Attributes:
         tasks: the tasks (``"classification"``, ``"regression"``, ``"reconstruction"``) it makes sense for.
         shown_for: the tasks where it is logged when the user names no metrics.
         greater_is_better: the direction of good.
+        predicted: what the predictions are, ``"logits"``, ``"probabilities"`` or ``"values"``: the ``expects`` of the
+            loss they are trained with. Whoever pairs a metric with a loss sets it on the instance.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ()
     shown_for: ClassVar[tuple[str, ...]] = ()
     greater_is_better: ClassVar[bool] = True
+    predicted: str = "values"
 
     @abstractmethod
     def start(self, runs: int) -> None:
@@ -33,4 +38,4 @@ class Metric(Configurable, ABC):
 
     @abstractmethod
     def value(self) -> np.ndarray:
-        """Return the figure of each run over all batches since `start`, shape ``(R,)`` float64."""
+        """Return the figure of each run over all batches since `start`, shape ``(R,)`` float64; NaN before any."""

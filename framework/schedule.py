@@ -14,8 +14,8 @@ from framework.fields import Configurable, integer
 class Schedule(Configurable, ABC):
     """A factor on the learning rate for every step, with an optional linear warm-up before it.
 
-    During the first ``warmup_steps`` steps the factor climbs from ``1 / warmup_steps`` to 1 times the schedule's own first value;
-    the schedule proper then starts at its own step 1 and sees a budget shortened by the warm-up.
+    During the first ``warmup_steps`` steps the factor climbs from ``1 / warmup_steps`` to 1 times the schedule's own
+    first value; the schedule proper then starts at its own step 1 and sees a budget shortened by the warm-up.
 
     Attributes:
         needs_total: the schedule is laid out over the whole budget, which must then be known in steps.
@@ -28,6 +28,7 @@ class Schedule(Configurable, ABC):
         """Return the factors of ``steps`` (numbers from 1, shape ``(T,)``) as ``(T, R or 1, 1)`` float64.
 
         Args:
+            steps: step numbers from 1.
             total: steps in the whole budget, or None where only time limits it.
 
         Raises:
@@ -57,5 +58,10 @@ class Schedule(Configurable, ABC):
         return {}
 
     def observe(self, state: dict[str, np.ndarray], val_loss: np.ndarray) -> np.ndarray | None:
-        """Take the validation losses ``(R,)`` at an epoch's end; return factors ``(R, 1)`` for what follows, or None."""
+        """Take the validation losses ``(R,)`` at an epoch's end; return factors ``(R, 1)`` for what follows, or None.
+
+        Args:
+            state: this schedule's own arrays, changed in place.
+            val_loss: shape ``(R,)``; NaN or infinite where a run diverged.
+        """
         return None

@@ -1,0 +1,23 @@
+"""What the two binary cross-entropies share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from framework.errors import InputError
+from framework.loss import as_values
+
+
+def as_probabilities(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Return targets as numbers in [0, 1], shape ``(R or 1, B, *output)``.
+
+    Raises:
+        InputError: the shapes do not fit, or a target lies outside [0, 1]: the loss would have no lower bound.
+    """
+    values = as_values(targets, predictions)
+    if values.min() < 0 or values.max() > 1:
+        raise InputError(
+            f"binary cross-entropy needs targets in [0, 1], these reach from {values.min():g} to {values.max():g}: "
+            "scale them (dataset.scaling=none for images in [0, 1]), or end the model in units=outputs for labels"
+        )
+    return values

@@ -1,0 +1,57 @@
+"""The hinge losses of support vector machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.loss import Loss, as_labels
+from framework.specs import LossSpec
+from plugins.losses._mean import mean_of_runs
+
+
+class Hinge(Loss):
+    """Hinge loss on scores: zero once the right side wins by the margin.
+
+    Several outputs: sum over the wrong classes j of max(0, margin - z_label + z_j), divided by the number of classes
+    and averaged over the batch: torch's ``MultiMarginLoss`` (p = 1), the sum form of Weston & Watkins 1999, "Support
+    Vector Machines for Multi-Class Pattern Recognition". A single output: max(0, margin - y z) with y = -1 for label
+    0 and +1 for label 1, averaged over the batch. The gradient at the kink is 0.
+    """
+
+    expects = "logits"
+    margin: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="lead that costs nothing")
+
+    def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return each run's mean hinge loss for scores ``(R, B, outputs)`` and labels ``(R or 1, B)``."""
+        outputs = predictions.shape[-1]
+        labels = as_labels(targets, predictions, classes=max(outputs, 2))
+        margin = self.column(self.margin, predictions)
+        if outputs == 1:
+            self._slope = (1 - 2 * labels[..., None]).astype(predictions.dtype)
+            excess = margin + self._slope * predictions
+        else:
+            runs, batch, _ = predictions.shape
+            self._at_label = (np.arange(runs)[:, None], np.arange(batch), labels)
+            excess = margin - predictions[self._at_label][..., None] + predictions
+            excess[self._at_label] = 0
+        self._active = (excess > 0).astype(predictions.dtype)
+        return mean_of_runs(np.maximum(excess, 0))
+
+    def backward(self) -> np.ndarray:
+        """Return the gradient of the mean, shape ``(R, B, outputs)``."""
+        scale = 1.0 / self._active[0].size
+        if self._active.shape[-1] == 1:
+            return self._slope * self._active * scale
+        gradient = self._active * scale
+        gradient[self._at_label] = -gradient.sum(axis=2)
+        return gradient
+
+
+@hookimpl
+def register_losses() -> Iterator[LossSpec]:
+    """Provide ``loss=hinge``."""
+    yield LossSpec("hinge", Hinge)

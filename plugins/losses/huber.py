@@ -1,0 +1,41 @@
+"""Huber's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.loss import Loss, as_values
+from framework.specs import LossSpec
+from plugins.losses._mean import mean_of_runs
+
+
+class Huber(Loss):
+    """Huber loss: squared near the target, absolute beyond delta.
+
+    With e = y - target: e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2); the mean over the batch and all
+    outputs, as torch's ``HuberLoss``. Labels are compared one-hot. Huber 1964, "Robust Estimation of a Location
+    Parameter".
+    """
+
+    delta: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="error at which square becomes line")
+
+    def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return each run's mean Huber loss."""
+        error = predictions - as_values(targets, predictions)
+        delta = self.column(self.delta, error)
+        self._clipped = np.clip(error, -delta, delta)
+        return mean_of_runs(self._clipped * (error - 0.5 * self._clipped))  # both branches in one formula
+
+    def backward(self) -> np.ndarray:
+        """Return the error, clipped to delta, over the count."""
+        return self._clipped * (1.0 / self._clipped[0].size)
+
+
+@hookimpl
+def register_losses() -> Iterator[LossSpec]:
+    """Provide ``loss=huber``."""
+    yield LossSpec("huber", Huber)

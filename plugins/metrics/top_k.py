@@ -1,0 +1,54 @@
+"""Share of samples whose class is among the first few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.errors import InputError
+from framework.fields import integer
+from framework.hookspecs import hookimpl
+from framework.loss import as_labels
+from framework.metric import Metric
+from framework.specs import MetricSpec
+from plugins.metrics._running import RunningMean
+
+
+class TopK(Metric):
+    """Share of samples whose class is among the k largest outputs.
+
+    Ties count against the model: every other output at least as large as the right one stands before it, so that a
+    constant prediction scores 0 for k below the number of classes. A sample with a NaN among its predictions is wrong.
+    """
+
+    tasks = ("classification",)
+    k: int = integer(5, at_least=1, help="how many of the largest outputs may hold the class")
+
+    def start(self, runs: int) -> None:
+        """Forget everything."""
+        self._mean = RunningMean(runs)
+
+    def update(self, predictions: np.ndarray, targets: np.ndarray) -> None:
+        """Take predictions ``(R, B, classes)`` and labels ``(R or 1, B)``.
+
+        Raises:
+            InputError: there are fewer than k outputs.
+        """
+        labels = as_labels(targets, predictions)
+        runs, batch, outputs = predictions.shape
+        if self.k > outputs:
+            raise InputError(f"metrics: top_k with k={self.k} and {outputs} outputs is always 1: lower k")
+        own = predictions[np.arange(runs)[:, None], np.arange(batch), labels]
+        place = (predictions >= own[..., None]).sum(axis=2)
+        self._mean.add((place <= self.k) & ~np.isnan(predictions.max(axis=2)))
+
+    def value(self) -> np.ndarray:
+        """Return the share in [0, 1]."""
+        return self._mean.value()
+
+
+@hookimpl
+def register_metrics() -> Iterator[MetricSpec]:
+    """Provide ``top_k``."""
+    yield MetricSpec("top_k", TopK)

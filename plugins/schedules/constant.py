@@ -1,0 +1,25 @@
+"""The learning rate as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+
+
+class Constant(Schedule):
+    """The learning rate as it is (after the warm-up, if any)."""
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return 1 at every step."""
+        return np.ones_like(t)
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=constant``."""
+    yield ScheduleSpec("constant", Constant)

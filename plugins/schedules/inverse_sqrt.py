@@ -1,0 +1,33 @@
+"""Decay with the square root of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+
+
+class InverseSqrt(Schedule):
+    """Decay as one over the square root of the steps, with no end in sight.
+
+    sqrt(timescale / (timescale + t - 1)): half the rate after three timescales. It needs no budget. With
+    ``warmup_steps`` equal to the timescale it is the schedule of Vaswani et al. 2017, arXiv:1706.03762, equation 3,
+    divided by its peak (and one step later).
+    """
+
+    timescale: float = hyper(1000.0, above=0, prior="log", search=(10.0, 10_000.0), help="optimizer steps")
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return the factors."""
+        return np.asarray(np.sqrt(self.timescale / (self.timescale + (t - 1))))
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=inverse_sqrt``."""
+    yield ScheduleSpec("inverse_sqrt", InverseSqrt)

@@ -1,0 +1,38 @@
+"""A straight line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper, integer
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+from plugins.schedules._budget import budget
+
+
+class Linear(Schedule):
+    """A straight line from start_factor to end_factor, then flat.
+
+    start + (end - start) min(t - 1, n) / n with n = total_steps, by default the whole budget: torch's ``LinearLR``,
+    whose own defaults (1/3 to 1 over 5 steps) are a warm-up; ours decay to 0. ``end_factor`` is reached at step n +
+    1, so that no step of the budget is wasted at a rate of 0.
+    """
+
+    start_factor: float = hyper(1.0, at_least=0, prior="linear", help="factor at step 1")
+    end_factor: float = hyper(0.0, at_least=0, prior="linear", search=(0.0, 0.1), help="factor after total_steps")
+    total_steps: int | None = integer(None, at_least=1, help="optimizer steps of the line; null: the whole budget")
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return the factors."""
+        steps = self.total_steps or budget(self, total, "total_steps")
+        done = np.minimum(t - 1, steps) / steps
+        return np.asarray(self.start_factor + (self.end_factor - self.start_factor) * done)
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=linear``."""
+    yield ScheduleSpec("linear", Linear)

@@ -1,0 +1,43 @@
+"""Drops at given steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper, integers
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+from plugins.schedules._budget import budget
+
+
+class MultiStep(Schedule):
+    """Times gamma after each of the milestones.
+
+    gamma^(milestones m with m <= t - 1): torch's ``MultiStepLR``, counted in optimizer steps, so that step m is the
+    last before the drop. For milestones in epochs multiply by batches an epoch. Without milestones the drops come
+    after half and three quarters of the budget, as in He et al. 2016, arXiv:1512.03385, section 4.2 (after 32k and
+    48k of 64k steps).
+    """
+
+    milestones: tuple[int, ...] = integers(
+        (), at_least=1, help="optimizer steps after which to drop; empty: half and three quarters of the budget"
+    )
+    gamma: float = hyper(
+        0.1, above=0, at_most=1, prior="log", search=(0.01, 0.9), help="what each drop multiplies with"
+    )
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return gamma to the number of milestones passed."""
+        milestones: np.ndarray = np.sort(self.milestones)
+        if not self.milestones:
+            milestones = np.array([0.5, 0.75]) * budget(self, total, "milestones")
+        return np.asarray(self.gamma ** np.searchsorted(milestones, t - 1, side="right"))
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=multistep``."""
+    yield ScheduleSpec("multistep", MultiStep)

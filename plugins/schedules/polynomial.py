@@ -1,0 +1,37 @@
+"""A power of the budget that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+from plugins.schedules._budget import budget
+
+
+class Polynomial(Schedule):
+    """From 1 to end, as a power of the budget that is left.
+
+    end + (1 - end) (1 - (t - 1) / total)^power: torch's ``PolynomialLR`` where end is 0. ``end`` would be reached one
+    step after the last, so that no step is wasted at a rate of 0.
+    """
+
+    needs_total = True
+    power: float = hyper(1.0, at_least=0, prior="log", search=(0.5, 4.0), help="1 is a straight line")
+    end: float = hyper(0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="factor at the budget's end")
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return the factors; from the budget's end on, ``end``."""
+        steps = budget(self, total)
+        left = 1 - np.minimum(t - 1, steps) / steps
+        return np.asarray(self.end + (1 - self.end) * left**self.power)
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=polynomial``."""
+    yield ScheduleSpec("polynomial", Polynomial)

@@ -1,0 +1,61 @@
+"""Drops when the validation loss stalls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper, integer
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+
+
+class ReduceOnPlateau(Schedule):
+    """Times gamma when the validation loss has not improved for more than patience epochs, run by run.
+
+    An epoch is good where val/loss < best (1 - threshold). After more than ``patience`` epochs in a row without a
+    good one, the factor is multiplied with gamma (never to below min_factor), and the next ``cooldown`` epochs count
+    for nothing: torch's ``ReduceLROnPlateau`` in modes min and rel; ``gamma`` is its ``factor``, ``min_factor`` its
+    ``min_lr`` over lr, and there is no ``eps``. A loss of NaN is no improvement.
+    """
+
+    gamma: float = hyper(0.1, above=0, below=1, prior="log", search=(0.1, 0.9), help="what each drop multiplies with")
+    patience: int = integer(10, at_least=0, help="epochs without improvement that are borne")
+    threshold: float = hyper(1e-4, at_least=0, below=1, prior="log", search=(1e-5, 1e-2), help="least relative gain")
+    cooldown: int = integer(0, at_least=0, help="epochs after a drop that count for nothing")
+    min_factor: float = hyper(0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="lowest factor")
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return 1: what this schedule does comes from `observe`."""
+        return np.ones_like(t)
+
+    def initial_state(self, runs: int) -> dict[str, np.ndarray]:
+        """Return the best loss, the bad epochs in a row, the epochs of rest left, and the factor; ``(R, 1)`` each."""
+        return {
+            "best": np.full((runs, 1), np.inf),
+            "bad": np.zeros((runs, 1)),
+            "rest": np.zeros((runs, 1)),
+            "scale": np.ones((runs, 1)),
+        }
+
+    def observe(self, state: dict[str, np.ndarray], val_loss: np.ndarray) -> np.ndarray:
+        """Take an epoch's validation losses ``(R,)``, change ``state`` in place, return the factors ``(R, 1)``."""
+        loss = val_loss[:, None].astype(np.float64)
+        best, bad, rest, scale = (state[name] for name in ("best", "bad", "rest", "scale"))
+        good = loss < best * (1 - self.threshold)  # false for NaN
+        best[...] = np.where(good, loss, best)
+        bad[...] = np.where(good | (rest > 0), 0, bad + 1)
+        rest[...] = np.maximum(rest - 1, 0)
+        drop = bad > self.patience
+        scale[...] = np.where(drop, np.maximum(scale * self.gamma, self.min_factor), scale)
+        rest[...] = np.where(drop, self.cooldown, rest)
+        bad[...] = np.where(drop, 0, bad)
+        return scale
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=reduce_on_plateau``."""
+    yield ScheduleSpec("reduce_on_plateau", ReduceOnPlateau)

@@ -1,0 +1,38 @@
+"""Drops at equal distances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper, integer
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+from plugins.schedules._budget import budget
+
+
+class Step(Schedule):
+    """Times gamma every step_size optimizer steps.
+
+    gamma^floor((t - 1) / step_size): torch's ``StepLR``, counted in optimizer steps. For drops by epochs set
+    step_size to epochs times batches an epoch. Without a step_size, the budget falls into three equal parts.
+    """
+
+    step_size: int | None = integer(None, at_least=1, help="optimizer steps between drops; null: a third of the budget")
+    gamma: float = hyper(
+        0.1, above=0, at_most=1, prior="log", search=(0.01, 0.9), help="what each drop multiplies with"
+    )
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return gamma to the number of drops so far."""
+        size = self.step_size or math.ceil(budget(self, total, "step_size") / 3)
+        return np.asarray(self.gamma ** np.floor((t - 1) / size))
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=step``."""
+    yield ScheduleSpec("step", Step)

@@ -1,0 +1,64 @@
+"""Cosine waves that start over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper, integer
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+from plugins.schedules._budget import budget
+
+DEFAULT_CYCLES = 3
+
+
+class WarmRestarts(Schedule):
+    """Half cosine waves from 1 to floor that start over, each multiplier times as long (SGDR).
+
+    floor + (1 - floor) (1 + cos(pi s / n)) / 2, where s counts the steps since the last restart and n is the length
+    of the cycle: Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5; torch's ``CosineAnnealingWarmRestarts``,
+    counted in optimizer steps. For a period in epochs multiply by batches an epoch. Without a period, three cycles
+    fill the budget.
+    """
+
+    period: int | None = integer(
+        None, at_least=1, help="optimizer steps of the first cycle; null: three cycles fill the budget"
+    )
+    multiplier: int = integer(2, at_least=1, help="how many times as long each cycle is as the one before")
+    floor: float = hyper(0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="factor at a cycle's end")
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return the factors."""
+        s = t - 1
+        if self.period is None:
+            bounds = self._three_cycles(budget(self, total, "period"))
+            s = np.minimum(s, bounds[-1])
+        else:
+            s = s % self.period if self.multiplier == 1 else s
+            bounds = self._cycles(self.period, s.max())
+        cycle = np.minimum(np.searchsorted(bounds, s, side="right"), len(bounds) - 1)
+        start, end = bounds[cycle - 1], bounds[cycle]
+        wave = 0.5 * (1 + np.cos(np.pi * ((s - start) / (end - start))))
+        return np.asarray(self.floor + (1 - self.floor) * wave)
+
+    def _three_cycles(self, total: int) -> np.ndarray:
+        """Return where the cycles that fill the budget begin and end, to the nearest step."""
+        lengths = [float(self.multiplier) ** cycle for cycle in range(DEFAULT_CYCLES)]
+        bounds = np.rint(total * (np.cumsum([0.0, *lengths]) / sum(lengths)))
+        return np.unique(bounds)  # a budget of a few steps has no room for all three
+
+    def _cycles(self, period: int, last: float) -> np.ndarray:
+        """Return where the cycles of a given first length begin and end, until after step ``last``."""
+        bounds = [0, period]
+        while bounds[-1] <= last:
+            bounds.append(bounds[-1] * self.multiplier + period)
+        return np.array(bounds, dtype=np.float64)
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=warm_restarts``."""
+    yield ScheduleSpec("warm_restarts", WarmRestarts)

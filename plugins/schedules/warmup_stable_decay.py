@@ -1,0 +1,63 @@
+"""Up, flat, down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from framework.fields import choice, hyper
+from framework.hookspecs import hookimpl
+from framework.schedule import Schedule
+from framework.specs import ScheduleSpec
+from plugins.schedules._budget import budget
+
+SHAPES = {
+    "linear": lambda done: 1 - done,
+    "cosine": lambda done: 0.5 * (1 + np.cos(np.pi * done)),
+    "sqrt": lambda done: 1 - np.sqrt(done),
+}
+"""From 1 to 0 as the decay goes from nothing to all done."""
+
+
+class WarmupStableDecay(Schedule):
+    """Warm up linearly, stay at the full rate, decay to floor at the end.
+
+    Shares of the budget: t / warm-up during the first warmup_share; then 1; then during the last decay_share from 1
+    to floor as decay_shape says: ``linear``, ``cosine``, or ``sqrt`` (1 - sqrt of the share done). Hu et al. 2024
+    (MiniCPM), arXiv:2404.06395, section 4; shapes: Hägele et al. 2024, arXiv:2405.18392. ``floor`` would be reached
+    one step after the last, so that no step is wasted at a rate of 0.
+    """
+
+    needs_total = True
+    warmup_share: float = hyper(0.05, at_least=0, at_most=1, prior="linear", search=(0.0, 0.2), help="of the budget")
+    decay_share: float = hyper(0.2, at_least=0, at_most=1, prior="linear", search=(0.1, 0.5), help="of the budget")
+    decay_shape: str = choice("linear", tuple(SHAPES), help="how it decays")
+    floor: float = hyper(
+        0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="factor at the budget's end"
+    )
+
+    @classmethod
+    def constraints(cls, values: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with the fields taken together, or None."""
+        if values["warmup_share"] + values["decay_share"] > 1 + 1e-12:
+            return "warmup_share and decay_share together exceed the budget: their sum must be at most 1"
+        if values["warmup_steps"] and values["warmup_share"]:
+            return "warmup_steps and warmup_share would warm up twice: set one of them to 0"
+        return None
+
+    def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
+        """Return the factors."""
+        steps = budget(self, total)
+        ramp = np.minimum(t / np.maximum(self.warmup_share * steps, 1), 1)
+        decay = self.decay_share * steps
+        done = np.clip((t - 1 - (steps - decay)) / np.where(decay > 0, decay, 1), 0, 1)
+        falling = self.floor + (1 - self.floor) * SHAPES[self.decay_shape](done)
+        return np.asarray(ramp * np.where(decay > 0, falling, 1))
+
+
+@hookimpl
+def register_schedules() -> Iterator[ScheduleSpec]:
+    """Provide ``schedule=warmup_stable_decay``."""
+    yield ScheduleSpec("warmup_stable_decay", WarmupStableDecay)

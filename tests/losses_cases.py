@@ -1,0 +1,140 @@
+"""What the tests of the losses share: every loss with predictions and targets that suit it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from framework.loss import Loss
+from plugins.losses.binary_cross_entropy import BinaryCrossEntropy
+from plugins.losses.binary_cross_entropy_logits import BinaryCrossEntropyLogits
+from plugins.losses.categorical_cross_entropy import CategoricalCrossEntropy
+from plugins.losses.hinge import Hinge
+from plugins.losses.huber import Huber
+from plugins.losses.mae import MAE
+from plugins.losses.mse import MSE
+from plugins.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+
+RUNS, BATCH, CLASSES = 3, 7, 4
+IMAGE = (3, 5, 2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loss, the shape of one sample's output, its kind of targets, and a column that differs between runs.
+
+    ``plain`` is one sample's loss, written with lists and ``math``: (outputs, label or values, column) to a number.
+    """
+
+    name: str
+    cls: type[Loss]
+    output: tuple[int, ...]
+    targets: str
+    plain: Callable[[list[float], Any, float], float]
+    column: Mapping[str, list[float]] = field(default_factory=dict)
+
+    def loss(self, rows: slice = slice(None)) -> Loss:
+        return self.cls(**{name: values[rows] for name, values in self.column.items()})
+
+    def predictions(self, rng: np.random.Generator, dtype: Any = np.float64) -> np.ndarray:
+        raw = rng.standard_normal((RUNS, BATCH, *self.output)) * 1.5
+        if self.cls.expects == "probabilities":
+            raw = 1 / (1 + np.exp(-raw))
+        return raw.astype(dtype)
+
+    def draw_targets(self, rng: np.random.Generator, runs: int, dtype: Any = np.float64) -> np.ndarray:
+        if self.targets == "labels":
+            return rng.integers(0, max(2, self.output[0]), (runs, BATCH))
+        if self.targets == "shares":
+            return rng.random((runs, BATCH, *self.output)).astype(dtype)
+        return rng.standard_normal((runs, BATCH, *self.output)).astype(dtype)
+
+    def plain_mean(self, predictions: np.ndarray, targets: np.ndarray, run: int) -> float:
+        """Return one run's mean loss with plain loops."""
+        column = next(iter(self.column.values()), [math.nan] * RUNS)[run]
+        shared = targets[run if len(targets) == predictions.shape[0] else 0]
+        one = [
+            self.plain(p.reshape(-1).tolist(), t.tolist() if t.ndim == 0 else t.reshape(-1).tolist(), column)
+            for p, t in zip(predictions[run], shared, strict=True)
+        ]
+        return math.fsum(one) / len(one)
+
+
+def _mean_over_outputs(single: Callable[[float, float, float], float]) -> Callable[[list[float], Any, float], float]:
+    def plain(outputs: list[float], target: Any, column: float) -> float:
+        values = target
+        if isinstance(target, int):
+            values = [float(target)] if len(outputs) == 1 else [float(c == target) for c in range(len(outputs))]
+        return math.fsum(single(p, t, column) for p, t in zip(outputs, values, strict=True)) / len(outputs)
+
+    return plain
+
+
+def _huber(p: float, t: float, delta: float) -> float:
+    e = abs(p - t)
+    return 0.5 * e * e if e <= delta else delta * (e - 0.5 * delta)
+
+
+def _softmax_cross_entropy(z: list[float], label: int, smoothing: float) -> float:
+    total = math.fsum(math.exp(value) for value in z)
+    q = [(1 - smoothing) * (c == label) + smoothing / len(z) for c in range(len(z))]
+    return -math.fsum(share * math.log(math.exp(value) / total) for share, value in zip(q, z, strict=True))
+
+
+def _hinge(z: list[float], label: int, margin: float) -> float:
+    if len(z) == 1:
+        return max(0.0, margin - (1.0 if label == 1 else -1.0) * z[0])
+    return sum(max(0.0, margin - z[label] + z[c]) for c in range(len(z)) if c != label) / len(z)
+
+
+def _binary(p: float, t: float, _: float) -> float:
+    return -t * math.log(p) - (1 - t) * math.log(1 - p)
+
+
+def _binary_logits(z: float, t: float, _: float) -> float:
+    return _binary(1 / (1 + math.exp(-z)), t, _)
+
+
+SQUARE = _mean_over_outputs(lambda p, t, _: (p - t) ** 2)
+ABSOLUTE = _mean_over_outputs(lambda p, t, _: abs(p - t))
+HUBER = _mean_over_outputs(_huber)
+BINARY = _mean_over_outputs(_binary)
+BINARY_LOGITS = _mean_over_outputs(_binary_logits)
+DELTAS = {"delta": [0.3, 1.0, 2.5]}
+SMOOTHINGS = {"label_smoothing": [0.0, 0.1, 0.7]}
+MARGINS = {"margin": [0.5, 1.0, 2.0]}
+
+CASES = [
+    Case("mse values", MSE, (CLASSES,), "values", SQUARE),
+    Case("mse images", MSE, IMAGE, "values", SQUARE),
+    Case("mse labels", MSE, (CLASSES,), "labels", SQUARE),
+    Case("mse one output", MSE, (1,), "labels", SQUARE),
+    Case("mae values", MAE, (CLASSES,), "values", ABSOLUTE),
+    Case("mae images", MAE, IMAGE, "values", ABSOLUTE),
+    Case("mae labels", MAE, (CLASSES,), "labels", ABSOLUTE),
+    Case("huber values", Huber, (CLASSES,), "values", HUBER, DELTAS),
+    Case("huber images", Huber, IMAGE, "values", HUBER, DELTAS),
+    Case("huber labels", Huber, (CLASSES,), "labels", HUBER, DELTAS),
+    Case("softmax_cross_entropy", SoftmaxCrossEntropy, (CLASSES,), "labels", _softmax_cross_entropy, SMOOTHINGS),
+    Case(
+        "categorical_cross_entropy",
+        CategoricalCrossEntropy,
+        (CLASSES,),
+        "labels",
+        lambda p, label, _: -math.log(p[label]),
+    ),
+    Case("binary logits values", BinaryCrossEntropyLogits, (CLASSES,), "shares", BINARY_LOGITS),
+    Case("binary logits images", BinaryCrossEntropyLogits, IMAGE, "shares", BINARY_LOGITS),
+    Case("binary logits labels", BinaryCrossEntropyLogits, (CLASSES,), "labels", BINARY_LOGITS),
+    Case("binary logits one output", BinaryCrossEntropyLogits, (1,), "labels", BINARY_LOGITS),
+    Case("binary values", BinaryCrossEntropy, (CLASSES,), "shares", BINARY),
+    Case("binary images", BinaryCrossEntropy, IMAGE, "shares", BINARY),
+    Case("binary labels", BinaryCrossEntropy, (CLASSES,), "labels", BINARY),
+    Case("binary one output", BinaryCrossEntropy, (1,), "labels", BINARY),
+    Case("hinge classes", Hinge, (CLASSES,), "labels", _hinge, MARGINS),
+    Case("hinge one output", Hinge, (1,), "labels", _hinge, MARGINS),
+]
