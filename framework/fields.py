@@ -182,6 +182,9 @@ class Configurable:
     """
 
     fields: ClassVar[Mapping[str, Field]] = MappingProxyType({})
+    registered_name: ClassVar[str] = ""
+    absent: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Fields that users look for here in vain, with the reason and the way out."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -189,9 +192,18 @@ class Configurable:
         cls.fields = MappingProxyType({**cls.fields, **own})
 
     def __init__(self, **values: Any) -> None:
-        columns = {name: _as_column(cls_field, values[name]) for name, cls_field in self.fields.items() if name in values and cls_field.column}
+        columns = {
+            name: _as_column(cls_field, values[name])
+            for name, cls_field in self.fields.items()
+            if name in values and cls_field.column
+        }
         runs = max((len(column) for column in columns.values()), default=1)
-        rows = [{**values, **{name: column[row % len(column)] for name, column in columns.items()}} for row in range(runs)]
+        for name, column in columns.items():
+            if len(column) not in (1, runs) or not column:
+                raise InputError(f"{self.label()}: {name} has {len(column)} values for {runs} runs: give 1 or {runs}")
+        rows = [
+            {**values, **{name: column[row % len(column)] for name, column in columns.items()}} for row in range(runs)
+        ]
         self._settle([self.resolve(row) for row in rows])
 
     def _settle(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -212,6 +224,8 @@ class Configurable:
         """
         prefix = f"{where}." if where else ""
         for name in values:
+            if name in cls.absent:
+                raise InputError(f"{prefix}{name}: {cls.absent[name]}")
             if name not in cls.fields:
                 raise InputError(f"{prefix}{name}: {cls.label()} has no such field{nearest(name, cls.fields)}")
         resolved = {
@@ -246,8 +260,8 @@ class Configurable:
 
     @classmethod
     def label(cls) -> str:
-        """Return the name used in messages."""
-        return cls.__name__
+        """Return the name used in messages: the registered one, else the class's."""
+        return cls.registered_name or cls.__name__
 
     @classmethod
     def summary(cls) -> str:
