@@ -1,0 +1,37 @@
+"""The blog's iterative optimizer as published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class BlogIterative(ElementwiseOptimizer):
+    """The blog's iterative optimizer exactly as published: it climbs.
+
+    With d = -g, each step is ``p = p - 0.01 d``, that is ``p + 0.01 g``.
+
+    Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``iterative``.
+
+    Quirks: the sign is that of gradient ascent, so the loss grows until it overflows; and the user's lr is ignored.
+    The form that was meant is ``iterative``.
+    """
+
+    own_step_size = True
+    warning = "blog/iterative climbs (its sign is wrong) at a fixed rate of 0.01; optimizer=iterative is right"
+    absent = {
+        "lr": "the published form ignores the user's learning rate (fixed at 0.01); take optimizer=iterative to set it"
+    }
+
+    def rule(p, g):
+        d = -g
+        return p - 0.01 * d
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("blog/iterative", BlogIterative)

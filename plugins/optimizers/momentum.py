@@ -1,0 +1,41 @@
+"""Classical momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Momentum(ElementwiseOptimizer):
+    """Classical momentum with the learning rate inside the velocity.
+
+    With g the gradient plus ``weight_decay`` times p, each step is::
+
+        v = momentum v - lr g
+        p = p + v
+
+    Sources: the blog's equation (v = beta v - lr grad J; theta = theta + v); Rumelhart, Hinton & Williams
+    1986; Sutskever et al. 2013, equations 1 and 2.
+
+    Differs from torch's SGD, which keeps lr outside of the velocity: the two agree exactly while lr is constant; when a
+    schedule changes lr, the steps already under way keep their old length here. Keras's SGD is this form.
+    """
+
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.3), help="learning rate")
+    momentum: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of past steps")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
+    slots = dict(v=0)
+
+    def rule(p, g, v, *, lr, momentum, weight_decay):
+        v = momentum * v - lr * (g + weight_decay * p)
+        return p + v, v
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("momentum", Momentum)

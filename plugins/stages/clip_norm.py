@@ -1,0 +1,43 @@
+"""Clip gradients by their global norm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.parameters import Parameters
+from framework.specs import StageSpec
+from framework.stage import Stage, State
+
+CUSHION = 1e-6
+"""torch's: keeps the division defined where the norm is zero."""
+
+
+class ClipNorm(Stage):
+    """Scale the whole gradient down to norm max_norm where it is longer.
+
+    The norm is Euclidean, over all parameters of one run: ``g = g min(1, max_norm / (norm + 1e-6))``.
+
+    Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, Algorithm 1. As torch's ``clip_grad_norm_``, but the
+    norm is summed in float64. A run whose norm is not finite gets NaN (and zeros, where the norm is infinite)
+    as in torch; its neighbours keep their numbers.
+    """
+
+    max_norm: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="largest norm of a run's gradient")
+
+    def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Scale ``gradients`` in place."""
+        with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754
+            squares = np.square(gradients.flat, dtype=np.float64)
+            norm = np.sqrt(squares.sum(axis=1, keepdims=True))
+            scale = np.minimum(1.0, self.max_norm / (norm + CUSHION))
+            gradients.flat *= scale.astype(gradients.dtype)
+
+
+@hookimpl
+def register_stages() -> Iterator[StageSpec]:
+    """Yield this module's stage."""
+    yield StageSpec("clip_norm", ClipNorm)

@@ -1,0 +1,38 @@
+"""Weight decay beside the rule instead of inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.parameters import Parameters
+from framework.specs import StageSpec
+from framework.stage import Stage, State
+
+
+class DecoupledWeightDecay(Stage):
+    """Shrink the parameters by lr * weight_decay before the rule moves them.
+
+    ``p = p (1 - lr weight_decay)`` with the schedule's lr; the rule's own averages never see the decay. With
+    ``optimizer=adam`` this is AdamW.
+
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2. Differs from the paper, as torch does: the
+    decay is multiplied with lr, not with the schedule's factor alone.
+    """
+
+    needs_lr = True
+    weight_decay: float = hyper(0.01, at_least=0, prior="log", search=(1e-4, 1.0), help="decay a step, times lr")
+
+    def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Shrink ``parameters`` in place."""
+        kept = 1 - lr.astype(np.float64) * self.weight_decay
+        parameters.flat *= kept.astype(parameters.dtype)
+
+
+@hookimpl
+def register_stages() -> Iterator[StageSpec]:
+    """Yield this module's stage."""
+    yield StageSpec("decoupled_weight_decay", DecoupledWeightDecay)
