@@ -20,11 +20,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType, SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from framework.errors import PluginError
+from framework.errors import InputError, PluginError
 from framework.fields import Configurable
 from framework.kernels import apply_rule
 from framework.parameters import Parameters
@@ -41,13 +41,21 @@ class Optimizer(Configurable, ABC):
 
     Traits (class attributes that the rest of the project reads instead of asking for names):
         elementwise: each parameter's update depends on that parameter's own numbers only.
-        own_step_size: the rule has no ``lr``; schedules cannot act on it.
+        own_step_size: the rule finds its step size itself; a schedule has little or nothing to act on.
+        needs_closure: the rule evaluates the loss again within a step.
+        shares: several runs can step together as one population.
         warning: a line to show when this optimizer is used, or "".
+
+    Attributes:
+        scalars: per-run numbers in float64 that `coefficients` carries from step to step, by name, with their start.
     """
 
     elementwise: ClassVar[bool] = False
     own_step_size: ClassVar[bool] = False
+    needs_closure: ClassVar[bool] = False
+    shares: ClassVar[bool] = True
     warning: ClassVar[str] = ""
+    scalars: ClassVar[Mapping[str, float]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -61,42 +69,84 @@ class Optimizer(Configurable, ABC):
 
         Args:
             h: the hyperparameters by name, shape ``(R, 1)`` each; ``h.lr`` already includes the schedule and has
-                shape ``(T, R, 1)``.
+                shape ``(T, R, 1)``. Each of ``scalars`` is there too, ``(R, 1)``, as it was before the first of ``t``.
             t: step numbers from 1, shape ``(T, 1, 1)``.
 
         Returns:
-            Arrays that broadcast to ``(T, R, 1)``. By default, each hyperparameter under its own name.
+            Arrays that broadcast to ``(T, R, 1)``. By default, each hyperparameter under its own name. Each of
+            ``scalars`` must be among them, as it is after each step.
         """
         return dict(vars(h))
 
-    def table(self, steps: np.ndarray, factors: np.ndarray, dtype: Any) -> Columns:
-        """Return the coefficients of many steps at once, ``(T, R, 1)`` each, cast to the parameters' dtype.
+    def table(self, steps: np.ndarray, factors: np.ndarray, state: State) -> dict[str, np.ndarray]:
+        """Return the coefficients of many steps at once by name, ``(T, R, 1)`` each, in float64.
 
         Args:
             steps: step numbers from 1, shape ``(T,)``.
             factors: what the schedule multiplies lr with, shape ``(T, R, 1)`` or ``(T, 1, 1)``.
+            state: as before the first of the steps; only ``scalars`` are read.
         """
         h = SimpleNamespace(**{name: getattr(self, name) for name, spec in self.fields.items() if spec.column})
         if "lr" in self.fields:
             h.lr = self.lr * factors  # type: ignore[attr-defined]
-        t = steps.reshape(-1, 1, 1)
-        shape = np.broadcast_shapes(factors.shape, (len(steps), len(self.rows), 1))
+        for name in self.scalars:
+            setattr(h, name, state[name])
+        runs = max([len(self.rows), factors.shape[1], *(len(state[name]) for name in self.scalars)])
         return {
-            name: np.ascontiguousarray(np.broadcast_to(value, shape).astype(dtype))
-            for name, value in type(self).coefficients(h, t).items()
+            name: np.broadcast_to(value, (len(steps), runs, 1))
+            for name, value in type(self).coefficients(h, steps.reshape(-1, 1, 1).astype(np.float64)).items()
         }
+
+    def initial_scalars(self, runs: int) -> State:
+        """Return the start of ``scalars``, shape ``(R, 1)`` each."""
+        return {name: np.full((runs, 1), start, dtype=np.float64) for name, start in self.scalars.items()}
 
     @abstractmethod
     def initial_state(self, parameters: Parameters) -> State:
-        """Return the state before the first step: arrays with a leading runs axis."""
+        """Return the state before the first step, `initial_scalars` aside: arrays with a leading runs axis."""
 
     @abstractmethod
-    def step(self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns) -> None:
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
+    ) -> None:
         """Move ``parameters.flat`` in place; leave ``gradients`` as they are.
 
         Args:
+            parameters: values of the R runs, ``flat`` of shape ``(R, size)``.
+            gradients: as ``parameters``.
+            state: this optimizer's own arrays, changed in place.
             columns: this step's coefficients by name, shape ``(R, 1)`` each, in the parameters' dtype.
+            objective: the batch's losses, and the way to evaluate again (which writes the gradients anew).
         """
+
+    def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
+        """Return the parameters to evaluate and to keep, ``(R, size)``, where they are not the trained ones."""
+        return None
+
+
+class Objective(Protocol):
+    """The training loss of R runs on the present batch."""
+
+    losses: np.ndarray
+    """The losses before the step, shape ``(R,)``."""
+
+    def evaluate(self) -> np.ndarray:
+        """Evaluate at the parameters as they are now; return losses ``(R,)`` and write the gradients anew."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Gradients that were recorded: there is no loss to evaluate."""
+
+    losses: np.ndarray
+
+    def evaluate(self) -> np.ndarray:
+        """Refuse.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("this optimizer evaluates the loss within a step; recorded gradients cannot answer it")
 
 
 @dataclass(frozen=True)
@@ -143,7 +193,9 @@ class ElementwiseOptimizer(Optimizer):
             state[name][...] = getattr(self, start) if isinstance(start, str) else start
         return state
 
-    def step(self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns) -> None:
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
+    ) -> None:
         """Apply the rule to every parameter of every run."""
         slots = [state.get(name) for name in self.slots]
         apply_rule(type(self).rule, parameters.flat, gradients.flat, slots, self._keywords(columns))

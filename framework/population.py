@@ -111,6 +111,12 @@ class Population:
             array[...] = mine[name][list(rows)]
         return smaller
 
+    def settle(self) -> None:
+        """End training: move the parameters to the point that is evaluated and kept."""
+        point = self.update.evaluation_point()
+        if point is not None:
+            self.model.parameters.flat[...] = point
+
 
 def metrics_for(config: Config, task: str) -> dict[str, Metric]:
     """Return the metrics by name: those the config lists, else those shown for the task.

@@ -41,3 +41,7 @@ class Stage(Configurable, ABC):
 
     def after(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
         """Change ``parameters`` in place after the rule moved them. Arguments as in `before`."""
+
+    def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
+        """Return the parameters to evaluate and to keep, ``(R, size)``, where they are not the trained ones."""
+        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -69,10 +70,11 @@ def _epochs(
             if ended or means.all_diverged():
                 break
         seconds = time.perf_counter() - started
-        training, validation = means.finish(), evaluate(population, population.data.validation)
-        for row, record in enumerate(records):
-            record.finish_epoch(step, row, seconds, means, training, validation, population)
-            watch.epoch(record)
+        with population.update.evaluating():
+            training, validation = means.finish(), evaluate(population, population.data.validation)
+            for row, record in enumerate(records):
+                record.finish_epoch(step, row, seconds, means, training, validation, population)
+                watch.epoch(record)
         population.update.observe(validation["loss"])
         leaving = {row: record for row, record in enumerate(records) if ended or record.done}
         if leaving:
@@ -90,8 +92,24 @@ def train_step(population: Population, batch: Batch, step: int, means: EpochMean
     losses = population.loss.forward(predictions, batch.targets)
     population.model.backward(population.loss.backward())
     means.add(step, losses, predictions, batch)
-    population.update.step(step)
+    population.update.step(step, BatchObjective(population, batch, losses))
     return losses
+
+
+@dataclass(frozen=True)
+class BatchObjective:
+    """The training loss of a population on one batch, for optimizers that evaluate it again within a step."""
+
+    population: Population
+    batch: Batch
+    losses: np.ndarray
+
+    def evaluate(self) -> np.ndarray:
+        """Evaluate at the parameters as they are now; return losses ``(R,)`` and write the gradients anew."""
+        predictions = self.population.model.forward(self.batch.inputs, training=True)
+        losses = self.population.loss.forward(predictions, self.batch.targets)
+        self.population.model.backward(self.population.loss.backward())
+        return losses
 
 
 def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
@@ -110,6 +128,7 @@ def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
 def _conclude(population: Population, leaving: dict[int, Record], watch: Observers) -> dict[str, Outcome]:
     """Test the runs that leave, with the parameters they keep, and return their outcomes by run id."""
     last = population.subset(list(leaving))
+    last.settle()
     for row, record in enumerate(leaving.values()):
         record.restore_kept(last, row)
     tested = evaluate(last, last.data.test)

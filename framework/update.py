@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from framework.errors import InputError
-from framework.optimizer import Optimizer
+from framework.optimizer import Objective, Optimizer, Recorded
 from framework.parameters import Parameters
 from framework.schedule import Schedule
 from framework.stage import Stage
@@ -33,7 +34,7 @@ class Update:
         parameters: Parameters,
         gradients: Parameters,
         *,
-        schedule: Schedule,
+        schedule: Schedule | None = None,
         stages: Sequence[Stage] = (),
         total: int | None = None,
     ) -> None:
@@ -45,23 +46,26 @@ class Update:
         self._total = total
         self._check_lr()
         runs = parameters.runs
-        self._rule_state = optimizer.initial_state(parameters)
+        self._rule_state = optimizer.initial_state(parameters) | optimizer.initial_scalars(runs)
         self._stage_states = [stage.initial_state(parameters) for stage in self._stages]
-        self._schedule_state = schedule.initial_state(runs)
+        self._schedule_state = schedule.initial_state(runs) if schedule else {}
         self._scale = np.ones((runs, 1))
         self._first = 0
         self._length = 0
 
     def _check_lr(self) -> None:
-        factors = self._schedule.factors(np.arange(1, min(self._total or LOOKED_AHEAD, LOOKED_AHEAD) + 1), self._total)
+        factors = self._factors(np.arange(1, min(self._total or LOOKED_AHEAD, LOOKED_AHEAD) + 1))
         if "lr" in self.optimizer.fields:
             return
         name = self.optimizer.label()
         for stage in self._stages:
             if stage.needs_lr:
                 raise InputError(f"stages: {stage.label()} needs a learning rate and optimizer {name} has none")
-        if (factors != 1.0).any() or self._schedule.initial_state(1):
+        if self._schedule and ((factors != 1.0).any() or self._schedule.initial_state(1)):
             raise InputError(f"schedule: optimizer {name} has no learning rate that a schedule could act on")
+
+    def _factors(self, steps: np.ndarray) -> np.ndarray:
+        return self._schedule.factors(steps, self._total) if self._schedule else np.ones((len(steps), 1, 1))
 
     @property
     def state(self) -> dict[str, np.ndarray]:
@@ -81,39 +85,75 @@ class Update:
             array[...] = state[name]
         self._length = 0
 
-    def step(self, t: int) -> None:
-        """Take step ``t`` (from 1): read the gradients, move the parameters in place."""
+    def step(self, t: int, objective: Objective | None = None) -> None:
+        """Take step ``t`` (from 1): read the gradients, move the parameters in place.
+
+        Args:
+            t: step number; steps are taken in order.
+            objective: the batch's losses and the way to evaluate again; None for recorded gradients, where there is
+                no way.
+        """
+        objective = objective or Recorded(np.full(self.parameters.runs, np.nan, dtype=self.parameters.dtype))
         if not self._first <= t < self._first + self._length:
             self._fill(t)
         at = t - self._first
         lr = self._lr[at]
         for stage, held in zip(self._stages, self._stage_states, strict=True):
             stage.before(self.parameters, self.gradients, held, lr)
-        columns = {name: rows[at] for name, rows in self._table.items()}
-        self.optimizer.step(self.parameters, self.gradients, self._rule_state, columns)
+        columns = {name: rows[at] for name, rows in self._columns.items()}
+        self.optimizer.step(self.parameters, self.gradients, self._rule_state, columns, objective)
+        for name, rows in self._scalars.items():
+            self._rule_state[name][...] = rows[at]
         for stage, held in zip(self._stages, self._stage_states, strict=True):
             stage.after(self.parameters, self.gradients, held, lr)
 
     def observe(self, val_loss: np.ndarray) -> None:
         """Tell a schedule that watches it the epoch's validation losses, shape ``(R,)``."""
-        scale = self._schedule.observe(self._schedule_state, val_loss)
+        scale = self._schedule.observe(self._schedule_state, val_loss) if self._schedule else None
         if scale is not None:
             self._scale[...] = scale
             self._length = 0
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Put the parameters to evaluate into place for a while, where they are not the trained ones."""
+        point = self.evaluation_point()
+        if point is None:
+            yield
+            return
+        trained = self.parameters.flat.copy()
+        self.parameters.flat[...] = point
+        try:
+            yield
+        finally:
+            self.parameters.flat[...] = trained
+
+    def evaluation_point(self) -> np.ndarray | None:
+        """Return the parameters to evaluate and to keep, ``(R, size)``, or None where they are the trained ones.
+
+        The last stage that has such a point decides, else the optimizer.
+        """
+        for stage, held in zip(reversed(self._stages), reversed(self._stage_states), strict=True):
+            point = stage.evaluation_point(self.parameters, held)
+            if point is not None:
+                return point
+        return self.optimizer.evaluation_point(self.parameters, self._rule_state)
 
     def lr(self, t: int) -> np.ndarray | None:
         """Return the learning rates at step ``t``, schedule included, shape ``(R,)``; None without one."""
         if "lr" not in self.optimizer.fields:
             return None
-        factors = self._schedule.factors(np.array([t]), self._total) * self._scale
+        factors = self._factors(np.array([t])) * self._scale
         return np.broadcast_to((self.optimizer.lr * factors)[0, :, 0], (self.parameters.runs,))  # type: ignore[attr-defined]
 
     def _fill(self, t: int) -> None:
         length = TABLE if self._total is None else max(1, min(TABLE, self._total - t + 1))
         steps = np.arange(t, t + length)
-        factors = self._schedule.factors(steps, self._total) * self._scale
+        factors = self._factors(steps) * self._scale
         dtype = self.parameters.dtype
-        self._table = self.optimizer.table(steps, factors, dtype)
+        table = self.optimizer.table(steps, factors, self._rule_state)
+        self._scalars = {name: table[name] for name in self.optimizer.scalars}
+        self._columns = {name: rows.astype(dtype) for name, rows in table.items()}
         lr = getattr(self.optimizer, "lr", None)
         shape = (length, self.parameters.runs, 1)
         self._lr = np.broadcast_to(np.zeros(()) if lr is None else lr * factors, shape).astype(dtype)

@@ -10,7 +10,8 @@ import framework
 from framework.errors import InputError
 from framework.optimizer import Optimizer
 from framework.parameters import Parameters
-from framework.tracing import TABLE, trace
+from framework.tracing import trace
+from framework.update import TABLE
 from framework.update import Update
 
 CURVATURE = np.array([1.0, 10.0, 0.1])

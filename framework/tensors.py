@@ -1,0 +1,91 @@
+"""Optimizers whose rule sees whole tensors: norms, matrices, trust ratios. Always per run, per tensor."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from framework.optimizer import Columns, Objective, Optimizer, State
+from framework.parameters import Parameters, Shape
+
+Start = tuple[Shape, float | str]
+"""A slot of one run: its shape and what it starts with (a number, or the name of a hyperparameter)."""
+
+
+class TensorOptimizer(Optimizer):
+    """An optimizer whose rule takes one tensor of R runs at a time, as ``(R, *shape)``.
+
+    Norms and products run over a tensor of one run, never over the runs axis or over several tensors: use
+    `norm`, `inner` and stacked ``matmul``. With ``whole`` set, the rule sees all of a run's parameters as one
+    vector, ``(R, size)``, for methods that estimate one number a run.
+
+    Attributes:
+        whole: take each run's parameters as one vector instead of tensor by tensor.
+    """
+
+    whole: ClassVar[bool] = False
+
+    @abstractmethod
+    def slots(self, shape: Shape) -> Mapping[str, Start]:
+        """Return one tensor's state by name for one run's ``shape``: the shape of each array and its start."""
+
+    @abstractmethod
+    def rule(self, p: np.ndarray, g: np.ndarray, s: Any, c: Any) -> np.ndarray:
+        """Return the tensor's new values, shape ``(R, *shape)``.
+
+        Args:
+            p: values, ``(R, *shape)``; not to be altered.
+            g: gradients, as ``p``; not to be altered.
+            s: the slots as attributes, ``(R, *slot shape)``; assign new values to them.
+            c: the coefficients and the flags as attributes; columns are ``(R, 1, …)`` to broadcast with ``p``. For
+                ``whole`` rules ``c.losses`` holds the batch's losses, ``(R, 1)``.
+        """
+
+    def _tensors(self, parameters: Parameters) -> dict[str, Shape]:
+        return {"all": (parameters.size,)} if self.whole else parameters.shapes
+
+    def _views(self, parameters: Parameters) -> Mapping[str, np.ndarray]:
+        return {"all": parameters.flat} if self.whole else parameters.views
+
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return each tensor's slots as ``tensor/slot``, in the parameters' dtype."""
+        state: State = {}
+        for tensor, shape in self._tensors(parameters).items():
+            for slot, (slot_shape, start) in self.slots(shape).items():
+                made = np.empty((parameters.runs, *slot_shape), dtype=parameters.dtype)
+                value = getattr(self, start).reshape(-1, *[1] * len(slot_shape)) if isinstance(start, str) else start
+                made[...] = value
+                state[f"{tensor}/{slot}"] = made
+        return state
+
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
+    ) -> None:
+        """Apply the rule to every tensor."""
+        flags = {name: getattr(self, name) for name, spec in self.fields.items() if not spec.column}
+        values, slopes = self._views(parameters), self._views(gradients)
+        with np.errstate(all="ignore"):  # diverging runs follow IEEE 754 in silence
+            for tensor, shape in self._tensors(parameters).items():
+                names = list(self.slots(shape))
+                s = SimpleNamespace(**{name: state[f"{tensor}/{name}"] for name in names})
+                c = SimpleNamespace(**flags, losses=objective.losses[:, None])
+                for name, column in columns.items():
+                    setattr(c, name, column.reshape(-1, *[1] * len(shape)))
+                values[tensor][...] = self.rule(values[tensor], slopes[tensor], s, c)
+                for name in names:
+                    state[f"{tensor}/{name}"][...] = getattr(s, name)
+
+
+def inner(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return each run's inner product of two tensors ``(R, *shape)``, as ``(R, 1, …)`` to broadcast with them."""
+    runs = len(x)
+    return (x * y).reshape(runs, -1).sum(axis=1).reshape(runs, *[1] * (x.ndim - 1))
+
+
+def norm(x: np.ndarray) -> np.ndarray:
+    """Return each run's Euclidean (Frobenius) norm of a tensor ``(R, *shape)``, as ``(R, 1, …)``."""
+    return np.sqrt(inner(x, x))
