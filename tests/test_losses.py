@@ -152,9 +152,10 @@ LABEL_CASES = [case for case in CASES if case.targets == "labels" and not (case.
 
 
 @pytest.mark.parametrize("case", LABEL_CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("label", [-1, 5])
-def test_labels_without_an_output_are_refused(case: Case, label: int) -> None:
+@pytest.mark.parametrize("place", [-1, 0, 3])
+def test_labels_without_an_output_are_refused(case: Case, place: int) -> None:
     predictions, targets = draw(case)
+    label = place if place < 0 else max(2, case.output[0]) + place
     targets[1, 3] = label
     with pytest.raises(InputError, match=str(label)):
         case.loss().forward(predictions, targets)
