@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from framework.dataset import Samples
+from framework.errors import InputError
 from framework.randomness import SeedGroups, stream
 
 
@@ -34,6 +35,9 @@ class Batches:
         size: samples a batch; the last batch of an epoch is smaller where it does not divide.
         shuffle: False keeps the samples' order in each epoch.
         drop_last: leave out a smaller last batch.
+
+    Raises:
+        InputError: ``drop_last`` leaves no batch at all.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class Batches:
         self._shuffle = shuffle
         count = len(samples) / size
         self.per_epoch = math.floor(count) if drop_last else math.ceil(count)
+        if self.per_epoch == 0:
+            raise InputError(f"drop_last leaves nothing of {len(samples)} samples in batches of {size}: lower the size")
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of ``epoch`` (from 1)."""

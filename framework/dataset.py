@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from framework.errors import InputError
 from framework.fields import Configurable, choice, flag, integer, number
 from framework.parameters import Shape
-from framework.randomness import stream
+from framework.splits import Splitter
 
 
 @dataclass(frozen=True)
@@ -26,49 +28,69 @@ class Samples:
         return len(self.inputs)
 
     def take(self, places: np.ndarray) -> Samples:
-        """Return the samples at ``places``."""
+        """Return a copy of the samples at ``places``."""
         return Samples(self.inputs[places], self.targets[places])
 
 
 @dataclass(frozen=True)
 class Raw:
-    """What a data set loads: all samples, and the official test set where there is one.
+    """What a data set loads: all samples in their own units, and the official test set where there is one.
+
+    These are the units in which a trained model is asked for predictions: `Data.input_scaling`, which a saved
+    model carries, leads from them to what the network sees. So images stay bytes here.
 
     Attributes:
-        samples: inputs (any real dtype) and targets (integers from 0 for classes, floats for values).
+        samples: inputs (any real dtype, finite) and targets (integers from 0 for classes, floats for values).
         official_test: kept as the test split when present.
-        class_names: what the labels mean, or () for numbers.
+        class_names: what the labels mean, one name a class, or () for numbers from 0 to the largest label.
         source: where the samples came from, for the record.
+        full_scale: the input that the network sees as 1 where nothing is standardised, such as 255 for bytes.
+        task: ``"classification"`` or ``"regression"`` where only the data can tell; None leaves it to the class.
     """
 
     samples: Samples
     official_test: Samples | None = None
     class_names: tuple[str, ...] = ()
     source: str = ""
+    full_scale: float = 1.0
+    task: str | None = None
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """An affine map fitted on the training split: ``(x - mean) / scale``, per feature."""
+    """An affine map, ``(x - mean) / scale``, per feature or the same for all (shape ``()``), in float64."""
 
     mean: np.ndarray
     scale: np.ndarray
 
     @classmethod
     def fit(cls, x: np.ndarray) -> Scaling:
-        """Return the map that gives ``x`` mean 0 and deviation 1 per feature; constant features stay 0."""
+        """Return the map that gives ``x`` mean 0 and deviation 1 per feature; constant features become 0."""
         mean = x.mean(axis=0, dtype=np.float64)
-        scale = x.std(axis=0, dtype=np.float64)
-        return cls(mean, np.where(scale > 1e-12, scale, 1.0))
+        squares = np.zeros_like(mean)
+        for rows in _blocks(x):
+            squares += ((rows - mean) ** 2).sum(axis=0)
+        scale = np.sqrt(squares / len(x))
+        # The mean of equal numbers is rounded, so their deviation need not be 0: ask the numbers themselves.
+        varies = (x.max(axis=0) > x.min(axis=0)) & (scale > 0)
+        return cls(np.where(varies, mean, x[0]), np.where(varies, scale, 1.0))
 
     @classmethod
     def identity(cls) -> Scaling:
         """Return the map that changes nothing."""
-        return cls(np.zeros(()), np.ones(()))
+        return cls.by(1.0)
+
+    @classmethod
+    def by(cls, full_scale: float) -> Scaling:
+        """Return the map that divides by ``full_scale``."""
+        return cls(np.zeros(()), np.array(full_scale, dtype=np.float64))
 
     def apply(self, x: np.ndarray, dtype: Any) -> np.ndarray:
-        """Return ``x`` scaled, in ``dtype``."""
-        return ((x - self.mean) / self.scale).astype(dtype)
+        """Return ``x`` scaled, as a new array in ``dtype``; computed in float64 without a float64 copy of ``x``."""
+        out = np.empty(x.shape, dtype)
+        if self.mean.any():
+            x = np.subtract(x, self.mean, out=out, casting="same_kind")
+        return np.divide(x, self.scale, out=out, casting="same_kind")
 
     def invert(self, y: np.ndarray) -> np.ndarray:
         """Return what `apply` would have scaled to ``y``."""
@@ -82,8 +104,8 @@ class Data:
     Attributes:
         task: ``"classification"``, ``"regression"`` or ``"reconstruction"``.
         classes: how many classes, or None for values.
-        input_scaling, target_scaling: fitted on the training split alone.
-        digest: a short hash of all samples in order, so that a run's page says which data it saw.
+        input_scaling, target_scaling: from `Raw`'s units to those of the splits; fitted on the training split alone.
+        digest: a short hash of the samples of each split in order, so that a run's page says which data it saw.
     """
 
     train: Samples
@@ -131,6 +153,18 @@ class Dataset(Configurable, ABC):
             InputError: a file is missing or wrong; the message says which and what to do.
         """
 
+    def stamp(self) -> Hashable:
+        """Return something that changes when the files behind the samples change; () where there are none."""
+        return ()
+
+    @classmethod
+    def constraints(cls, values: Mapping[str, Any]) -> str | None:
+        """Refuse a count of samples that is not whole."""
+        for name in ("validation", "test"):
+            if values[name] > 1 and not float(values[name]).is_integer():
+                return f"{name}={values[name]:g} must be a share below 1 or a whole number of samples"
+        return None
+
     def prepare(self, dtype: Any) -> Data:
         """Load, split, scale and cast.
 
@@ -138,16 +172,18 @@ class Dataset(Configurable, ABC):
             dtype: of the inputs, and of targets that are values.
 
         Raises:
-            InputError: as `load`, or a split would be empty.
+            InputError: as `load`, or a split would be empty, or a subclass loaded what is no data set.
         """
         raw = self.load()
-        task = "reconstruction" if self.reconstruct else self.task
-        train, validation, test = self._split(raw)
-        scale = self.scaling == "standardize"
-        inputs = Scaling.fit(train.inputs) if scale else Scaling.identity()
-        targets = Scaling.identity()
-        if task == "regression" and scale:
-            targets = Scaling.fit(train.targets)
+        _check(raw, self.label())
+        learned = raw.task or self.task
+        classes = _classes(raw, learned, self.label())
+        task = "reconstruction" if self.reconstruct else learned
+        train, validation, test = self._split(raw, None if classes is None else raw.samples.targets)
+        standardize = self.scaling == "standardize"
+        inputs = Scaling.fit(train.inputs) if standardize else Scaling.by(raw.full_scale)
+        targets = Scaling.fit(train.targets) if standardize and task == "regression" else Scaling.identity()
+        digest = _digest(train, validation, test)
 
         def ready(part: Samples) -> Samples:
             x = inputs.apply(part.inputs, dtype)
@@ -157,67 +193,94 @@ class Dataset(Configurable, ABC):
                 return Samples(x, targets.apply(part.targets, dtype))
             return Samples(x, part.targets.astype(np.intp))
 
-        labels = raw.samples.targets
         return Data(
             train=ready(train),
             validation=ready(validation),
             test=ready(test),
             task=task,
-            classes=int(labels.max()) + 1 if task == "classification" else None,
+            classes=classes if task == "classification" else None,
             class_names=raw.class_names,
             input_scaling=inputs,
             target_scaling=inputs if task == "reconstruction" else targets,
             source=raw.source,
-            digest=_digest(train, validation, test),
+            digest=digest,
         )
 
-    def _split(self, raw: Raw) -> tuple[Samples, Samples, Samples]:
-        labels = raw.samples.targets if self.task == "classification" else None
+    def _split(self, raw: Raw, labels: np.ndarray | None) -> tuple[Samples, Samples, Samples]:
+        splitter = Splitter(labels, self.split_seed)
         rest = np.arange(len(raw.samples))
-        if raw.official_test is None:
-            rest, held = self._hold_out(rest, labels, self.test, "test")
+        test = raw.official_test
+        if test is None:
+            rest, held = splitter.hold_out(rest, self.test, "test")
             test = raw.samples.take(held)
-        else:
-            test = raw.official_test
-        rest, held = self._hold_out(rest, labels, self.validation, "validation")
+        rest, held = splitter.hold_out(rest, self.validation, "validation")
         if self.train_limit is not None and self.train_limit < len(rest):
-            _, rest = self._hold_out(rest, labels, self.train_limit, "train_limit")
+            _, rest = splitter.hold_out(rest, self.train_limit, "train_limit")
         return raw.samples.take(rest), raw.samples.take(held), test
 
-    def _hold_out(
-        self, places: np.ndarray, labels: np.ndarray | None, share: float, name: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``places`` without and with the held-out part, both in their original order."""
-        wanted = round(share * len(places)) if share < 1 else int(share)
-        if not 0 < wanted < len(places):
-            raise InputError(f"dataset.{name}={share:g} takes {wanted} of {len(places)} samples: both parts need some")
-        order = stream(self.split_seed, "split", name).permutation(len(places))
-        chosen = order[:wanted] if labels is None else stratified(labels[places], order, wanted)
-        mask = np.zeros(len(places), dtype=bool)
-        mask[chosen] = True
-        return places[~mask], places[mask]
 
+def prepared(dataset: Dataset, dtype: Any) -> Data:
+    """Return ``dataset.prepare(dtype)``, made once for the jobs of a sweep: the last four stay in memory.
 
-def stratified(labels: np.ndarray, order: np.ndarray, wanted: int) -> np.ndarray:
-    """Return ``wanted`` places with each class's share as near to its share of all as whole numbers allow.
-
-    Args:
-        labels: integer labels ``(N,)``.
-        order: a permutation of the N places; within a class the first of it are taken.
-        wanted: how many places to return.
+    The arrays are read-only, because the next run in this process may get the same ones. Files that changed are
+    read again.
     """
-    counts = np.bincount(labels)
-    exact = counts * (wanted / len(labels))
-    quota = np.floor(exact).astype(int)
-    largest_remainders = np.argsort(quota - exact, kind="stable")[: wanted - quota.sum()]
-    quota[largest_remainders] += 1
-    shuffled = labels[order]
-    return np.concatenate([order[shuffled == label][:take] for label, take in enumerate(quota)])
+    settings = tuple(tuple(sorted(row.items())) for row in dataset.rows)
+    return _prepared(_Request((type(dataset), settings, np.dtype(dtype).str, dataset.stamp()), dataset, dtype))
+
+
+@dataclass(frozen=True)
+class _Request:
+    key: Hashable
+    dataset: Dataset = field(compare=False)
+    dtype: Any = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _prepared(request: _Request) -> Data:
+    data = request.dataset.prepare(request.dtype)
+    for part in (data.train, data.validation, data.test):
+        part.inputs.flags.writeable = False
+        part.targets.flags.writeable = False
+    return data
+
+
+def _check(raw: Raw, name: str) -> None:
+    for part in (raw.samples, raw.official_test or raw.samples):
+        if len(part.inputs) != len(part.targets):
+            raise InputError(
+                f"{name}: {len(part.inputs)} inputs with {len(part.targets)} targets: each needs the other"
+            )
+        if part.inputs.shape[1:] != raw.samples.inputs.shape[1:]:
+            shapes = f"{part.inputs.shape[1:]}, the other inputs {raw.samples.inputs.shape[1:]}"
+            raise InputError(f"{name}: inputs of the official test set have shape {shapes}: they must be the same")
+        for array in (part.inputs, part.targets):
+            if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and not np.isfinite(array).all()):
+                raise InputError(f"{name}: inputs and targets must be finite real numbers: look for NaN, inf or text")
+
+
+def _classes(raw: Raw, task: str, name: str) -> int | None:
+    """Return the number of classes, or None for values."""
+    if task != "classification":
+        return None
+    largest = -1
+    for part in (raw.samples, raw.official_test or raw.samples):
+        labels = part.targets
+        if labels.ndim != 1 or labels.dtype.kind not in "ui" or labels.min(initial=0) < 0:
+            raise InputError(f"{name}: class labels must be whole numbers from 0, shape (N,); for values set its task")
+        largest = max(largest, int(labels.max(initial=-1)))
+    return max(largest + 1, len(raw.class_names))
 
 
 def _digest(*parts: Samples) -> str:
     hashed = hashlib.sha256()
     for part in parts:
         for array in (part.inputs, part.targets):
-            hashed.update(np.ascontiguousarray(array).tobytes())
+            plain = np.ascontiguousarray(array)
+            hashed.update(f"{plain.dtype.str}{plain.shape}".encode())
+            hashed.update(plain.reshape(-1).view(np.uint8).data)
     return hashed.hexdigest()[:12]
+
+
+def _blocks(x: np.ndarray, rows: int = 1024) -> Iterator[np.ndarray]:
+    return (x[start : start + rows] for start in range(0, len(x), rows))

@@ -1,0 +1,60 @@
+"""Which samples go to training, validation and test: fixed by a seed, stratified by class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from framework.errors import InputError
+from framework.randomness import stream
+
+
+@dataclass(frozen=True)
+class Splitter:
+    """Holds samples out, the same ones each time.
+
+    Attributes:
+        labels: integer labels ``(N,)`` to keep the classes' shares by, or None for values.
+        seed: of the choice; independent of any run's seed.
+    """
+
+    labels: np.ndarray | None
+    seed: int
+
+    def hold_out(self, places: np.ndarray, share: float, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``places`` without and with the held-out part, both in their original order.
+
+        Args:
+            places: the places ``(n,)`` of the samples to choose from.
+            share: below 1 a share of ``places``, else a count.
+            name: what the part is for; each name has a random stream of its own.
+
+        Raises:
+            InputError: one of the two parts would be empty.
+        """
+        wanted = round(share * len(places)) if share < 1 else int(share)
+        if not 0 < wanted < len(places):
+            raise InputError(f"dataset.{name}={share:g} takes {wanted} of {len(places)} samples: both parts need some")
+        order = stream(self.seed, "split", name).permutation(len(places))
+        chosen = order[:wanted] if self.labels is None else stratified(self.labels[places], order, wanted)
+        mask = np.zeros(len(places), dtype=bool)
+        mask[chosen] = True
+        return places[~mask], places[mask]
+
+
+def stratified(labels: np.ndarray, order: np.ndarray, wanted: int) -> np.ndarray:
+    """Return ``wanted`` places with each class's share as near to its share of all as whole numbers allow.
+
+    Args:
+        labels: integer labels ``(N,)``.
+        order: a permutation of the N places; within a class the first of it are taken.
+        wanted: how many places to return.
+    """
+    counts = np.bincount(labels)
+    exact = counts * (wanted / len(labels))
+    quota = np.floor(exact).astype(int)
+    largest_remainders = np.argsort(quota - exact, kind="stable")[: wanted - quota.sum()]
+    quota[largest_remainders] += 1
+    shuffled = labels[order]
+    return np.concatenate([order[shuffled == label][:take] for label, take in enumerate(quota)])

@@ -1,0 +1,27 @@
+"""Breast tumours by their cell nuclei."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.dataset import Dataset, Raw
+from framework.hookspecs import hookimpl
+from framework.specs import DatasetSpec
+from plugins.datasets._embedded import read_classes
+
+
+class BreastCancer(Dataset):
+    """569 tumours by 30 measures of cell nuclei, malignant or benign.
+
+    Inputs ``(30,)``. Street, Wolberg & Mangasarian 1993, the same numbers as ``sklearn.datasets.load_breast_cancer``.
+    """
+
+    def load(self) -> Raw:
+        """Return all samples in the file's order."""
+        return read_classes("breast_cancer.csv")
+
+
+@hookimpl
+def register_datasets() -> Iterator[DatasetSpec]:
+    """Register ``dataset=breast_cancer``."""
+    yield DatasetSpec("breast_cancer", BreastCancer)

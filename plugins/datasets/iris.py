@@ -1,0 +1,27 @@
+"""Fisher's iris flowers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.dataset import Dataset, Raw
+from framework.hookspecs import hookimpl
+from framework.specs import DatasetSpec
+from plugins.datasets._embedded import read_classes
+
+
+class Iris(Dataset):
+    """150 iris flowers by four lengths in cm, 3 species.
+
+    Inputs ``(4,)``. Fisher 1936, the same numbers as ``sklearn.datasets.load_iris``.
+    """
+
+    def load(self) -> Raw:
+        """Return all samples in the file's order."""
+        return read_classes("iris.csv")
+
+
+@hookimpl
+def register_datasets() -> Iterator[DatasetSpec]:
+    """Register ``dataset=iris``."""
+    yield DatasetSpec("iris", Iris)

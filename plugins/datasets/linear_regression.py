@@ -1,0 +1,39 @@
+"""A noisy linear map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.dataset import Dataset, Raw, Samples
+from framework.fields import integer, number
+from framework.hookspecs import hookimpl
+from framework.randomness import stream
+from framework.specs import DatasetSpec
+
+
+class LinearRegression(Dataset):
+    """A linear map of normal features plus noise: the problem with a known answer (regression).
+
+    Inputs ``(features,)`` from N(0, 1), targets ``(1,)``: y = x . w + b + noise z with w, b and z from N(0, 1).
+    """
+
+    task = "regression"
+    samples: int = integer(1000, at_least=10, help="samples in all")
+    features: int = integer(10, at_least=1, help="numbers a sample")
+    noise: float = number(0.1, at_least=0, help="standard deviation of the targets around the map")
+    data_seed: int = integer(0, at_least=0, help="seed of map and samples; independent of split and run")
+
+    def load(self) -> Raw:
+        """Draw the map and the samples."""
+        *weights, offset = stream(self.data_seed, "linear_regression", "map").standard_normal(self.features + 1)
+        inputs = stream(self.data_seed, "linear_regression", "inputs").standard_normal((self.samples, self.features))
+        errors = stream(self.data_seed, "linear_regression", "errors").standard_normal((self.samples, 1))
+        # A sum, not a matrix product: BLAS would give other bits on other processors.
+        targets = (inputs * weights).sum(axis=1, keepdims=True) + offset + self.noise * errors
+        return Raw(Samples(inputs, targets), source="generated")
+
+
+@hookimpl
+def register_datasets() -> Iterator[DatasetSpec]:
+    """Register ``dataset=linear_regression``."""
+    yield DatasetSpec("linear_regression", LinearRegression)

@@ -1,0 +1,38 @@
+"""MNIST: handwritten digits."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+from framework.dataset import Dataset, Raw
+from framework.fields import choice, text
+from framework.hookspecs import hookimpl
+from framework.specs import DatasetSpec
+from plugins.datasets._mnist_files import Source, stamp
+
+_SOURCE = Source("mnist", ("mnist_784", 1), tuple(str(digit) for digit in range(10)), loose=True)
+
+
+class Mnist(Dataset):
+    """70,000 handwritten digits, 28 x 28 pixels, 10 classes.
+
+    Inputs ``(28, 28, 1)``, raw pixels 0 to 255, which the network sees as 0 to 1. The official 10,000 test images
+    are the test split. LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
+    """
+
+    scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")
+    folder: str | None = text(None, help="folder of the IDX files; null: FRAMEWORK_DATA, the cache, or a download")
+
+    def load(self) -> Raw:
+        """Return all images in the files' order."""
+        return _SOURCE.load(self.folder)
+
+    def stamp(self) -> Hashable:
+        """Return path, time and size of the files."""
+        return stamp(_SOURCE.find(self.folder))
+
+
+@hookimpl
+def register_datasets() -> Iterator[DatasetSpec]:
+    """Register ``dataset=mnist``."""
+    yield DatasetSpec("mnist", Mnist)

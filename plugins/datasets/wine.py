@@ -1,0 +1,27 @@
+"""Wines by their chemistry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.dataset import Dataset, Raw
+from framework.hookspecs import hookimpl
+from framework.specs import DatasetSpec
+from plugins.datasets._embedded import read_classes
+
+
+class Wine(Dataset):
+    """178 wines by 13 chemical measures, 3 cultivars.
+
+    Inputs ``(13,)``. Forina et al. 1988 (UCI wine), the same numbers as ``sklearn.datasets.load_wine``.
+    """
+
+    def load(self) -> Raw:
+        """Return all samples in the file's order."""
+        return read_classes("wine_data.csv")
+
+
+@hookimpl
+def register_datasets() -> Iterator[DatasetSpec]:
+    """Register ``dataset=wine``."""
+    yield DatasetSpec("wine", Wine)
