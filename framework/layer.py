@@ -110,9 +110,9 @@ class Layer(Configurable, ABC):
         return held[place]
 
     @staticmethod
-    def column(values: np.ndarray, like: np.ndarray) -> np.ndarray:
+    def column(values: np.ndarray | float, like: np.ndarray) -> np.ndarray:
         """Return a per-run column ``(R, 1)`` shaped to multiply ``like`` (runs first), in its dtype."""
-        return values.astype(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+        return np.asarray(values, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def count(weights: Mapping[str, Weight]) -> int:

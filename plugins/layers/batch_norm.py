@@ -1,0 +1,108 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.layer import Buffer, Layer, Weight
+from framework.parameters import Shape
+from framework.specs import LayerSpec
+from plugins.layers._channels import as_rows, spread, totals
+
+
+class BatchNorm(Layer):
+    """Normalise each channel over the batch and all pixels, then scale by gamma and shift by beta.
+
+    Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1; conventions as torch: the batch's own variance divides by N,
+    the running one by N - 1, and ``running = (1 - momentum) running + momentum batch``. The last axis of a sample is
+    the channel. In evaluation the running figures are used. A batch with one number a channel (one sample, no pixels)
+    gives beta and leaves the running variance, of which it knows nothing, as it was.
+    """
+
+    momentum: float = hyper(0.1, at_least=0, at_most=1, help="weight of the newest batch in the running figures")
+    eps: float = hyper(1e-5, above=0, prior="log", help="added to the variance")
+
+    def weights(self, shape: Shape) -> dict[str, Weight]:
+        """Return ``gamma`` (ones) and ``beta`` (zeros), one number a channel."""
+        return {"gamma": Weight(shape[-1:], "ones"), "beta": Weight(shape[-1:])}
+
+    def buffers(self, shape: Shape) -> dict[str, Buffer]:
+        """Return the running ``mean`` (0) and ``variance`` (1), one number a channel."""
+        return {"mean": Buffer(shape[-1:]), "variance": Buffer(shape[-1:], 1.0)}
+
+    def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
+        """Return the normalised input, ``(R, B, *shape)``."""
+        rows = as_rows(x)
+        gamma, beta = self.weight["gamma"], self.weight["beta"]
+        mean = self._mean(rows) if training else self.buffer["mean"]
+        width = rows.shape[2]
+        self._centred = self.scratch("centred", (max(len(rows), len(mean)), *rows.shape[1:]), x.dtype)
+        np.subtract(rows, spread(mean, width), out=self._centred)
+        variance = self._variance(mean) if training else self.buffer["variance"]
+        self._inverse = 1.0 / np.sqrt(variance + self.column(self.eps, variance))
+        self._from_batch = training
+        y = self.scratch("y", (len(gamma), *rows.shape[1:]), x.dtype)
+        np.multiply(self._centred, spread(gamma * self._inverse, width), out=y)
+        y += spread(beta, width)
+        return y.reshape(len(y), *x.shape[1:])
+
+    def _mean(self, rows: np.ndarray) -> np.ndarray:
+        return totals(rows, *self.input_shape[-1:]) / self._count(rows)
+
+    def _variance(self, mean: np.ndarray) -> np.ndarray:
+        """Return the batch's variance, ``(lead, C)``, and carry both figures into the running ones."""
+        squares = self.scratch("squares", self._centred.shape, self._centred.dtype)
+        np.multiply(self._centred, self._centred, out=squares)
+        count = self._count(squares)
+        variance = totals(squares, mean.shape[1]) / count
+        self._follow("mean", mean)
+        if count > 1:
+            self._follow("variance", variance * (count / (count - 1)))
+        return variance
+
+    def _follow(self, name: str, newest: np.ndarray) -> None:
+        running = self.buffer[name]
+        momentum = self.column(self.momentum, running)
+        running *= 1.0 - momentum
+        running += momentum * newest
+
+    def _count(self, rows: np.ndarray) -> int:
+        """Return how many numbers of a channel the batch has."""
+        return rows[0].size // self.input_shape[-1]
+
+    def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
+        """Write the gradients of gamma and beta; return the input's.
+
+        With n the normalised input and means over the batch: dx = gamma / std (dy - mean(dy) - n mean(dy n)); in
+        evaluation dx = gamma / std dy.
+        """
+        rows = as_rows(dy)
+        width, channels = rows.shape[2], self.input_shape[-1]
+        product = self.scratch("product", rows.shape, dy.dtype)
+        np.multiply(rows, self._centred, out=product)
+        d_gamma = totals(product, channels) * self._inverse
+        d_beta = totals(rows, channels)
+        self.gradient["gamma"][...] = d_gamma
+        self.gradient["beta"][...] = d_beta
+        if not need_dx:
+            return None
+        dx = self.scratch("dx", rows.shape, dy.dtype)
+        if self._from_batch:
+            count = self._count(rows)
+            np.multiply(self._centred, spread(d_gamma * self._inverse / count, width), out=dx)
+            dx += spread(d_beta / count, width)
+            np.subtract(rows, dx, out=dx)
+        else:
+            dx[...] = rows
+        dx *= spread(self.weight["gamma"] * self._inverse, width)
+        return dx.reshape(dy.shape)
+
+
+@hookimpl
+def register_layers() -> Iterator[LayerSpec]:
+    """Register ``batch_norm``."""
+    yield LayerSpec("batch_norm", BatchNorm)

@@ -1,0 +1,50 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.layer import Layer
+from framework.specs import LayerSpec
+
+
+class Dropout(Layer):
+    """Set each number to zero with probability rate while training, and enlarge the others to keep the mean.
+
+    Srivastava et al. 2014 (JMLR 15, section 10, "inverted" form): y = x / (1 - rate) where kept. In evaluation y = x.
+    What is dropped depends on the run's seed and the epoch; runs that differ in rate only drop nested sets.
+    """
+
+    noisy = True
+    rate: float = hyper(0.5, at_least=0, below=1, search=(0.0, 0.8), help="share of the numbers that is dropped")
+
+    def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
+        """Return the thinned input, ``(R, B, *shape)``, or in evaluation the input itself."""
+        self._factor: np.ndarray | None = None
+        if not training:
+            return x
+        noise = self.noise.uniform(x.shape[1:], x.dtype)
+        rate = self.column(self.rate, x)
+        kept = noise >= rate
+        self._factor = np.multiply(kept, self.column(1 / (1 - self.rate), x), dtype=x.dtype)
+        runs = max(len(x), len(self._factor))
+        y = self.scratch("y", (runs, *x.shape[1:]), x.dtype)
+        return np.multiply(x, self._factor, out=y)
+
+    def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
+        """Return dy times the same factors."""
+        if not need_dx:
+            return None
+        if self._factor is None:
+            return dy
+        return np.multiply(dy, self._factor, out=self.scratch("dx", dy.shape, dy.dtype))
+
+
+@hookimpl
+def register_layers() -> Iterator[LayerSpec]:
+    """Register ``dropout``."""
+    yield LayerSpec("dropout", Dropout)

@@ -1,0 +1,35 @@
+"""Flattening."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.hookspecs import hookimpl
+from framework.layer import Layer
+from framework.parameters import Shape
+from framework.specs import LayerSpec
+
+
+class Flatten(Layer):
+    """All numbers of a sample in one row; flat samples pass unchanged."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return ``(numbers,)``."""
+        return (math.prod(shape),)
+
+    def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
+        """Return ``x`` as ``(R or 1, B, numbers)``."""
+        return x.reshape(*x.shape[:2], math.prod(self.input_shape))
+
+    def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
+        """Return ``dy`` in the input's shape."""
+        return dy.reshape(*dy.shape[:2], *self.input_shape) if need_dx else None
+
+
+@hookimpl
+def register_layers() -> Iterator[LayerSpec]:
+    """Register ``flatten``."""
+    yield LayerSpec("flatten", Flatten)

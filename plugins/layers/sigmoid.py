@@ -1,0 +1,35 @@
+"""The logistic function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.hookspecs import hookimpl
+from framework.layer import Layer
+from framework.specs import LayerSpec
+from plugins.layers._logistic import logistic
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x))."""
+
+    def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
+        """Return the output, shaped as ``x``."""
+        self._y = logistic(x, self.scratch("y", x.shape, x.dtype))
+        return self._y
+
+    def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
+        """Return dy y (1 - y)."""
+        if not need_dx:
+            return None
+        slope = np.subtract(1.0, self._y, out=self.scratch("slope", self._y.shape, dy.dtype))
+        slope *= self._y
+        return np.multiply(dy, slope, out=self.scratch("dx", dy.shape, dy.dtype))
+
+
+@hookimpl
+def register_layers() -> Iterator[LayerSpec]:
+    """Register ``sigmoid``."""
+    yield LayerSpec("sigmoid", Sigmoid)

@@ -1,0 +1,34 @@
+"""The hyperbolic tangent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.hookspecs import hookimpl
+from framework.layer import Layer
+from framework.specs import LayerSpec
+
+
+class Tanh(Layer):
+    """y = tanh(x)."""
+
+    def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
+        """Return the output, shaped as ``x``."""
+        self._y = np.tanh(x, out=self.scratch("y", x.shape, x.dtype))
+        return self._y
+
+    def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
+        """Return dy (1 - y^2)."""
+        if not need_dx:
+            return None
+        slope = np.multiply(self._y, self._y, out=self.scratch("slope", self._y.shape, dy.dtype))
+        np.subtract(1.0, slope, out=slope)
+        return np.multiply(dy, slope, out=self.scratch("dx", dy.shape, dy.dtype))
+
+
+@hookimpl
+def register_layers() -> Iterator[LayerSpec]:
+    """Register ``tanh``."""
+    yield LayerSpec("tanh", Tanh)
