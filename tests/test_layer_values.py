@@ -9,6 +9,7 @@ import pytest
 from gradients import one_layer
 from layer_cases import CASES
 
+from framework.model import Model
 from plugins.layers.batch_norm import BatchNorm
 from plugins.layers.conv2d import Conv2d
 from plugins.layers.dropout import Dropout
@@ -53,6 +54,23 @@ def test_activations_are_their_formulas():
         cls, fields, _ = CASES[case]
         y = cls(**fields).forward(points.reshape(1, -1, 1), training=False)
         assert np.allclose(y.ravel(), [formula(x) for x in points], rtol=1e-13, atol=1e-14), case
+
+
+@pytest.mark.parametrize("layer", [Sigmoid(), Softplus()])
+def test_small_outputs_keep_their_digits(layer):
+    y = layer.forward(np.array([-20.0, -50.0, -300.0]).reshape(1, 3, 1), training=False)
+    assert np.allclose(y.ravel(), np.exp([-20.0, -50.0, -300.0]), rtol=1e-8, atol=0)
+
+
+def test_weights_start_by_their_fans_and_the_scale():
+    dense = Dense(units=7, initial="lecun_normal", init_scale=[1.0, 3.0]).weights((5,))["weight"]
+    conv = Conv2d(filters=7, kernel_size=3, initial="zeros").weights((9, 9, 5))["weight"]
+    assert (dense.fan_in, dense.fan_out, dense.initial) == (5, 7, "lecun_normal")
+    assert (conv.fan_in, conv.fan_out, conv.initial) == (9 * 5, 9 * 7, "zeros")
+    model = Model([("dense", Dense(units=7, init_scale=[1.0, 3.0]))], (5,), [4, 4], np.float64)
+    weight = model.parameters.views["1_dense/weight"]
+    assert np.array_equal(weight[1], 3.0 * weight[0])
+    assert not model.parameters.views["1_dense/bias"].any()
 
 
 def test_the_slope_of_a_rectifier_at_zero():

@@ -87,7 +87,7 @@ def test_conv2d_in_blocks_of_samples(case, monkeypatch):
     layer = cls(**fields)
     model = one_layer(layer, shape, range(3))
     results = []
-    for block in (2**21, 2 * math.prod(shape) * 9, 1):
+    for block in (conv2d.BLOCK, 2 * math.prod(shape) * 9, 1):
         monkeypatch.setattr(conv2d, "BLOCK", block)
         y = layer.forward(x, training=True).copy()
         dx = layer.backward(y, need_dx=True).copy()

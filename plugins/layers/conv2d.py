@@ -17,7 +17,7 @@ from framework.specs import LayerSpec
 from plugins.layers._channels import as_rows, spread, totals
 from plugins.layers._windows import gather, image_shape, steps
 
-BLOCK = 2**21
+BLOCK = 2**22
 """Numbers of window matrix a run at a time: it is size^2 times as large as the image, and more is no faster."""
 
 
@@ -117,12 +117,13 @@ class Conv2d(Layer):
         return dx
 
     def _blocks(self, images: np.ndarray, channels: int) -> list[slice]:
-        """Return slices of the batch with at most `BLOCK` numbers in their windows, one a pixel of ``images``.
+        """Return slices of the batch with about `BLOCK` numbers in their windows, one a pixel of ``images``.
 
         They depend on one run's shape alone: the number of runs must not change how a run's products are cut.
         """
         _, batch, height, width, _ = images.shape
-        samples = max(BLOCK // (height * width * channels * self.kernel_size**2), 1)
+        numbers = batch * height * width * channels * self.kernel_size**2
+        samples = math.ceil(batch / math.ceil(numbers / BLOCK))
         return [slice(start, start + samples) for start in range(0, batch, samples)]
 
     def _windows(self, images: np.ndarray, stride: int, windows: tuple[int, int]) -> np.ndarray:
