@@ -1,0 +1,254 @@
+"""Deliver one journal to one MLflow run, from wherever it was left. Runs in the writer process only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from framework import outgoing
+from framework.errors import TrackingError
+from framework.journal import FILE as JOURNAL
+from framework.journal import Entry, Tail
+from framework.mark import Mark, without_password
+from framework.store import Store, resolve_experiment
+
+KEY_TAG = "journal_key"
+_TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED")
+
+
+class UnreachableError(TrackingError):
+    """The store does not answer: try again later. Any other refusal is the fault of one run or one entry."""
+
+
+class Delivery:
+    """One journal on its way to one MLflow run.
+
+    What was sent is noted in the `Mark` beside the journal: any process can go on from there, and no journal becomes
+    two runs. What a kill left sent but not noted is sent again, and the store takes it as the same.
+
+    Attributes:
+        folder: of the journal.
+        mark: what the store has.
+        problems: what the store refused, one line each.
+        alone: do not wait for the parent's run any longer.
+    """
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        self.folder = folder
+        self.mark = Mark(without_password(uri))
+        self.problems: list[str] = []
+        self.alone = False
+        self._tail = Tail(folder)
+        self._pending: list[Entry] = []
+        self._claimed = False
+        self._check = False  # an earlier process began this delivery: see what became of it
+        self._search = False  # a run may have been made without our hearing of it
+
+    def claim(self) -> bool:
+        """Become the one who delivers this journal; return False while it is another, or there is no journal yet."""
+        if self._claimed:
+            return True
+        if not self._tail.claim():
+            return False
+        found = Mark.load(self.folder)
+        if found is not None and found.tracking_uri == self.mark.tracking_uri:
+            self.mark, self._check = found, True
+        else:
+            self.mark.save(self.folder)
+        self._tail.offset = self.mark.delivered
+        self._claimed = True
+        return True
+
+    def poll(self) -> bool:
+        """Read what is new; return whether anything waits to be sent."""
+        self._pending += self._tail.read()
+        return bool(self._pending)
+
+    @property
+    def ending(self) -> bool:
+        """Whether the run's end waits to be sent."""
+        return bool(self._pending) and self._pending[-1].kind == "end"
+
+    def send(self, store: Store) -> bool:
+        """Send what waits; return False when the run must wait for its parent's.
+
+        Raises:
+            UnreachableError: the store does not answer; nothing is lost, call again.
+            TrackingError: this run cannot be delivered.
+        """
+        if self._check:
+            self._check_run(store)
+        if self.mark.run_id is None and not self._create(store):
+            return False
+        if self.mark.ended and self._pending:
+            self._attempt("status", partial(store.client.update_run, self._run_id, status="RUNNING"))
+            self.mark.ended = False
+        try:
+            self._send_pending(store)
+        finally:
+            self.mark.save(self.folder)
+        return True
+
+    def give_up(self, store: Store) -> None:
+        """Set the run to KILLED if its journal has no end, for its trainer is gone."""
+        if self.mark.run_id is not None and not self.mark.ended:
+            self._end(store, "KILLED", (self.folder / JOURNAL).stat().st_mtime)
+            self.mark.save(self.folder)
+
+    def close(self) -> None:
+        """Let others deliver this journal."""
+        self._tail.close()
+        self._claimed = False
+
+    @property
+    def _run_id(self) -> str:
+        if self.mark.run_id is None:
+            raise RuntimeError("the run is not made yet")
+        return self.mark.run_id
+
+    def _check_run(self, store: Store) -> None:
+        """Start anew where the run of an earlier delivery is gone, as with a deleted database."""
+        if self.mark.run_id is None:
+            self._search = True
+        else:
+            try:
+                with asking():
+                    store.client.get_run(self.mark.run_id)
+            except UnreachableError:
+                raise
+            except TrackingError:
+                self.mark = Mark(self.mark.tracking_uri)
+                self._tail.offset, self._pending = 0, []
+                self.poll()
+        self._check = False
+
+    def _create(self, store: Store) -> bool:
+        if not self._pending or self._pending[0].kind != "start":
+            raise TrackingError("its journal does not begin with a start entry")
+        start = self._pending[0]
+        tags = outgoing.run_tags(start) | {KEY_TAG: self.mark.key}
+        parent = start.content.get("parent")
+        if parent is not None:
+            parent_id = self._run_of(Path(parent))
+            if parent_id is not None:
+                tags["mlflow.parentRunId"] = parent_id
+            elif self.alone:
+                self.problems.append(f"{self.folder}: its sweep {parent} is not in MLflow, so it stands there alone")
+            else:
+                return False
+        self.mark.experiment = resolve_experiment(start.content.get("experiment"))
+        with asking(everybody=True):
+            self.mark.experiment_id = store.experiment(self.mark.experiment)
+        with asking():
+            self.mark.run_id = self._made_before(store) or self._make(store, start, tags)
+        self.mark.save(self.folder)
+        return True
+
+    def _make(self, store: Store, start: Entry, tags: dict[str, str]) -> str:
+        self._search = True  # until an answer comes, the run may be there or not
+        when = outgoing.milliseconds(start.time)
+        name = tags["mlflow.runName"]
+        run = store.client.create_run(self.mark.experiment_id, start_time=when, tags=tags, run_name=name)
+        return str(run.info.run_id)
+
+    def _made_before(self, store: Store) -> str | None:
+        if not self._search:
+            return None
+        query = f"tags.{KEY_TAG} = '{self.mark.key}'"
+        found = store.client.search_runs([self.mark.experiment_id], filter_string=query, max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def _run_of(self, folder: Path) -> str | None:
+        mark = Mark.load(folder)
+        return mark.run_id if mark is not None and mark.tracking_uri == self.mark.tracking_uri else None
+
+    def _send_pending(self, store: Store) -> None:
+        """Send all that waits: the figures in one batch, then the rest in order."""
+        batch, actions = outgoing.Batch(), []
+        for entry in self._pending:
+            if entry.kind in ("start", "metrics", "tags"):
+                batch.add(entry)
+            if entry.kind != "metrics" and entry.kind != "tags" and entry.end > self.mark.acted:
+                actions.append(entry)
+        self._send_batch(store, batch)
+        for entry in actions:
+            self._act(store, entry)
+            self.mark.acted = entry.end
+        if self._pending:
+            self.mark.delivered = self._pending[-1].end
+            self._pending = []
+
+    def _send_batch(self, store: Store, batch: outgoing.Batch) -> None:
+        try:
+            with asking():
+                batch.send(store.client, self._run_id)
+        except UnreachableError:
+            raise
+        except TrackingError:
+            for sort, part in batch.parts().items():
+                self._attempt(sort, partial(part.send, store.client, self._run_id))
+
+    def _act(self, store: Store, entry: Entry) -> None:
+        content = entry.content
+        client, run_id = store.client, self._run_id
+        if entry.kind == "start":
+            if content.get("dataset"):
+                self._attempt("data set", partial(outgoing.log_dataset, client, run_id, content["dataset"]))
+        elif entry.kind == "artifact":
+            path, to = self.folder / content["path"], content.get("to") or ""
+            self._attempt(f"artifact {content['path']}", partial(outgoing.log_artifact, client, run_id, path, to))
+        elif entry.kind == "model":
+            example = content.get("input_example")
+            path, sample = self.folder / content["path"], self.folder / example if example else None
+            self._attempt("model", partial(outgoing.log_model, self.mark.experiment_id, run_id, path, sample))
+        else:
+            self._end(store, content["status"], entry.time)
+
+    def _end(self, store: Store, status: str, when: float) -> None:
+        end_time = outgoing.milliseconds(when)
+        self._attempt("status", partial(store.client.set_terminated, self._run_id, status, end_time))
+        self.mark.ended = True
+
+    def _attempt(self, what: str, action: Callable[[], object]) -> None:
+        """Do ``action``; a refusal is noted, so that one bad entry does not keep the others from the store."""
+        try:
+            with asking():
+                action()
+        except UnreachableError:
+            raise
+        except TrackingError as refusal:
+            self.problems.append(f"{self.folder}: MLflow refused its {what}: {refusal}")
+
+
+@contextmanager
+def asking(*, everybody: bool = False) -> Iterator[None]:
+    """Tell a store that does not answer (`UnreachableError`) from one that says no (`TrackingError`).
+
+    Args:
+        everybody: a no would meet every run alike, so it is no answer either.
+    """
+    try:
+        yield
+    except UnreachableError:
+        raise
+    except Exception as error:
+        code = getattr(error, "error_code", None)
+        silent = code in _TEMPORARY if code else isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+        if everybody or silent:
+            raise UnreachableError(reason(_root(error) if silent else error)) from error
+        raise TrackingError(reason(error)) from error
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return where it began: "connection refused" says more than what five libraries made of it."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+def reason(error: BaseException) -> str:
+    """Return an error as one short line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return outgoing.cut(lines[0], 200)

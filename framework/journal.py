@@ -1,0 +1,215 @@
+"""The journal: a run's own record on disk, one JSON line an entry, written before anything else hears of it.
+
+A run's folder holds ``journal.jsonl``. Each entry has a ``kind``, the unix ``time`` in seconds, and its kind's content:
+
+- ``start``: name, experiment, params, tags, description, parent (folder of the sweep's journal or null), dataset
+- ``metrics``: step, epoch, values ``{"train/loss": 0.3, …}``
+- ``tags``: values
+- ``artifact``: path (in the folder; a file or a directory), to (sub-directory of the artifacts, or "")
+- ``model``: path (in the folder), input_example (in the folder)
+- ``end``: status FINISHED, FAILED or KILLED
+
+Numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity". A journal without ``end`` belongs to a
+run that goes on or was killed. A sweep's own journal has the same form; its runs name its folder as their parent.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from framework.errors import InputError
+
+FILE = "journal.jsonl"
+KINDS = ("start", "metrics", "tags", "artifact", "model", "end")
+_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_HOLDS_NUMBERS = {"start": "params", "metrics": "values"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a journal.
+
+    Attributes:
+        kind: one of `KINDS`.
+        time: unix time in seconds.
+        content: what the kind holds.
+        end: where the line ends in the file, in bytes.
+    """
+
+    kind: str
+    time: float
+    content: dict[str, Any]
+    end: int
+
+
+class Journal:
+    """Appends entries to ``<folder>/journal.jsonl``; each is with the operating system before `write` returns.
+
+    An existing journal is continued. A last line that a kill tore is cut off first: the next entry stands alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._path = folder / FILE
+        self._closed = False
+        if self._path.exists():
+            _cut_torn_line(self._path)
+
+    def write(self, kind: str, **content: Any) -> None:
+        """Append one entry.
+
+        Args:
+            kind: one of `KINDS`.
+            content: plain values, NumPy scalars and paths, nested in dicts and lists.
+
+        Raises:
+            ValueError: an unknown kind, or the journal is closed.
+            OSError: the file cannot be written, as on a full disk.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"a journal has no entries of kind {kind!r}; known: {', '.join(KINDS)}")
+        if self._closed:
+            raise ValueError(f"the journal in {self.folder} is closed")
+        line = json.dumps({"kind": kind, "time": time.time(), **_plain(content)}, allow_nan=False) + "\n"
+        # Opened each time: a population has thousands of journals, a process about a thousand open files.
+        with self._path.open("ab", buffering=0) as file:
+            data = line.encode()
+            if file.write(data) != len(data):
+                raise OSError(f"{self._path}: the disk took only part of an entry; free some space")
+
+    def close(self) -> None:
+        """Take no more entries."""
+        self._closed = True
+
+
+def read_journal(folder: Path) -> list[Entry]:
+    """Return the entries of the journal in ``folder``; a torn last line is left out.
+
+    Raises:
+        InputError: there is no journal, or a whole line of it is damaged.
+    """
+    path = folder / FILE
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no {FILE}: give the folder of a run or of a sweep") from None
+    return list(_entries(data, 0, path))
+
+
+class Tail:
+    """The entries that are new since the last look, for the one process that delivers this journal."""
+
+    def __init__(self, folder: Path, offset: int = 0) -> None:
+        self.offset = offset
+        self._path = folder / FILE
+        self._file: BinaryIO | None = None
+
+    def claim(self) -> bool:
+        """Make this process the only reader that may deliver; return False when it is another, or no file is there yet.
+
+        The claim ends with `close` or with the process, however it ends.
+        """
+        if self._file is not None:
+            return True
+        try:
+            file = self._path.open("r+b")  # writable, for locks on network file systems ask for it
+        except FileNotFoundError:
+            return False
+        if not _lock(file):
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def read(self) -> list[Entry]:
+        """Return the complete entries since the last call.
+
+        Raises:
+            InputError: a whole line is damaged, or the file is shorter than what was read before.
+        """
+        if self._file is None:
+            raise RuntimeError("claim the journal first")
+        size = os.fstat(self._file.fileno()).st_size
+        if size == self.offset:
+            return []
+        if size < self.offset:
+            raise InputError(f"{self._path} is shorter than what was read before: it has been replaced")
+        self._file.seek(self.offset)
+        entries = list(_entries(self._file.read(), self.offset, self._path))
+        if entries:
+            self.offset = entries[-1].end
+        return entries
+
+    def close(self) -> None:
+        """End the claim."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _entries(data: bytes, offset: int, path: Path) -> Iterator[Entry]:
+    for line in data.splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            return
+        start, offset = offset, offset + len(line)
+        try:
+            content = json.loads(line)
+            kind, when = content.pop("kind"), float(content.pop("time"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path} is damaged at byte {start} ({type(error).__name__}): restore it, or remove that line"
+            ) from error
+        if kind in _HOLDS_NUMBERS:
+            field = _HOLDS_NUMBERS[kind]
+            content[field] = {
+                name: _NUMBERS.get(v, v) if isinstance(v, str) else v for name, v in content[field].items()
+            }
+        yield Entry(kind, when, content, offset)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return str(value) if isinstance(value, Path) else value
+
+
+def _cut_torn_line(path: Path) -> None:
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock an open file for this process without waiting; return whether it worked."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(1 << 40)  # locks on Windows bar writing; this byte is never written
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

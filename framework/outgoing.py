@@ -1,0 +1,178 @@
+"""Journal entries as MLflow takes them: names it accepts, values that fit, few calls. For the writer process only."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import framework
+from framework.journal import Entry
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PARAM_CHARACTERS = 6000
+TAG_CHARACTERS = 8000
+KEY_CHARACTERS = 250
+
+
+def accepted_key(key: str) -> str:
+    """Return ``key`` as MLflow accepts it: letters, digits, ``_ - . /``, spaces, and no empty or dotted path part."""
+    parts = re.sub(r"[^\w./ -]", "_", key).split("/")
+    return "/".join(part for part in parts if part not in ("", ".", ".."))[:KEY_CHARACTERS] or "_"
+
+
+def cut(value: Any, most: int) -> str:
+    """Return ``value`` as text of at most ``most`` characters; what was cut ends with an ellipsis."""
+    text = str(value)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a unix time in the unit of MLflow."""
+    return int(seconds * 1000)
+
+
+def run_tags(start: Entry) -> dict[str, str]:
+    """Return the tags a run has from its first moment: the user's, and those the UI shows as name, note and source."""
+    content = start.content
+    tags = {accepted_key(key): cut(value, TAG_CHARACTERS) for key, value in (content.get("tags") or {}).items()}
+    tags["mlflow.runName"] = cut(content["name"], KEY_CHARACTERS)
+    tags["mlflow.source.type"] = "LOCAL"
+    tags["mlflow.source.name"] = tags.get("command", "framework")
+    tags["mlflow.user"] = _user()
+    if content.get("description"):
+        tags["mlflow.note.content"] = cut(content["description"], TAG_CHARACTERS)
+    if tags.get("git_commit"):
+        tags["mlflow.source.git.commit"] = tags["git_commit"]
+    return tags
+
+
+@dataclass
+class Batch:
+    """Params, metrics and tags that wait for one call."""
+
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> None:
+        """Take in a ``start``, ``metrics`` or ``tags`` entry.
+
+        Infinite values would wreck the charts' axes: they become the tag ``diverged``. NaN is kept as it is.
+        """
+        content = entry.content
+        if entry.kind == "start":
+            params = (content.get("params") or {}).items()
+            self.params |= {accepted_key(key): cut(value, PARAM_CHARACTERS) for key, value in params}
+        elif entry.kind == "tags":
+            self.tags |= {accepted_key(key): cut(value, TAG_CHARACTERS) for key, value in content["values"].items()}
+        else:
+            self._add_metrics(content, milliseconds(entry.time))
+
+    def _add_metrics(self, content: dict[str, Any], when: int) -> None:
+        values = dict(content["values"])
+        if content.get("epoch") is not None:
+            values.setdefault("epoch", content["epoch"])
+        for key, value in values.items():
+            if value is None:
+                continue
+            if math.isinf(value):
+                self.tags["diverged"] = "true"
+            else:
+                self.metrics.append((accepted_key(key), float(value), when, int(content["step"])))
+
+    def send(self, client: MlflowClient, run_id: str) -> None:
+        """Send what waits; the client makes as few calls as MLflow's limits (1,000 values, 100 params) allow."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        client.log_batch(
+            run_id,
+            metrics=[Metric(*metric) for metric in self.metrics],
+            params=[Param(key, value) for key, value in self.params.items()],
+            tags=[RunTag(key, value) for key, value in self.tags.items()],
+            synchronous=True,
+        )
+
+    def parts(self) -> dict[str, Batch]:
+        """Return what waits as one batch a sort, for when the store refuses it as a whole."""
+        return {
+            "params": Batch(params=self.params),
+            "tags": Batch(tags=self.tags),
+            "metrics": Batch(metrics=self.metrics),
+        }
+
+
+def log_dataset(client: MlflowClient, run_id: str, dataset: dict[str, Any]) -> None:
+    """Record what the run was trained on: name, source and digest; the samples are not loaded again."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = str(dataset.get("source") or dataset["name"])
+    web = source.startswith(("http://", "https://"))
+    profile = {name: dataset[name] for name in ("samples", "features", "task") if dataset.get(name) is not None}
+    entity = Dataset(
+        name=str(dataset["name"]),
+        digest=str(dataset.get("digest") or "unknown")[:36],
+        source_type="http" if web else "local",
+        source=json.dumps({"url" if web else "uri": source}),
+        profile=json.dumps(profile),
+    )
+    client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+
+
+def log_artifact(client: MlflowClient, run_id: str, path: Path, to: str) -> None:
+    """Copy a file, or all that a folder holds, to the run's artifacts.
+
+    Raises:
+        FileNotFoundError: there is no ``path``.
+    """
+    if path.is_dir():
+        client.log_artifacts(run_id, str(path), to or None)
+    elif path.is_file():
+        client.log_artifact(run_id, str(path), to or None)
+    else:
+        raise FileNotFoundError(f"{path} does not exist")
+
+
+def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | None) -> None:
+    """Log a saved predictor as the run's pyfunc model ``model``: code by name and arrays in .npz, no pickle.
+
+    Args:
+        experiment_id: of the run; MLflow would take the Default experiment's.
+        run_id: the run.
+        folder: as `Predictor.save` wrote it.
+        example: an .npy file of a few inputs ``(N, *shape)``, for the signature.
+    """
+    import mlflow
+    import numpy as np
+
+    from framework.predictor import Predictor
+
+    inputs = None if example is None else np.load(example, allow_pickle=False)
+    signature = None
+    if inputs is not None:
+        signature = mlflow.models.infer_signature(inputs, Predictor.load(folder).predict(inputs))
+    mlflow.set_experiment(experiment_id=experiment_id)
+    mlflow.models.Model.log(
+        artifact_path=None,
+        name="model",
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        python_model=str(Path(__file__).with_name("serving.py")),
+        artifacts={"model": str(folder)},
+        signature=signature,
+        input_example=inputs,
+        pip_requirements=["numpy", f"{framework.DISTRIBUTION}=={framework.__version__}"],
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return "unknown"

@@ -1,0 +1,30 @@
+"""What MLflow runs to serve a logged model ("models from code": the class is named by this file, not pickled).
+
+MLflow executes this file when it saves and loads a model; nothing else imports it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from framework.predictor import Predictor
+
+
+class Served(PythonModel):
+    """A saved predictor as a pyfunc model: inputs ``(N, *shape)`` to predictions ``(N, *output)``."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the predictor from the model's artifacts."""
+        self.predictor = Predictor.load(Path(context.artifacts["model"]))
+
+    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
+        """Return the predictions for ``model_input``, an array ``(N, *shape)``."""
+        return self.predictor.predict(model_input)
+
+
+set_model(Served())

@@ -1,0 +1,165 @@
+"""Which MLflow store a run goes to, and how it is opened without the races of a fresh database."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framework.errors import InputError, TrackingError
+from framework.mark import without_password
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DEFAULT_EXPERIMENT = "framework"
+_LOCK_SECONDS = 120
+_SQL = ("postgresql", "mysql", "mssql")
+
+
+def resolve_uri(configured: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
+    """Return the store's address: ``configured``, else MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder.
+
+    Paths of SQLite files are made absolute, so that every process means the same file.
+
+    Raises:
+        InputError: the address is a folder (MLflow gave up file stores), a database in memory, or nothing known.
+    """
+    uri = configured or environment.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if uri.startswith("sqlite:"):
+        return _absolute(uri)
+    scheme, separator, rest = uri.partition("://")
+    if scheme == "databricks" or (separator and rest and scheme != "file"):
+        return uri
+    file = Path(uri.removeprefix("file://").removeprefix("file:") or ".")
+    raise InputError(
+        f"tracking.uri={uri}: MLflow keeps runs in a database or on a server, not in a folder; "
+        f"set tracking.uri=sqlite:///{file.with_suffix('.db')} or an http address"
+    )
+
+
+def resolve_experiment(configured: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
+    """Return the experiment's name: ``configured``, else MLFLOW_EXPERIMENT_NAME, else `DEFAULT_EXPERIMENT`."""
+    return configured or environment.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the database file of a resolved address, or None for other kinds of store."""
+    if not uri.startswith("sqlite:"):
+        return None
+    return Path(uri.partition("///")[2].partition("?")[0])
+
+
+def artifact_root(uri: str) -> Path | None:
+    """Return the folder that holds the artifacts of a database's runs, or None where a server decides."""
+    database = sqlite_file(uri)
+    if database is not None:
+        return database.parent / "mlartifacts"
+    return Path.cwd() / "mlartifacts" if uri.startswith(_SQL) else None
+
+
+def _absolute(uri: str) -> str:
+    head, separator, tail = uri.partition("///")
+    name, question, options = tail.partition("?")
+    if not separator or not name or name == ":memory:" or name.startswith("file:"):
+        raise InputError(f"tracking.uri={uri}: runs need a database file, as in sqlite:///mlflow.db")
+    return f"{head}///{Path(name).absolute().as_posix()}{question}{options}"
+
+
+class Store:
+    """An open MLflow store. Imports mlflow: for the writer process, not for the one that trains.
+
+    A SQLite database is opened under a file lock, because MLflow makes its tables without one and two processes that
+    meet on a fresh file break each other.
+
+    Raises:
+        TrackingError: the store cannot be opened.
+    """
+
+    def __init__(self, uri: str) -> None:
+        import mlflow
+
+        self.uri = uri
+        self._experiments: dict[str, str] = {}
+        mlflow.set_tracking_uri(uri)
+        database = sqlite_file(uri)
+        if database is None:
+            self.client: MlflowClient = mlflow.MlflowClient(uri)
+            return
+        from filelock import FileLock, Timeout
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        event.listen(Engine, "connect", _wait_less)
+        try:
+            database.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{database}.lock", timeout=_LOCK_SECONDS):
+                _prepare_database(database)
+                self.client = mlflow.MlflowClient(uri)
+                self.client.search_experiments(max_results=1)
+        except (OSError, sqlite3.Error, Timeout) as error:
+            raise TrackingError(f"{database}: {error}") from error
+
+    def experiment(self, name: str) -> str:
+        """Return the id of the experiment ``name``, which is made when it is not there.
+
+        Its artifact location is given here, for MLflow would freeze the working directory of whoever came first.
+
+        Raises:
+            TrackingError: an experiment of that name is in the store's trash.
+        """
+        if name not in self._experiments:
+            self._experiments[name] = self._find(name) or self._make(name)
+        return self._experiments[name]
+
+    def _find(self, name: str) -> str | None:
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            return None
+        if found.lifecycle_stage != "active":
+            raise TrackingError(
+                f"experiment {name!r} is deleted in {without_password(self.uri)}: restore it in the UI, or set another "
+                "tracking.experiment"
+            )
+        return str(found.experiment_id)
+
+    def _make(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        root = artifact_root(self.uri)
+        location = None if root is None else (root / re.sub(r"[^\w.-]+", "_", name)).as_uri()
+        try:
+            return str(self.client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            # Another process may have made it since we looked.
+            if error.error_code == "RESOURCE_ALREADY_EXISTS" and (found := self._find(name)):
+                return found
+            raise
+
+
+def _prepare_database(path: Path) -> None:
+    """Fail at once on a file that cannot be a database, for MLflow would retry for minutes; make a new one quick.
+
+    A write-ahead log lets the UI read while runs are written, and spares most waits for the disk (ten commits a run).
+    It stays with the file; a database that was there before keeps the mode it has.
+    """
+    fresh = not path.exists()
+    connection = sqlite3.connect(path, timeout=20)
+    try:
+        if fresh:
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA schema_version").fetchone()
+        connection.execute("BEGIN IMMEDIATE").connection.rollback()
+    finally:
+        connection.close()
+
+
+def _wait_less(connection: Any, _record: Any) -> None:
+    """Sync a write-ahead log at checkpoints only: nothing is lost in a kill, nothing damaged in a power cut."""
+    if isinstance(connection, sqlite3.Connection):
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        if mode == "wal":
+            connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,0 +1,234 @@
+"""What the training process knows of MLflow: it starts a writer process, names journals to it, and waits at the end.
+
+Nothing here imports mlflow or can disturb training: the journal is complete whatever happens to the writer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from framework.errors import InputError
+from framework.journal import FILE as JOURNAL
+from framework.journal import read_journal
+from framework.mark import Mark, without_password
+from framework.store import resolve_uri
+
+_START = "import sys; sys.path.append(sys.argv[1]); from framework.writer import main; main()"
+"""The package may be importable only from where this process started: name its place, last in line."""
+
+Progress = Callable[[int], None]
+"""Told how many runs are still to be delivered."""
+
+
+class Tracker:
+    """Has a writer process deliver journals to MLflow while their runs train. A context manager.
+
+    Args:
+        uri: the store, as `resolve_uri` takes it.
+        enabled: False makes every method do nothing.
+
+    Attributes:
+        problems: what went wrong, one line each; filled by `finish`, which leaving the context calls.
+
+    Raises:
+        InputError: the store's address makes no sense.
+    """
+
+    def __init__(self, uri: str | None = None, enabled: bool = True) -> None:
+        self.enabled = enabled
+        self.uri = resolve_uri(uri) if enabled else ""
+        self.problems: list[str] = []
+        self._folders: dict[Path, None] = {}
+        self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[str] | None = None
+        self._broken = ""
+
+    def __enter__(self) -> Tracker:
+        if self.enabled:
+            self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish()
+
+    def follow(self, folder: Path) -> None:
+        """Deliver the journal in ``folder``, from now on or from when it appears."""
+        if self.enabled:
+            folder = folder.absolute()
+            self._folders[folder] = None
+            self._send({"follow": str(folder)})
+
+    def finish(self, progress: Progress | None = None) -> list[str]:
+        """Wait until all is delivered; return what went wrong, one line each. A second call returns the same.
+
+        An interrupt while waiting is safe: the writer goes on alone.
+
+        Args:
+            progress: told how many runs are left, as they become fewer.
+        """
+        process, self._process = self._process, None
+        if process is not None:
+            self._wait(process, progress)
+        if self._broken:
+            waiting = [folder for folder in self._folders if pending(folder)]
+            if waiting:
+                self.problems.append(undelivered(self.uri, self._broken, waiting))
+            self._broken = ""
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+        return self.problems
+
+    def _start(self) -> None:
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until finish
+        root = str(Path(__file__).resolve().parent.parent)
+        # One BLAS thread: the writer computes next to nothing, and threads would take the trainer's cores.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                [sys.executable, "-P", "-c", _START, root],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                encoding="utf-8",
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the trainer; the writer delivers what there is
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        except OSError as error:
+            self._broken = f"its writer could not be started ({error})"
+            return
+        self._send({"uri": self.uri})
+
+    def _send(self, command: dict[str, str]) -> None:
+        if self._process is None or self._process.stdin is None or self._broken:
+            return
+        try:
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            self._broken = "its writer stopped"
+
+    def _wait(self, process: subprocess.Popen[str], progress: Progress | None) -> None:
+        with process:  # closes the pipes and waits
+            try:
+                if process.stdin is not None:
+                    process.stdin.close()
+            except OSError:
+                self._broken = "its writer stopped"
+            self.problems += _answers(process.stdout or (), progress)
+        if process.returncode != 0:
+            self._broken = f"its writer stopped ({self._last_error() or f'exit code {process.returncode}'})"
+
+    def _last_error(self) -> str:
+        if self._errors is None:
+            return ""
+        self._errors.seek(0)
+        lines = self._errors.read().strip().splitlines()
+        return lines[-1][:200] if lines else ""
+
+
+@dataclass
+class Synced:
+    """What `sync` did.
+
+    Attributes:
+        delivered: folders whose journals are now complete in MLflow.
+        problems: what went wrong, one line each.
+    """
+
+    delivered: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def sync(folders: Iterable[Path], uri: str | None = None, progress: Progress | None = None) -> Synced:
+    """Deliver the journals in and below ``folders`` that MLflow does not have completely.
+
+    The same path as live logging: what is there already is not sent again. Runs whose trainer is gone become KILLED;
+    runs that another process still follows are left to it.
+
+    Args:
+        folders: of runs, of sweeps, or above them.
+        uri: the store; by default the one the delivery began with, else as `resolve_uri` has it.
+        progress: told how many runs are left.
+
+    Raises:
+        InputError: there is no journal in one of the folders, or the store's address makes no sense.
+    """
+    stores: dict[str, list[Path]] = {}
+    for folder in dict.fromkeys(found for top in folders for found in _with_parent(_journals(top.absolute()))):
+        if pending(folder):
+            mark = None if uri else Mark.load(folder)
+            known = None if mark is None or ":***@" in mark.tracking_uri else mark.tracking_uri
+            stores.setdefault(known or resolve_uri(uri), []).append(folder)
+    result = Synced()
+    for store, waiting in stores.items():
+        with Tracker(store) as tracker:
+            for folder in waiting:
+                tracker.follow(folder)
+            result.problems += tracker.finish(progress)
+        result.delivered += [folder for folder in waiting if not pending(folder)]
+    return result
+
+
+def pending(folder: Path) -> bool:
+    """Whether ``folder`` has a journal that MLflow does not have completely."""
+    if not (folder / JOURNAL).exists():
+        return False
+    mark = Mark.load(folder)
+    return mark is None or not mark.complete(folder)
+
+
+def run_id(folder: Path) -> str | None:
+    """Return the id of the MLflow run that the journal in ``folder`` became, or None while there is none."""
+    mark = Mark.load(folder)
+    return None if mark is None else mark.run_id
+
+
+def undelivered(uri: str, why: str, folders: Sequence[Path]) -> str:
+    """Return the line that tells the user where the record is, and how it gets to MLflow."""
+    common = folders[0] if len(folders) == 1 else Path(os.path.commonpath(folders))
+    what = f"The journal in {common} is" if len(folders) == 1 else f"The {len(folders)} journals in {common} are"
+    return (
+        f"MLflow at {without_password(uri)}: {why}. {what} complete; "
+        f"`python -m framework sync {common}` will deliver {'it' if len(folders) == 1 else 'them'} later."
+    )
+
+
+def _answers(lines: Iterable[str], progress: Progress | None) -> Iterator[str]:
+    left = -1
+    for line in lines:
+        answer = json.loads(line)
+        if "problem" in answer:
+            yield answer["problem"]
+        elif progress is not None and answer["left"] != left:
+            left = answer["left"]
+            progress(left)
+
+
+def _journals(top: Path) -> list[Path]:
+    found = sorted(path.parent for path in top.rglob(JOURNAL))
+    if not found:
+        raise InputError(f"{top} holds no {JOURNAL}, nor does any folder in it: give the folder of a run or of a sweep")
+    return found
+
+
+def _with_parent(folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield each folder after its sweep's, without whose run it would have to stand alone."""
+    for folder in folders:
+        entries = read_journal(folder)
+        parent = entries[0].content.get("parent") if entries else None
+        if parent and (Path(parent) / JOURNAL).exists():
+            yield Path(parent)
+        yield folder

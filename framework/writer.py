@@ -1,0 +1,213 @@
+"""The writer: a process of its own that follows journals and delivers them to MLflow.
+
+A thread would slow training through the interpreter lock, and importing mlflow takes longer than many a run. The
+trainer (`framework.tracking`) starts the writer and speaks to it in JSON lines: ``{"uri": …}`` first, then
+``{"follow": FOLDER}`` for each journal. At the end of its input, whether the trainer has finished or was killed, the
+writer delivers the rest and sets runs without an end to KILLED. It answers then: ``{"left": n}`` while it works,
+``{"problem": …}`` for what went wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from framework.delivery import Delivery, UnreachableError, asking, reason
+from framework.errors import FrameworkError
+from framework.journal import FILE as JOURNAL
+from framework.store import Store
+from framework.tracking import undelivered
+
+POLL_SECONDS = 0.3
+BATCH_SECONDS = 1.0
+SHARE = 0.1
+"""The part of a core that live logging may take: with many live runs, each is sent less often."""
+RETRY_SECONDS = 15.0
+PATIENCE_SECONDS = 10.0
+"""How long the end waits for what another process has to deliver first."""
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+IMPATIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+}
+"""For an outage: by default one call blocks for minutes. The user's own settings win."""
+HIJACKING = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")
+
+
+class Writer:
+    """Delivers the journals it is told of until its input ends.
+
+    Args:
+        commands: JSON lines from the trainer.
+        answers: JSON lines to it; it may be gone.
+    """
+
+    def __init__(self, commands: IO[str], answers: IO[str]) -> None:
+        self._answers = answers
+        self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._open = True
+        self._active: dict[Path, Delivery] = {}
+        self._due: dict[Path, float] = {}
+        self._problems: list[str] = []
+        self._store: Store | None = None
+        self._retry_at = 0.0
+        threading.Thread(target=self._listen, args=(commands,), daemon=True).start()
+        first = self._commands.get()
+        self._uri: str = json.loads(first)["uri"] if first else ""
+
+    def run(self) -> None:
+        """Work until the input has ended and all is delivered that can be."""
+        while self._open:
+            self._take()
+            if time.monotonic() >= self._retry_at:
+                try:
+                    self._round()
+                except UnreachableError:
+                    self._retry_at = time.monotonic() + RETRY_SECONDS
+        self._drain()
+        for problem in self._problems:
+            self._say(problem=problem)
+
+    def _listen(self, commands: IO[str]) -> None:
+        """Keep the trainer's pipe empty whatever else takes time, so that it never has to wait."""
+        for line in commands:
+            self._commands.put(line)
+        self._commands.put(None)
+
+    def _take(self) -> None:
+        """Take in commands for the length of a poll."""
+        until = time.monotonic() + max(POLL_SECONDS, len(self._active) / 2000)
+        while self._open and (left := until - time.monotonic()) > 0:
+            try:
+                line = self._commands.get(timeout=left)
+            except queue.Empty:
+                return
+            if line is None:
+                self._open = False
+            else:
+                folder = Path(json.loads(line)["follow"])
+                self._active.setdefault(folder, Delivery(folder, self._uri))
+
+    def _round(self) -> None:
+        """Send what is due of each journal: at once when its run has ended, else about once a second."""
+        for folder, delivery in list(self._active.items()):
+            started = time.monotonic()
+            with self._guarded(delivery):
+                if not delivery.claim() or not delivery.poll():
+                    continue
+                if started < self._due.get(folder, 0.0) and not delivery.ending:
+                    continue
+                if delivery.send(self._opened()) and delivery.mark.ended:
+                    self._release(delivery)
+            now = time.monotonic()
+            self._due[folder] = now + max(BATCH_SECONDS, (now - started) * len(self._active) / SHARE)
+
+    def _drain(self) -> None:
+        """Deliver all that is left; the trainer writes no more."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        try:
+            while self._active:
+                for delivery in list(self._active.values()):
+                    self._say(left=len(self._active))
+                    with self._guarded(delivery):
+                        self._conclude(delivery, late=time.monotonic() > deadline)
+                if self._active:
+                    time.sleep(POLL_SECONDS)
+        except UnreachableError as error:
+            self._problems.append(undelivered(self._uri, str(error), list(self._active)))
+        for delivery in self._active.values():
+            delivery.close()
+
+    def _conclude(self, delivery: Delivery, *, late: bool) -> None:
+        if not delivery.claim():
+            if not (delivery.folder / JOURNAL).exists():  # a run that was never started
+                self._release(delivery)
+            elif late:
+                self._problems.append(f"{delivery.folder} is still being delivered by another process")
+                self._release(delivery)
+            return
+        delivery.alone = late
+        if not delivery.poll() and (delivery.mark.ended or delivery.mark.run_id is None):
+            self._release(delivery)
+        elif delivery.send(self._opened()):
+            delivery.give_up(self._opened())
+            self._release(delivery)
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            with asking(everybody=True):
+                self._store = Store(self._uri)
+        return self._store
+
+    @contextmanager
+    def _guarded(self, delivery: Delivery) -> Iterator[None]:
+        """Keep what is wrong with one run from the others; a store that does not answer is everybody's."""
+        try:
+            yield
+        except UnreachableError:
+            raise
+        except (FrameworkError, OSError) as error:
+            again = f"`python -m framework sync {delivery.folder}` tries again"
+            self._problems.append(f"{delivery.folder} is not delivered: {reason(error)}; {again}")
+            self._release(delivery)
+        finally:
+            self._problems += delivery.problems
+            delivery.problems.clear()
+
+    def _release(self, delivery: Delivery) -> None:
+        delivery.close()
+        self._active.pop(delivery.folder, None)
+        self._due.pop(delivery.folder, None)
+
+    def _say(self, **answer: Any) -> None:
+        with suppress(BrokenPipeError):  # the trainer was killed: nobody listens, and the work goes on
+            print(json.dumps(answer), file=self._answers, flush=True)
+
+
+def main() -> None:
+    """Serve one trainer over standard input and output."""
+    for name in ("SIGINT", "SIGTERM"):  # the end of input ends this process, after it has done its work
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # mlflow prints: keep that out of the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for name in HIJACKING:
+        os.environ.pop(name, None)
+    os.environ.update(QUIET)
+    for name, value in IMPATIENT.items():
+        os.environ.setdefault(name, value)
+    _allow_many_files()
+    writer = Writer(sys.stdin, answers)
+    import mlflow  # noqa: F401 - now, while training goes on: it takes more than a second
+
+    writer.run()
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files to what this process may have: each live run's journal is one."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+if __name__ == "__main__":
+    main()

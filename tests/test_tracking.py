@@ -1,0 +1,394 @@
+"""From journals to MLflow: a real writer process, a real SQLite store, real kills and outages."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from framework import outgoing
+from framework.errors import InputError
+from framework.journal import Entry, Journal, read_journal
+from framework.mark import Mark
+from framework.predictor import Description, Predictor
+from framework.store import artifact_root, resolve_experiment, resolve_uri, sqlite_file
+from framework.tracking import Tracker, pending, run_id, sync
+
+WAIT_SECONDS = 60
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the one database that most tests share, for each database takes seconds to make."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def uri(home: Path) -> str:
+    return f"sqlite:///{home / 'runs.db'}"
+
+
+@pytest.fixture(scope="module")
+def client(uri: str) -> Any:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own parts when they are imported
+        import mlflow.pyfunc
+    return mlflow.MlflowClient(uri)
+
+
+def begin(folder: Path, name: str = "adam lr=0.001 seed=0", *, experiment: str = "tests", **content: Any) -> Journal:
+    """Start a journal as the trainer does."""
+    journal = Journal(folder)
+    start = {"params": {"optimizer.lr": 0.001}, "tags": {"optimizer": "adam"}, "description": "", "parent": None}
+    journal.write("start", name=name, experiment=experiment, **{**start, "dataset": None, **content})
+    return journal
+
+
+def measure(journal: Journal, *steps: int, **values: float) -> None:
+    for step in steps:
+        journal.write("metrics", step=step, epoch=step // 10, values={"train/loss": 1 / step, **values})
+
+
+def points(client: Any, run: str | None, metric: str) -> list[tuple[int, float]]:
+    return sorted((point.step, point.value) for point in client.get_metric_history(run, metric))
+
+
+def predictor() -> Predictor:
+    rng = np.random.default_rng(0)
+    description = Description([("dense", {"units": 3})], (4,), "float32", "classification", ["a", "b", "c"])
+    arrays: dict[str, np.ndarray] = {
+        "parameters": rng.normal(size=15).astype(np.float32),
+        "buffers": np.zeros(0, np.float32),
+        "input_mean": np.zeros(4),
+        "input_scale": np.full(4, 2.0),
+        "target_mean": np.zeros(()),
+        "target_scale": np.ones(()),
+    }
+    return Predictor(description, arrays)
+
+
+@pytest.fixture(scope="module")
+def delivered(home: Path, uri: str) -> dict[str, Path]:
+    """Folders of runs that one writer delivered while they were written, with an alien MLFLOW_RUN_ID around."""
+    runs = home / "runs"
+    folders = {name: runs / name for name in ("full", "sweep", "child", "flawed", "unstarted")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_RUN_ID", "0" * 32)
+        with Tracker(uri) as tracker:
+            for folder in (
+                folders["child"],
+                folders["sweep"],
+                folders["full"],
+                folders["flawed"],
+                folders["unstarted"],
+            ):
+                tracker.follow(folder)
+            _write_full(folders["full"])
+            child = begin(folders["child"], "child", parent=folders["sweep"])
+            child.write("end", status="FINISHED")
+            begin(folders["sweep"], "sweep").write("end", status="FAILED")
+            flawed = begin(folders["flawed"], "flawed")
+            flawed.write("artifact", path="missing.txt", to="")
+            measure(flawed, 1)
+            flawed.write("end", status="FINISHED")
+            left: list[int] = []
+            problems = tracker.finish(left.append)
+    assert left == sorted(left, reverse=True)
+    assert problems == [
+        f"{folders['flawed']}: MLflow refused its artifact missing.txt: {folders['flawed']}/missing.txt does not exist"
+    ]
+    return folders
+
+
+def _write_full(folder: Path) -> None:
+    data = {"name": "digits", "source": "scikit-learn", "digest": "abc123", "samples": {"train": 9}, "features": [64]}
+    params = {f"p{place}": place for place in range(150)} | {"list[0]": "x", "long": "y" * 7000, "optimizer.lr": 1e-3}
+    journal = begin(
+        folder, params=params, tags={"optimizer": "adam", "git_commit": "f" * 40}, description="**note**", dataset=data
+    )
+    (folder / "files").mkdir()
+    (folder / "files" / "a.txt").write_text("A")
+    (folder / "config.yaml").write_text("lr: 0.001\n")
+    journal.write("artifact", path="config.yaml", to="")
+    journal.write("artifact", path="files", to="more")
+    measure(journal, *range(10, 7510, 10), **{"val/loss": 2.0})
+    journal.write("metrics", step=7510, epoch=751, values={"train/loss": math.nan, "val/loss": math.inf, "lr": None})
+    predictor().save(folder / "model")
+    np.save(folder / "model" / "example.npy", np.ones((2, 4), np.float32))
+    journal.write("model", path="model", input_example="model/example.npy")
+    journal.write("tags", values={"ended": "budget"})
+    journal.write("end", status="FINISHED")
+    journal.close()
+
+
+def test_a_run_arrives_whole(delivered: dict[str, Path], client: Any) -> None:
+    folder = delivered["full"]
+    run = client.get_run(run_id(folder))
+    assert (run.info.run_name, run.info.status) == ("adam lr=0.001 seed=0", "FINISHED")
+    entries = read_journal(folder)
+    assert run.info.start_time == int(entries[0].time * 1000)
+    assert run.info.end_time == int(entries[-1].time * 1000)
+    params = run.data.params
+    assert len(params) == 153
+    assert (params["optimizer.lr"], params["p149"], params["list_0_"]) == ("0.001", "149", "x")
+    assert params["long"] == "y" * 5999 + "…"
+    tags = run.data.tags
+    assert (tags["optimizer"], tags["ended"], tags["diverged"]) == ("adam", "budget", "true")
+    assert (tags["mlflow.note.content"], tags["mlflow.source.git.commit"]) == ("**note**", "f" * 40)
+
+
+def test_metrics_arrive_in_full_without_infinities(delivered: dict[str, Path], client: Any) -> None:
+    run = run_id(delivered["full"])
+    steps = range(10, 7510, 10)
+    *finite, last = points(client, run, "train/loss")
+    assert finite == [(step, 1 / step) for step in steps]
+    assert last[0] == 7510
+    assert math.isnan(last[1])
+    assert points(client, run, "val/loss") == [(step, 2.0) for step in steps]
+    assert points(client, run, "epoch") == [(step, step // 10) for step in (*steps, 7510)]
+    assert "lr" not in client.get_run(run).data.metrics
+
+
+def test_artifacts_and_data_set_arrive_beside_the_database(delivered: dict[str, Path], client: Any, home: Path) -> None:
+    run = client.get_run(run_id(delivered["full"]))
+    place = home / "mlartifacts" / "tests" / run.info.run_id / "artifacts"
+    assert (place / "config.yaml").read_text() == "lr: 0.001\n"
+    assert (place / "more" / "a.txt").read_text() == "A"
+    (entry,) = run.inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.digest) == ("digits", "abc123")
+    assert json.loads(entry.dataset.profile) == {"samples": {"train": 9}, "features": [64]}
+    assert json.loads(entry.dataset.source) == {"uri": "scikit-learn"}
+
+
+def test_the_model_is_served_without_a_pickle(delivered: dict[str, Path], client: Any, uri: str, home: Path) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    model = mlflow.pyfunc.load_model(f"runs:/{run_id(delivered['full'])}/model")
+    x = np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32)
+    assert np.array_equal(model.predict(x), predictor().predict(x))
+    assert model.metadata.signature.inputs.inputs[0].shape == (-1, 4)
+    assert model.metadata.signature.outputs.inputs[0].shape == (-1, 3)
+    assert np.array_equal(model.input_example, np.ones((2, 4)))
+    files = [path for path in (home / "mlartifacts").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".json", ".yaml", ".yml", ".txt", ".py", ".npz", ".npy", ""}
+    assert not any(path.read_bytes().startswith(b"\x80") for path in files)
+
+
+def test_a_child_waits_for_its_sweep_and_hangs_below_it(delivered: dict[str, Path], client: Any) -> None:
+    child = client.get_run(run_id(delivered["child"]))
+    assert child.data.tags["mlflow.parentRunId"] == run_id(delivered["sweep"])
+    assert client.get_run(run_id(delivered["sweep"])).info.status == "FAILED"
+
+
+def test_what_is_refused_keeps_nothing_else_back(delivered: dict[str, Path], client: Any) -> None:
+    run = client.get_run(run_id(delivered["flawed"]))
+    assert (run.info.status, run.data.metrics["train/loss"]) == ("FINISHED", 1.0)
+    assert not pending(delivered["flawed"])
+
+
+def test_a_second_delivery_changes_nothing(delivered: dict[str, Path], client: Any, uri: str) -> None:
+    folder = delivered["full"]
+    before = client.get_run(run_id(folder)).to_dictionary()
+    assert sync([folder.parent], uri).delivered == []  # all is marked as delivered
+
+    # A kill right after each call leaves a mark that lags behind the store: all is sent again, and taken as the same.
+    mark = Mark.load(folder)
+    assert mark is not None
+    Mark(mark.tracking_uri, key=mark.key, acted=read_journal(folder)[-2].end).save(folder)
+    result = sync([folder], uri)
+    assert (result.delivered, result.problems) == ([folder], [])
+    assert run_id(folder) == mark.run_id
+    assert str(client.get_run(mark.run_id).to_dictionary()) == str(before)
+    assert len(points(client, mark.run_id, "train/loss")) == 751
+    runs = client.search_runs([mark.experiment_id], filter_string="attributes.run_name = 'adam lr=0.001 seed=0'")
+    assert len(runs) == 1
+
+
+TRAINER = """
+import sys, time
+from pathlib import Path
+from framework.journal import Journal
+from framework.tracking import Tracker
+folder = Path(sys.argv[1])
+with Tracker(sys.argv[2]) as tracker:
+    tracker.follow(folder)
+    journal = Journal(folder)
+    journal.write("start", name="killed", experiment="tests", params={}, tags={}, parent=None, dataset=None)
+    for step in range(1, 51):
+        journal.write("metrics", step=step, epoch=step, values={"train/loss": 1 / step})
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_killed_trainer_leaves_a_run_that_says_so_and_can_go_on(tmp_path: Path, client: Any, uri: str) -> None:
+    folder = tmp_path / "run"
+    with subprocess.Popen([sys.executable, "-c", TRAINER, folder, uri], stdout=subprocess.PIPE, text=True) as trainer:
+        assert trainer.stdout is not None
+        assert trainer.stdout.readline() == "ready\n"
+        trainer.send_signal(signal.SIGKILL)
+    assert [entry.content["step"] for entry in read_journal(folder)[1:]] == list(range(1, 51))
+    until = time.monotonic() + WAIT_SECONDS
+    while pending(folder) and time.monotonic() < until:
+        time.sleep(0.05)
+    run = run_id(folder)
+    assert client.get_run(run).info.status == "KILLED"
+    assert points(client, run, "train/loss") == [(step, 1 / step) for step in range(1, 51)]
+
+    resumed = Journal(folder)
+    measure(resumed, 51, 52)
+    resumed.write("end", status="FINISHED")
+    assert sync([folder], uri).problems == []
+    assert run_id(folder) == run
+    assert client.get_run(run).info.status == "FINISHED"
+    assert points(client, run, "train/loss") == [(step, 1 / step) for step in range(1, 53)]
+
+
+def test_an_unreachable_server_costs_nothing_but_a_sync(
+    tmp_path: Path, client: Any, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        sweep, child = tmp_path / "sweep", tmp_path / "sweep" / "0"
+        with Tracker(nowhere) as tracker:
+            for folder, parent in ((sweep, None), (child, sweep)):
+                tracker.follow(folder)
+                journal = begin(folder, parent=parent)
+                measure(journal, 1, 2)
+                journal.write("end", status="FINISHED")
+    (problem,) = tracker.problems
+    assert problem.startswith(f"MLflow at {nowhere}: ")
+    assert problem.endswith(
+        f"The 2 journals in {sweep} are complete; `python -m framework sync {sweep}` will deliver them later."
+    )
+    assert "\n" not in problem
+    assert len(read_journal(child)) == 4
+
+    result = sync([child], uri)  # its sweep goes first, for a run cannot be hung below one that is not there
+    assert (result.delivered, result.problems) == ([sweep, child], [])
+    assert client.get_run(run_id(child)).data.tags["mlflow.parentRunId"] == run_id(sweep)
+    assert points(client, run_id(child), "train/loss") == [(1, 1.0), (2, 0.5)]
+
+
+def test_a_dead_writer_disturbs_nobody(tmp_path: Path, uri: str) -> None:
+    with Tracker(uri) as tracker:
+        assert tracker._process is not None
+        tracker._process.kill()
+        tracker._process.wait()
+        tracker.follow(tmp_path)
+        journal = begin(tmp_path)
+        tracker.follow(tmp_path)
+        journal.write("end", status="FINISHED")
+        (problem,) = tracker.finish()
+    assert f"`python -m framework sync {tmp_path}` will deliver it later" in problem
+    assert tracker.problems == [problem]
+
+
+def test_a_writer_that_cannot_start_is_one_line(tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with Tracker(uri) as tracker:
+        tracker.follow(tmp_path)
+        begin(tmp_path).write("end", status="FINISHED")
+    (problem,) = tracker.problems
+    assert "its writer could not be started" in problem
+    assert f"sync {tmp_path}`" in problem
+
+
+def test_two_writers_may_meet_on_a_fresh_database(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'new.db'}"
+    folders = [tmp_path / "a", tmp_path / "b"]
+    with Tracker(uri) as first, Tracker(uri) as second:
+        for tracker, folder in zip((first, second), folders, strict=True):
+            tracker.follow(folder)
+            begin(folder).write("end", status="FINISHED")
+    assert (first.problems, second.problems) == ([], [])
+    marks = [Mark.load(folder) for folder in folders]
+    assert len({mark.experiment_id for mark in marks if mark}) == 1
+    assert len({mark.run_id for mark in marks if mark}) == 2
+
+
+def test_tracking_can_be_switched_off(tmp_path: Path) -> None:
+    with Tracker("not a store", enabled=False) as tracker:
+        tracker.follow(tmp_path)
+    assert tracker.finish() == []
+
+
+def test_the_training_process_does_not_import_mlflow() -> None:
+    script = "import sys, framework.tracking; sys.exit('mlflow' in sys.modules or 'sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_sync_of_a_folder_without_journals_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no journal.jsonl, nor does any folder in it"):
+        sync([tmp_path])
+
+
+def test_the_store_is_found_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = {"MLFLOW_TRACKING_URI": "http://host:5000", "MLFLOW_EXPERIMENT_NAME": "theirs"}
+    assert resolve_uri(None, {}) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert resolve_uri(None, environment) == "http://host:5000"
+    assert resolve_uri("sqlite:///sub/my.db", environment) == f"sqlite:///{tmp_path}/sub/my.db"
+    assert sqlite_file(f"sqlite:///{tmp_path}/my.db?timeout=5") == tmp_path / "my.db"
+    assert artifact_root(f"sqlite:///{tmp_path}/my.db") == tmp_path / "mlartifacts"
+    assert artifact_root("http://host:5000") is None
+    assert [
+        resolve_experiment(name, env) for name, env in (("mine", environment), (None, environment), (None, {}))
+    ] == [
+        "mine",
+        "theirs",
+        "framework",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "advice"),
+    [
+        ("./mlruns", "set tracking.uri=sqlite:///mlruns.db"),
+        ("file:///data/mlruns", "set tracking.uri=sqlite:////data/mlruns.db"),
+        ("sqlite://", "as in sqlite:///mlflow.db"),
+        ("sqlite:///:memory:", "as in sqlite:///mlflow.db"),
+    ],
+)
+def test_an_address_that_cannot_be_a_store_is_refused_at_once(uri: str, advice: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve_uri(uri, {})
+    assert str(caught.value).startswith(f"tracking.uri={uri}: ")
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "accepted"),
+    [("a.b/c d-1", "a.b/c d-1"), ("f(x)=1", "f_x__1"), ("a//b/../c/", "a/b/c"), ("k" * 300, "k" * 250), ("", "_")],
+)
+def test_keys_become_what_mlflow_accepts(key: str, accepted: str, client: Any) -> None:
+    from mlflow.utils.validation import _validate_param_name
+
+    assert outgoing.accepted_key(key) == accepted
+    _validate_param_name(accepted)
+
+
+def test_a_batch_keeps_one_value_a_param_and_marks_infinities() -> None:
+    batch = outgoing.Batch()
+    batch.add(Entry("start", 1.0, {"params": {"a=b": 1, "a,b": 2}}, 0))
+    batch.add(Entry("metrics", 2.5, {"step": 3, "epoch": 1, "values": {"x": -math.inf, "y": 0.5, "z": None}}, 0))
+    assert batch.params == {"a_b": "2"}
+    assert batch.tags == {"diverged": "true"}
+    assert batch.metrics == [("y", 0.5, 2500, 3), ("epoch", 1.0, 2500, 3)]
