@@ -12,6 +12,7 @@ from layer_cases import CASES
 from framework.model import Model
 from plugins.layers.batch_norm import BatchNorm
 from plugins.layers.conv2d import Conv2d
+from plugins.layers.dense import Dense
 from plugins.layers.dropout import Dropout
 from plugins.layers.elu import Elu
 from plugins.layers.flatten import Flatten
@@ -20,7 +21,9 @@ from plugins.layers.leaky_relu import LeakyRelu
 from plugins.layers.pool2d import Pool2d
 from plugins.layers.relu import Relu
 from plugins.layers.reshape import Reshape
+from plugins.layers.sigmoid import Sigmoid
 from plugins.layers.softmax import Softmax
+from plugins.layers.softplus import Softplus
 from plugins.layers.upsample2d import Upsample2d
 
 
