@@ -32,6 +32,9 @@ from framework.parameters import Parameters
 State = dict[str, np.ndarray]
 Columns = Mapping[str, np.ndarray]
 
+HERE = "parameters"
+"""A slot's start: where the parameters are before the first step."""
+
 
 class Optimizer(Configurable, ABC):
     """An update of the parameters from their gradients.
@@ -43,6 +46,7 @@ class Optimizer(Configurable, ABC):
         elementwise: each parameter's update depends on that parameter's own numbers only.
         own_step_size: the rule finds its step size itself; a schedule has little or nothing to act on.
         needs_closure: the rule evaluates the loss again within a step.
+        needs_loss: the rule reads the loss's value, which recorded gradients do not have.
         shares: several runs can step together as one population.
         warning: a line to show when this optimizer is used, or "".
 
@@ -53,6 +57,7 @@ class Optimizer(Configurable, ABC):
     elementwise: ClassVar[bool] = False
     own_step_size: ClassVar[bool] = False
     needs_closure: ClassVar[bool] = False
+    needs_loss: ClassVar[bool] = False
     shares: ClassVar[bool] = True
     warning: ClassVar[str] = ""
     scalars: ClassVar[Mapping[str, float]] = {}
@@ -162,18 +167,28 @@ def when(flag: str, start: float | str = 0) -> When:
     return When(flag, start)
 
 
+def starting(optimizer: Optimizer, start: float | str, here: np.ndarray) -> Any:
+    """Return what a slot starts with: ``here``, the column ``(R or 1, 1)`` of a hyperparameter, or a number."""
+    if start == HERE:
+        return here
+    return getattr(optimizer, start) if isinstance(start, str) else start
+
+
 class ElementwiseOptimizer(Optimizer):
     """An optimizer whose rule is a pure function of one parameter's numbers.
 
     Attributes:
-        slots: state shaped like the parameters: a starting number, the name of the hyperparameter that holds it, or
-            `when`.
+        slots: state shaped like the parameters: a starting number, the name of the hyperparameter that holds it,
+            `HERE` for the parameters' own start, or `when`.
         rule: ``rule(p, g, *slots, *, <coefficients and flags by name>)`` returns the new parameter and the new
             slots, in the order of its arguments. It may use `framework.elementwise` and arithmetic; ``if`` only
             on flags.
+        exact: the rule uses nothing but arithmetic and `framework.elementwise`, whose bits are the same in every
+            engine. A rule with a cube root, a logarithm and the like says False and runs in NumPy only.
     """
 
     elementwise = True
+    exact: ClassVar[bool] = True
     slots: ClassVar[Mapping[str, float | str | When]] = {}
     rule: ClassVar[Callable[..., Any]]
 
@@ -190,7 +205,7 @@ class ElementwiseOptimizer(Optimizer):
             if isinstance(declared, When) and not getattr(self, declared.flag):
                 continue
             state[name] = np.empty_like(parameters.flat)
-            state[name][...] = getattr(self, start) if isinstance(start, str) else start
+            state[name][...] = starting(self, start, parameters.flat)
         return state
 
     def step(

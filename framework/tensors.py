@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from framework.optimizer import Columns, Objective, Optimizer, State
+from framework.optimizer import HERE, Columns, Objective, Optimizer, State, starting
 from framework.parameters import Parameters, Shape
 
 Start = tuple[Shape, float | str]
-"""A slot of one run: its shape and what it starts with (a number, or the name of a hyperparameter)."""
+"""A slot of one run: its shape and what it starts with (a number, the name of a hyperparameter, or `HERE`)."""
 
 
 class TensorOptimizer(Optimizer):
@@ -54,10 +54,13 @@ class TensorOptimizer(Optimizer):
     def initial_state(self, parameters: Parameters) -> State:
         """Return each tensor's slots as ``tensor/slot``, in the parameters' dtype."""
         state: State = {}
+        views = self._views(parameters)
         for tensor, shape in self._tensors(parameters).items():
             for slot, (slot_shape, start) in self.slots(shape).items():
                 made = np.empty((parameters.runs, *slot_shape), dtype=parameters.dtype)
-                value = getattr(self, start).reshape(-1, *[1] * len(slot_shape)) if isinstance(start, str) else start
+                value = starting(self, start, views[tensor])
+                if isinstance(start, str) and start != HERE:
+                    value = value.reshape(-1, *[1] * len(slot_shape))
                 made[...] = value
                 state[f"{tensor}/{slot}"] = made
         return state
@@ -89,3 +92,8 @@ def inner(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def norm(x: np.ndarray) -> np.ndarray:
     """Return each run's Euclidean (Frobenius) norm of a tensor ``(R, *shape)``, as ``(R, 1, …)``."""
     return np.sqrt(inner(x, x))
+
+
+def rms(x: np.ndarray) -> np.ndarray:
+    """Return each run's root mean square of a tensor ``(R, *shape)``, as ``(R, 1, …)``."""
+    return np.sqrt(inner(x, x) / (x[0].size or 1))

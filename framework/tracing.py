@@ -35,7 +35,7 @@ def trace(
         grad: takes a point ``(n,)`` in x0's dtype and returns the gradient there, ``(n,)``.
         x0: the starting point, finite, shape ``(n,)``; float32 or float64, whole numbers become float64.
         steps: how many steps, at least 0.
-        fun: the function itself, for optimizers that need its value (`Optimizer.needs_closure`).
+        fun: the function itself, for optimizers that need its value (`Optimizer.needs_loss`).
         **hyper: the optimizer's fields; not together with an instance, which has its own.
 
     Returns:
@@ -46,6 +46,8 @@ def trace(
         InputError: an unknown name or field, a value out of range, or an x0, steps or gradient that does not fit.
     """
     made = _made(optimizer, hyper)
+    if made.needs_loss and fun is None:
+        raise InputError(f"trace: optimizer {made.label()} reads the function's value: pass fun= beside grad")
     start = _point(x0)
     steps = _count(steps)
     parameters = Parameters({"x": start.shape}, 1, start.dtype)

@@ -93,6 +93,9 @@ class Update:
             objective: the batch's losses and the way to evaluate again; None for recorded gradients, where there is
                 no way.
         """
+        if objective is None and self.optimizer.needs_loss:
+            name = self.optimizer.label()
+            raise InputError(f"optimizer {name} reads the loss's value, which recorded gradients lack: give an objective")
         objective = objective or Recorded(np.full(self.parameters.runs, np.nan, dtype=self.parameters.dtype))
         if not self._first <= t < self._first + self._length:
             self._fill(t)
