@@ -93,10 +93,7 @@ class Update:
             objective: the batch's losses and the way to evaluate again; None for recorded gradients, where there is
                 no way.
         """
-        if objective is None and self.optimizer.needs_loss:
-            name = self.optimizer.label()
-            raise InputError(f"optimizer {name} reads the loss's value, which recorded gradients lack: give an objective")
-        objective = objective or Recorded(np.full(self.parameters.runs, np.nan, dtype=self.parameters.dtype))
+        objective = self._recorded() if objective is None else objective
         if not self._first <= t < self._first + self._length:
             self._fill(t)
         at = t - self._first
@@ -109,6 +106,12 @@ class Update:
             self._rule_state[name][...] = rows[at]
         for stage, held in zip(self._stages, self._stage_states, strict=True):
             stage.after(self.parameters, self.gradients, held, lr)
+
+    def _recorded(self) -> Objective:
+        if self.optimizer.needs_loss:
+            name = self.optimizer.label()
+            raise InputError(f"optimizer {name} reads the loss's value: pass an objective beside recorded gradients")
+        return Recorded(np.full(self.parameters.runs, np.nan, dtype=self.parameters.dtype))
 
     def observe(self, val_loss: np.ndarray) -> None:
         """Tell a schedule that watches it the epoch's validation losses, shape ``(R,)``."""
