@@ -132,8 +132,9 @@ class Optimizer(Configurable, ABC):
 class Objective(Protocol):
     """The training loss of R runs on the present batch."""
 
-    losses: np.ndarray
-    """The losses before the step, shape ``(R,)``."""
+    @property
+    def losses(self) -> np.ndarray:
+        """The losses before the step, shape ``(R,)``."""
 
     def evaluate(self) -> np.ndarray:
         """Evaluate at the parameters as they are now; return losses ``(R,)`` and write the gradients anew."""
