@@ -48,10 +48,17 @@ class Optimizer(Configurable, ABC):
         needs_closure: the rule evaluates the loss again within a step.
         needs_loss: the rule reads the loss's value, which recorded gradients do not have.
         shares: several runs can step together as one population.
+        whole: the update couples all of a run's tensors, as one number estimated for the whole run does.
+        converges: what the conformance kit holds the rule to on its problems: ``"minimises"`` them, ``"descends"``
+            (gets near), or "" for no promise.
+        still_at_zero: with no weight decay, a gradient of zero moves nothing from the start.
         warning: a line to show when this optimizer is used, or "".
 
     Attributes:
         scalars: per-run numbers in float64 that `coefficients` carries from step to step, by name, with their start.
+        reference: an author's own plain loop to check the rule against, or None: ``reference(x0, gradients, **fields)``
+            takes one tensor of one run in float64, its gradients ``(steps, *shape)`` and every field by name, and
+            returns the tensor after each step.
     """
 
     elementwise: ClassVar[bool] = False
@@ -59,12 +66,16 @@ class Optimizer(Configurable, ABC):
     needs_closure: ClassVar[bool] = False
     needs_loss: ClassVar[bool] = False
     shares: ClassVar[bool] = True
+    whole: ClassVar[bool] = False
+    converges: ClassVar[str] = "minimises"
+    still_at_zero: ClassVar[bool] = True
     warning: ClassVar[str] = ""
     scalars: ClassVar[Mapping[str, float]] = {}
+    reference: ClassVar[Callable[..., Any] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in ("coefficients", "rule"):  # authors write them as plain functions of numbers, without self
+        for name in ("coefficients", "rule", "reference"):  # authors write them as plain functions of numbers, without self
             if isinstance(vars(cls).get(name), FunctionType):
                 setattr(cls, name, staticmethod(vars(cls)[name]))
 
@@ -74,7 +85,8 @@ class Optimizer(Configurable, ABC):
 
         Args:
             h: the hyperparameters by name, shape ``(R, 1)`` each; ``h.lr`` already includes the schedule and has
-                shape ``(T, R, 1)``. Each of ``scalars`` is there too, ``(R, 1)``, as it was before the first of ``t``.
+                shape ``(T, R, 1)``; ``h.schedule`` is the schedule's factor alone, as wide. Each of ``scalars`` is there
+                too, ``(R, 1)``, as it was before the first of ``t``.
             t: step numbers from 1, shape ``(T, 1, 1)``.
 
         Returns:
@@ -92,6 +104,7 @@ class Optimizer(Configurable, ABC):
             state: as before the first of the steps; only ``scalars`` are read.
         """
         h = SimpleNamespace(**{name: getattr(self, name) for name, spec in self.fields.items() if spec.column})
+        h.schedule = factors
         if "lr" in self.fields:
             h.lr = self.lr * factors  # type: ignore[attr-defined]
         for name in self.scalars:

@@ -96,4 +96,4 @@ def norm(x: np.ndarray) -> np.ndarray:
 
 def rms(x: np.ndarray) -> np.ndarray:
     """Return each run's root mean square of a tensor ``(R, *shape)``, as ``(R, 1, …)``."""
-    return np.sqrt(inner(x, x) / (x[0].size or 1))
+    return np.sqrt(inner(x, x) / x[0].size)
