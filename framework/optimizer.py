@@ -85,15 +85,15 @@ class Optimizer(Configurable, ABC):
 
         Args:
             h: the hyperparameters by name, shape ``(R, 1)`` each; ``h.lr`` already includes the schedule and has
-                shape ``(T, R, 1)``; ``h.schedule`` is the schedule's factor alone, as wide. Each of ``scalars`` is there
-                too, ``(R, 1)``, as it was before the first of ``t``.
+                shape ``(T, R, 1)``; ``h.schedule`` is the schedule's factor alone, as wide. Each of ``scalars`` is
+                there too, ``(R, 1)``, as it was before the first of ``t``.
             t: step numbers from 1, shape ``(T, 1, 1)``.
 
         Returns:
             Arrays that broadcast to ``(T, R, 1)``. By default, each hyperparameter under its own name. Each of
             ``scalars`` must be among them, as it is after each step.
         """
-        return dict(vars(h))
+        return {name: value for name, value in vars(h).items() if name != "schedule"}
 
     def table(self, steps: np.ndarray, factors: np.ndarray, state: State) -> dict[str, np.ndarray]:
         """Return the coefficients of many steps at once by name, ``(T, R, 1)`` each, in float64.
