@@ -70,7 +70,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
 
     with _with_class(optimizer) as chosen, _hydra() as hydra:
         from framework.complaints import ERRORS, explain
-        from framework.config import check, without_hydra
+        from framework.config import Composed, check
 
         words = [*chosen, *overrides]
         try:
@@ -78,7 +78,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
             folder = Path(composed.hydra.run.dir)
         except ERRORS as error:
             raise InputError(explain(error, words)) from error
-        config = check(without_hydra(composed))
+        config = check(Composed.of(composed))
         with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
             tracker.follow(folder)
             outcome = execute(config, words, folder)

@@ -48,7 +48,6 @@ def _open_doors(words: Sequence[str]) -> list[str]:
     """Take the plugin flags off the command line, load the plugins; return the other words."""
     rest: list[str] = []
     files: list[str] = []
-    third_party = True
     waiting = iter(words)
     for word in waiting:
         if word == "--plugin":
@@ -56,7 +55,7 @@ def _open_doors(words: Sequence[str]) -> list[str]:
         elif word.startswith("--plugin="):
             files.append(word.partition("=")[2])
         elif word == "--no-plugins":
-            third_party = False
+            os.environ["FRAMEWORK_NO_PLUGINS"] = "1"
         else:
             rest.append(word)
     if "" in files:
@@ -64,7 +63,7 @@ def _open_doors(words: Sequence[str]) -> list[str]:
     named = [name for name in os.environ.get("FRAMEWORK_PLUGINS", "").split(os.pathsep) if name]
     everything = dict.fromkeys(str(Path(name).resolve()) for name in [*named, *files])
     os.environ["FRAMEWORK_PLUGINS"] = os.pathsep.join(everything)  # worker processes open the same doors
-    registry.install(registry.load(third_party=third_party))
+    registry.install(registry.load())
     return rest
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from framework import architecture
 from framework.errors import InputError, nearest
-from framework.fields import Configurable, flag, text
+from framework.fields import Configurable, choice, flag, integer, number, text
 from framework.population import Config, metrics_for
 from framework.registry import Registry, find
 from framework.settings import Settings
@@ -40,6 +41,16 @@ class Display(Configurable):
     """What is shown while a run trains."""
 
     progress: bool = flag(True, help="a progress bar, when the output is a terminal")
+    plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
+
+
+class Launching(Configurable):
+    """How the runs of a sweep are spread over processes."""
+
+    backend: str = choice("loky", ("loky", "threading", "ray", "dask"), help="joblib's; ray and dask are extras")
+    workers: int | None = integer(None, at_least=1, help="processes; default cores / threads")
+    block: int | None = integer(None, at_least=1, help="most runs that train as one array program; default by size")
+    memory: float | None = number(None, above=0, help="GB that all workers may use; default half of what is free")
 
 
 
@@ -54,7 +65,8 @@ def register(registry: Registry) -> None:
     OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
     store = ConfigStore.instance()
     plain = {**Settings.defaults(), **Display.defaults()}
-    store.store("settings", {**plain, "metrics": None, "stages": {}, "tags": {}, "tracking": Tracking.defaults()})
+    sections = {"tracking": Tracking.defaults(), "launcher": Launching.defaults()}
+    store.store("settings", {**plain, "metrics": None, "stages": {}, "tags": {}, **sections})
     for entry in registry.entries.values():
         *group, name = entry.name.split("/")
         if entry.kind in SECTIONS:
@@ -69,42 +81,70 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def without_hydra(composed: DictConfig) -> DictConfig:
-    """Return a composed config without Hydra's own section."""
-    plain = OmegaConf.to_container(composed, resolve=False)
-    assert isinstance(plain, dict)
-    plain.pop("hydra", None)
-    return OmegaConf.create(plain)
+@dataclass(frozen=True)
+class Composed:
+    """A composed configuration as plain data, before it is checked.
+
+    Attributes:
+        raw: interpolations resolved.
+        unresolved: as Hydra stores it, interpolations as written.
+    """
+
+    raw: dict[str, Any]
+    unresolved: dict[str, Any]
+
+    @classmethod
+    def of(cls, composed: DictConfig) -> Composed:
+        """Return a composed config without Hydra's own section.
+
+        Raises:
+            InputError: an interpolation fails.
+        """
+        unresolved = OmegaConf.to_container(composed, resolve=False)
+        assert isinstance(unresolved, dict)
+        unresolved.pop("hydra", None)
+        try:
+            raw = OmegaConf.to_container(OmegaConf.create(unresolved), resolve=True)
+        except OmegaConfBaseException as error:
+            raise InputError(str(error).splitlines()[0]) from None
+        assert isinstance(raw, dict)
+        return cls({str(key): value for key, value in raw.items()}, {str(k): v for k, v in unresolved.items()})
+
+    def referenced(self) -> set[str]:
+        """Return the keys that interpolations refer to."""
+        return set(re.findall(r"\$\{([\w.]+)", yaml.safe_dump(self.unresolved)))
 
 
-def check(composed: DictConfig) -> dict[str, Any]:
-    """Return a composed config as plain data with every value checked and every default filled in.
+KNOWN = {*Settings.fields, *Display.fields, *SECTIONS, "problem", "model", "metrics", "stages", "tags"}
+KNOWN |= {"tracking", "launcher"}
+
+
+def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, Any]:
+    """Return a composed config with every value checked and every default filled in.
+
+    Args:
+        composed: what Hydra gave.
+        referenced: `Composed.referenced`, where the caller has it already.
 
     Raises:
-        InputError: an unknown key or name, a wrong type, a value out of range, or an interpolation that fails.
+        InputError: an unknown key or name, a wrong type, or a value out of range.
     """
-    try:
-        raw = OmegaConf.to_container(composed, resolve=True)
-        unresolved = OmegaConf.to_container(composed, resolve=False)
-    except OmegaConfBaseException as error:
-        raise InputError(str(error).splitlines()[0]) from None
-    assert isinstance(raw, dict) and isinstance(unresolved, dict)
-    config: dict[str, Any] = {str(key): value for key, value in raw.items()}
-    known = {*Settings.fields, *Display.fields, *SECTIONS, "problem", "model", "metrics", "stages", "tags", "tracking"}
+    config = composed.raw
     for key in config:
-        if key not in known:
-            raise InputError(f"{key}: there is no such key{nearest(key, known)}")
+        if key not in KNOWN:
+            raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
     checked: dict[str, Any] = {"problem": config.get("problem")}
     checked |= _plain(Settings.resolve({name: config[name] for name in Settings.fields if name in config}))
     checked |= Display.resolve({name: config[name] for name in Display.fields if name in config})
     for kind in SECTIONS:
         checked[kind] = _check_section(kind, config.get(kind))
     checked["stages"] = _check_stages(config["stages"])
-    checked["model"] = _check_model(config["model"], unresolved["model"])
+    checked["model"] = _check_model(config["model"], composed.referenced() if referenced is None else referenced)
     checked["metrics"] = config["metrics"]
     _check_metrics(checked)
     checked["tags"] = _check_tags(config["tags"])
     checked["tracking"] = Tracking.resolve(config["tracking"] or {}, "tracking")
+    checked["launcher"] = Launching.resolve(config["launcher"] or {}, "launcher")
     return checked
 
 
@@ -125,10 +165,10 @@ def _check_stages(stages: Any) -> dict[str, Any]:
     }
 
 
-def _check_model(model: Any, unresolved: Any) -> dict[str, Any]:
+def _check_model(model: Any, referenced: set[str]) -> dict[str, Any]:
     if not isinstance(model, Mapping) or "layers" not in model:
         raise InputError("model must have a list of layers: choose one as in model=mlp, or set model.layers")
-    used = set(re.findall(r"model\.(\w+)", yaml.safe_dump(unresolved)))
+    used = {key.partition(".")[2].partition(".")[0] for key in referenced if key.startswith("model.")}
     for key in model:
         if key not in {"name", "layers", *used}:
             raise InputError(f"model.{key}: no layer of model {model.get('name')} uses it{nearest(str(key), used)}")

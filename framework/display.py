@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
+from framework.composition import Job
+from framework.launching import Ended, Failed, Plan
 from framework.mark import without_password
 from framework.observers import Observer
 from framework.population import Population
@@ -152,3 +155,105 @@ def warn(lines: Iterable[str]) -> None:
 def _short(folder: Path) -> str:
     here = Path.cwd()
     return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
+
+
+def plan_text(planned: Plan) -> str:
+    """Return what a sweep would do: runs, groups and why some run alone, time, memory and disk."""
+    rows = [("group", "runs", "together", "time", "memory")]
+    notes = []
+    for group, cost in planned.groups:
+        blocks = [block for block in planned.blocks if block.jobs[0] in group.jobs]
+        together = max(len(block.jobs) for block in blocks)
+        seconds = sum(block.seconds for block in blocks)
+        memory = max(block.memory for block in blocks)
+        rows.append((group.label, str(len(group.jobs)), str(together), duration(seconds), size(memory)))
+        if group.alone:
+            notes.append(f"  {group.label}: one by one, because {group.alone}")
+        if cost.steps is None:
+            notes.append(f"  {group.label}: only time limits these runs; their time is not estimated")
+    runs = sum(len(group.jobs) for group, _ in planned.groups)
+    total = (
+        f"{runs} runs in {len(planned.groups)} groups and {len(planned.blocks)} blocks on "
+        f"{planned.workers} {'process' if planned.workers == 1 else 'processes'}: about {duration(planned.seconds)} of "
+        f"training, {size(planned.memory)} of memory, {size(runs * DISK_PER_RUN)} of disk. Nothing was started."
+    )
+    return "\n".join([table(rows), *notes, total]) + "\n"
+
+
+DISK_PER_RUN = 60_000
+"""Bytes that a run of a small model leaves on disk: configurations, journal, weights, and its rows in MLflow."""
+
+
+def grouping_text(planned: Plan) -> str:
+    """Return how a sweep's runs are grouped, in a line a group at the most."""
+    runs = sum(len(group.jobs) for group, _ in planned.groups)
+    lines = [
+        f"{runs} runs in {len(planned.groups)} groups, {len(planned.blocks)} blocks, {planned.workers} "
+        f"{'process' if planned.workers == 1 else 'processes'}; about {duration(planned.seconds)}"
+    ]
+    lines += [f"  {group.label}: one by one, because {group.alone}" for group, _ in planned.groups if group.alone]
+    return "\n".join(lines) + "\n"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in words."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Return bytes in words."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+@contextmanager
+def watching(total: int, *, progress: bool) -> Iterator[Callable[[Job, Ended], None]]:
+    """Give a function to call with each job that ended: a bar on a terminal, else a line now and then."""
+    if progress and sys.stdout.isatty():
+        from rich.progress import Progress as Bar
+
+        with Bar(transient=True) as bar:
+            task = bar.add_task("runs", total=total)
+            yield lambda job, ended: bar.advance(task)
+        return
+    seen = 0
+
+    def say(job: Job, ended: Ended) -> None:
+        nonlocal seen
+        seen += 1
+        if isinstance(ended, Failed):
+            sys.stdout.write(f"  run {job.number} failed: {ended.error}\n")
+        if seen == total or seen % max(1, total // 10) == 0:
+            sys.stdout.write(f"  {seen} of {total} runs\n")
+            sys.stdout.flush()
+
+    yield say
+
+
+def countdown() -> Callable[[int], None]:
+    """Return what tells a person how many runs MLflow still waits for."""
+    said = {"left": -1}
+
+    def tell(left: int) -> None:
+        if left // 50 != said["left"] // 50:
+            sys.stdout.write(f"  {left} runs on their way to MLflow\n")
+            sys.stdout.flush()
+        said["left"] = left
+
+    return tell
+
+
+def leaderboard_text(rows: Sequence[Mapping[str, Any]], folder: Path, *, most: int = 10) -> str:
+    """Return the best runs of a sweep as a table, and where everything is."""
+    figures_shown = [name for name in rows[0] if name.startswith(("val/", "test/"))]
+    lines = [("run", *figures_shown, "seconds", "ended")]
+    for row in rows[:most]:
+        shown = [_figure(row[name]) for name in figures_shown]
+        lines.append((str(row["run"]), *shown, f"{row['seconds']:.2f}", str(row["ended"])))
+    rest = f"\n  … and {len(rows) - most} more in {_short(folder / 'leaderboard.csv')}" if len(rows) > most else ""
+    return f"{table(lines)}{rest}\n"

@@ -11,10 +11,9 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
 from framework import display
-from framework.config import check
+from framework.config import Composed, check
 from framework.errors import InputError
-from framework.runner import execute
-from framework.sweeps import Finished
+from framework.runner import Finished, execute
 from framework.tracking import Tracker
 
 
@@ -28,7 +27,7 @@ def job(composed: DictConfig) -> Finished:
     folder = Path(hydra.runtime.output_dir)
     overrides = list(hydra.overrides.task)
     try:
-        config = check(composed)
+        config = check(Composed.of(composed))
         if hydra.mode is RunMode.MULTIRUN:
             outcome = execute(config, overrides, folder, parent=Path(hydra.sweep.dir).resolve())
             sys.stdout.write(f"{hydra.job.num:>5}  {display.one_line(outcome)}\n")
@@ -71,7 +70,7 @@ def quiet_job(composed: DictConfig) -> Finished:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     overrides = list(hydra.overrides.task)
-    outcome = execute(check(composed), overrides, folder, parent=Path(hydra.sweep.dir).resolve())
+    outcome = execute(check(Composed.of(composed)), overrides, folder, parent=Path(hydra.sweep.dir).resolve())
     return Finished.of(outcome, overrides)
 
 

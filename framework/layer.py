@@ -57,14 +57,24 @@ class Layer(Configurable, ABC):
         buffer: untrained tensors by name, ``(R, *shape)`` each, changed in place.
         noise: uniform random numbers, for layers with ``noisy`` set.
         input_shape: shape of one sample.
+
+    Traits (class attributes):
+        noisy: the layer draws from ``noise``.
+        shares: several runs can train through one object of it.
+        gives: what its output is when it ends a model: ``"logits"``, ``"probabilities"``, anything
+            (``"values"``), or "" for what its input was.
     """
 
     noisy: ClassVar[bool] = False
+    shares: ClassVar[bool] = True
+    gives: ClassVar[str] = "values"
     weight: Mapping[str, np.ndarray]
     gradient: Mapping[str, np.ndarray]
     buffer: Mapping[str, np.ndarray]
     noise: Noise
     input_shape: Shape
+    example_shape: ClassVar[Shape | None] = None
+    """Shape of a sample that the conformance kit can use with ``examples``; None lets it try."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return one sample's output shape for one sample's input shape.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,10 @@ from framework.initializers import initialize
 from framework.layer import Layer, count
 from framework.parameters import Parameters, Shape
 from framework.randomness import Noise, SeedGroups
+
+
+EVALUATED = 2**21
+"""Activations of one run that an evaluation holds at once."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,12 @@ class Model:
             layer.buffer = _below(self.buffers, row.name)
         trained = [place for place, row in enumerate(self.rows) if row.parameters]
         self._first_trained = trained[0] if trained else len(self.layers)
+
+    @property
+    def samples_at_once(self) -> int:
+        """How many samples to evaluate at once: by the model's size alone, for bits must not depend on the runs."""
+        activations = sum(math.prod(row.output_shape) for row in self.rows)
+        return max(1, min(1_000, EVALUATED // activations))
 
     def begin_epoch(self, epoch: int) -> None:
         """Restart every noise stream for ``epoch``."""

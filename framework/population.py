@@ -61,7 +61,10 @@ class Population:
             np.dtype(self.settings.dtype),
         )
         self.loss: Loss = stacked(configs, "loss")
+        self._check_outputs()
         self.metrics = metrics_for(first, self.data.task)
+        for metric in self.metrics.values():
+            metric.predicted = self.loss.expects
         self.batches = Batches(
             self.data.train,
             seeds,
@@ -69,11 +72,6 @@ class Population:
             shuffle=self.settings.shuffle,
             drop_last=self.settings.drop_last,
         )
-        if not self.batches.per_epoch:
-            raise InputError(
-                f"batch_size={self.settings.batch_size} with drop_last leaves no batch of the "
-                f"{len(self.data.train)} training samples: lower it"
-            )
         self.total = self._total()
         optimizer: Optimizer = stacked(configs, "optimizer")
         schedule: Schedule = stacked(configs, "schedule")
@@ -85,6 +83,15 @@ class Population:
             stages=[_stage(configs, name) for name in first["stages"]],
             total=self.total,
         )
+
+    def _check_outputs(self) -> None:
+        """Refuse a loss on logits behind a softmax, and one on probabilities behind none."""
+        gives = next((layer.gives for layer in reversed(self.model.layers) if layer.gives), "values")
+        loss = self.loss
+        if (gives, loss.expects) == ("probabilities", "logits"):
+            raise InputError(f"loss {loss.label()} takes logits and the model ends in probabilities: change one of them")
+        if (gives, loss.expects) == ("logits", "probabilities"):
+            raise InputError(f"loss {loss.label()} takes probabilities: end the model in softmax or sigmoid")
 
     def _total(self) -> int | None:
         if self.settings.steps is not None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from framework import architecture
-from framework.dataset import Scaling
+from framework.batches import chunks
+from framework.dataset import Samples, Scaling
 from framework.errors import InputError
 from framework.model import Model
 from framework.parameters import Shape
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from framework.population import Population
 
 FORMAT = 1
-CHUNK = 1_000
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,17 @@ class Predictor:
     def __init__(self, description: Description, arrays: dict[str, np.ndarray]) -> None:
         self.description = description
         self._arrays = arrays
-        layers = architecture.build([description.layers])
-        self._model = Model(layers, tuple(description.input_shape), [0], np.dtype(description.dtype))
-        for name, tensors in (("parameters", self._model.parameters), ("buffers", self._model.buffers)):
-            if arrays[name].shape != tensors.flat[0].shape:
-                raise InputError(f"the saved model has {arrays[name].size} {name}; its layers need {tensors.size}")
-            tensors.flat[0] = arrays[name]
+
+    @cached_property
+    def _model(self) -> Model:
+        described = self.description
+        layers = architecture.build([described.layers])
+        model = Model(layers, tuple(described.input_shape), [0], np.dtype(described.dtype))
+        for name, tensors in (("parameters", model.parameters), ("buffers", model.buffers)):
+            if self._arrays[name].shape != tensors.flat[0].shape:
+                raise InputError(f"the saved model has {self._arrays[name].size} {name}; its layers need {tensors.size}")
+            tensors.flat[0] = self._arrays[name]
+        return model
 
     @classmethod
     def of(cls, population: Population, row: int) -> Predictor:
@@ -92,7 +98,8 @@ class Predictor:
             raise InputError(f"predict takes numbers of shape (N, {', '.join(map(str, shape))}), not {inputs.shape}")
         scaled = Scaling(self._arrays["input_mean"], self._arrays["input_scale"]).apply(inputs, self.description.dtype)
         outputs = [
-            self._model.forward(scaled[None, start : start + CHUNK])[0].copy() for start in range(0, len(scaled), CHUNK)
+            self._model.forward(batch.inputs)[0].copy()
+            for batch in chunks(Samples(scaled, scaled), self._model.samples_at_once)
         ]
         joined = np.concatenate(outputs) if outputs else np.empty((0, *self._model.output_shape), self.description.dtype)
         if self.description.task == "classification":

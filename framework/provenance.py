@@ -20,7 +20,7 @@ from framework import DISTRIBUTION, __version__
 from framework.population import Config, chosen
 from framework.registry import Provider, current, find
 
-OUTSIDE = ("tracking", "tags", "progress")
+OUTSIDE = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""
 
 PACKAGES = ("numpy", "hydra-core", "omegaconf", "mlflow", "pluggy", "scikit-learn", "threadpoolctl")
@@ -103,6 +103,7 @@ def description(config: Config, overrides: Sequence[str]) -> str:
     )
 
 
+@functools.cache
 def environment() -> str:
     """Return versions, machine and BLAS as text, one fact a line."""
     facts = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}

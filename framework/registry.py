@@ -13,7 +13,7 @@ import importlib.util
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,9 @@ BUILT_IN = (
 """Packages whose modules are plugins; modules that start with an underscore are helpers."""
 
 ENTRY_POINTS = "framework.plugins"
+
+DOORS = ("FRAMEWORK_PLUGINS", "FRAMEWORK_DISABLE_PLUGINS", "FRAMEWORK_STRICT_PLUGINS", "FRAMEWORK_NO_PLUGINS")
+"""Environment variables from which a worker process opens the same doors."""
 
 
 @dataclass(frozen=True)
@@ -192,14 +195,13 @@ def _has_hooks(module: ModuleType) -> bool:
     return any(hasattr(value, marker) for value in vars(module).values() if callable(value))
 
 
-def load(files: Iterable[str | Path] = (), *, third_party: bool = True, environ: Any = os.environ) -> Registry:
+def load(files: Iterable[str | Path] = (), *, environ: Mapping[str, str] = os.environ) -> Registry:
     """Open the three doors and return the registry.
 
     Args:
         files: plugin files, beside those that ``FRAMEWORK_PLUGINS`` names (separated as in PATH).
-        third_party: False opens the built-in door alone (``--no-plugins``).
-        environ: where ``FRAMEWORK_PLUGINS``, ``FRAMEWORK_DISABLE_PLUGINS`` (names, commas) and
-            ``FRAMEWORK_STRICT_PLUGINS`` (1 makes a broken plugin an error) are read.
+        environ: where `DOORS` are read: plugin files; names to leave out, with commas; 1 to make a broken plugin an
+            error; 1 to open the built-in door alone.
 
     Raises:
         PluginError: two plugins provide one name, or a plugin is broken and strict mode is on.
@@ -209,7 +211,7 @@ def load(files: Iterable[str | Path] = (), *, third_party: bool = True, environ:
     registry = Registry(strict=environ.get("FRAMEWORK_STRICT_PLUGINS", "") == "1", disabled=disabled)
     for module in built_in_modules():
         registry.add(Provider(module, "built-in", *_own_distribution()), _importer(module))
-    if third_party:
+    if environ.get("FRAMEWORK_NO_PLUGINS", "") != "1":
         for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
             origin = (point.dist.name, point.dist.version) if point.dist else ("", "")
             registry.add(Provider(point.name, "entry point", *origin), point.load)

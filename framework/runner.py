@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,10 @@ import numpy as np
 import yaml
 
 from framework import provenance
-from framework.journal import Journal
+from framework.composition import Job
+from framework.dataset import Data
+from framework.journal import FILE as JOURNAL
+from framework.journal import Journal, read_journal
 from framework.observers import Observer, hooks
 from framework.population import Population
 from framework.records import Outcome, Record, Run, flatten
@@ -24,20 +30,67 @@ EXAMPLES = 3
 """Inputs kept with a saved model to show what it takes."""
 
 
+@dataclass(frozen=True)
+class Finished:
+    """What a job returns: how its run ended, as plain data.
+
+    Attributes:
+        params: what the user set, beside optimizer, lr and seed.
+    """
+
+    name: str
+    folder: str
+    ended: str
+    seconds: float
+    steps: int
+    metrics: Mapping[str, float]
+    params: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, outcome: Outcome, overrides: Sequence[str]) -> Finished:
+        """Return the plain data of an outcome."""
+        config = outcome.run.config
+        named = dict(item.lstrip("+~").partition("=")[::2] for item in overrides)
+        params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
+        extra = {key: value for key, value in named.items() if key not in ("optimizer", "optimizer.lr", "seed")}
+        return cls(
+            name=outcome.run.name,
+            folder=str(outcome.run.folder),
+            ended=outcome.ended,
+            seconds=outcome.seconds,
+            steps=outcome.steps,
+            metrics=dict(outcome.metrics),
+            params={**params, **extra},
+        )
+
+    def row(self) -> dict[str, Any]:
+        """Return one flat row of the leaderboard."""
+        rest = {"ended": self.ended, "steps": self.steps, "seconds": self.seconds, "folder": self.folder}
+        return {"run": self.name, **self.params, **self.metrics, **rest}
+
+
 class Journaling(Observer):
     """Writes each run's folder: configuration, environment, journal, model and (for single runs) the curves.
+
+    A journal that was begun and has no end is continued: training again gives the same figures to the bit, so epochs
+    that are recorded already are passed over.
 
     Args:
         overrides: what the user set, by run id.
         parent: the sweep's folder, or None for a single run.
         pictures: draw the curves and send the model to MLflow; for single runs.
+        final: a failure is the run's end; False where each run is then tried alone.
     """
 
-    def __init__(self, overrides: Mapping[str, Sequence[str]], *, parent: Path | None, pictures: bool) -> None:
+    def __init__(
+        self, overrides: Mapping[str, Sequence[str]], *, parent: Path | None, pictures: bool, final: bool = True
+    ) -> None:
         self._overrides = overrides
         self._parent = parent
         self._pictures = pictures
+        self._final = final
         self._journals: dict[str, Journal] = {}
+        self._recorded: dict[str, int] = {}
         self._example: np.ndarray = np.empty(0)
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
@@ -47,35 +100,41 @@ class Journaling(Observer):
         for run in runs:
             folder = _folder(run)
             folder.mkdir(parents=True, exist_ok=True)
-            overrides = list(self._overrides[run.id])
-            _write_files(folder, run, overrides)
-            journal = self._journals[run.id] = Journal(folder)
-            journal.write(
-                "start",
-                name=run.name,
-                experiment=run.config["tracking"]["experiment"],
-                params=flatten({key: value for key, value in run.config.items() if key not in provenance.OUTSIDE}),
-                tags=provenance.tags(run.config, overrides, sweep_id=self._parent.name if self._parent else ""),
-                description=provenance.description(run.config, overrides),
-                parent=str(self._parent) if self._parent else None,
-                dataset={
-                    "name": run.config["dataset"]["name"],
-                    "source": data.source,
-                    "digest": data.digest,
-                    "samples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
-                    "features": list(data.input_shape),
-                    "task": data.task,
-                },
-            )
-            for path in sorted(folder.iterdir()):
-                if path.is_file() and path.name != "journal.jsonl":
-                    journal.write("artifact", path=path.name, to="")
+            begun = read_journal(folder) if (folder / JOURNAL).is_file() else []
+            self._recorded[run.id] = max((entry.content.get("epoch", 0) for entry in begun), default=0)
+            self._journals[run.id] = Journal(folder)
+            if not begun:
+                self._begin(run, folder, data)
+
+    def _begin(self, run: Run, folder: Path, data: Data) -> None:
+        overrides, journal = list(self._overrides[run.id]), self._journals[run.id]
+        files = _write_files(folder, run, overrides)
+        journal.write(
+            "start",
+            name=run.name,
+            experiment=run.config["tracking"]["experiment"],
+            params=flatten({key: value for key, value in run.config.items() if key not in provenance.OUTSIDE}),
+            tags=provenance.tags(run.config, overrides, sweep_id=self._parent.name if self._parent else ""),
+            description=provenance.description(run.config, overrides),
+            parent=str(self._parent) if self._parent else None,
+            dataset={
+                "name": run.config["dataset"]["name"],
+                "source": data.source,
+                "digest": data.digest,
+                "samples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+                "features": list(data.input_shape),
+                "task": data.task,
+            },
+        )
+        for name in files:
+            journal.write("artifact", path=name, to="")
 
     def epoch(self, record: Record) -> None:
         """Append the epoch's figures."""
         row = record.history[-1]
-        values = {name: value for name, value in row.items() if name not in NOT_LOGGED}
-        self._journals[record.run.id].write("metrics", step=row["step"], epoch=row["epoch"], values=values)
+        if row["epoch"] > self._recorded[record.run.id]:
+            values = {name: value for name, value in row.items() if name not in NOT_LOGGED}
+            self._journals[record.run.id].write("metrics", step=row["step"], epoch=row["epoch"], values=values)
 
     def finished(self, outcome: Outcome) -> None:
         """Append the test figures, save the model and close the journal."""
@@ -84,10 +143,10 @@ class Journaling(Observer):
         journal.write("metrics", step=outcome.steps, epoch=len(outcome.history), values=tested)
         journal.write("tags", values={"ended": outcome.ended, **({"diverged": "true"} if outcome.diverged else {})})
         outcome.predictor.save(folder / "model")
-        np.save(folder / "model" / "example.npy", self._example)
         if self._pictures:
             from framework.pictures import curves
 
+            np.save(folder / "model" / "example.npy", self._example)
             journal.write("model", path="model", input_example="model/example.npy")
             curves(outcome.history, folder / "curves.png", title=f"{outcome.run.name} on {outcome.run.config['problem']}")
             journal.write("artifact", path="curves.png", to="")
@@ -95,13 +154,17 @@ class Journaling(Observer):
 
     def failed(self, run: Run, error: BaseException) -> None:
         """Say in the journal how it ended."""
-        if run.id in self._journals:
-            self._journals[run.id].write("tags", values={"error": f"{type(error).__name__}: {error}"[:500]})
-            self._close(run, "FAILED" if isinstance(error, Exception) else "KILLED")
+        if run.id not in self._journals:
+            return
+        if isinstance(error, Exception) and not self._final:
+            self._journals[run.id].close()
+            return
+        self._journals[run.id].write("tags", values={"error": f"{type(error).__name__}: {error}"[:500]})
+        self._close(run, "FAILED" if isinstance(error, Exception) else "KILLED")
 
     def _close(self, run: Run, status: str) -> None:
         journal = self._journals[run.id]
-        journal.write("artifact", path="journal.jsonl", to="")
+        journal.write("artifact", path=JOURNAL, to="")
         journal.write("end", status=status)
         journal.close()
 
@@ -134,9 +197,55 @@ def _folder(run: Run) -> Path:
     return run.folder
 
 
-def _write_files(folder: Path, run: Run, overrides: Sequence[str]) -> None:
-    (folder / "config.yaml").write_text(yaml.safe_dump(provenance.jsonable(run.config), sort_keys=False))
-    (folder / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
-    (folder / "environment.txt").write_text(provenance.environment())
-    for path in provenance.plugin_files(run.config):
+def _write_files(folder: Path, run: Run, overrides: Sequence[str]) -> list[str]:
+    texts = {
+        "config.yaml": dump(provenance.jsonable(run.config)),
+        "overrides.yaml": dump(list(overrides)),
+        "environment.txt": provenance.environment(),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    sources = provenance.plugin_files(run.config)
+    for path in sources:
         shutil.copyfile(path, folder / path.name)
+    return [*texts, *(path.name for path in sources)]
+
+
+@dataclass(frozen=True)
+class HydraPlaces:
+    """Marks in the text of ``hydra.yaml`` where jobs differ."""
+
+    number: int = 987654321
+    overrides: str = "@@OVERRIDES@@"
+    folder: str = "@@FOLDER@@"
+
+
+HYDRA_PLACES = HydraPlaces()
+
+
+def hydra_files(job: Job, hydra_yaml: str) -> None:
+    """Write what Hydra keeps of a job: ``.hydra/config.yaml``, ``hydra.yaml`` and ``overrides.yaml``.
+
+    Args:
+        job: the job.
+        hydra_yaml: the text of ``hydra.yaml`` with `HYDRA_PLACES`; "" where the user wants no such files.
+    """
+    if not hydra_yaml:
+        return
+    folder = job.folder / ".hydra"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(dump(job.unresolved))
+    (folder / "overrides.yaml").write_text(dump(list(job.overrides)))
+    marks, text = HYDRA_PLACES, hydra_yaml
+    text = re.sub(rf"^( *)- '?{marks.overrides}'?$", lambda m: _items(m[1], job.overrides), text, flags=re.MULTILINE)
+    text = text.replace(marks.overrides, ",".join(job.overrides)).replace(marks.folder, str(job.folder))
+    (folder / "hydra.yaml").write_text(text.replace(str(marks.number), str(job.number)))
+
+
+def _items(indent: str, words: Sequence[str]) -> str:
+    return "\n".join(f"{indent}- {json.dumps(word)}" for word in words)
+
+
+def dump(value: Any) -> str:
+    """Return plain data as YAML, through libyaml where it is there: ten times faster."""
+    return str(yaml.dump(value, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -16,11 +16,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import display, provenance
-from framework.config import check, without_hydra
+from framework.composition import Composer, Job
 from framework.errors import FrameworkError, InputError
 from framework.journal import Journal
+from framework.launching import plan
 from framework.metric import Metric
-from framework.records import Outcome
 from framework.registry import find
 from framework.tracking import Tracker
 
@@ -32,50 +32,25 @@ class SweepFailed(FrameworkError):
     """Some runs of a sweep failed; the others are complete."""
 
 
-@dataclass(frozen=True)
-class Finished:
-    """What a job returns: how its run ended, as plain data."""
+@runtime_checkable
+class TakesComposer(Protocol):
+    """A launcher that can use what the sweep has composed already."""
 
-    name: str
-    folder: str
-    ended: str
-    seconds: float
-    steps: int
-    metrics: Mapping[str, float]
-    params: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, outcome: Outcome, overrides: Sequence[str]) -> Finished:
-        """Return the plain data of an outcome; params are what the user set, beside optimizer and seed."""
-        config = outcome.run.config
-        named = dict(item.lstrip("+~").partition("=")[::2] for item in overrides)
-        params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
-        extra = {key: value for key, value in named.items() if key not in ("optimizer", "optimizer.lr", "seed")}
-        return cls(
-            name=outcome.run.name,
-            folder=str(outcome.run.folder),
-            ended=outcome.ended,
-            seconds=outcome.seconds,
-            steps=outcome.steps,
-            metrics=dict(outcome.metrics),
-            params={**params, **extra},
-        )
-
-    def row(self) -> dict[str, Any]:
-        """Return one flat row of the leaderboard."""
-        rest = {"ended": self.ended, "steps": self.steps, "seconds": self.seconds, "folder": self.folder}
-        return {"run": self.name, **self.params, **self.metrics, **rest}
+    composer: Composer | None
 
 
 class Sweep:
     """Composes, checks, launches and concludes the jobs of one ``-m`` command."""
 
     def __init__(self, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self._context = hydra_context
+        self._loader = hydra_context.config_loader
         self._config = config
+        self._composer = Composer(self._loader, config)
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        if isinstance(self._launcher, TakesComposer):
+            self._launcher.composer = self._composer
         self._folder = Path(config.hydra.sweep.dir).resolve()
 
     def run(self, arguments: Sequence[str]) -> list[dict[str, Any]]:
@@ -85,29 +60,32 @@ class Sweep:
             InputError: a job's configuration is wrong; nothing was started.
             SweepFailed: some jobs failed; the others are complete.
         """
-        jobs = self._jobs(arguments)
-        configs = [self._checked(job) for job in jobs]
+        jobs = self._composer.jobs(self._split(arguments), 0)
+        first = jobs[0].config
+        if first["plan"]:
+            sys.stdout.write(display.plan_text(plan(jobs, first["launcher"], first["threads"])))
+            return []
         self._folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, self._folder / "multirun.yaml")
-        journal = self._open(arguments, configs)
-        tracking = configs[0]["tracking"]
-        with Tracker(tracking["uri"], enabled=tracking["enabled"]) as tracker:
-            for folder in [self._folder, *(self._job_folder(number) for number in range(len(jobs)))]:
+        journal = self._open(arguments, [job.config for job in jobs])
+        with Tracker(first["tracking"]["uri"], enabled=first["tracking"]["enabled"]) as tracker:
+            for folder in [self._folder, *(job.folder for job in jobs)]:
                 tracker.follow(folder)
-            rows, failed = self._launch(jobs, configs[0], journal)
+            rows, failed = self._launch(jobs, journal)
+            tracker.finish(display.countdown())
         display.warn(tracker.problems)
+        sys.stdout.write(display.leaderboard_text(rows, self._folder) if rows else "")
+        sys.stdout.write(display.whereabouts(self._folder, tracker.uri))
         if failed:
             raise SweepFailed(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}")
         return rows
 
-    def _launch(
-        self, jobs: Sequence[Sequence[str]], config: Mapping[str, Any], journal: Journal
-    ) -> tuple[list[dict[str, Any]], list[str]]:
+    def _launch(self, jobs: Sequence[Job], journal: Journal) -> tuple[list[dict[str, Any]], list[str]]:
         status = "KILLED"
         try:
-            results = self._launcher.launch(jobs, initial_job_idx=0)
+            results = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=0)
             rows, failed = leaderboard(results), failures(results)
-            self._conclude(journal, rows, config)
+            self._conclude(journal, rows, jobs[0].config)
             status = "FAILED" if failed else "FINISHED"
         except Exception:
             status = "FAILED"
@@ -117,20 +95,10 @@ class Sweep:
             journal.close()
         return rows, failed
 
-    def _jobs(self, arguments: Sequence[str]) -> list[list[str]]:
-        parser = OverridesParser.create(config_loader=self._context.config_loader)
+    def _split(self, arguments: Sequence[str]) -> list[list[str]]:
+        parser = OverridesParser.create(config_loader=self._loader)
         batches = BasicSweeper.split_arguments(parser.parse_overrides(list(arguments)), None)
         return [job for batch in batches for job in batch]
-
-    def _checked(self, job: Sequence[str]) -> dict[str, Any]:
-        config = self._context.config_loader.load_sweep_config(self._config, list(job))
-        return check(without_hydra(config))
-
-    def _job_folder(self, number: int) -> Path:
-        config = self._config.copy()
-        OmegaConf.set_readonly(config.hydra, False)
-        config.hydra.job.num = number
-        return self._folder / str(config.hydra.sweep.subdir)
 
     def _open(self, arguments: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Journal:
         first = configs[0]

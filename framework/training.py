@@ -20,9 +20,6 @@ from framework.population import Config, Population
 from framework.observers import Observer, Observers
 from framework.records import EpochMeans, Outcome, Record, Run
 
-EVALUATION_CHUNK = 1_000
-"""Samples that are evaluated at once; the same for any number of runs, so that bits do not depend on it."""
-
 
 def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Observer] = ()) -> list[Outcome]:
     """Train R runs of one structure and return how each ended, in their order.
@@ -35,7 +32,8 @@ def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Ob
     Raises:
         InputError: the parts do not fit together; nothing was trained.
     """
-    with threadpool_limits(configs[0]["threads"], user_api="blas"):
+    # A diverging run overflows by nature; it is noticed, recorded and leaves. Its neighbours go on in silence.
+    with threadpool_limits(configs[0]["threads"], user_api="blas"), np.errstate(all="ignore"):
         watch = Observers(observers)
         population = Population(configs)
         records = [Record(run, population.settings) for run in runs]
@@ -117,7 +115,7 @@ def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
     total = np.zeros(population.runs)
     for metric in population.metrics.values():
         metric.start(population.runs)
-    for batch in chunks(samples, EVALUATION_CHUNK):
+    for batch in chunks(samples, population.model.samples_at_once):
         predictions = population.model.forward(batch.inputs)
         total += population.loss.forward(predictions, batch.targets).astype(np.float64) * batch.size
         for metric in population.metrics.values():

@@ -30,6 +30,8 @@ class Conv2d(Layer):
     number that many pixels on each side.
     """
 
+    gives = "logits"
+
     filters: int = integer(8, at_least=1, help="channels of the output")
     kernel_size: int = integer(3, at_least=1, help="side of the square window, in pixels")
     stride: int = integer(1, at_least=1, help="pixels from window to window")

@@ -21,6 +21,8 @@ class Dense(Layer):
     Takes flat samples ``(features,)``, gives ``(units,)``. W is ``(features, units)``, b starts at zero.
     """
 
+    gives = "logits"
+
     units: int | str = integer("outputs", words=("outputs",), at_least=1, help="outputs: what the data set asks for")
     bias: bool = flag(True, help="add b")
     initial: str = choice("glorot_uniform", tuple(INITIALIZERS), help="how W starts")

@@ -19,6 +19,8 @@ class Dropout(Layer):
     What is dropped depends on the run's seed and the epoch; runs that differ in rate only drop nested sets.
     """
 
+    gives = ""
+
     noisy = True
     rate: float = hyper(0.5, at_least=0, below=1, search=(0.0, 0.8), help="share of the numbers that is dropped")
 

@@ -16,6 +16,8 @@ from framework.specs import LayerSpec
 class Flatten(Layer):
     """All numbers of a sample in one row; flat samples pass unchanged."""
 
+    gives = ""
+
     def output_shape(self, shape: Shape) -> Shape:
         """Return ``(numbers,)``."""
         return (math.prod(shape),)

@@ -18,6 +18,8 @@ from framework.specs import LayerSpec
 class Reshape(Layer):
     """The same numbers in another shape, in row-major order."""
 
+    gives = ""
+
     shape: tuple[int, ...] | str = integers(
         (), words=("outputs",), at_least=1, help="of one sample; outputs: what the data set asks for"
     )

@@ -15,6 +15,8 @@ from plugins.layers._logistic import logistic
 class Sigmoid(Layer):
     """y = 1 / (1 + exp(-x))."""
 
+    gives = "probabilities"
+
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""
         self._y = logistic(x, self.scratch("y", x.shape, x.dtype))

@@ -17,6 +17,8 @@ class Softmax(Layer):
     For training with labels prefer logits and the softmax cross-entropy loss, which does not lose small probabilities.
     """
 
+    gives = "probabilities"
+
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""
         y = self.scratch("y", x.shape, x.dtype)

@@ -1,0 +1,170 @@
+"""Many jobs' configurations for the price of a few: Hydra composes each structure once, numbers are set on copies.
+
+Hydra needs a tenth of a second a job. Jobs of a sweep mostly differ in numbers that nothing else refers to (a learning rate, a seed);
+such an override needs no new composition.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from framework.config import Composed, check
+from framework.errors import InputError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep before it starts.
+
+    Attributes:
+        number: its place in the sweep, from 0.
+        overrides: what the user set for it.
+        config: checked, plain data.
+        unresolved: the configuration as Hydra stores it.
+        folder: where its files go.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    config: Mapping[str, Any]
+    unresolved: Mapping[str, Any]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Template:
+    """A composed structure with the keys its interpolations refer to."""
+
+    composed: Composed
+    referenced: set[str]
+
+    def takes(self, override: Override) -> bool:
+        """Whether the override only sets a number or a word that nothing else is made from."""
+        key = str(override.key_or_group)
+        if any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in self.referenced):
+            return False
+        held: Any = self.composed.unresolved
+        for part in key.split("."):
+            if not isinstance(held, Mapping) or part not in held:
+                return False
+            held = held[part]
+        return not isinstance(held, Mapping | list) and "${" not in str(held)
+
+
+class Composer:
+    """Composes and checks the jobs of one sweep.
+
+    Args:
+        loader: Hydra's.
+        sweep_config: the sweep's own configuration, which every job starts from.
+    """
+
+    def __init__(self, loader: ConfigLoader, sweep_config: DictConfig) -> None:
+        self._loader = loader
+        self._sweep_config = sweep_config
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._parse = functools.cache(lambda text: self._parser.parse_overrides([text])[0])
+        self._templates: dict[tuple[str, ...], Template] = {}
+        self._jobs: dict[tuple[str, ...], tuple[dict[str, Any], Mapping[str, Any]]] = {}
+
+    def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """Return a job's checked configuration, and the unresolved one that Hydra would store.
+
+        Raises:
+            InputError: the configuration is wrong.
+            HydraException: Hydra cannot compose it.
+        """
+        key = tuple(overrides)
+        if key not in self._jobs:
+            self._jobs[key] = self._composed(key)
+        return self._jobs[key]
+
+    def jobs(self, overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
+        """Return checked jobs for lists of overrides, numbered from ``first``.
+
+        Raises:
+            InputError: a configuration is wrong.
+        """
+        jobs = []
+        for number, words in enumerate(overrides, start=first):
+            config, unresolved = self.compose(words)
+            jobs.append(Job(number, tuple(words), config, unresolved, self._folder(number, words)))
+        return jobs
+
+    def _folder(self, number: int, overrides: Sequence[str]) -> Path:
+        sweep = OmegaConf.to_container(self._sweep_config.hydra.sweep, resolve=False)
+        assert isinstance(sweep, dict)
+        top = Path(self._sweep_config.hydra.sweep.dir).resolve()
+        if sweep["subdir"] == "${hydra.job.num}":
+            return top / str(number)
+        config = self._loader.load_sweep_config(self._sweep_config, list(overrides))
+        with open_dict(config):
+            config.hydra.job.num, config.hydra.job.id = number, f"job_{number}"
+        HydraConfig.instance().set_config(config)
+        return top / str(config.hydra.sweep.subdir)
+
+    def _composed(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        parsed = [self._parse(text) for text in overrides]
+        simple = [item for item in parsed if self._is_simple(item)]
+        template = self._template([str(item.input_line) for item in parsed if item not in simple])
+        if not all(template.takes(item) for item in simple):
+            slow = [str(item.input_line) for item in parsed if item not in simple or not template.takes(item)]
+            template = self._template(slow)
+            simple = [item for item in simple if str(item.input_line) not in slow]
+        values = {str(item.key_or_group): item.value() for item in simple}
+        raw = with_values(template.composed.raw, values)
+        unresolved = with_values(template.composed.unresolved, values)
+        return check(Composed(raw, unresolved), template.referenced), unresolved
+
+    def _is_simple(self, override: Override) -> bool:
+        return (
+            override.type is OverrideType.CHANGE
+            and override.package is None
+            and not self._is_group(str(override.key_or_group))
+            and not str(override.key_or_group).startswith("hydra.")
+            and isinstance(override.value(), int | float | bool | str)
+            and "${" not in str(override.value())
+        )
+
+    def _is_group(self, key: str) -> bool:
+        return bool(self._loader.get_group_options(key))
+
+    def _template(self, overrides: Sequence[str]) -> Template:
+        key = tuple(overrides)
+        if key not in self._templates:
+            composed = Composed.of(self._loader.load_sweep_config(self._sweep_config, list(overrides)))
+            self._templates[key] = Template(composed, composed.referenced())
+        return self._templates[key]
+
+
+def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of nested sections with some leaves replaced; what is not on their way is shared, not copied.
+
+    Args:
+        config: nested sections.
+        values: leaves by dotted key.
+
+    Raises:
+        InputError: a key leads nowhere.
+    """
+    copy = dict(config)
+    for key, value in values.items():
+        *sections, leaf = key.split(".")
+        held = copy
+        for section in sections:
+            if not isinstance(held.get(section), Mapping):
+                raise InputError(f"{key}: there is no such key")
+            held[section] = dict(held[section])
+            held = held[section]
+        held[leaf] = value
+    return copy

@@ -1,0 +1,79 @@
+"""Which jobs of a sweep can share one array program, and why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from framework import architecture
+from framework.composition import Job
+from framework.optimizer import Optimizer
+from framework.population import chosen
+from framework.provenance import OUTSIDE
+from framework.registry import find
+
+
+@dataclass(frozen=True)
+class Group:
+    """Jobs of one structure, sorted by seed so that neighbours share their batches.
+
+    Attributes:
+        jobs: one or more.
+        alone: why they cannot train together, or "".
+    """
+
+    jobs: tuple[Job, ...]
+    alone: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return what the group is, for people."""
+        config = self.jobs[0].config
+        return f"{config['optimizer']['name']} on {config['dataset']['name']}, model {config['model'].get('name', 'own')}"
+
+
+def grouped(jobs: Sequence[Job]) -> list[Group]:
+    """Return the jobs in groups of one structure, in order of first appearance."""
+    found: dict[str, list[Job]] = {}
+    for job in jobs:
+        found.setdefault(structure(job.config), []).append(job)
+    return [
+        Group(tuple(sorted(same, key=lambda job: (job.config["seed"], job.number))), why_alone(same[0].config))
+        for same in found.values()
+    ]
+
+
+def structure(config: Mapping[str, Any]) -> str:
+    """Return a key that two runs share exactly when they can train as one array program.
+
+    It is the configuration without what a population holds per run: the seed, and every column of a plugin.
+    """
+    rest = {key: value for key, value in config.items() if key not in (*OUTSIDE, "seed", "model", "stages", "metrics")}
+    for kind in ("dataset", "loss", "optimizer", "schedule"):
+        cls, fields = chosen(config, kind)
+        rest[kind] = [config[kind]["name"], _structural(cls, fields)]
+    rest["stages"] = [[name, _structural(find("stage", name).cls, config["stages"][name])] for name in config["stages"]]
+    layers = architecture.expand(config["model"]["layers"], (1,))
+    rest["model"] = [[name, _structural(architecture.find_layer(name, ""), fields)] for name, fields in layers]
+    rest["metrics"] = config["metrics"]
+    return json.dumps(rest, sort_keys=True)
+
+
+def _structural(cls: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if not cls.fields[name].column}
+
+
+def why_alone(config: Mapping[str, Any]) -> str:
+    """Return why runs of this configuration cannot share an array program, or ""."""
+    optimizer = find("optimizer", config["optimizer"]["name"])
+    assert issubclass(optimizer.cls, Optimizer)
+    if not optimizer.cls.shares:
+        return f"optimizer {optimizer.name} takes one run at a time"
+    for name, _ in architecture.expand(config["model"]["layers"], (1,)):
+        if not architecture.find_layer(name, "").shares:
+            return f"layer {name} takes one run at a time"
+    if config["max_seconds"] is not None:
+        return "max_seconds limits each run's own time"
+    return ""

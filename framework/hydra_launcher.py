@@ -1,0 +1,107 @@
+"""What our Hydra launcher does: jobs in, populations trained, Hydra's own records out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from framework import display
+from framework.composition import Composer, Job
+from framework.launching import Ended, Failed, launch, plan
+from framework.runner import HYDRA_PLACES
+
+
+class LazyReturn(JobReturn):
+    """Hydra's record of a job, its configurations composed when asked for: ten thousand would not fit."""
+
+    def __init__(self, job: Job, ended: Ended, source: DictConfig) -> None:
+        super().__init__(overrides=list(job.overrides), working_dir=os.getcwd(), task_name="framework")
+        self._job = job
+        self._source = source
+        failed = isinstance(ended, Failed)
+        self.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
+        self._return_value = ended.error if isinstance(ended, Failed) else ended
+
+    @property
+    def cfg(self) -> DictConfig:  # type: ignore[override] - a plain field in Hydra's class
+        """The job's configuration, without Hydra's own section."""
+        return OmegaConf.create(dict(self._job.unresolved))
+
+    @cfg.setter
+    def cfg(self, value: object) -> None:
+        """Ignore the None that Hydra's class sets."""
+
+    @property
+    def hydra_cfg(self) -> DictConfig:  # type: ignore[override] - as above
+        """Hydra's own section, with the job's number, overrides and folder."""
+        return OmegaConf.create({"hydra": job_hydra(self._source, self._job)})
+
+    @hydra_cfg.setter
+    def hydra_cfg(self, value: object) -> None:
+        """Ignore the None that Hydra's class sets."""
+
+
+def job_hydra(source: DictConfig, job: Job) -> DictConfig:
+    """Return Hydra's section of the sweep's configuration as one job sees it."""
+    section = source.hydra.copy()
+    with read_write(section), open_dict(section):
+        section.job.num, section.job.id = job.number, f"job_{job.number}"
+        section.overrides.task = list(job.overrides)
+        section.job.override_dirname = ",".join(job.overrides)
+        section.runtime.output_dir = str(job.folder)
+    return section
+
+
+class PopulationLaunch:
+    """Trains jobs in populations.
+
+    Attributes:
+        composer: what composed the jobs, where the sweeper shares it.
+    """
+
+    def __init__(self, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self._context = hydra_context
+        self._config = config
+        self._task_function = task_function
+        self.composer: Composer | None = None
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """Train the jobs; return Hydra's records, in order."""
+        composer = self.composer or Composer(self._context.config_loader, self._config)
+        jobs = composer.jobs(job_overrides, initial_job_idx)
+        config = jobs[0].config
+        planned = plan(jobs, config["launcher"], config["threads"])
+        sys.stdout.write(display.grouping_text(planned))
+        parent = jobs[0].folder.parent
+        with display.watching(len(jobs), progress=config["progress"]) as done:
+            ended = launch(planned, config["launcher"], parent, self._hydra_yaml(jobs[0]), done)
+        returns: list[JobReturn] = [LazyReturn(job, ended[job.number], self._config) for job in jobs]
+        self._call_back(jobs, returns)
+        return returns
+
+    def _hydra_yaml(self, job: Job) -> str:
+        """Return the text of ``.hydra/hydra.yaml`` with marks in the places that differ from job to job; "" for none."""
+        if self._config.hydra.output_subdir is None:
+            return ""
+        marks = HYDRA_PLACES
+        marked = Job(marks.number, (marks.overrides,), job.config, job.unresolved, job.folder / marks.folder)
+        section = job_hydra(self._config, marked)
+        with read_write(section):
+            section.runtime.output_dir = marks.folder
+        return str(OmegaConf.to_yaml(OmegaConf.create({"hydra": section})))
+
+    def _call_back(self, jobs: Sequence[Job], returns: Sequence[JobReturn]) -> None:
+        """Tell Hydra's callbacks of each job, where the user configured any."""
+        callbacks: Mapping[str, Any] | None = self._config.hydra.callbacks
+        if not callbacks:
+            return
+        for job, returned in zip(jobs, returns, strict=True):
+            config = self._context.config_loader.load_sweep_config(self._config, list(job.overrides))
+            self._context.callbacks.on_job_start(config=config, task_function=self._task_function)
+            self._context.callbacks.on_job_end(config=config, job_return=returned)

@@ -1,0 +1,40 @@
+"""The launcher, where Hydra insists on finding it; the logic is in `framework.hydra_launcher`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class PopulationLauncher(Launcher):
+    """Hydra's door to `framework.hydra_launcher.PopulationLaunch`."""
+
+    composer: Any = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra gives."""
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Train the jobs in populations."""
+        from framework.hydra_launcher import PopulationLaunch
+
+        launch = PopulationLaunch(self.hydra_context, self.task_function, self.config)
+        launch.composer = self.composer
+        return launch.launch(job_overrides, initial_job_idx)
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher",
+    name="population",
+    node={"_target_": f"{__name__}.PopulationLauncher"},  # Hydra finds its own plugins by target; ours never are
+    provider="framework",
+)
