@@ -1,0 +1,54 @@
+"""Cautious updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.hookspecs import hookimpl
+from framework.parameters import Parameters
+from framework.specs import StageSpec
+from framework.stage import Stage, State
+
+
+class Cautious(Stage):
+    """Drop the parts of a move that go against the present gradient, and scale up the rest.
+
+    With u the rule's move downhill (the parameters before it minus those after it), for each tensor of each run::
+
+        kept = u g > 0
+        p = p - u kept size / (count(kept) + 1)
+
+    The move is read off the parameters, so that it works around every rule; it carries their rounding, and includes
+    weight decay that the rule does itself. Decay by the stage ``decoupled_weight_decay`` is left alone, as in the
+    paper, where that stage is named before this one.
+
+    Source: Liang et al. 2024, arXiv:2411.16085, Algorithm 1 (equation 4 with xi = 1), per tensor as in the authors'
+    code, whose later versions divide by max(mean(kept), 1e-3) instead. g is the gradient that the rule saw.
+    """
+
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return the place for the parameters before the rule."""
+        return {"start": parameters.flat.copy()}
+
+    def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Remember where the rule starts."""
+        state["start"][...] = parameters.flat
+
+    def after(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Take the move again, masked and scaled."""
+        with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754
+            for part in parameters.slices.values():
+                start, moved = state["start"][:, part], parameters.flat[:, part]
+                move = start - moved
+                agreement = np.sign(move) * np.sign(gradients.flat[:, part])  # signs: u g itself may underflow
+                kept = ~(agreement <= 0)  # NaN counts as kept, so that a divergence is seen
+                scale = moved.shape[1] / (kept.sum(axis=1, keepdims=True) + 1.0)
+                moved[...] = np.where(kept, start - scale.astype(moved.dtype) * move, start)
+
+
+@hookimpl
+def register_stages() -> Iterator[StageSpec]:
+    """Yield this module's stage."""
+    yield StageSpec("cautious", Cautious)

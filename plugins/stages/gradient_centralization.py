@@ -1,0 +1,37 @@
+"""Gradient centralization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.hookspecs import hookimpl
+from framework.parameters import Parameters
+from framework.specs import StageSpec
+from framework.stage import Stage, State
+
+
+class GradientCentralization(Stage):
+    """Subtract from each unit's gradient its mean over the unit's inputs.
+
+    For every tensor with at least two axes, the mean over all axes but the last (the outputs: dense ``(in, out)``,
+    convolution ``(k, k, channels, filters)``) is subtracted. Biases and other vectors stay as they are.
+
+    Source: Yong et al. 2020, arXiv:2004.01461, equation 1 and Algorithms 1 and 2. Differs from
+    ``optax.centralize``, which averages over all axes but the first, whatever the layout.
+    """
+
+    def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Centre ``gradients`` in place."""
+        with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754
+            for name, shape in gradients.shapes.items():
+                if len(shape) > 1:
+                    inputs = gradients.views[name].reshape(gradients.runs, -1, shape[-1])
+                    inputs -= inputs.mean(axis=1, keepdims=True)
+
+
+@hookimpl
+def register_stages() -> Iterator[StageSpec]:
+    """Yield this module's stage."""
+    yield StageSpec("gradient_centralization", GradientCentralization)

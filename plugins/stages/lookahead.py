@@ -1,0 +1,61 @@
+"""Lookahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper, integer
+from framework.hookspecs import hookimpl
+from framework.parameters import Parameters
+from framework.specs import StageSpec
+from framework.stage import Stage, State
+
+
+class Lookahead(Stage):
+    """Every k steps, move slow weights towards the parameters and restart from there.
+
+    The rule moves the fast weights p. After every k-th step::
+
+        slow = slow + alpha (p - slow)
+        p = slow
+
+    Evaluated and kept are the slow weights, which stand still in between: before step k they are the initial ones.
+
+    Source: Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610, Algorithm 1, with the slow weights for evaluation as in
+    its section 3 and in ``optax.lookahead``. Defaults are the paper's. The rule's own state is maintained at a
+    restart, the paper's default; its variants that reset or interpolate it are not here. As in optax, batch
+    norm's running statistics stay those of the fast weights.
+    """
+
+    k: int = integer(5, at_least=1, help="steps of the rule between two of the slow weights")
+    alpha: float = hyper(
+        0.5, above=0, at_most=1, prior="linear", search=(0.2, 0.8), help="how far the slow weights follow"
+    )
+
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return the slow weights, which start where the parameters are, and the count of steps."""
+        return {"slow": parameters.flat.copy(), "count": np.zeros((parameters.runs, 1))}
+
+    def after(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Move the slow weights and restart from them where k steps are over."""
+        state["count"] += 1
+        due = state["count"][:, 0] % self.k == 0
+        if not due.any():
+            return
+        alpha = np.broadcast_to(self.alpha, (parameters.runs, 1)).astype(parameters.dtype)[due]
+        slow, fast = state["slow"][due], parameters.flat[due]
+        with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754
+            slow += alpha * (fast - slow)
+        state["slow"][due] = parameters.flat[due] = slow
+
+    def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
+        """Return the slow weights, ``(R, size)``."""
+        return state["slow"]
+
+
+@hookimpl
+def register_stages() -> Iterator[StageSpec]:
+    """Yield this module's stage."""
+    yield StageSpec("lookahead", Lookahead)

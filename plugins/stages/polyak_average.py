@@ -1,0 +1,36 @@
+"""Uniform average of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import integer
+from framework.hookspecs import hookimpl
+from framework.specs import StageSpec
+from plugins.stages._average import AveragedParameters
+
+
+class PolyakAverage(AveragedParameters):
+    """Evaluate the uniform average of the parameters from step start on.
+
+    After step t the average of p_start ... p_t is evaluated and kept; before ``start``, p_t itself. Training goes on
+    at p.
+
+    Sources: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging", equation 2; Izmailov et
+    al. 2018, arXiv:1803.05407 (SWA) is the same with a start late in training, and takes one point in a cycle
+    where this takes every step. Batch norm's running statistics are not averaged.
+    """
+
+    start: int = integer(1, at_least=1, help="first step whose parameters count")
+
+    def share(self, count: np.ndarray) -> np.ndarray:
+        """Return one over the number of steps in the average."""
+        return 1 / np.maximum(count - self.start + 1, 1)
+
+
+@hookimpl
+def register_stages() -> Iterator[StageSpec]:
+    """Yield this module's stage."""
+    yield StageSpec("polyak_average", PolyakAverage)

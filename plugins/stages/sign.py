@@ -1,0 +1,31 @@
+"""The sign of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.hookspecs import hookimpl
+from framework.parameters import Parameters
+from framework.specs import StageSpec
+from framework.stage import Stage, State
+
+
+class Sign(Stage):
+    """Give the rule the sign of each number of the gradient.
+
+    -1, 0 or 1; NaN stays NaN, so that divergence is seen. With ``optimizer=iterative`` this is signSGD.
+
+    Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 1.
+    """
+
+    def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Replace ``gradients`` in place."""
+        np.sign(gradients.flat, out=gradients.flat)
+
+
+@hookimpl
+def register_stages() -> Iterator[StageSpec]:
+    """Yield this module's stage."""
+    yield StageSpec("sign", Sign)

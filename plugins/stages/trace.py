@@ -1,0 +1,47 @@
+"""Momentum before the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import flag, hyper
+from framework.hookspecs import hookimpl
+from framework.parameters import Parameters
+from framework.specs import StageSpec
+from framework.stage import Stage, State
+
+
+class Trace(Stage):
+    """Give the rule a decaying sum of gradients in the gradient's place.
+
+    ``trace = g + decay trace``; the rule sees the trace, or with ``nesterov`` ``g + decay trace``. With
+    ``optimizer=iterative`` this is ``sgd`` with momentum.
+
+    Sources: Polyak 1964; Sutskever et al. 2013, equations 1 to 4. As ``optax.trace``.
+    """
+
+    decay: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    nesterov: bool = flag(False, help="look one decay ahead")
+
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return the trace, which starts at 0."""
+        return {"trace": np.zeros_like(parameters.flat)}
+
+    def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
+        """Replace ``gradients`` in place."""
+        trace, decay = state["trace"], np.asarray(self.decay).astype(gradients.dtype)
+        with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754
+            trace *= decay
+            trace += gradients.flat
+            if self.nesterov:
+                gradients.flat += decay * trace
+            else:
+                gradients.flat[...] = trace
+
+
+@hookimpl
+def register_stages() -> Iterator[StageSpec]:
+    """Yield this module's stage."""
+    yield StageSpec("trace", Trace)
