@@ -187,9 +187,9 @@ def _hydra() -> Iterator[Any]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from framework.config import conf_folder, register
+    from framework.config import conf_folder, register_resolvers
 
-    register(registry.current())
+    register_resolvers()
     held = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:

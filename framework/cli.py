@@ -94,9 +94,9 @@ def _hydra(words: Sequence[str]) -> int:
 
     from framework import jobs
     from framework.complaints import ERRORS, explain
-    from framework.config import conf_folder, register
+    from framework.config import conf_folder, register_resolvers
 
-    register(registry.current())
+    register_resolvers()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
     sys.argv = ["framework", *words]
     signal.signal(signal.SIGTERM, _terminated)

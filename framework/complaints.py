@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework.config import conf_folder
+from framework.config_source import STAGES
 from framework.errors import nearest
 from framework.records import flatten
 from framework.registry import current, find
@@ -32,7 +33,10 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     option = re.search(r"Could not (?:find|load) '([\w/]+)/([\w.-]*)'", message)
     if option:
         group, name = option.groups()
-        return f"{group}={name}: there is no such {group}{nearest(name, _options(message, group))}"
+        kind, *below = group.split("/")
+        name = "/".join([*below, name])
+        what = "stage" if kind == STAGES else kind
+        return f"{kind}={name}: there is no such {what}{nearest(name, _options(message, what))}"
     key = re.search(r"Could not override '([^']+)'", message)
     if key:
         return _unknown_key(key.group(1), overrides)
@@ -49,10 +53,8 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     return f"{key}: there is no such key{nearest(key, known_keys(overrides, key))}"
 
 
-def _options(message: str, group: str) -> list[str]:
-    kind, *below = ("stage" if group.startswith("stages") else group).split("/")
-    prefix = "/".join([*below, ""]) if below else ""
-    registered = [name.removeprefix(prefix) for of_kind, name in current().entries if of_kind == kind]
+def _options(message: str, kind: str) -> list[str]:
+    registered = [name for of_kind, name in current().entries if of_kind == kind]
     _, _, listed = message.partition("Available options")
     return [*registered, *re.findall(r"^\s+([\w-]+)\s*$", listed, flags=re.MULTILINE)]
 

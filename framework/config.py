@@ -14,44 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework import architecture
+from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest
-from framework.fields import Configurable, choice, flag, integer, number, text
 from framework.population import Config, metrics_for
-from framework.registry import Registry, find
-from framework.settings import Settings
-
-SECTIONS = ("dataset", "loss", "optimizer", "schedule")
-"""The sections that hold one plugin each: its name and its fields."""
-
-
-class Tracking(Configurable):
-    """Where runs are recorded beside their own folders."""
-
-    enabled: bool = flag(True, help="send runs to MLflow")
-    uri: str | None = text(None, help="an MLflow tracking URI; default MLFLOW_TRACKING_URI, else ./mlflow.db")
-    experiment: str | None = text(None, help="default MLFLOW_EXPERIMENT_NAME, else framework")
-
-
-class Display(Configurable):
-    """What is shown while a run trains."""
-
-    progress: bool = flag(True, help="a progress bar, when the output is a terminal")
-    plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
-
-
-class Launching(Configurable):
-    """How the runs of a sweep are spread over processes."""
-
-    backend: str = choice("loky", ("loky", "threading", "ray", "dask"), help="joblib's; ray and dask are extras")
-    workers: int | None = integer(None, at_least=1, help="processes; default cores / threads")
-    block: int | None = integer(None, at_least=1, help="most runs that train as one array program; default by size")
-    memory: float | None = number(None, above=0, help="GB that all workers may use; default half of what is free")
-
+from framework.registry import find
+from framework.settings import Display, Launching, Settings, Tracking
 
 
 def conf_folder() -> Path:
@@ -60,25 +31,9 @@ def conf_folder() -> Path:
     return here / "conf" if (here / "conf").is_dir() else here.parent / "conf"
 
 
-def register(registry: Registry) -> None:
-    """Offer every registered plugin and the settings' defaults to Hydra."""
+def register_resolvers() -> None:
+    """Teach OmegaConf what our configs interpolate: ``${pid:}``, so that folders of one second differ."""
     OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
-    store = ConfigStore.instance()
-    plain = {**Settings.defaults(), **Display.defaults()}
-    sections = {"tracking": Tracking.defaults(), "launcher": Launching.defaults()}
-    store.store("settings", {**plain, "metrics": None, "stages": {}, "tags": {}, **sections})
-    for entry in registry.entries.values():
-        *group, name = entry.name.split("/")
-        if entry.kind in SECTIONS:
-            node = {"name": entry.name, **_plain(entry.cls.defaults())}
-            store.store(name, node, group="/".join([entry.kind, *group]), package=entry.kind)
-        elif entry.kind == "stage":
-            key = "/".join([*group, name])
-            store.store(name, _plain(entry.cls.defaults()), group="/".join(["stages", *group]), package=f"stages.{key}")
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -134,7 +89,7 @@ def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, A
         if key not in KNOWN:
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
     checked: dict[str, Any] = {"problem": config.get("problem")}
-    checked |= _plain(Settings.resolve({name: config[name] for name in Settings.fields if name in config}))
+    checked |= plain(Settings.resolve({name: config[name] for name in Settings.fields if name in config}))
     checked |= Display.resolve({name: config[name] for name in Display.fields if name in config})
     for kind in SECTIONS:
         checked[kind] = _check_section(kind, config.get(kind))
@@ -153,14 +108,14 @@ def _check_section(kind: str, section: Any) -> dict[str, Any]:
         raise InputError(f"{kind} must be the name of a registered one, as in {kind}=NAME")
     fields = dict(section)
     name = fields.pop("name")
-    return {"name": name, **_plain(find(kind, name).cls.resolve(fields, kind))}
+    return {"name": name, **plain(find(kind, name).cls.resolve(fields, kind))}
 
 
 def _check_stages(stages: Any) -> dict[str, Any]:
     if not isinstance(stages, Mapping):
         raise InputError("stages must name registered stages, as in 'stages=[clip_norm]'")
     return {
-        str(name): _plain(find("stage", str(name)).cls.resolve(fields or {}, f"stages.{name}"))
+        str(name): plain(find("stage", str(name)).cls.resolve(fields or {}, f"stages.{name}"))
         for name, fields in stages.items()
     }
 

@@ -1,11 +1,11 @@
-"""A run's own settings: all that is not a plugin's. Their defaults live here and nowhere else."""
+"""A run's settings: all that is not a plugin's. Their defaults live here and nowhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from framework.fields import Configurable, choice, flag, integer, number
+from framework.fields import Configurable, choice, flag, integer, number, text
 
 
 class Settings(Configurable):
@@ -36,3 +36,33 @@ class Settings(Configurable):
     def keeps_best(self) -> bool:
         """Whether the parameters of the best validation loss are the ones to keep."""
         return self.keep == "best" or self.patience is not None
+
+
+class Tracking(Configurable):
+    """Where runs are recorded beside their own folders."""
+
+    enabled: bool = flag(True, help="send runs to MLflow")
+    uri: str | None = text(None, help="an MLflow tracking URI; default MLFLOW_TRACKING_URI, else ./mlflow.db")
+    experiment: str | None = text(None, help="default MLFLOW_EXPERIMENT_NAME, else framework")
+
+
+class Display(Configurable):
+    """What is shown while a run trains."""
+
+    progress: bool = flag(True, help="a progress bar, when the output is a terminal")
+    plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
+
+
+class Launching(Configurable):
+    """How the runs of a sweep are spread over processes."""
+
+    backend: str = choice("loky", ("loky", "threading", "ray", "dask"), help="joblib's; ray and dask are extras")
+    workers: int | None = integer(None, at_least=1, help="processes; default cores / threads")
+    block: int | None = integer(None, at_least=1, help="most runs that train as one array program; default by size")
+    memory: float | None = number(None, above=0, help="GB that all workers may use; default half of what is free")
+
+
+def everything() -> dict[str, Any]:
+    """Return the defaults of all that is not a plugin's, as the root of a configuration."""
+    root = {**Settings.defaults(), **Display.defaults(), "metrics": None, "stages": {}, "tags": {}}
+    return {**root, "tracking": Tracking.defaults(), "launcher": Launching.defaults()}

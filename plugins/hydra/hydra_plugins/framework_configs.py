@@ -1,0 +1,71 @@
+"""The config source, where Hydra insists on finding it; the logic is in `framework.config_source`."""
+
+from __future__ import annotations
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
+
+
+class RegistrySource(ConfigSource):
+    """Hydra's door to `framework.config_source`."""
+
+    @staticmethod
+    def scheme() -> str:
+        """Return the scheme of its paths."""
+        return "framework"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Return one option.
+
+        Raises:
+            ConfigLoadError: there is no such option.
+        """
+        from framework.config_source import node
+
+        found = node(_bare(config_path))
+        if found is None:
+            raise ConfigLoadError(f"nothing is registered as {config_path}")
+        content, package = found
+        return ConfigResult(self.provider, self.full_path(), OmegaConf.create(content), {"package": package})
+
+    def available(self) -> bool:
+        """Return True: the registry is always there."""
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        """Whether options stand below the path."""
+        from framework.config_source import children
+
+        return bool(children(_bare(config_path)))
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether the path is an option."""
+        from framework.config_source import node
+
+        return node(_bare(config_path)) is not None
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Return the names below the path."""
+        from framework.config_source import children
+
+        found = children(_bare(config_path))
+        if results_filter is ObjectType.GROUP:
+            return sorted(name for name, group in found.items() if group)
+        if results_filter is ObjectType.CONFIG:
+            return sorted(name for name in found if self.is_config(f"{config_path}/{name}"))
+        return sorted(found)
+
+
+class RegistrySearchPath(SearchPathPlugin):
+    """Puts the registry on Hydra's search path."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add it."""
+        search_path.append("framework", "framework://plugins")
+
+
+def _bare(path: str) -> str:
+    return path.strip("/").removesuffix(".yaml")
