@@ -4,9 +4,10 @@ Run it from the project's root in an environment with torch::
 
     python scripts/make_reference.py
 
-It writes ``optimizers_torch.npz`` and ``optimizers_torch.json`` (the cases and how they were made). Add a case to
-``CASES``, run it again, and the tests pick it up. The gradients do not depend on the parameters, so that rounding does
-not grow and every step can be compared to the last bits.
+It writes ``optimizers_torch.npz`` and ``optimizers_torch.json`` (the cases and how they were made), and the same for
+each ``torch_cases_FAMILY.py`` beside it, as ``optimizers_torch_FAMILY``. Add a case to ``CASES``, run it again, and the
+tests pick it up. The gradients do not depend on the parameters, so that rounding does not grow and every step can be
+compared to the last bits.
 """
 
 from __future__ import annotations
@@ -14,36 +15,17 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from reference_cases import TorchCase, families
+from reference_cases import same_as_torch as same
 
 STEPS = 100
 SEED = 20261122
 SHAPES = {"matrix": (3, 2), "vector": (3,)}
 OUT = Path(__file__).resolve().parent.parent / "tests" / "reference"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One setting of one optimizer, in torch's words and in ours."""
-
-    name: str
-    torch: str
-    kwargs: dict[str, Any]
-    optimizer: str
-    fields: dict[str, Any]
-    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-def same(optimizer: str, torch_class: str, label: str, **kwargs: Any) -> Case:
-    """Return a case whose settings torch and we call by the same names, except that betas are split."""
-    fields = {name: value for name, value in kwargs.items() if name != "betas"}
-    if "betas" in kwargs:
-        fields["beta1"], fields["beta2"] = kwargs["betas"]
-    return Case(f"{optimizer}-{label}", torch_class, kwargs, optimizer, fields)
 
 
 CASES = [
@@ -70,7 +52,7 @@ CASES = [
     same("adam", "Adam", "weight_decay", lr=0.02, weight_decay=0.05),
     same("adam", "Adam", "amsgrad", lr=0.02, betas=(0.9, 0.9), amsgrad=True),
     same("adam", "Adam", "all", lr=0.02, betas=(0.7, 0.9), eps=1e-5, weight_decay=0.05, amsgrad=True),
-    Case(
+    TorchCase(
         "adamw",
         "AdamW",
         {"lr": 0.02, "weight_decay": 0.1},
@@ -99,7 +81,9 @@ def recorded() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return start, gradients
 
 
-def trajectory(case: Case, start: dict[str, np.ndarray], gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def trajectory(
+    case: TorchCase, start: dict[str, np.ndarray], gradients: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Return torch's parameters after each step, ``(STEPS, *shape)`` for each tensor."""
     import torch
 
@@ -116,20 +100,17 @@ def trajectory(case: Case, start: dict[str, np.ndarray], gradients: dict[str, np
     return path
 
 
-def main() -> None:
-    """Write both files."""
+def write(stem: str, cases: list[TorchCase], out: Path) -> None:
+    """Write one family's two files."""
     import torch
 
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
-    out = parser.parse_args().out
     start, gradients = recorded()
     arrays = {f"start/{name}": value for name, value in start.items()}
     arrays |= {f"gradients/{name}": value for name, value in gradients.items()}
-    for case in CASES:
+    for case in cases:
         for name, values in trajectory(case, start, gradients).items():
             arrays[f"{case.name}/{name}"] = values
-    np.savez_compressed(out / "optimizers_torch.npz", **arrays)
+    np.savez_compressed(out / f"{stem}.npz", **arrays)
     provenance = {
         "made_by": "scripts/make_reference.py",
         "torch": torch.__version__,
@@ -140,9 +121,19 @@ def main() -> None:
         "steps": STEPS,
         "dtype": "float64",
         "what": "parameters after each step under recorded gradients; torch.optim with foreach=False on the CPU",
-        "cases": [asdict(case) for case in CASES],
+        "cases": [asdict(case) for case in cases],
     }
-    (out / "optimizers_torch.json").write_text(json.dumps(provenance, indent=1) + "\n")
+    (out / f"{stem}.json").write_text(json.dumps(provenance, indent=1) + "\n")
+
+
+def main() -> None:
+    """Write every family's files."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
+    out = parser.parse_args().out
+    write("optimizers_torch", CASES, out)
+    for family, cases in families("torch"):
+        write(f"optimizers_torch_{family}", cases, out)
 
 
 if __name__ == "__main__":

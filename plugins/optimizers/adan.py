@@ -1,0 +1,71 @@
+"""Adan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.elementwise import sqrt, where
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Adan(ElementwiseOptimizer):
+    """Adan: Nesterov momentum from the change of the gradient, scaled by its root mean square.
+
+    With d the change of g since the last step (0 at t = 1), step t is::
+
+        m = beta1 m + (1 - beta1) g
+        v = beta2 v + (1 - beta2) d
+        n = beta3 n + (1 - beta3) (g + beta2 d)^2
+        u = m / (1 - beta1^t) + beta2 v / (1 - beta2^t)
+        p = p (1 - lr weight_decay) - lr u / (sqrt(n / (1 - beta3^t) + eps_root) + eps)
+
+    Source: Xie et al. 2022, arXiv:2208.06677, Algorithm 1. The betas are memories as in the authors' code and in optax;
+    the paper's are 1 minus these.
+
+    Differs from optax 0.2.8, which weighs d and v by 1 - beta2 where the paper and its authors' code have (in these
+    terms) beta2; at beta2 = 0.5 the two agree (optax pull request 1715 corrects this). Differs from the paper: decay
+    as in optax (the authors' ``no_prox``) where the paper divides by 1 + lr weight_decay; eps_root, which is 0 there.
+    lr is that of the authors' code.
+    """
+
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    beta1: float = hyper(0.98, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="memory of gradients")
+    beta2: float = hyper(0.92, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of changes")
+    beta3: float = hyper(0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squares")
+    eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
+    eps_root: float = hyper(1e-8, at_least=0, prior="log", search=(1e-16, 1e-6), help="added under the root")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-4, 1.0), help="decay a step, times lr")
+    slots = dict(m=0, v=0, n=0, last=0)
+
+    def coefficients(h, t):
+        return dict(
+            b1=h.beta1,
+            a1=1 - h.beta1,
+            b2=h.beta2,
+            a2=1 - h.beta2,
+            b3=h.beta3,
+            a3=1 - h.beta3,
+            change=where(t == 1, 0.0, 1.0),
+            step=h.lr / (1 - h.beta1**t),
+            ahead=h.lr * h.beta2 / (1 - h.beta2**t),
+            unbias=1 / (1 - h.beta3**t),
+            eps=h.eps,
+            eps_root=h.eps_root,
+            shrink=1 - h.lr * h.weight_decay,
+        )
+
+    def rule(p, g, m, v, n, last, *, b1, a1, b2, a2, b3, a3, change, step, ahead, unbias, eps, eps_root, shrink):
+        d = change * (g - last)
+        m = b1 * m + a1 * g
+        v = b2 * v + a2 * d
+        n = b3 * n + a3 * (g + b2 * d) ** 2
+        return shrink * p - (step * m + ahead * v) / (sqrt(n * unbias + eps_root) + eps), m, v, n, g
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("adan", Adan)

@@ -1,0 +1,58 @@
+"""ADOPT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.elementwise import maximum, minimum, sqrt, where
+from framework.fields import flag, hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Adopt(ElementwiseOptimizer):
+    """ADOPT: Adam that divides by the root of the past gradients only, before it averages.
+
+    Step 1 sets v to g^2 and moves nothing; step t after that is::
+
+        x = g / max(sqrt(v), eps)               with ``use_clipping``, clipped to plus or minus (t - 1)^(1/4)
+        m = beta1 m + (1 - beta1) x             with ``nesterov``, the step below takes beta1 m + (1 - beta1) x
+        p = p - lr m
+        v = beta2 v + (1 - beta2) g^2
+
+    Source: Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 1, and Algorithm 2 for the clipped form. The paper's step
+    numbers are one less than ours.
+
+    Differs from optax: not at all (it has no default for lr; ours is that of the authors' code). Differs from the
+    paper: ``nesterov`` is optax's.
+    """
+
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta2: float = hyper(
+        0.9999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+    )
+    eps: float = hyper(1e-6, above=0, prior="log", search=(1e-10, 1e-3), help="least root to divide by")
+    nesterov: bool = flag(False, help="step from where the momentum is about to lead")
+    use_clipping: bool = flag(True, help="clip the divided gradient to (t - 1)^(1/4)")
+    slots = dict(m=0, v=0)
+
+    def coefficients(h, t):
+        b2 = where(t == 1, 0.0, h.beta2)
+        a1 = where(t == 1, 0.0, 1 - h.beta1)
+        return dict(b1=h.beta1, a1=a1, b2=b2, a2=1 - b2, lr=h.lr, clip=(t - 1) ** 0.25, eps=h.eps)
+
+    def rule(p, g, m, v, *, b1, a1, b2, a2, lr, clip, eps, nesterov, use_clipping):
+        x = g / maximum(sqrt(v), eps)
+        if use_clipping:
+            x = minimum(maximum(x, -clip), clip)
+        m = b1 * m + a1 * x
+        move = b1 * m + a1 * x if nesterov else m
+        return p - lr * move, m, b2 * v + a2 * g * g
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("adopt", Adopt)

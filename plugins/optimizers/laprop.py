@@ -1,0 +1,51 @@
+"""LaProp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.elementwise import sqrt
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Laprop(ElementwiseOptimizer):
+    """LaProp: Adam that divides each gradient by the root first and averages afterwards.
+
+    Step t is::
+
+        v = beta2 v + (1 - beta2) g^2
+        m = beta1 m + (1 - beta1) g / (sqrt(v / (1 - beta2^t)) + eps)
+        p = p - lr m / (1 - beta1^t)
+
+    Source: Ziyin, Wang & Ueda 2020, arXiv:2002.04839, Algorithm 1 (its mu and nu are beta1 and beta2).
+
+    Differs from the paper: not at all. Differs from the authors' code: it keeps lr inside of m, which is another thing
+    under a schedule, and has a centred form, AMSGrad and a decay. For decay add the stage ``decoupled_weight_decay``.
+    """
+
+    lr: float = hyper(4e-4, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta2: float = hyper(
+        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+    )
+    eps: float = hyper(1e-15, at_least=0, prior="log", search=(1e-15, 1e-3), help="added to the root")
+    slots = dict(m=0, v=0)
+
+    def coefficients(h, t):
+        step = h.lr / (1 - h.beta1**t)
+        root = 1 / (1 - h.beta2**t) ** 0.5
+        return dict(b1=h.beta1, a1=1 - h.beta1, b2=h.beta2, a2=1 - h.beta2, step=step, root=root, eps=h.eps)
+
+    def rule(p, g, m, v, *, b1, a1, b2, a2, step, root, eps):
+        v = b2 * v + a2 * g * g
+        m = b1 * m + a1 * g / (sqrt(v) * root + eps)
+        return p - step * m, m, v
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("laprop", Laprop)

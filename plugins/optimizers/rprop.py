@@ -1,0 +1,65 @@
+"""Resilient backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from framework.elementwise import maximum, minimum, sign, where
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Rprop(ElementwiseOptimizer):
+    """Rprop: every parameter has its own step length, which only the gradient's sign changes.
+
+    Each step compares g with the last gradient, ``prev``::
+
+        same sign:      s = min(s eta_plus, step_max)
+        opposite sign:  s = max(s eta_minus, step_min), and g counts as 0
+        p    = p - s sign(g)
+        prev = g
+
+    s starts at ``lr`` and is kept within the bounds.
+
+    Source: Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning: the RPROP
+    algorithm", section 3, in the form without going back (Igel & Huesken 2000, iRprop-, Algorithm 4).
+
+    Differs from torch: not at all; ``etas`` and ``step_sizes`` are split in two each. Differs from the 1993 paper: a
+    step that changed the sign is not undone. Made for full batches: noise turns signs. lr is only where s starts, so a
+    schedule does nothing.
+    """
+
+    own_step_size = True
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.1), help="where every step length starts")
+    eta_minus: float = hyper(
+        0.5, above=0, below=1, prior="linear", search=(0.3, 0.9), help="step length's factor where the sign turns"
+    )
+    eta_plus: float = hyper(
+        1.2, above=1, prior="linear", search=(1.05, 2.0), help="step length's factor where the sign stays"
+    )
+    step_min: float = hyper(1e-6, at_least=0, prior="log", search=(1e-8, 1e-4), help="shortest step")
+    step_max: float = hyper(50.0, above=0, prior="log", search=(0.1, 50.0), help="longest step")
+    slots = dict(prev=0, s="lr")
+
+    @classmethod
+    def constraints(cls, values: Mapping[str, Any]) -> str | None:
+        """Refuse bounds that leave nothing between them."""
+        if values["step_min"] > values["step_max"]:
+            return f"step_min={values['step_min']:g} must not be above step_max={values['step_max']:g}"
+        return None
+
+    def rule(p, g, prev, s, *, eta_minus, eta_plus, step_min, step_max):
+        agreement = g * prev
+        s = s * where(agreement > 0, eta_plus, where(agreement < 0, eta_minus, 1.0))
+        s = minimum(maximum(s, step_min), step_max)
+        g = where(agreement < 0, 0.0, g)
+        return p - s * sign(g), g, s
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("rprop", Rprop)

@@ -1,0 +1,33 @@
+"""signSGD."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.elementwise import sign
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Signsgd(ElementwiseOptimizer):
+    """signSGD: step by the sign of the gradient.
+
+    Each step is ``p = p - lr sign(g)``; where g is 0, p stays.
+
+    Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 1.
+
+    Differs from optax (``sign_sgd``): not at all; neither has a default for lr, ours is Adam's.
+    """
+
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
+
+    def rule(p, g, *, lr):
+        return p - lr * sign(g)
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("signsgd", Signsgd)

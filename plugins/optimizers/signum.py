@@ -1,0 +1,43 @@
+"""Signum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.elementwise import sign
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Signum(ElementwiseOptimizer):
+    """Signum: step by the sign of the momentum.
+
+    Each step is::
+
+        m = beta m + (1 - beta) g
+        p = p - lr sign(m)
+
+    Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 2.
+
+    Differs from optax and the paper: not at all; optax has no default for lr, ours is Adam's. With decay it is
+    ``tiger``; with two betas, ``lion``.
+    """
+
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
+    beta: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    slots = dict(m=0)
+
+    def coefficients(h, t):
+        return dict(lr=h.lr, keep=h.beta, add=1 - h.beta)
+
+    def rule(p, g, m, *, lr, keep, add):
+        m = keep * m + add * g
+        return p - lr * sign(m), m
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("signum", Signum)

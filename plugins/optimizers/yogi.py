@@ -1,0 +1,57 @@
+"""Yogi."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.elementwise import sign, sqrt
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Yogi(ElementwiseOptimizer):
+    """Yogi: Adam whose squared mean moves by an amount that does not depend on its own size.
+
+    Step t is::
+
+        m = beta1 m + (1 - beta1) g
+        v = v - (1 - beta2) sign(v - g^2) g^2
+        p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    m and v start at ``initial_accumulator_value``.
+
+    Source: Zaheer et al. 2018, "Adaptive methods for nonconvex optimization", NeurIPS, Algorithm 2.
+
+    Differs from optax: not at all (it has no default for lr; ours is the paper's). Differs from the paper, as optax
+    does: bias correction, and a start other than 0, are not in its algorithm.
+    """
+
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1e-1), help="learning rate")
+    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta2: float = hyper(
+        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+    )
+    eps: float = hyper(1e-3, at_least=0, prior="log", search=(1e-8, 1e-2), help="added to the root")
+    initial_accumulator_value: float = hyper(
+        1e-6, at_least=0, prior="log", search=(1e-8, 1e-2), help="where both means start"
+    )
+    slots = dict(m="initial_accumulator_value", v="initial_accumulator_value")
+
+    def coefficients(h, t):
+        step = h.lr / (1 - h.beta1**t)
+        root = 1 / (1 - h.beta2**t) ** 0.5
+        return dict(b1=h.beta1, a1=1 - h.beta1, a2=1 - h.beta2, step=step, root=root, eps=h.eps)
+
+    def rule(p, g, m, v, *, b1, a1, a2, step, root, eps):
+        m = b1 * m + a1 * g
+        square = g * g
+        v = v - a2 * sign(v - square) * square
+        return p - step * m / (sqrt(v) * root + eps), m, v
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("yogi", Yogi)

@@ -1,0 +1,103 @@
+"""Write the golden trajectories in tests/reference that optax makes of recorded gradients.
+
+Run it from the project's root in an environment with optax::
+
+    python scripts/make_reference_optax.py [FAMILY ...]
+
+For each ``scripts/optax_cases_FAMILY.py`` (or those named) it writes ``optimizers_optax_FAMILY.npz`` and, with the
+cases and how they were made, ``optimizers_optax_FAMILY.json``. Add a case to such a file, run this again, and the tests
+pick it up. The gradients are those of ``make_reference.py``; they do not depend on the parameters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import platform
+from dataclasses import asdict
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from make_reference import OUT, SEED, STEPS, recorded
+from reference_cases import OptaxCase, families
+
+
+def transformation(case: OptaxCase) -> Any:
+    """Return the case's optax transformation, learning rate included."""
+    import optax
+
+    make = reduce(getattr, case.optax.split("."), optax)
+    if "learning_rate" in inspect.signature(make).parameters:
+        return make(**case.kwargs)
+    rest = {name: value for name, value in case.kwargs.items() if name != "learning_rate"}
+    return optax.chain(make(**rest), optax.scale_by_learning_rate(case.kwargs["learning_rate"]))
+
+
+def trajectory(
+    case: OptaxCase, start: dict[str, np.ndarray], gradients: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return optax's parameters after each step, ``(STEPS, *shape)`` for each tensor."""
+    import jax
+    import optax
+
+    transform = transformation(case)
+    parameters = {name: jax.numpy.asarray(value) for name, value in start.items()}
+    state = transform.init(parameters)
+    path = {name: np.empty((STEPS, *value.shape)) for name, value in start.items()}
+    for step in range(STEPS):
+        slopes = {name: jax.numpy.asarray(values[step]) for name, values in gradients.items()}
+        updates, state = transform.update(slopes, state, parameters)
+        parameters = optax.apply_updates(parameters, updates)
+        for name, value in parameters.items():
+            path[name][step] = np.asarray(value)
+    return path
+
+
+def write(family: str, cases: list[OptaxCase], out: Path) -> None:
+    """Write one family's two files."""
+    import jax
+    import optax
+
+    start, gradients = recorded()
+    arrays = {f"start/{name}": value for name, value in start.items()}
+    arrays |= {f"gradients/{name}": value for name, value in gradients.items()}
+    for case in cases:
+        for name, values in trajectory(case, start, gradients).items():
+            arrays[f"{case.name}/{name}"] = values
+    np.savez_compressed(out / f"optimizers_optax_{family}.npz", **arrays)
+    provenance = {
+        "made_by": "scripts/make_reference_optax.py",
+        "optax": optax.__version__,
+        "jax": jax.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "seed": SEED,
+        "steps": STEPS,
+        "dtype": "float64",
+        "what": "parameters after each step under recorded gradients; jax with x64 enabled, not compiled, on the CPU",
+        "cases": [asdict(case) for case in cases],
+    }
+    (out / f"optimizers_optax_{family}.json").write_text(json.dumps(provenance, indent=1) + "\n")
+
+
+def main() -> None:
+    """Write the files of every family, or of those named."""
+    import jax
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("families", nargs="*", help="families to write; all if none is named")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
+    wanted = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_platforms", "cpu")
+    for family, cases in families("optax"):
+        if not wanted.families or family in wanted.families:
+            write(family, cases, wanted.out)
+
+
+if __name__ == "__main__":
+    main()

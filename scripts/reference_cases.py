@@ -1,0 +1,77 @@
+"""What a golden trajectory is made of: one optimizer's setting, in its library's words and in ours.
+
+The families keep their cases in files of their own beside this one, as a list called ``CASES``: ``torch_cases_NAME.py``
+for `make_reference` and ``optax_cases_NAME.py`` for `make_reference_optax`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+OPTAX_WORDS = {"learning_rate": "lr", "b1": "beta1", "b2": "beta2", "b3": "beta3"}
+"""optax's names for what we call by other names."""
+
+
+@dataclass(frozen=True)
+class TorchCase:
+    """One setting of one of torch's optimizers.
+
+    Attributes:
+        torch: class in ``torch.optim``.
+        kwargs: its arguments, plain data.
+        optimizer: our name for it.
+        fields: our fields.
+        stages: stages around ours, with their fields.
+    """
+
+    name: str
+    torch: str
+    kwargs: dict[str, Any]
+    optimizer: str
+    fields: dict[str, Any]
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OptaxCase:
+    """One setting of one optax transformation.
+
+    Attributes:
+        optax: where it is below ``optax``, such as ``"lion"`` or ``"contrib.adopt"``. One that takes no
+            ``learning_rate``, such as ``"scale_by_yogi"``, is followed by ``scale_by_learning_rate``.
+        kwargs: its arguments, plain data, ``learning_rate`` among them.
+        optimizer: our name for it.
+        fields: our fields.
+    """
+
+    name: str
+    optax: str
+    kwargs: dict[str, Any]
+    optimizer: str
+    fields: dict[str, Any]
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def same_as_torch(optimizer: str, torch_class: str, label: str, **kwargs: Any) -> TorchCase:
+    """Return a case whose settings torch and we call by the same names, except that betas are split."""
+    fields = {name: value for name, value in kwargs.items() if name != "betas"}
+    if "betas" in kwargs:
+        fields["beta1"], fields["beta2"] = kwargs["betas"]
+    return TorchCase(f"{optimizer}-{label}", torch_class, kwargs, optimizer, fields)
+
+
+def same_as_optax(optimizer: str, optax_name: str, label: str, **kwargs: Any) -> OptaxCase:
+    """Return a case whose settings optax and we call by the same names, `OPTAX_WORDS` aside."""
+    fields = {OPTAX_WORDS.get(name, name): value for name, value in kwargs.items()}
+    return OptaxCase(f"{optimizer}-{label}", optax_name, kwargs, optimizer, fields)
+
+
+def families(library: str) -> Iterator[tuple[str, list[Any]]]:
+    """Yield each family's name and cases: what ``LIBRARY_cases_NAME.py`` beside this file holds as ``CASES``."""
+    prefix = f"{library}_cases_"
+    for path in sorted(Path(__file__).parent.glob(f"{prefix}*.py")):
+        yield path.stem.removeprefix(prefix), importlib.import_module(path.stem).CASES
