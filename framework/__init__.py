@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 DISTRIBUTION = "optimizer-workbench"
@@ -34,7 +34,7 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605 - every public name, each imported on first use to keep commands quick
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

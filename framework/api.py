@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,7 +173,9 @@ def _with_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
         yield []
         return
     if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
-        raise InputError(f"optimizer={optimizer!r} is not an optimizer class: pass a subclass, or a name as an override")
+        raise InputError(
+            f"optimizer={optimizer!r} is not an optimizer class: pass a subclass, or a name as an override"
+        )
     held = registry.current()
     name = snake_case(optimizer.__name__)
     with registry.beside(held) as widened:

@@ -1,8 +1,8 @@
 """A model's list of layers as a config writes it -> layer names and fields, one entry a layer.
 
-Three conveniences, so that short configs stay short: a bare name is a layer with its defaults; ``activation: relu`` in a layer puts that
-activation behind it; a list where a layer takes one value repeats the layer, once for each entry. The words
-``outputs`` in ``units`` and ``shape`` stand for the data set's target shape.
+Three conveniences, so that short configs stay short: a bare name is a layer with its defaults; ``activation: relu`` in
+a layer puts that activation behind it; a list where a layer takes one value repeats the layer, once an entry. The word
+``outputs`` in ``units`` and ``shape`` stands for the data set's target shape.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def build(layers: Sequence[Sequence[LayerConfig]]) -> list[tuple[str, Layer]]:
 def find_layer(name: str, where: str) -> type[Layer]:
     """Return the layer class of a name; the error says where the name stood."""
     try:
-        return find("layer", name).cls  # type: ignore[return-value] - LayerSpec has checked the class
+        return find("layer", name).cls
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 

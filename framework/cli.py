@@ -104,13 +104,14 @@ def _hydra(words: Sequence[str]) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)()
     except ERRORS as error:
-        raise InputError(explain(error, [word for word in words if "=" in word and not word.startswith("-")])) from error
-    for error in errors:
-        raise error
+        raise InputError(
+            explain(error, [word for word in words if "=" in word and not word.startswith("-")])
+        ) from error
+    for held in errors:
+        raise held
     return 0
 
 
 def _terminated(number: int, frame: FrameType | None) -> Any:
     """End as Ctrl-C does: runs are closed as KILLED, nothing is lost."""
     raise KeyboardInterrupt
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -29,7 +30,9 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     """
     message = str(error)
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: this cannot be read: {message.splitlines()[0]}; quote lists and brackets for the shell"
+        return (
+            f"{error.override}: this cannot be read: {message.splitlines()[0]}; quote lists and brackets for the shell"
+        )
     option = re.search(r"Could not (?:find|load) '([\w/]+)/([\w.-]*)'", message)
     if option:
         group, name = option.groups()
@@ -66,10 +69,9 @@ def known_keys(overrides: Sequence[str], culprit: str) -> list[str]:
         GlobalHydra.instance().clear()
         try:
             with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-                composed = OmegaConf.to_container(compose("config", overrides=tried), resolve=False)
+                plain = OmegaConf.to_container(compose("config", overrides=tried), resolve=False)
         except ERRORS:
             continue
-        assert isinstance(composed, dict)
-        flat = flatten({str(key): value for key, value in composed.items()})
-        return [*flat, *(str(key) for key in composed)]
+        composed = cast(dict[str, Any], plain)
+        return [*flatten(composed), *composed]
     return []

@@ -1,7 +1,7 @@
 """Many jobs' configurations for the price of a few: Hydra composes each structure once, numbers are set on copies.
 
-Hydra needs a tenth of a second a job. Jobs of a sweep mostly differ in numbers that nothing else refers to (a learning rate, a seed);
-such an override needs no new composition.
+Hydra needs a tenth of a second a job. Jobs of a sweep mostly differ in numbers that nothing else refers to (a learning
+rate, a seed); such an override needs no new composition.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -102,8 +102,7 @@ class Composer:
         return jobs
 
     def _folder(self, number: int, overrides: Sequence[str]) -> Path:
-        sweep = OmegaConf.to_container(self._sweep_config.hydra.sweep, resolve=False)
-        assert isinstance(sweep, dict)
+        sweep = cast(dict[str, Any], OmegaConf.to_container(self._sweep_config.hydra.sweep, resolve=False))
         top = Path(self._sweep_config.hydra.sweep.dir).resolve()
         if sweep["subdir"] == "${hydra.job.num}":
             return top / str(number)

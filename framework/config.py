@@ -1,7 +1,7 @@
 """Registered plugins -> Hydra's config groups; a composed config -> one checked, plain configuration.
 
-Hydra composes; it does not judge. Types, ranges, unknown keys and NaN are checked here against the fields that the classes
-declare, so that a wrong value gets one line that says what, where and what to do.
+Hydra composes; it does not judge. Types, ranges, unknown keys and NaN are checked here against the fields that the
+classes declare, so that a wrong value gets one line that says what, where and what to do.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -55,15 +55,13 @@ class Composed:
         Raises:
             InputError: an interpolation fails.
         """
-        unresolved = OmegaConf.to_container(composed, resolve=False)
-        assert isinstance(unresolved, dict)
+        unresolved = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
         unresolved.pop("hydra", None)
         try:
             raw = OmegaConf.to_container(OmegaConf.create(unresolved), resolve=True)
         except OmegaConfBaseException as error:
             raise InputError(str(error).splitlines()[0]) from None
-        assert isinstance(raw, dict)
-        return cls({str(key): value for key, value in raw.items()}, {str(k): v for k, v in unresolved.items()})
+        return cls(cast(dict[str, Any], raw), unresolved)
 
     def referenced(self) -> set[str]:
         """Return the keys that interpolations refer to."""
@@ -143,7 +141,7 @@ def _check_metrics(config: Config) -> None:
             find("metric", str(name))
         except InputError as error:
             raise InputError(f"metrics: {error}") from None
-    for task in find("metric", str(name)).cls.tasks[:1]:  # type: ignore[attr-defined] - a Metric, by its spec
+    for task in find("metric", str(name)).cls.tasks[:1]:
         metrics_for(config, task)
 
 

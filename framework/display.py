@@ -33,7 +33,9 @@ def layer_table(population: Population) -> str:
     """Return the model's layers with output shapes and parameter counts."""
     model = population.model
     rows = [("layer", "output", "parameters"), ("input", _shape(model.input_shape), "")]
-    rows += [(row.name, _shape(row.output_shape), f"{row.parameters:,}" if row.parameters else "") for row in model.rows]
+    rows += [
+        (row.name, _shape(row.output_shape), f"{row.parameters:,}" if row.parameters else "") for row in model.rows
+    ]
     rows.append(("total", "", f"{model.parameters.size:,}"))
     return table(rows)
 
@@ -133,7 +135,9 @@ def observers(*, progress: bool) -> list[Observer]:
 def one_line(outcome: Outcome) -> str:
     """Return a finished run of a sweep in one line."""
     ended = "" if outcome.ended == "budget" else f"  {outcome.ended}"
-    shown = [f"{name} {_figure(value)}" for name, value in outcome.metrics.items() if name.startswith(("val/", "test/"))]
+    shown = [
+        f"{name} {_figure(value)}" for name, value in outcome.metrics.items() if name.startswith(("val/", "test/"))
+    ]
     return f"{outcome.run.name}  {'  '.join(shown)}  {outcome.seconds:.2f} s{ended}"
 
 

@@ -67,7 +67,9 @@ def estimate(configs: Sequence[Config]) -> Estimate:
     held = min(GATHERED, len(data.train) * int(np.prod(first.model.output_shape)))
     copies = 2 * first.model.parameters.size  # the best parameters, and those of the outcome
     beside = max((many - alone) / (MANY - 1), 0.0)
-    return Estimate(shared, two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize, alone, beside, first.total)
+    return Estimate(
+        shared, two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize, alone, beside, first.total
+    )
 
 
 def _repeated(configs: Sequence[Config], runs: int) -> list[Config]:
@@ -84,7 +86,10 @@ def _peak(configs: Sequence[Config]) -> int:
     for _ in _steps(population):
         pass
     few = population.data.validation
-    evaluate(population, Samples(few.inputs[: population.model.samples_at_once], few.targets[: population.model.samples_at_once]))
+    evaluate(
+        population,
+        Samples(few.inputs[: population.model.samples_at_once], few.targets[: population.model.samples_at_once]),
+    )
     _, peak = tracemalloc.get_traced_memory()
     if not tracing:
         tracemalloc.stop()

@@ -9,7 +9,6 @@ from typing import Any
 
 from framework import architecture
 from framework.composition import Job
-from framework.optimizer import Optimizer
 from framework.population import chosen
 from framework.provenance import OUTSIDE
 from framework.registry import find
@@ -31,7 +30,9 @@ class Group:
     def label(self) -> str:
         """Return what the group is, for people."""
         config = self.jobs[0].config
-        return f"{config['optimizer']['name']} on {config['dataset']['name']}, model {config['model'].get('name', 'own')}"
+        return (
+            f"{config['optimizer']['name']} on {config['dataset']['name']}, model {config['model'].get('name', 'own')}"
+        )
 
 
 def grouped(jobs: Sequence[Job]) -> list[Group]:
@@ -68,7 +69,6 @@ def _structural(cls: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
 def why_alone(config: Mapping[str, Any]) -> str:
     """Return why runs of this configuration cannot share an array program, or ""."""
     optimizer = find("optimizer", config["optimizer"]["name"])
-    assert issubclass(optimizer.cls, Optimizer)
     if not optimizer.cls.shares:
         return f"optimizer {optimizer.name} takes one run at a time"
     for name, _ in architecture.expand(config["model"]["layers"], (1,)):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -21,7 +21,7 @@ class LazyReturn(JobReturn):
     """Hydra's record of a job, its configurations composed when asked for: ten thousand would not fit."""
 
     def __init__(self, job: Job, ended: Ended, source: DictConfig) -> None:
-        super().__init__(overrides=list(job.overrides), working_dir=os.getcwd(), task_name="framework")
+        super().__init__(overrides=list(job.overrides), working_dir=str(Path.cwd()), task_name="framework")
         self._job = job
         self._source = source
         failed = isinstance(ended, Failed)
@@ -29,7 +29,7 @@ class LazyReturn(JobReturn):
         self._return_value = ended.error if isinstance(ended, Failed) else ended
 
     @property
-    def cfg(self) -> DictConfig:  # type: ignore[override] - a plain field in Hydra's class
+    def cfg(self) -> DictConfig:
         """The job's configuration, without Hydra's own section."""
         return OmegaConf.create(dict(self._job.unresolved))
 
@@ -38,7 +38,7 @@ class LazyReturn(JobReturn):
         """Ignore the None that Hydra's class sets."""
 
     @property
-    def hydra_cfg(self) -> DictConfig:  # type: ignore[override] - as above
+    def hydra_cfg(self) -> DictConfig:
         """Hydra's own section, with the job's number, overrides and folder."""
         return OmegaConf.create({"hydra": job_hydra(self._source, self._job)})
 
@@ -86,7 +86,7 @@ class PopulationLaunch:
         return returns
 
     def _hydra_yaml(self, job: Job) -> str:
-        """Return the text of ``.hydra/hydra.yaml`` with marks in the places that differ from job to job; "" for none."""
+        """Return the text of ``.hydra/hydra.yaml`` with marks where jobs differ; "" where the user wants none."""
         if self._config.hydra.output_subdir is None:
             return ""
         marks = HYDRA_PLACES

@@ -97,11 +97,13 @@ class ImplicitPlugin:
 
 
 def _classes(module: ModuleType) -> list[type[Configurable]]:
+    bases = tuple(spec.base for spec in SPECS.values())
     return [
         value
         for value in vars(module).values()
         if isinstance(value, type)
-        and issubclass(value, tuple(spec.base for spec in SPECS.values()))
+        and issubclass(value, bases)
+        and issubclass(value, Configurable)
         and value.__module__ == module.__name__
         and not inspect.isabstract(value)
     ]

@@ -167,7 +167,7 @@ def train_block(block: Block, parent: Path, hydra_yaml: str) -> list[Ended]:
         hydra_files(job, hydra_yaml)
     try:
         return _train(block.jobs, parent, final=len(block.jobs) == 1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the other runs go on
         if len(block.jobs) == 1:
             return [Failed(error, traceback.format_exc())]
     ended: list[Ended] = []
@@ -180,7 +180,9 @@ def train_block(block: Block, parent: Path, hydra_yaml: str) -> list[Ended]:
 
 
 def _train(jobs: Sequence[Job], parent: Path, *, final: bool) -> list[Ended]:
-    runs = [Run(str(job.number), provenance.run_name(job.config, job.overrides), job.config, job.folder) for job in jobs]
+    runs = [
+        Run(str(job.number), provenance.run_name(job.config, job.overrides), job.config, job.folder) for job in jobs
+    ]
     overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
     journaling = Journaling(overrides, parent=parent, pictures=False, final=final)
     outcomes = train([job.config for job in jobs], runs, [journaling, *hooks(registry.current())])

@@ -45,8 +45,8 @@ class Buffer:
 class Layer(Configurable, ABC):
     """One link of a model, for R runs at once.
 
-    Activations have shape ``(R, B, *shape)``: the runs axis first, then the batch. Where all runs see the same numbers the
-    input may have 1 in place of R; a layer without trained tensors then returns 1 too. Images are
+    Activations have shape ``(R, B, *shape)``: the runs axis first, then the batch. Where all runs see the same
+    numbers the input may have 1 in place of R; a layer without trained tensors then returns 1 too. Images are
     ``(height, width, channels)``.
 
     A layer declares `output_shape` and `weights`, then computes. The model hands it views:

@@ -59,7 +59,9 @@ def _table(listed: Sequence[dict[str, Any]]) -> str:
     lines = [f"{'kind':<{widths['kind']}}  {'name':<{widths['name']}}  {'plugin':<{widths['plugin']}}  summary"]
     for row in listed:
         said = row["summary"] if row["status"] == "ok" else f"{row['status']}: {row['error']}".rstrip(": ")
-        origin = "" if row["plugin"].startswith("plugins.") else f"  [{row['distribution']} {row['version']}".rstrip() + "]"
+        origin = (
+            "" if row["plugin"].startswith("plugins.") else f"  [{row['distribution']} {row['version']}".rstrip() + "]"
+        )
         cells = (f"{row[column]:<{width}}" for column, width in widths.items())
         lines.append("  ".join([*cells, said]) + origin)
     return "\n".join(lines) + "\n"

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from framework.errors import InputError
+from framework.errors import InputError, PluginError
 from framework.initializers import initialize
-from framework.layer import Layer, count
+from framework.layer import Buffer, Layer, Weight, count
 from framework.parameters import Parameters, Shape
 from framework.randomness import Noise, SeedGroups
-
 
 EVALUATED = 2**21
 """Activations of one run that an evaluation holds at once."""
@@ -42,11 +41,15 @@ class Model:
         InputError: a layer cannot take what the one before it gives.
     """
 
-    def __init__(self, layers: Sequence[tuple[str, Layer]], input_shape: Shape, seeds: Sequence[int], dtype: Any) -> None:
+    def __init__(
+        self, layers: Sequence[tuple[str, Layer]], input_shape: Shape, seeds: Sequence[int], dtype: Any
+    ) -> None:
         self.layers = [layer for _, layer in layers]
         self.input_shape = input_shape
         groups = SeedGroups(seeds)
-        weights, buffers, self.rows = {}, {}, []
+        weights: dict[str, Weight] = {}
+        buffers: dict[str, Buffer] = {}
+        self.rows: list[Row] = []
         for place, (kind, layer) in enumerate(layers, start=1):
             name = f"{place}_{kind}"
             output = _shape_after(layer, name, input_shape)
@@ -100,10 +103,13 @@ class Model:
 
     def backward(self, dy: np.ndarray) -> None:
         """Fill the gradient buffer from the gradient of the last forward's predictions."""
-        flowing: np.ndarray | None = dy
-        for place in range(len(self.layers) - 1, self._first_trained - 1, -1):
-            assert flowing is not None
-            flowing = self.layers[place].backward(flowing, need_dx=place > self._first_trained)
+        for layer in reversed(self.layers[self._first_trained + 1 :]):
+            dx = layer.backward(dy, need_dx=True)
+            if dx is None:
+                raise PluginError(f"layer {layer.label()} was asked for its input's gradient and returned None")
+            dy = dx
+        for layer in self.layers[self._first_trained : self._first_trained + 1]:
+            layer.backward(dy, need_dx=False)
 
 
 def _shape_after(layer: Layer, name: str, shape: Shape) -> Shape:

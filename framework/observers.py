@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from framework.records import Outcome, Record, Run
 from framework.registry import Registry
 
 
-class Observer(ABC):  # noqa: B024 - every method is optional; the class says which there are
+class Observer:
     """Something that watches runs. Override what you need; a ``step`` that is not overridden is never called."""
 
     def started(self, runs: Sequence[Run], population: Population) -> None:

@@ -82,6 +82,8 @@ class Population:
             schedule=schedule,
             stages=[_stage(configs, name) for name in first["stages"]],
             total=self.total,
+            kernel=self.settings.kernel,
+            threads=self.settings.threads,
         )
 
     def _check_outputs(self) -> None:
@@ -89,7 +91,9 @@ class Population:
         gives = next((layer.gives for layer in reversed(self.model.layers) if layer.gives), "values")
         loss = self.loss
         if (gives, loss.expects) == ("probabilities", "logits"):
-            raise InputError(f"loss {loss.label()} takes logits and the model ends in probabilities: change one of them")
+            raise InputError(
+                f"loss {loss.label()} takes logits and the model ends in probabilities: change one of them"
+            )
         if (gives, loss.expects) == ("logits", "probabilities"):
             raise InputError(f"loss {loss.label()} takes probabilities: end the model in softmax or sigmoid")
 
@@ -148,9 +152,9 @@ def metrics_for(config: Config, task: str) -> dict[str, Metric]:
 
 
 def _metric(name: str) -> type[Metric]:
-    return find("metric", name).cls  # type: ignore[return-value] - MetricSpec has checked the class
+    return find("metric", name).cls
 
 
 def _stage(configs: Sequence[Config], name: str) -> Stage:
     cls = find("stage", name).cls
-    return cls.stack([config["stages"][name] or {} for config in configs], f"stages.{name}")  # type: ignore[return-value]
+    return cls.stack([config["stages"][name] or {} for config in configs], f"stages.{name}")

@@ -54,7 +54,9 @@ class Predictor:
         model = Model(layers, tuple(described.input_shape), [0], np.dtype(described.dtype))
         for name, tensors in (("parameters", model.parameters), ("buffers", model.buffers)):
             if self._arrays[name].shape != tensors.flat[0].shape:
-                raise InputError(f"the saved model has {self._arrays[name].size} {name}; its layers need {tensors.size}")
+                raise InputError(
+                    f"the saved model has {self._arrays[name].size} {name}; its layers need {tensors.size}"
+                )
             tensors.flat[0] = self._arrays[name]
         return model
 
@@ -84,8 +86,8 @@ class Predictor:
     def predict(self, x: Any) -> np.ndarray:
         """Return the model's outputs ``(N, *output)`` for raw inputs ``(N, *input_shape)``.
 
-        Inputs are in the data set's own units (the fitted scaling is applied here). Classifiers give one score a class: the
-        arg-max over the last axis is the class. Regressions and reconstructions are in the targets' own units.
+        Inputs are in the data set's own units (the fitted scaling is applied here). Classifiers give one score a class:
+        the arg-max over the last axis is the class. Regressions and reconstructions are in the targets' own units.
 
         Raises:
             InputError: the inputs have another shape; flat rows ``(N, features)`` are taken for images too.
@@ -101,7 +103,9 @@ class Predictor:
             self._model.forward(batch.inputs)[0].copy()
             for batch in chunks(Samples(scaled, scaled), self._model.samples_at_once)
         ]
-        joined = np.concatenate(outputs) if outputs else np.empty((0, *self._model.output_shape), self.description.dtype)
+        joined = (
+            np.concatenate(outputs) if outputs else np.empty((0, *self._model.output_shape), self.description.dtype)
+        )
         if self.description.task == "classification":
             return joined
         targets = Scaling(self._arrays["target_mean"], self._arrays["target_scale"])
@@ -111,7 +115,7 @@ class Predictor:
         """Write ``model.json`` and ``weights.npz`` (no pickle) into ``folder``, made if absent."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(json.dumps(asdict(self.description), indent=1) + "\n")
-        np.savez(folder / "weights.npz", **self._arrays)  # type: ignore[arg-type] - mypy takes the arrays for flags
+        np.savez(folder / "weights.npz", **self._arrays)  # type: ignore[arg-type]  # mypy takes the arrays for flags
 
     @classmethod
     def load(cls, folder: Path) -> Predictor:

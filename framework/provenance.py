@@ -115,7 +115,9 @@ def environment() -> str:
             facts[f"plugin {provider.name}"] = f"{provider.distribution} {provider.version}"
     for library in threadpool_info():
         if library.get("user_api") == "blas":
-            facts["blas"] = f"{library['internal_api']} {library.get('version')} {library.get('architecture', '')}".strip()
+            facts["blas"] = (
+                f"{library['internal_api']} {library.get('version')} {library.get('architecture', '')}".strip()
+            )
     facts |= git_state()
     return "".join(f"{name}: {value}\n" for name, value in facts.items())
 

@@ -158,8 +158,13 @@ class Record:
         """Add the row of an epoch that ended at ``step``; note divergence and the best parameters.
 
         Args:
+            step: the epoch's last optimizer step.
             row: this run's place in the population.
-            training, validation: loss and metrics by name, shape ``(R,)`` each.
+            seconds: training time of the epoch.
+            means: where and whether runs diverged.
+            training: loss and metrics by name, shape ``(R,)`` each.
+            validation: as ``training``.
+            population: the parameters as they are evaluated.
         """
         self._seconds += seconds
         diverged_at = int(means.diverged_at[row])
@@ -178,14 +183,23 @@ class Record:
             self.best_epoch = len(self.history)
             if self._settings.keeps_best:
                 model = population.model
-                self._kept = {"parameters": model.parameters.flat[row].copy(), "buffers": model.buffers.flat[row].copy()}
+                self._kept = {
+                    "parameters": model.parameters.flat[row].copy(),
+                    "buffers": model.buffers.flat[row].copy(),
+                }
 
     def restore_kept(self, population: Population, row: int) -> None:
-        """Put the parameters to keep into ``row`` of ``population``: the best ones where the settings say so."""
+        """Put the parameters to keep into ``row`` of ``population``: the best ones where the settings say so.
+
+        A run that diverged and has none to keep is left with NaN: what its numbers were by the end of its last epoch
+        depends on how long its neighbours went on.
+        """
+        tensors = population.tensors()
         if self._kept is not None:
-            tensors = population.tensors()
             for name, kept in self._kept.items():
                 tensors[name][row] = kept
+        elif self._diverged:
+            tensors["parameters"][row] = np.nan
 
     def outcome(self, population: Population, row: int, tested: Mapping[str, np.ndarray]) -> Outcome:
         """Return how the run ended, with the test figures ``(R,)`` of the parameters in ``row``."""

@@ -1,8 +1,8 @@
 """The plugin manager: three doors, one registry, and who provided what.
 
 Doors, in this order: the built-in packages, entry points of group ``framework.plugins``, and files named by
-``--plugin`` or ``FRAMEWORK_PLUGINS``. All three end in the same hooks; built-ins have no privilege. A third-party plugin that
-fails to load costs one warning line, not the command.
+``--plugin`` or ``FRAMEWORK_PLUGINS``. All three end in the same hooks; built-ins have no privilege. A
+third-party plugin that fails to load costs one warning line, not the command.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ import pluggy
 
 from framework import hookspecs
 from framework.errors import InputError, PluginError, nearest
-from framework.fields import Configurable
 from framework.implicit import ImplicitPlugin
 from framework.specs import HOOKS, SPECS, Spec
 
@@ -76,7 +75,7 @@ class Registered:
 
     kind: str
     name: str
-    cls: type[Configurable]
+    cls: Any
     provider: Provider
 
 
@@ -110,7 +109,7 @@ class Registry:
             return
         try:
             found = self._register(provider, load())
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; it is reported below
+        except Exception as error:
             problem = f"{provider} was not loaded: {type(error).__name__}: {error}".replace("\n", " ")
             if self.strict or provider.door in ("built-in", "inline"):
                 raise PluginError(problem) from error
@@ -185,9 +184,7 @@ def _registered(spec: Spec, provider: Provider) -> Registered:
 
 
 def _with(provider: Provider, status: str, error: str = "") -> Provider:
-    return Provider(
-        provider.name, provider.door, provider.distribution, provider.version, provider.path, status, error
-    )
+    return Provider(provider.name, provider.door, provider.distribution, provider.version, provider.path, status, error)
 
 
 def _has_hooks(module: ModuleType) -> bool:
@@ -207,7 +204,9 @@ def load(files: Iterable[str | Path] = (), *, environ: Mapping[str, str] = os.en
         PluginError: two plugins provide one name, or a plugin is broken and strict mode is on.
         InputError: a plugin file does not exist.
     """
-    disabled = frozenset(filter(None, (name.strip() for name in environ.get("FRAMEWORK_DISABLE_PLUGINS", "").split(","))))
+    disabled = frozenset(
+        filter(None, (name.strip() for name in environ.get("FRAMEWORK_DISABLE_PLUGINS", "").split(",")))
+    )
     registry = Registry(strict=environ.get("FRAMEWORK_STRICT_PLUGINS", "") == "1", disabled=disabled)
     for module in built_in_modules():
         registry.add(Provider(module, "built-in", *_own_distribution()), _importer(module))

@@ -80,6 +80,9 @@ class Journaling(Observer):
         parent: the sweep's folder, or None for a single run.
         pictures: draw the curves and send the model to MLflow; for single runs.
         final: a failure is the run's end; False where each run is then tried alone.
+
+    Attributes:
+        outcomes: how the runs ended that did so in good order, by run id.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Journaling(Observer):
         self._parent = parent
         self._pictures = pictures
         self._final = final
+        self.outcomes: dict[str, Outcome] = {}
         self._journals: dict[str, Journal] = {}
         self._recorded: dict[str, int] = {}
         self._example: np.ndarray = np.empty(0)
@@ -148,9 +152,12 @@ class Journaling(Observer):
 
             np.save(folder / "model" / "example.npy", self._example)
             journal.write("model", path="model", input_example="model/example.npy")
-            curves(outcome.history, folder / "curves.png", title=f"{outcome.run.name} on {outcome.run.config['problem']}")
+            curves(
+                outcome.history, folder / "curves.png", title=f"{outcome.run.name} on {outcome.run.config['problem']}"
+            )
             journal.write("artifact", path="curves.png", to="")
         self._close(outcome.run, "FINISHED")
+        self.outcomes[outcome.run.id] = outcome
 
     def failed(self, run: Run, error: BaseException) -> None:
         """Say in the journal how it ended."""

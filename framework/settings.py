@@ -24,6 +24,7 @@ class Settings(Configurable):
     keep: str = choice("last", ("last", "best"), help="the parameters that are tested and saved")
     dtype: str = choice("float32", ("float32", "float64"))
     threads: int = integer(1, at_least=1, help="BLAS threads; part of a run's identity, for it changes last bits")
+    kernel: str = choice("auto", ("auto", "numpy", "fused"), help="engine of the update; the bits are the same")
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:

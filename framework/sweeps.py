@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework import display, provenance
 from framework.composition import Composer, Job
-from framework.errors import FrameworkError, InputError
+from framework.errors import FrameworkError
 from framework.journal import Journal
 from framework.launching import plan
 from framework.metric import Metric
@@ -28,7 +28,7 @@ MOST_SHOWN = 20
 """Rows of the leaderboard in the terminal and on the parent run's page."""
 
 
-class SweepFailed(FrameworkError):
+class SweepFailedError(FrameworkError):
     """Some runs of a sweep failed; the others are complete."""
 
 
@@ -58,7 +58,7 @@ class Sweep:
 
         Raises:
             InputError: a job's configuration is wrong; nothing was started.
-            SweepFailed: some jobs failed; the others are complete.
+            SweepFailedError: some jobs failed; the others are complete.
         """
         jobs = self._composer.jobs(self._split(arguments), 0)
         first = jobs[0].config
@@ -77,7 +77,7 @@ class Sweep:
         sys.stdout.write(display.leaderboard_text(rows, self._folder) if rows else "")
         sys.stdout.write(display.whereabouts(self._folder, tracker.uri))
         if failed:
-            raise SweepFailed(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}")
+            raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}")
         return rows
 
     def _launch(self, jobs: Sequence[Job], journal: Journal) -> tuple[list[dict[str, Any]], list[str]]:
@@ -136,7 +136,9 @@ class Sweep:
         for name in ("leaderboard.csv", "leaderboard.png"):
             journal.write("artifact", path=name, to="")
         best = rows[0]
-        journal.write("metrics", step=0, epoch=0, values={k: v for k, v in best.items() if k.startswith(("val/", "test/"))})
+        journal.write(
+            "metrics", step=0, epoch=0, values={k: v for k, v in best.items() if k.startswith(("val/", "test/"))}
+        )
         journal.write("tags", values={"best_run": best["run"]})
 
 
@@ -147,7 +149,7 @@ def ranking_metric(names: Sequence[str]) -> tuple[str, bool]:
     """
     for name in names:
         if name.startswith("val/") and name != "val/loss":
-            cls: type[Metric] = find("metric", name.removeprefix("val/")).cls  # type: ignore[assignment]
+            cls: type[Metric] = find("metric", name.removeprefix("val/")).cls
             return name, cls.greater_is_better
     return "val/loss", False
 

@@ -39,8 +39,8 @@ def trace(
         **hyper: the optimizer's fields; not together with an instance, which has its own.
 
     Returns:
-        The points that the optimizer would evaluate, shape ``(steps + 1, n)``, in x0's dtype; row 0 is x0. A path that diverges goes on as inf
-        or NaN.
+        The points that the optimizer would evaluate, ``(steps + 1, n)``, in x0's dtype; row 0 is x0. A path
+        that diverges goes on as inf or NaN.
 
     Raises:
         InputError: an unknown name or field, a value out of range, or an x0, steps or gradient that does not fit.

@@ -1,7 +1,7 @@
 """Train R runs as one array program. READ FIRST: the whole data flow on one page.
 
-`train` builds a population from resolved configurations, then, batch by batch: forward, loss, backward, update. At each epoch's
-end every run is validated, recorded, and leaves where it is done: stopped early, diverged, or told to.
+`train` builds a population from resolved configurations, then, batch by batch: forward, loss, backward, update. At each
+epoch's end every run is validated, recorded, and leaves where it is done: stopped early, diverged, or told to.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from framework.batches import Batch, chunks
 from framework.dataset import Samples
-from framework.population import Config, Population
 from framework.observers import Observer, Observers
+from framework.population import Config, Population
 from framework.records import EpochMeans, Outcome, Record, Run
 
 
@@ -40,8 +40,8 @@ def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Ob
         outcomes: dict[str, Outcome] = {}
         try:
             watch.started(runs, population)
-            for population, leaving in _epochs(population, records, watch):
-                outcomes |= _conclude(population, leaving, watch)
+            for remaining, leaving in _epochs(population, records, watch):
+                outcomes |= _conclude(remaining, leaving, watch)
         except BaseException as error:
             for run in runs:
                 if run.id not in outcomes:

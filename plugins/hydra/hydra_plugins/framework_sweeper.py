@@ -23,8 +23,8 @@ class FrameworkSweeper(Sweeper):
         """Run the sweep."""
         from framework.sweeps import Sweep
 
-        assert self.hydra_context is not None
-        assert self.config is not None
+        if self.hydra_context is None or self.config is None:
+            raise RuntimeError("Hydra calls setup before sweep")
         return Sweep(self.hydra_context, self.task_function, self.config).run(arguments)
 
 
