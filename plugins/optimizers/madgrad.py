@@ -1,0 +1,56 @@
+"""MADGRAD."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from numpy import cbrt
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import HERE, ElementwiseOptimizer
+from framework.specs import OptimizerSpec
+
+
+class Madgrad(ElementwiseOptimizer):
+    """MADGRAD: dual averaging from the starting point, scaled by a cube root, with momentum.
+
+    With g the gradient plus ``weight_decay`` times p, and p0 where training started, step t is::
+
+        l = (lr + eps) sqrt(t)
+        s = s + l g
+        v = v + l g^2
+        p = momentum p + (1 - momentum) (p0 - s / (cbrt(v) + eps))
+
+    State: s, v and p0 like the parameters.
+
+    Source: Defazio & Jelassi 2021, arXiv:2101.11075, Algorithm 1; eps added to lr as in the authors' code.
+
+    Differs from optax.contrib.madgrad: not at all, beyond a default for lr, which is the authors'. Every step starts
+    again from p0: what a stage adds to p between steps is forgotten at the rate of ``momentum``, so use
+    ``weight_decay`` rather than the stage ``decoupled_weight_decay``.
+    """
+
+    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-4, 0.3), help="learning rate")
+    momentum: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of positions")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
+    eps: float = hyper(1e-6, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the cube root and to lr")
+    exact = False
+    slots = dict(s=0, v=0, p0=HERE)
+
+    def coefficients(h, t):
+        return dict(
+            weight=(h.lr + h.eps) * t**0.5, b=h.momentum, a=1 - h.momentum, eps=h.eps, weight_decay=h.weight_decay
+        )
+
+    def rule(p, g, s, v, p0, *, weight, b, a, eps, weight_decay):
+        g = g + weight_decay * p
+        s = s + weight * g
+        v = v + weight * g * g
+        return b * p + a * (p0 - s / (cbrt(v) + eps)), s, v, p0
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("madgrad", Madgrad)

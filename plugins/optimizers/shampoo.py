@@ -1,0 +1,103 @@
+"""Shampoo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper, integer
+from framework.hookspecs import hookimpl
+from framework.specs import OptimizerSpec
+from framework.tensors import TensorOptimizer
+from plugins.optimizers._matrices import along, diagonal, eigh, gram
+
+
+class Shampoo(TensorOptimizer):
+    """Shampoo: full-matrix Adagrad, one small matrix for each axis of a tensor.
+
+    For each tensor of k axes, with g the gradient plus ``weight_decay`` times p, each step is::
+
+        h_i = h_i + G_i G_i^T                                G_i: g with axis i as rows and the others as columns
+        g = g with each axis i multiplied by (eps I + h_i)^(-1 / 2k)
+        m = momentum m + g
+        p = p - lr m
+
+    A matrix has L = h_1 and R = h_2 and moves by L^(-1/4) g R^(-1/4); a vector has k = 1. An axis longer than
+    ``max_size`` keeps only the diagonal of h_i. The roots come from eigenvectors in float64, anew each
+    ``precondition_every`` steps, from the first on: an eigenproblem an axis, which costs n^3.
+
+    State of one run: m like the tensor; along each axis of length n, h_i and its root, ``(n, n)`` (or ``(n,)``).
+
+    Source: Gupta, Koren & Singer 2018, arXiv:1802.09568, Algorithm 1 (matrices) and Algorithm 2 (any order), whose
+    epsilon I is the start of h_i; the diagonal of long axes is its section 5.
+
+    Differs from the paper: ``momentum`` and ``weight_decay`` (0 gives the paper's). Differs from later forms: sums, not
+    running means; no grafting, no blocks. With ``precondition_every`` above 1 the first roots know the first gradient
+    only and lengthen all other directions up to eps^(-1/2) times: raise eps or lower lr with it.
+    """
+
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of steps")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
+    eps: float = hyper(1e-4, above=0, prior="log", search=(1e-8, 1.0), help="added to each matrix's diagonal")
+    precondition_every: int = integer(1, at_least=1, help="steps from one computation of the roots to the next")
+    max_size: int = integer(1200, at_least=1, help="longest axis with a full matrix")
+
+    def slots(self, shape):
+        sides = [(n, n) if n <= self.max_size else (n,) for n in shape]
+        factors = {f"h{axis}": (side, 0) for axis, side in enumerate(sides, start=1)}
+        roots = {f"root{axis}": (side, 0) for axis, side in enumerate(sides, start=1)}
+        return dict(factors, **roots, m=(shape, 0))
+
+    def coefficients(h, t):
+        return dict(vars(h), t=t)
+
+    def rule(p, g, s, c):
+        g = g + c.weight_decay * p
+        due = (int(c.t.flat[0]) - 1) % c.precondition_every == 0
+        step, order = g, g.ndim - 1
+        for axis in range(1, g.ndim):
+            full = g.shape[axis] <= c.max_size
+            held = getattr(s, f"h{axis}") + (gram(g, axis) if full else _squares(g, axis))
+            if due:
+                setattr(s, f"root{axis}", inverse_root(held, c.eps, 2 * order))
+            setattr(s, f"h{axis}", held)
+            root = getattr(s, f"root{axis}")
+            step = along(step, axis, root) if full else step * _spread(root, axis, g.ndim)
+        s.m = c.momentum * s.m + step
+        return p - c.lr * s.m
+
+
+def inverse_root(held: np.ndarray, eps: np.ndarray, degree: int) -> np.ndarray:
+    """Return ``(eps I + held)^(-1 / degree)`` of each run, in ``held``'s shape and dtype.
+
+    Args:
+        held: positive semi-definite matrices ``(R, n, n)``, or diagonals ``(R, n)``.
+        eps: a column of R or 1 numbers, above 0.
+        degree: 1 or more.
+    """
+    if held.ndim == 2:
+        return (held + eps.reshape(-1, 1)) ** (-1 / degree)
+    values, vectors = eigh(held.astype(np.float64) + diagonal(eps.astype(np.float64), held.shape[1]))
+    values = np.maximum(values, eps.reshape(-1, 1))  # rounding can take a zero eigenvalue below zero
+    root = (vectors * values[:, None] ** (-1 / degree)) @ vectors.swapaxes(1, 2)
+    return root.astype(held.dtype)
+
+
+def _squares(g: np.ndarray, axis: int) -> np.ndarray:
+    """Return the sums of squares along all other axes, ``(R, n)``."""
+    return (g * g).sum(axis=tuple(other for other in range(1, g.ndim) if other != axis))
+
+
+def _spread(column: np.ndarray, axis: int, ndim: int) -> np.ndarray:
+    """Return ``(R, n)`` shaped to broadcast along ``axis``."""
+    shape = [1] * ndim
+    shape[0], shape[axis] = column.shape
+    return column.reshape(shape)
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("shampoo", Shampoo)
