@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from framework.predictor import Description, Predictor
 from framework.store import artifact_root, resolve_experiment, resolve_uri, sqlite_file
 from framework.tracking import Tracker, pending, run_id, sync
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
 
@@ -217,6 +218,35 @@ def test_a_second_delivery_changes_nothing(delivered: dict[str, Path], client: A
     assert len(points(client, mark.run_id, "train/loss")) == 751
     runs = client.search_runs([mark.experiment_id], filter_string="attributes.run_name = 'adam lr=0.001 seed=0'")
     assert len(runs) == 1
+
+
+def test_the_ui_opens_on_the_store(delivered: dict[str, Path], uri: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = "import sys; from framework.ui import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "--port", str(port), "--uri", uri]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline().startswith(f"MLflow UI: http://127.0.0.1:{port}  (store: {uri};")
+            address = f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/get?run_id={run_id(delivered['full'])}"
+            until = time.monotonic() + WAIT_SECONDS
+            while (answer := _fetched(address)) is None and time.monotonic() < until:
+                time.sleep(0.1)
+            assert answer is not None
+            assert json.loads(answer)["run"]["info"]["status"] == "FINISHED"
+        finally:
+            os.killpg(server.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
+        assert server.wait(WAIT_SECONDS) == 0
+
+
+def _fetched(address: str) -> bytes | None:
+    try:
+        with urllib.request.urlopen(address) as answer:  # noqa: S310 - our own server
+            return bytes(answer.read())
+    except OSError:
+        return None
 
 
 TRAINER = """

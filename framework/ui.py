@@ -1,0 +1,86 @@
+"""``python -m framework ui``: open MLflow's UI on the store that runs are sent to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from framework.errors import InputError
+from framework.mark import without_password
+from framework.store import artifact_root, resolve_uri, sqlite_file
+
+PORT = 5000
+
+
+def main(words: Sequence[str]) -> int:
+    """Serve the UI until it is interrupted; return the server's exit code.
+
+    The store is found as for runs: ``--uri``, else MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder.
+
+    Raises:
+        InputError: there is no such database yet, the port is taken, or the store has no UI of its own to serve.
+    """
+    parser = argparse.ArgumentParser(prog="python -m framework ui", description="Open MLflow's UI on the runs' store.")
+    parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen; default 127.0.0.1: this machine only")
+    parser.add_argument("--uri", help="the store; default MLFLOW_TRACKING_URI, else mlflow.db in the working folder")
+    asked = parser.parse_args(words)
+    uri = resolve_uri(asked.uri)
+    if uri.startswith(("http://", "https://")):
+        sys.stdout.write(f"the store is a server with a UI of its own: open {without_password(uri)}\n")
+        return 0
+    _check_store(uri)
+    _check_port(asked.host, asked.port)
+    sys.stdout.write(f"MLflow UI: http://{asked.host}:{asked.port}  (store: {without_password(uri)}; Ctrl-C ends it)\n")
+    sys.stdout.flush()
+    return _serve(uri, asked.host, asked.port)
+
+
+def _check_store(uri: str) -> None:
+    database = sqlite_file(uri)
+    if database is not None and not database.is_file():
+        raise InputError(f"{database}: there is no such database yet; train something first, or name it with --uri")
+    if database is None and artifact_root(uri) is None:
+        raise InputError(f"--uri {without_password(uri)}: this store's UI is not served from here")
+
+
+def _check_port(host: str, port: int) -> None:
+    """Say plainly that the port is taken: the server would do so on fifty lines."""
+    if not 0 < port < 65536:
+        raise InputError(f"--port {port}: ports are 1 to 65535; leave it out for {PORT}")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise InputError(f"--host {host}: {error.strerror}; leave it out for this machine only") from error
+    with socket.socket(family, kind, protocol) as trial:
+        if sys.platform != "win32":  # there, the option would let two servers share the port
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that has just ended does not count
+        try:
+            trial.bind(address)
+        except OSError as error:
+            other = port + 1 if port < 65535 else PORT
+            raise InputError(f"port {port} on {host}: {error.strerror}; try --port {other}") from error
+
+
+def _serve(uri: str, host: str, port: int) -> int:
+    root = artifact_root(uri)
+    # The store goes by the environment, for it may hold a password. New experiments get the artifact folder that
+    # runs use: by default they would get an address that only this server can read.
+    environment = {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_REGISTRY_STORE_URI": uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": "" if root is None else root.as_uri(),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "ignore",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight idle processes for features that runs do not use
+    }
+    server = ["-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+    command = [sys.executable, *server, "--uvicorn-opts", "--log-level critical"]
+    if sys.platform == "win32":
+        return subprocess.call(command, env=environment)  # noqa: S603 - our own words, no shell
+    os.execve(sys.executable, command, environment)  # noqa: S606 - signals and exit code are then the server's own

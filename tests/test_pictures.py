@@ -1,0 +1,154 @@
+"""Pictures: the figures drawn are the figures given, and odd tables and diverged runs are drawn too."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from framework import pictures
+from framework.pictures import MOST_ROWS, curves, leaderboard
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every figure that is made, to look at what was drawn on it."""
+    made: list[Any] = []
+    make = pictures._figure
+
+    def kept(*arguments: Any) -> Any:
+        made.append(make(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(pictures, "_figure", kept)
+    return made
+
+
+def row(epoch: int, train: float, validation: float, **more: float) -> dict[str, Any]:
+    return {"epoch": epoch, "step": 10 * epoch, "lr": 0.1 / epoch, "train/loss": train, "val/loss": validation, **more}
+
+
+def line(axes: Any, label: str) -> Any:
+    (found,) = [line for line in axes.get_lines() if line.get_label() == label]
+    return found
+
+
+def png_size(path: Path) -> tuple[int, int]:
+    data = path.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+
+
+def test_curves_show_loss_metric_and_rate(tmp_path: Path, figures: list[Any]) -> None:
+    accuracy = {"train/accuracy": 0.5, "val/accuracy": 0.75}
+    history = [row(1, 1.0, 0.9, **accuracy), row(2, 0.5, 0.4, **accuracy), row(3, 0.3, 0.6, **accuracy)]
+    curves(history, tmp_path / "a.png", title="adam")
+    loss, metric, rate = figures[0].axes
+    assert [axes.get_title("left") for axes in (loss, metric, rate)] == ["loss", "accuracy", "learning rate"]
+    assert line(loss, "train").get_xdata().tolist() == [10, 20, 30]
+    assert line(loss, "train").get_ydata().tolist() == [1.0, 0.5, 0.3]
+    assert line(loss, "validation").get_ydata().tolist() == [0.9, 0.4, 0.6]
+    assert line(metric, "validation").get_ydata().tolist() == [0.75] * 3
+    assert line(rate, "lr").get_ydata().tolist() == [0.1, 0.05, 0.1 / 3]
+    assert loss.get_title("right") == "best epoch 2: 0.4"
+    assert metric.get_title("right") == "best epoch 2: 0.75"
+    assert loss.get_yscale() == "linear"
+    assert png_size(tmp_path / "a.png")[0] > 1000
+
+
+def test_a_loss_over_many_decades_gets_a_logarithmic_axis(tmp_path: Path, figures: list[Any]) -> None:
+    curves([row(1, 10.0, 9.0), row(2, 0.1, 0.2)], tmp_path / "a.png", title="")
+    curves([row(1, 10.0, 9.0), row(2, 0.0, 0.2)], tmp_path / "b.png", title="")  # no logarithm of zero
+    assert [figure.axes[0].get_yscale() for figure in figures] == ["log", "linear"]
+    assert len(figures[0].axes) == 2  # no metric, no panel for it
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_diverged_run_is_drawn_up_to_where_it_went(tmp_path: Path, figures: list[Any], epochs: int) -> None:
+    history = [row(1, 1.0, 2.0), row(2, math.nan, math.inf), row(3, math.nan, math.nan)][:epochs]
+    curves(history, tmp_path / "a.png", title="")
+    loss = figures[0].axes[0]
+    assert np.isfinite(line(loss, "validation").get_ydata()).sum() == 1
+    assert loss.get_title("right") == "best epoch 1: 2"
+
+
+def test_a_run_without_one_finite_figure_is_drawn(tmp_path: Path, figures: list[Any]) -> None:
+    curves([row(1, math.nan, math.nan)], tmp_path / "a.png", title="")
+    assert figures[0].axes[0].texts[0].get_text() == "no finite values"
+
+
+def test_a_leaderboard_has_a_line_an_optimizer_best_first(tmp_path: Path, figures: list[Any]) -> None:
+    table = [
+        {
+            "run": "b 1",
+            "optimizer": "b",
+            "lr": 0.01,
+            "val/loss": 0.1,
+            "val/accuracy": 0.9,
+            "test/loss": 1,
+            "test/accuracy": 0.8,
+        },
+        {
+            "run": "a 1",
+            "optimizer": "a",
+            "lr": 0.1,
+            "val/loss": 0.2,
+            "val/accuracy": 0.8,
+            "test/loss": 1,
+            "test/accuracy": 0.7,
+        },
+        {
+            "run": "b 2",
+            "optimizer": "b",
+            "lr": 0.1,
+            "val/loss": 0.3,
+            "val/accuracy": 0.7,
+            "test/loss": 1,
+            "test/accuracy": 0.85,
+        },
+        {"run": "b 3", "optimizer": "b", "lr": 1.0, "val/loss": math.nan, "test/accuracy": math.nan},
+    ]
+    leaderboard(table, tmp_path / "a.png", title="t")
+    (axes,) = figures[0].axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
+    assert axes.get_xlabel().startswith("test/accuracy")
+    assert axes.texts[0].get_text().split("   ") == ["0.8000", "lr=0.01", "3 runs", "1 diverged"]
+    assert axes.texts[1].get_text().split("   ") == ["0.7000", "lr=0.1"]
+    dots = {(x, y) for line in axes.get_lines() if line.get_marker() == "o" for x, y in line.get_xydata().tolist()}
+    assert dots == {(0.8, 0), (0.85, 0), (0.7, 1)}
+
+
+def test_one_optimizer_gets_a_line_a_run_up_to_a_limit(tmp_path: Path, figures: list[Any]) -> None:
+    table = [{"run": f"adam {place}", "optimizer": "adam", "test/loss": float(place)} for place in range(100)]
+    leaderboard(table, tmp_path / "a.png", title="t")
+    (axes,) = figures[0].axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"adam {place}" for place in range(MOST_ROWS)]
+    assert figures[0].get_suptitle() == f"t (best {MOST_ROWS} of 100)"
+
+
+def test_a_sweep_in_which_all_diverged_is_drawn(tmp_path: Path) -> None:
+    leaderboard([{"run": "a", "optimizer": "a", "test/loss": math.nan}] * 2, tmp_path / "a.png", title="")
+    assert png_size(tmp_path / "a.png")[1] > 100
+
+
+def test_a_table_without_figures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="test/"):
+        leaderboard([{"run": "a"}], tmp_path / "a.png", title="")
+
+
+def test_neither_import_nor_drawing_touches_pyplot(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from framework.pictures import leaderboard\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "leaderboard([{'run': 'a', 'test/loss': 1.0}], Path(sys.argv[1]), title='')\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.png")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,62 @@
+"""What ``ui`` says before it starts a server; the server itself is tried in test_tracking.py, which has a store."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from framework.errors import InputError
+from framework.ui import main
+
+
+@pytest.fixture(autouse=True)
+def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("a server was started")
+
+    monkeypatch.setattr(os, "execve", refuse)
+
+
+def test_a_database_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(InputError, match=r"mlflow\.db: there is no such database yet; train something first"):
+        main([])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_has_its_own_ui(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:5000")
+    assert main([]) == 0
+    assert capsys.readouterr().out == "the store is a server with a UI of its own: open http://me:***@host:5000\n"
+
+
+def test_a_taken_port(tmp_path: Path) -> None:
+    (tmp_path / "my.db").touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port} on 127.0.0.1: .*; try --port "):
+            main(["--port", str(port), "--uri", f"sqlite:///{tmp_path / 'my.db'}"])
+
+
+def test_a_store_that_is_served_elsewhere() -> None:
+    with pytest.raises(InputError, match="served"):
+        main(["--uri", "databricks"])
+
+
+def test_a_host_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "my.db").touch()
+    with pytest.raises(InputError, match=r"--host no such host: .*; leave it out"):
+        main(["--host", "no such host", "--uri", f"sqlite:///{tmp_path / 'my.db'}"])
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "-1"])
+def test_a_port_that_cannot_be(tmp_path: Path, port: str) -> None:
+    (tmp_path / "my.db").touch()
+    with pytest.raises(InputError, match=port):
+        main(["--port", port, "--uri", f"sqlite:///{tmp_path / 'my.db'}"])
