@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import FunctionType, SimpleNamespace
 from typing import Any, ClassVar, Protocol
@@ -231,8 +231,12 @@ class ElementwiseOptimizer(Optimizer):
 
     def _keywords(self, columns: Columns) -> dict[str, Any]:
         wanted = inspect_keywords(type(self).rule)
-        flags = {name: getattr(self, name) for name in wanted if name in self.fields and name not in columns}
-        return {**{name: columns[name] for name in wanted if name in columns}, **flags}
+        return {**{name: columns[name] for name in wanted if name in columns}, **self.constants(columns)}
+
+    def constants(self, columns: Collection[str]) -> dict[str, Any]:
+        """Return what the rule takes of this optimizer's structure, flags above all: the fields not in ``columns``."""
+        wanted = inspect_keywords(type(self).rule)
+        return {name: getattr(self, name) for name in wanted if name in self.fields and name not in columns}
 
 
 def inspect_keywords(rule: Callable[..., Any]) -> tuple[str, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 
 import numpy as np
 
 from framework.errors import InputError
+from framework.fusing import FusedStep, Patience, fusable, fuse
 from framework.optimizer import Objective, Optimizer, Recorded
 from framework.parameters import Parameters
 from framework.schedule import Schedule
@@ -37,6 +39,8 @@ class Update:
         schedule: Schedule | None = None,
         stages: Sequence[Stage] = (),
         total: int | None = None,
+        kernel: str = "auto",
+        threads: int = 1,
     ) -> None:
         self.optimizer = optimizer
         self.parameters = parameters
@@ -52,6 +56,10 @@ class Update:
         self._scale = np.ones((runs, 1))
         self._first = 0
         self._length = 0
+        self._threads = threads
+        self._fused: FusedStep | None = None
+        self._fuse_at_once = kernel == "fused"
+        self._patience = Patience(total) if kernel == "auto" and fusable(optimizer) else None
 
     def _check_lr(self) -> None:
         factors = self._factors(np.arange(1, min(self._total or LOOKED_AHEAD, LOOKED_AHEAD) + 1))
@@ -93,19 +101,36 @@ class Update:
             objective: the batch's losses and the way to evaluate again; None for recorded gradients, where there is
                 no way.
         """
-        objective = self._recorded() if objective is None else objective
-        if not self._first <= t < self._first + self._length:
-            self._fill(t)
         at = t - self._first
-        lr = self._lr[at]
-        for stage, held in zip(self._stages, self._stage_states, strict=True):
-            stage.before(self.parameters, self.gradients, held, lr)
-        columns = {name: rows[at] for name, rows in self._columns.items()}
-        self.optimizer.step(self.parameters, self.gradients, self._rule_state, columns, objective)
+        if not 0 <= at < self._length:
+            self._fill(t)
+            at = 0
+        if self._stages:
+            for stage, held in zip(self._stages, self._stage_states, strict=True):
+                stage.before(self.parameters, self.gradients, held, self._lr[at])
+        if self._fused is not None:
+            self._fused.step(at)
+        else:
+            self._interpret(at, objective)
         for name, rows in self._scalars.items():
             self._rule_state[name][...] = rows[at]
-        for stage, held in zip(self._stages, self._stage_states, strict=True):
-            stage.after(self.parameters, self.gradients, held, lr)
+        if self._stages:
+            for stage, held in zip(self._stages, self._stage_states, strict=True):
+                stage.after(self.parameters, self.gradients, held, self._lr[at])
+
+    def _interpret(self, at: int, objective: Objective | None) -> None:
+        objective = self._recorded() if objective is None else objective
+        columns = {name: rows[at] for name, rows in self._columns.items()}
+        started = perf_counter()
+        self.optimizer.step(self.parameters, self.gradients, self._rule_state, columns, objective)
+        if self._patience is not None and self._patience.ends(self._first + at, perf_counter() - started):
+            self._patience = None
+            self._fuse()
+
+    def _fuse(self) -> None:
+        held = (self.parameters, self.gradients, self._rule_state)
+        self._fused = fuse(self.optimizer, *held, self._table, self._threads)
+        self._use_table()
 
     def _recorded(self) -> Objective:
         if self.optimizer.needs_loss:
@@ -156,11 +181,24 @@ class Update:
         length = TABLE if self._total is None else max(1, min(TABLE, self._total - t + 1))
         steps = np.arange(t, t + length)
         factors = self._factors(steps) * self._scale
-        dtype = self.parameters.dtype
-        table = self.optimizer.table(steps, factors, self._rule_state)
-        self._scalars = {name: table[name] for name in self.optimizer.scalars}
-        self._columns = {name: rows.astype(dtype) for name, rows in table.items()}
-        lr = getattr(self.optimizer, "lr", None)
-        shape = (length, self.parameters.runs, 1)
-        self._lr = np.broadcast_to(np.zeros(()) if lr is None else lr * factors, shape).astype(dtype)
+        self._table = self.optimizer.table(steps, factors, self._rule_state)
+        self._scalars = {name: self._table[name] for name in self.optimizer.scalars}
+        if self._stages:
+            lr = getattr(self.optimizer, "lr", None)
+            shape = (length, self.parameters.runs, 1)
+            self._lr = np.broadcast_to(np.zeros(()) if lr is None else lr * factors, shape).astype(
+                self.parameters.dtype
+            )
         self._first, self._length = t, length
+        if self._fuse_at_once:
+            self._fuse_at_once = False
+            self._fuse()
+        else:
+            self._use_table()
+
+    def _use_table(self) -> None:
+        if self._fused is not None:
+            self._fused.fill(self._table)
+        else:
+            dtype = self.parameters.dtype
+            self._columns = {name: rows.astype(dtype) for name, rows in self._table.items()}

@@ -1,0 +1,171 @@
+"""One compiled loop for an elementwise optimizer's step: bound to its buffers once, then one call a step.
+
+A loop is made from the optimizer's own rule (`framework.formula`), written for LLVM (`framework.lowering`) and compiled
+or found on disk (`framework.native`). It gives the same bits as NumPy, so it can take over at any step.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from framework.formula import Formula, UnfusableError, read
+from framework.lowering import COUNTER, FIRST, RUNS, TABLE, lower
+from framework.native import load
+from framework.optimizer import ElementwiseOptimizer, Optimizer, State, inspect_keywords
+from framework.parameters import Parameters
+from framework.team import team
+
+LOG = logging.getLogger("framework")
+
+SHARED_FROM = 200_000
+"""Elements in all from which threads pay: waking one takes about as long as stepping this many alone, 30 µs."""
+
+CHUNK = 32_768
+"""Elements that a thread takes at once."""
+
+FIRST_PRICE, PRICE = 0.06, 0.025
+"""Seconds for a process's first compiled loop (llvmlite's import included) and for another: tracing and compiling."""
+
+MEASURED = 3
+"""NumPy steps to time before a compiled loop is considered."""
+
+
+class FusedStep:
+    """The step of one optimizer on the buffers of R runs, as a compiled loop."""
+
+    def __init__(self, formula: Formula, arrays: list[np.ndarray], threads: int) -> None:
+        loop = load(lower(formula))
+        runs, size = arrays[0].shape
+        self._formula = formula
+        self._threads = threads if runs * size >= SHARED_FROM else 1
+        self._call = loop.share if self._threads > 1 else loop.step
+        self._plan = np.zeros(FIRST + len(arrays), dtype=np.int64)
+        self._plan[:FIRST] = 0, 0, runs, size, CHUNK if self._threads > 1 else max(size, 1)
+        self._plan[FIRST:] = [array.ctypes.data for array in arrays]
+        self._address = self._plan.ctypes.data
+        self._table = np.empty(0, dtype=formula.dtype)
+        self._keep = (loop, arrays, self._plan)
+
+    def fill(self, table: Mapping[str, np.ndarray]) -> None:
+        """Take the coefficients of the steps to come.
+
+        Args:
+            table: arrays ``(T, R, 1)`` by name, as `framework.optimizer.Optimizer.table` returns them.
+        """
+        names = self._formula.columns
+        shape = (max((len(rows) for rows in table.values()), default=0), int(self._plan[RUNS]), len(names))
+        if self._table.shape != shape:
+            self._table = np.empty(shape, dtype=self._formula.dtype)
+            self._plan[TABLE] = self._table.ctypes.data
+        for place, name in enumerate(names):
+            self._table[:, :, place] = table[name][:, :, 0]
+
+    def step(self, row: int) -> None:
+        """Move parameters and slots in place with the coefficients at ``row`` of the table; no bounds are checked."""
+        if self._threads == 1:
+            self._call(self._address, row)
+        else:
+            self._plan[COUNTER] = 0
+            team(self._threads).run(self._call, self._address, row, self._keep)
+
+
+def fuse(
+    optimizer: Optimizer,
+    parameters: Parameters,
+    gradients: Parameters,
+    state: State,
+    table: Mapping[str, np.ndarray],
+    threads: int = 1,
+) -> FusedStep | None:
+    """Return the compiled step, or None where there can be none; the log then says why, once.
+
+    Args:
+        optimizer: whose step it is.
+        parameters: buffers that stay where they are as long as the step is used.
+        gradients: as ``parameters``; only read.
+        state: the optimizer's own arrays, which stay where they are.
+        table: coefficients by name, of which the names matter here.
+        threads: how many may share the work; the bits do not depend on it.
+    """
+    try:
+        formula, arrays = _bind(optimizer, parameters, gradients, state, table)
+        return FusedStep(formula, arrays, threads)
+    except UnfusableError as error:
+        _tell(optimizer.label(), str(error))
+        return None
+
+
+@functools.cache
+def _tell(label: str, reason: str) -> None:
+    LOG.warning("optimizer %s runs in NumPy, its rule cannot be compiled: %s", label, reason)
+
+
+def fusable(optimizer: Optimizer) -> bool:
+    """Return whether it makes sense to try: its step is its rule, and the rule claims the same bits everywhere."""
+    return isinstance(optimizer, ElementwiseOptimizer) and optimizer.exact and plain(type(optimizer))
+
+
+def plain(cls: type[ElementwiseOptimizer]) -> bool:
+    """Return whether a class leaves the loop over its rule to the core."""
+    return cls.step is ElementwiseOptimizer.step
+
+
+def _bind(
+    optimizer: Optimizer,
+    parameters: Parameters,
+    gradients: Parameters,
+    state: State,
+    table: Mapping[str, np.ndarray],
+) -> tuple[Formula, list[np.ndarray]]:
+    if not isinstance(optimizer, ElementwiseOptimizer) or not plain(type(optimizer)):
+        raise UnfusableError("its step is more than an elementwise rule")
+    if not optimizer.exact:
+        raise UnfusableError("its class says exact = False")
+    rule = type(optimizer).rule
+    wanted = inspect_keywords(rule)
+    formula = read(
+        rule,
+        {name: name in state for name in optimizer.slots},
+        [name for name in wanted if name in table],
+        optimizer.constants(table),
+        parameters.dtype,
+    )
+    buffers: dict[str, Any] = {**state, "p": parameters.flat, "g": gradients.flat}
+    arrays = [buffers[name] for name in formula.elements]
+    for name, array in zip(formula.elements, arrays, strict=True):
+        if array.shape != arrays[0].shape or array.dtype != formula.dtype or not array.flags.c_contiguous:
+            raise UnfusableError(f"{name} is not laid out like the parameters")
+    return formula, arrays
+
+
+class Patience:
+    """Tells when a compiled loop pays: when the NumPy steps still to come would take longer than getting one.
+
+    A short run then never pays for a compiler, and a long one for little else.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self._total = total
+        self._taken = 0
+        self._fastest = math.inf
+
+    def ends(self, t: int, seconds: float) -> bool:
+        """Take notice of a NumPy step; return whether to change over.
+
+        Args:
+            t: its number. Without a total, as many steps are expected to come as there have been.
+            seconds: how long it took.
+        """
+        self._taken += 1
+        self._fastest = min(self._fastest, seconds)
+        if self._taken < MEASURED:
+            return False
+        left = self._taken if self._total is None else self._total - t
+        return self._fastest * left > (PRICE if "llvmlite.binding" in sys.modules else FIRST_PRICE)

@@ -1,0 +1,87 @@
+"""Make machine code of an LLVM module and call it. The one place that knows llvmlite, imported on first use."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from framework import kernel_cache
+from framework.formula import UnfusableError
+
+FORMAT = 1
+"""Part of every key: raise it when code that was kept by an older version must not be called."""
+
+Call = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A compiled module; its functions take the address of a plan and a row. Calls release the interpreter lock."""
+
+    step: Call
+    share: Call
+    owner: Any
+    """Keeps the machine code where it is."""
+
+
+@functools.cache
+def load(module: str) -> Loop:
+    """Return the compiled ``module``: from this process, from disk, or compiled now (some 20 ms).
+
+    Raises:
+        UnfusableError: llvmlite is missing or cannot compile here.
+    """
+    llvm, machine, identity = _host()
+    key = hashlib.sha256("\0".join((identity, module)).encode()).hexdigest()
+    code = kernel_cache.get(key)
+    try:
+        if code is None:
+            code = _compile(llvm, machine, module)
+            kernel_cache.put(key, code)
+        return _link(llvm, machine(), code)
+    except RuntimeError as error:
+        raise UnfusableError(f"LLVM says: {error}") from error
+
+
+@functools.cache
+def _host() -> tuple[Any, Callable[[], Any], str]:
+    """Return llvmlite, a maker of target machines for this processor, and what identifies the two."""
+    try:
+        import llvmlite
+        from llvmlite import binding as llvm
+    except (ImportError, OSError) as error:
+        raise UnfusableError(f"llvmlite cannot be imported ({error}): pip install llvmlite") from error
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    processor, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple()
+
+    def machine() -> Any:
+        return target.create_target_machine(cpu=processor, features=features, opt=3)
+
+    versions = (FORMAT, llvmlite.__version__, llvm.llvm_version_info, target.triple, processor, features)
+    return llvm, machine, repr(versions)
+
+
+def _compile(llvm: Any, machine: Callable[[], Any], module: str) -> bytes:
+    parsed = llvm.parse_assembly(module)
+    parsed.verify()
+    chosen = machine()
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = True
+    passes = llvm.create_pass_builder(chosen, options)
+    passes.getModulePassManager().run(parsed, passes)
+    return bytes(chosen.emit_object(parsed))
+
+
+def _link(llvm: Any, machine: Any, code: bytes) -> Loop:
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_ssize_t)
+    step, share = (call(engine.get_function_address(name)) for name in ("fused_step", "fused_share"))
+    return Loop(step, share, engine)

@@ -1,0 +1,510 @@
+"""Compiled steps against NumPy's, bit for bit; what is refused and why; the cache; when a compiled loop pays."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chains import Constant, Falling, chain, follow, optimizer_class, recorded
+
+from framework import fusing, kernel_cache, native, registry
+from framework.elementwise import absolute, copysign, maximum, minimum, sign, sqrt, where
+from framework.errors import InputError
+from framework.fields import flag, hyper
+from framework.fusing import Patience
+from framework.optimizer import ElementwiseOptimizer, when
+from framework.parameters import Parameters
+from framework.update import TABLE, Update
+
+ROOT = Path(__file__).parent.parent
+SPECIAL = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-42, -1e-310, 1e30, -1e300, 1.0]
+WORDS = {"float32": np.uint32, "float64": np.uint64}
+ELEMENTWISE = [name for name in registry.current().names("optimizer") if optimizer_class(name).elementwise]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    """Keep this user's own cache out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """An empty cache, on disk and in this process."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native.load.cache_clear()
+    fusing._tell.cache_clear()
+    yield tmp_path / "framework" / "kernels"
+    native.load.cache_clear()
+    fusing._tell.cache_clear()
+
+
+def bits(array):
+    """Return an array's bits; which NaN it is does not matter."""
+    known = np.where(np.isnan(array), array.dtype.type(np.nan), array)
+    return known.view(WORDS[known.dtype.name])
+
+
+def update(optimizer, runs, size, dtype, kernel, seed=0, **options):
+    parameters = Parameters({"a": (size // 2,), "b": (size - size // 2,)}, runs, dtype)
+    with np.errstate(over="ignore"):
+        numbers = np.random.default_rng(seed).standard_normal(parameters.flat.shape).astype(dtype)
+        numbers[:, : len(SPECIAL)] = np.array(SPECIAL)[:size]
+    parameters.flat[...] = numbers
+    return Update(optimizer, parameters, parameters.like(), schedule=Constant(), kernel=kernel, **options)
+
+
+def stepped(made, steps=6, seed=1, first=1):
+    """Take steps with gradients that hold every special value, also where parameters hold others."""
+    rng = np.random.default_rng(seed)
+    shape = made.parameters.flat.shape
+    for t in range(first, first + steps):
+        gradient = 10.0 ** rng.uniform(-3, 1, shape) * rng.standard_normal(shape)
+        for start in (0, 3, 20, 20 + t):
+            gradient[:, start : start + len(SPECIAL)] = np.array(SPECIAL)[: max(0, shape[1] - start)]
+        with np.errstate(over="ignore"):
+            made.gradients.flat[...] = gradient
+        before = made.gradients.flat.copy()
+        made.step(t)
+        assert np.array_equal(bits(made.gradients.flat), bits(before))
+    return made
+
+
+def same(one, other):
+    assert one.state.keys() == other.state.keys()
+    for name, array in {"parameters": one.parameters.flat, **one.state}.items():
+        found = {"parameters": other.parameters.flat, **other.state}[name]
+        assert np.array_equal(bits(array), bits(found)), name
+    return True
+
+
+def settings(name, runs, switched):
+    """Return another value of each hyperparameter for each run, with all flags as ``switched`` says."""
+    chosen = {}
+    for key, field in optimizer_class(name).fields.items():
+        if field.column:
+            low, high = field.search or (field.default, field.default)
+            chosen[key] = np.linspace(low + 0.1 * (high - low), high, runs).tolist()
+        elif field.kind == "flag":
+            chosen[key] = switched
+    if chosen.get("nesterov") and "dampening" in chosen:
+        chosen["dampening"] = 0.0
+    return chosen
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("switched", [False, True])
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_fused_steps_have_numpys_bits(name, switched, dtype):
+    cls = optimizer_class(name)
+    if switched and not any(field.kind == "flag" for field in cls.fields.values()):
+        switched = False  # nothing to switch: the very same structure, with other numbers
+    for runs in (1, 5):
+        optimizer = cls(**settings(name, runs, switched))
+        fused = stepped(update(optimizer, runs, 171, dtype, "fused"))
+        assert same(stepped(update(optimizer, runs, 171, dtype, "numpy")), fused)
+        assert np.isfinite(fused.parameters.flat).any()
+        assert (fused._fused is not None) == (cls.exact and fusing.plain(cls))
+
+
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 63, 64, 65, 1000, 4099])
+def test_any_number_of_elements(size):
+    for runs in (1, 3):
+        adam = optimizer_class("adam")(amsgrad=True)
+        assert same(*(stepped(update(adam, runs, size, np.float32, kernel)) for kernel in ("numpy", "fused")))
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("size", [5, 1000, 1001])
+def test_threads_share_the_elements_without_changing_a_bit(threads, size, monkeypatch):
+    monkeypatch.setattr(fusing, "SHARED_FROM", 1)
+    monkeypatch.setattr(fusing, "CHUNK", 100)
+    adam = optimizer_class("adam")()
+    together = stepped(update(adam, 3, size, np.float32, "fused", threads=threads), 50)
+    assert same(stepped(update(adam, 3, size, np.float32, "numpy"), 50), together)
+
+
+def rule_class(rule_function, **body):
+    return type("Trial", (ElementwiseOptimizer,), {"__doc__": "A trial.", "rule": rule_function, **body})
+
+
+FORMULAS = {
+    "maximum": lambda p, g: maximum(p, g),
+    "minimum": lambda p, g: minimum(p, g),
+    "maximum with a number": lambda p, g: maximum(0.0, p) + minimum(g, -0.0),
+    "copysign": lambda p, g: copysign(p, g) + copysign(2.0, p),
+    "sign": lambda p, g: sign(p) / sign(g),
+    "sqrt": lambda p, g: sqrt(p) + g**0.5,
+    "square": lambda p, g: p**2 - g**2.0,
+    "absolute": lambda p, g: absolute(p) - abs(g),
+    "negative": lambda p, g: -p + +g,
+    "division": lambda p, g: p / g,
+    "tiny": lambda p, g: p * 1e-30 * 1e-10 + g,
+    "a product and a sum": lambda p, g: p * 1.1 + g * p,
+    "order": lambda p, g: where(p > g, p, where(p >= 1, g, where(p < -0.5, 3.0, p))),
+    "equality": lambda p, g: where(p == g, 1, p) * where(p != g, 2.0, g),
+    "logic": lambda p, g: where((p > 0) & ~(g < 0) | (p < -1), p, 0.5 * g),
+    "counting": lambda p, g: (p > 0) * g + (g <= p),
+    "a number": lambda p, g: 0.1,
+    "reflected": lambda p, g: 1 / p - 3 + (2 - g) * 1e300,
+    "nothing added": lambda p, g: copysign(1.0, p + 0.0) - copysign(2.0, 0.0 - g),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_each_operation_has_numpys_bits_on_all_pairs_of_values(name, dtype):
+    with np.errstate(over="ignore"):
+        values = np.array([*SPECIAL, -1.0, 0.1, -7.3, 3.4e38, 1e-38, 5e-324]).astype(dtype)
+    pairs = np.stack(np.meshgrid(values, values)).reshape(2, -1)
+    found = []
+    for kernel in ("numpy", "fused"):
+        parameters = Parameters({"x": (pairs.shape[1],)}, 1, dtype)
+        parameters.flat[...] = pairs[0]
+        made = Update(rule_class(FORMULAS[name])(), parameters, parameters.like(), kernel=kernel)
+        made.gradients.flat[...] = pairs[1]
+        with np.errstate(all="ignore"):
+            made.step(1)
+        found.append(parameters.flat)
+    assert made._fused is not None
+    assert np.array_equal(*(bits(array) for array in found))
+
+
+def test_state_may_be_dropped_kept_or_set_and_flags_choose():
+    class Trial(ElementwiseOptimizer):
+        """A trial."""
+
+        lr: float = hyper(0.1, above=0)
+        twice: bool = flag(False)
+        slots = {"last": 0, "kept": 3, "count": 0, "extra": when("twice", 1)}  # noqa: RUF012
+
+        def rule(p, g, last, kept, count, extra, *, lr, twice):  # noqa: N805
+            if twice:
+                extra = extra * 2
+            return p - lr * g * (extra if twice else 1), g, kept, 0.25, extra
+
+    for twice in (False, True):
+        made = [stepped(update(Trial(twice=twice), 2, 40, np.float32, kernel)) for kernel in ("numpy", "fused")]
+        assert made[1]._fused is not None
+        assert same(*made)
+    assert (made[1].state["rule/extra"] == 64).all()
+
+
+@pytest.mark.parametrize("name", ["adam", "nadam"])
+def test_a_compiled_loop_takes_over_between_any_two_steps(name, monkeypatch):
+    monkeypatch.setattr(fusing, "PRICE", 0.0)
+    monkeypatch.setattr(fusing, "FIRST_PRICE", 0.0)
+    optimizer = optimizer_class(name)(lr=[0.1, 0.2])
+    steps = TABLE + 5
+    for first, total in ((1, steps), (TABLE - 1, None)):
+        auto = stepped(update(optimizer, 2, 40, np.float32, "auto", total=total), steps, first=first)
+        assert auto._fused is not None
+        assert same(stepped(update(optimizer, 2, 40, np.float32, "numpy"), steps, first=first), auto)
+
+
+def test_a_compiled_loop_pays_when_the_steps_to_come_take_longer_than_getting_it(monkeypatch):
+    monkeypatch.setattr(fusing, "PRICE", 0.5)
+    monkeypatch.setattr(fusing, "FIRST_PRICE", 0.5)
+    assert [Patience(100).ends(t, 0.01) for t in (1,)] == [False]
+    known, short, endless = Patience(100), Patience(20), Patience(None)
+    assert [known.ends(t, 0.01) for t in range(1, 5)] == [False, False, True, True]
+    assert not any(short.ends(t, 0.01) for t in range(1, 21))
+    assert [endless.ends(t, 0.01) for t in range(1, 60)].index(True) == 50
+
+
+def test_restoring_and_other_schedules_work_in_compiled_steps():
+    start, gradients = recorded(2, 9, 30)
+    nadam = optimizer_class("nadam")(lr=[0.1, 0.01])
+    unbroken = follow(chain(nadam, start, schedule=Falling()), gradients)
+    parameters = Parameters({"a": (9,)}, 2, np.float64)
+    parameters.flat[...] = start
+    made = Update(nadam, parameters, parameters.like(), schedule=Falling(), kernel="fused")
+    assert np.array_equal(follow(made, gradients[:13]), unbroken[:13])
+    saved, stood = {name: array.copy() for name, array in made.state.items()}, parameters.flat.copy()
+    follow(made, gradients[13:], first=14)
+    parameters.flat[...] = stood
+    made.restore(saved)
+    assert np.array_equal(follow(made, gradients[13:], first=14), unbroken[13:])
+    assert made._fused is not None
+
+
+def test_a_step_allocates_nothing_that_grows_with_the_model():
+    made = stepped(update(optimizer_class("adam")(), 1, 100_000, np.float32, "fused"), 3)
+    tracemalloc.start()
+    try:
+        for t in range(4, 40):
+            made.step(t)
+        assert tracemalloc.get_traced_memory()[1] < 10_000
+    finally:
+        tracemalloc.stop()
+
+
+def _in_place(p, g):
+    step = g * 0.1
+    step += p
+    return step
+
+
+REFUSED = {
+    "an if": (lambda p, g: p if g > 0 else g, "it has an if, and, or, not on a number: use where, &, |, ~"),
+    "another function": (lambda p, g: p - np.exp(g), "it uses exp: use what framework.elementwise has"),
+    "a reduction": (lambda p, g: p - np.mean(g), "it uses mean: use what framework.elementwise has"),
+    "a power": (lambda p, g: p - g**3, "it raises to the power 3: only **2 and **0.5 have the same bits everywhere"),
+    "float64": (lambda p, g: p - np.sqrt(0.5) * g, "it mixes float64 (the number 0.7071067811865476) with float32: "),
+    "two plain numbers": (lambda p, g: where(p > g, 1.0, -1.0), "where(…, 1.0, -1.0) of two plain numbers makes "),
+    "in place": (_in_place, "it changes an array in place (+= and its like): write x = x + y"),
+    "truths": (lambda p, g: p * ((p > 0) * 2.0), "it computes with truths (the results of comparisons): use where"),
+    "an array": (lambda p, g: p * np.ones(1, np.float32), "it uses a ndarray as a number"),
+    "a number as a truth": (lambda p, g: where(g, p, g), "it uses a number where a comparison is expected"),
+    "its own mistake": (lambda p, g: p.sum(), "AttributeError: 'Symbol' object has no attribute 'sum'"),
+}
+
+
+def refused_step(cls, caplog, monkeypatch):
+    """Step twice where a compiled loop is wanted; return the log's lines and the parameters."""
+    fusing._tell.cache_clear()
+    caplog.clear()
+    made = [update(cls(), 1, 1, np.float32, "fused") for _ in range(2)]
+    for each in made:
+        each.gradients.flat[...] = 0.5
+        each.step(1)
+        assert each._fused is None
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING], made[0]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_rule_that_cannot_be_compiled_says_why_once_and_goes_on(name, caplog, monkeypatch):
+    rule, reason = REFUSED[name]
+    cls = rule_class(rule)
+    lines, fused = refused_step(cls, caplog, monkeypatch)
+    assert len(lines) == 1
+    assert lines[0].startswith(f"optimizer Trial runs in NumPy, its rule cannot be compiled: {reason}")
+    plain = update(cls(), 1, 1, np.float32, "numpy")
+    plain.gradients.flat[...] = 0.5
+    plain.step(1)
+    assert same(plain, fused)
+
+
+def test_a_rule_that_is_not_exact_or_not_all_of_the_step_is_left_to_numpy(caplog, monkeypatch):
+    inexact = rule_class(lambda p, g: p - g, exact=False)
+    assert refused_step(inexact, caplog, monkeypatch)[0] == [
+        "optimizer Trial runs in NumPy, its rule cannot be compiled: its class says exact = False"
+    ]
+
+    class More(rule_class(lambda p, g: p - g)):
+        """More than its rule."""
+
+        def step(self, parameters, gradients, state, columns, objective):
+            parameters.flat[...] = 7.0
+
+    lines, made = refused_step(More, caplog, monkeypatch)
+    assert lines == [
+        "optimizer More runs in NumPy, its rule cannot be compiled: its step is more than an elementwise rule"
+    ]
+    assert (made.parameters.flat == 7.0).all()
+    assert not fusing.fusable(inexact())
+    assert not fusing.fusable(More())
+
+
+def test_numbers_of_float64_are_welcome_in_float64():
+    cls = rule_class(lambda p, g: p - np.sqrt(0.5) * where(g > 0, 1.0, -1.0))
+    fused = stepped(update(cls(), 1, 40, np.float64, "fused"))
+    assert fused._fused is not None
+    assert same(stepped(update(cls(), 1, 40, np.float64, "numpy")), fused)
+
+
+def test_without_llvmlite_numpy_runs_the_rule(fresh, caplog, monkeypatch):
+    native._host.cache_clear()
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    adam = optimizer_class("adam")()
+    fused = stepped(update(adam, 1, 40, np.float32, "fused"))
+    native._host.cache_clear()
+    assert fused._fused is None
+    assert "llvmlite cannot be imported" in caplog.text
+    assert "pip install llvmlite" in caplog.text
+    assert same(stepped(update(adam, 1, 40, np.float32, "numpy")), fused)
+
+
+def test_neither_framework_nor_a_short_run_imports_a_compiler():
+    script = (
+        "import sys, framework.training, framework\n"
+        "framework.trace('adam', lambda x: 2 * x, [3.0], 200)\n"
+        "assert not {'llvmlite', 'numba'} & set(sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+def adam_once(kernel="fused"):
+    return stepped(update(optimizer_class("adam")(), 2, 40, np.float32, kernel), 2)
+
+
+def test_a_compiled_loop_is_found_again_on_disk(fresh, monkeypatch):
+    first = adam_once()
+    assert len(list(fresh.iterdir())) == 1
+    native.load.cache_clear()
+    monkeypatch.setattr(native, "_compile", None)
+    assert same(first, adam_once())
+    monkeypatch.setattr(native, "FORMAT", native.FORMAT + 1)
+    native.load.cache_clear()
+    native._host.cache_clear()
+    with pytest.raises(TypeError):
+        adam_once()
+    native._host.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [lambda code: b"", lambda code: code[:-1], lambda code: code[:99] + b"!" + code[100:], lambda code: b"x" * 5000],
+)
+def test_a_broken_file_is_compiled_anew_and_replaced(broken, fresh):
+    whole = adam_once()
+    (file,) = fresh.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(broken(content))
+    native.load.cache_clear()
+    assert same(whole, adam_once())
+    assert file.read_bytes() == content
+
+
+def test_a_file_under_another_name_is_not_run(fresh):
+    adam_once()
+    (adam,) = fresh.iterdir()
+    native.load.cache_clear()
+    sgd = optimizer_class("sgd")()
+    stepped(update(sgd, 2, 40, np.float32, "fused"), 2)
+    (other,) = set(fresh.iterdir()) - {adam}
+    other.write_bytes(adam.read_bytes())
+    native.load.cache_clear()
+    assert same(*(stepped(update(sgd, 2, 40, np.float32, kernel), 2) for kernel in ("fused", "numpy")))
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no file modes")
+def test_a_directory_that_others_can_write_is_neither_read_nor_written(fresh, monkeypatch):
+    whole = adam_once()
+    fresh.chmod(0o777)
+    compiled = []
+    real = native._compile
+    monkeypatch.setattr(native, "_compile", lambda *given: compiled.append(1) or real(*given))
+    native.load.cache_clear()
+    assert same(whole, adam_once())
+    assert compiled == [1]
+    kernel_cache.put("other", b"code")
+    assert len(list(fresh.iterdir())) == 1
+
+
+def test_a_place_that_cannot_hold_a_cache_costs_nothing_else(tmp_path, fresh, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert adam_once()._fused is not None
+
+
+def test_old_files_make_room(fresh, monkeypatch):
+    monkeypatch.setattr(kernel_cache, "MOST", 3)
+    for age, key in enumerate("abcde"):
+        kernel_cache.put(key, b"code")
+        os.utime(fresh / key, (1000 + age, 1000 + age))
+    kernel_cache.put("f", b"code")
+    assert {file.name for file in fresh.iterdir()} == {"d", "e", "f"}
+    assert kernel_cache.get("f") == b"code"
+    assert kernel_cache.get("a") is None
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from framework import registry
+from framework.parameters import Parameters
+from framework.update import Update
+
+registry.install(registry.load([sys.argv[1]]))
+p = Parameters({"x": (100,)}, 1, np.float32)
+made = Update(registry.find("optimizer", "mine").cls(), p, p.like(), kernel="fused")
+made.gradients.flat[...] = 1
+made.step(1)
+assert made._fused is not None
+print(p.flat[0, 0])
+"""
+
+PLUGIN = """
+from framework.optimizer import ElementwiseOptimizer
+from framework.fields import hyper
+
+def halved(x):
+    return {half} * x
+
+class Mine(ElementwiseOptimizer):
+    '''Mine.'''
+    lr: float = hyper(1.0, above=0)
+
+    def rule(p, g, *, lr):
+        return p - lr * halved(g)
+"""
+
+
+def processes(plugin, count=1):
+    """Run processes at once; return what each printed."""
+    command = [sys.executable, "-c", SCRIPT, str(plugin)]
+    made = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    printed = [each.communicate()[0].strip() for each in made]
+    assert [each.returncode for each in made] == [0] * count
+    return printed
+
+
+def test_a_rule_edited_between_two_processes_gives_the_new_result(fresh, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN.format(half=0.5))
+    stamp = plugin.stat()
+    assert processes(plugin) == ["-0.5"]
+    plugin.write_text(PLUGIN.format(half=0.7))  # of the same length, and below of the same age: only the text tells
+    os.utime(plugin, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    for compiled in tmp_path.rglob("mine.*.pyc"):
+        compiled.unlink()
+    assert processes(plugin) == ["-0.7"]
+    assert len(list(fresh.iterdir())) == 2
+
+
+def test_processes_that_compile_at_once_do_not_meet(fresh, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN.format(half=0.5))
+    assert processes(plugin, 4) == ["-0.5"] * 4
+    assert len(list(fresh.iterdir())) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_has_threads_of_its_own():
+    script = """
+import os, sys, warnings
+import numpy as np
+warnings.simplefilter("ignore")
+from framework import fusing, registry
+from framework.parameters import Parameters
+from framework.update import Update
+fusing.SHARED_FROM = 1
+p = Parameters({"x": (100,)}, 1, np.float32)
+made = Update(registry.find("optimizer", "sgd").cls(lr=1.0), p, p.like(), kernel="fused", threads=2)
+made.gradients.flat[...] = 1
+made.step(1)
+child = os.fork()
+made.step(2)
+assert (p.flat == -2).all()
+if child == 0:
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60).returncode == 0
+
+
+def test_the_setting_is_checked_and_reaches_the_update():
+    from framework.settings import Settings
+
+    assert Settings(epochs=1).kernel == "auto"
+    with pytest.raises(InputError, match="kernel"):
+        Settings(epochs=1, kernel="fast")
