@@ -31,6 +31,7 @@ CASES = [
     same_as_torch("radam", "RAdam", "defaults"),
     same_as_torch("radam", "RAdam", "settings", lr=0.02, betas=[0.8, 0.95], eps=1e-3),
     same_as_torch("radam", "RAdam", "never_rectified", lr=0.02, betas=[0.9, 0.6]),
+    same_as_torch("radam", "RAdam", "barely_rectified", lr=0.02, betas=[0.9, 0.7]),
     same_as_torch("radam", "RAdam", "weight_decay", lr=0.02, weight_decay=0.05),
     same_as_torch("radam", "RAdam", "decoupled", lr=0.02, weight_decay=0.1, decoupled_weight_decay=True),
     same_as_torch("adamw", "AdamW", "defaults"),
