@@ -27,13 +27,18 @@ from reference_cases import OptaxCase, families
 
 def transformation(case: OptaxCase) -> Any:
     """Return the case's optax transformation, learning rate included."""
+    return _made(case.optax, case.kwargs)
+
+
+def _made(path: str, kwargs: dict[str, Any]) -> Any:
     import optax
 
-    make = reduce(getattr, case.optax.split("."), optax)
-    if "learning_rate" in inspect.signature(make).parameters:
-        return make(**case.kwargs)
-    rest = {name: value for name, value in case.kwargs.items() if name != "learning_rate"}
-    return optax.chain(make(**rest), optax.scale_by_learning_rate(case.kwargs["learning_rate"]))
+    make = reduce(getattr, path.split("."), optax)
+    given = {name: _made(**value) if isinstance(value, dict) else value for name, value in kwargs.items()}
+    if "learning_rate" in inspect.signature(make).parameters or "learning_rate" not in given:
+        return make(**given)
+    rate = optax.scale_by_learning_rate(given.pop("learning_rate"))
+    return optax.chain(make(**given), rate)
 
 
 def trajectory(

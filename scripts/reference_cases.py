@@ -43,7 +43,8 @@ class OptaxCase:
     Attributes:
         optax: where it is below ``optax``, such as ``"lion"`` or ``"contrib.adopt"``. One that takes no
             ``learning_rate``, such as ``"scale_by_yogi"``, is followed by ``scale_by_learning_rate``.
-        kwargs: its arguments, plain data, ``learning_rate`` among them.
+        kwargs: its arguments, plain data, ``learning_rate`` among them where it has one. A transformation among them is
+            a dict of its own ``path`` and ``kwargs``.
         optimizer: our name for it.
         fields: our fields.
     """

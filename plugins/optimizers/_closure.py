@@ -1,0 +1,31 @@
+"""What the rules share that evaluate the loss within a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from framework.optimizer import Objective
+from framework.parameters import Parameters
+
+GradientAt = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Takes points ``(R, size)``, returns the losses ``(R,)`` and the gradients ``(R, size)`` there."""
+
+
+@contextmanager
+def exploring(parameters: Parameters, gradients: Parameters, objective: Objective) -> Iterator[GradientAt]:
+    """Give a function that evaluates elsewhere; afterwards parameters and gradients are what they were."""
+    here, slope = parameters.flat.copy(), gradients.flat.copy()
+
+    def gradient_at(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        parameters.flat[...] = points
+        losses = objective.evaluate()
+        return losses, gradients.flat.copy()
+
+    try:
+        yield gradient_at
+    finally:
+        parameters.flat[...] = here
+        gradients.flat[...] = slope

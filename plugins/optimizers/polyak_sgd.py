@@ -1,0 +1,62 @@
+"""Gradient descent with Polyak's step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from framework.fields import choice, hyper
+from framework.hookspecs import hookimpl
+from framework.parameters import Shape
+from framework.specs import OptimizerSpec
+from framework.tensors import Start, TensorOptimizer, inner
+
+NO_GRADIENT = float(np.finfo(np.float64).eps)
+"""Below this squared norm, plus eps, no step is taken, as in optax."""
+
+
+class PolyakSgd(TensorOptimizer):
+    """Polyak's step: as long as the loss is above its known minimum, over the squared gradient.
+
+    With f the batch's loss, step t is::
+
+        p = p - scaling min((f - f_min) / (|g|^2 + eps), max_learning_rate) g
+
+    The norm is over all of a run's parameters. ``variant`` ``sps+`` takes max(f - f_min, 0) for f - f_min.
+
+    Sources: Loizou et al. 2021, arXiv:2002.10542 (SPS_max, with scaling 1/c); ``sps+``: Garrigos, Gower & Schaipp
+    2023, arXiv:2307.14528. Names and defaults are optax's.
+
+    Differs from optax: for ``scaling`` other than 1 we follow the formula in its documentation; its code scales g
+    before it takes the norm. The loss is the batch's without any weight decay or clipping that stages add to g.
+    """
+
+    whole = True
+    own_step_size = True
+    needs_loss = True
+    absent = {"lr": "polyak_sgd finds its step itself; use scaling or max_learning_rate"}
+    max_learning_rate: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="longest factor of g")
+    scaling: float = hyper(1.0, above=0, prior="log", search=(0.1, 2.0), help="factor of the step that is found")
+    f_min: float = hyper(0.0, prior="linear", search=(0.0, 0.1), help="the loss's minimum, or a guess below it")
+    eps: float = hyper(0.0, at_least=0, prior="log", search=(1e-10, 1e-2), help="added to the squared norm")
+    variant: str = choice("sps", ("sps", "sps+"), help="sps+ never steps uphill where the loss is below f_min")
+
+    def slots(self, shape: Shape) -> Mapping[str, Start]:
+        """Return nothing: the rule has no memory."""
+        return {}
+
+    def rule(p, g, s, c):
+        """Take the step that would reach ``f_min`` if the loss were linear along g."""
+        gap = c.losses - c.f_min
+        if c.variant == "sps+":
+            gap = np.maximum(gap, 0)
+        squared = inner(g, g) + c.eps
+        step = np.where(squared <= NO_GRADIENT, 0, np.minimum(gap / squared, c.max_learning_rate))
+        return p - c.scaling * step * g
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("polyak_sgd", PolyakSgd)

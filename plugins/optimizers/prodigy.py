@@ -1,0 +1,86 @@
+"""Prodigy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from framework.fields import flag, hyper, number
+from framework.hookspecs import hookimpl
+from framework.optimizer import HERE
+from framework.parameters import Shape
+from framework.specs import OptimizerSpec
+from framework.tensors import Start, TensorOptimizer, inner
+
+
+class Prodigy(TensorOptimizer):
+    """Prodigy: Adam whose learning rate is an estimate d of the distance from the start to the solution.
+
+    With x0 the parameters before the first step, d starting at ``estim_lr0`` and e = lr d, step t is::
+
+        r = beta3 r + d e <g, x0 - p> / estim_lr0           inner product over all of a run's parameters
+        s = beta3 s + d e g / estim_lr0                     with ``safeguard_warmup``: d d g, free of lr
+        m = beta1 m + (1 - beta1) d g
+        v = beta2 v + (1 - beta2) (d g)^2
+        d = max(d, estim_lr_coef r / |s|_1)                 |.|_1 over all of a run's parameters
+        p = p - e m / (sqrt(v) + d eps) - e weight_decay p
+
+    With ``use_bias_correction``, e has Adam's factor sqrt(1 - beta2^t) / (1 - beta1^t). Without ``decouple``,
+    ``weight_decay`` times p is added to g instead of the last term. ``beta3`` left at null is sqrt(beta2).
+
+    Source: Mishchenko & Defazio 2023, arXiv:2306.06101, Algorithm 4 (the Adam form). Names and defaults are optax's;
+    ``use_bias_correction`` and ``decouple`` are the authors' code's.
+
+    Differs from optax: not at all; while all gradients are 0, d stays and nothing moves (optax gets NaN). Differs from
+    the paper: it has no bias correction, and the eps of step t goes with the d before it. Differs from the authors'
+    code: bias correction is off there by default. All state is in the parameters' dtype.
+    """
+
+    whole = True
+    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the estimated distance")
+    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta2: float = hyper(
+        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+    )
+    beta3: float | None = number(None, at_least=0, below=1, help="memory of the distance's estimate")
+    eps: float = hyper(1e-8, above=0, prior="log", search=(1e-10, 1e-3), help="added to the root, times d")
+    estim_lr0: float = hyper(1e-6, above=0, prior="log", search=(1e-8, 1e-4), help="first estimate, far too small")
+    estim_lr_coef: float = hyper(1.0, above=0, prior="log", search=(0.5, 2.0), help="factor of each new estimate")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-1), help="shrinks p, times e")
+    safeguard_warmup: bool = flag(False, help="keep lr out of the estimate's divisor")
+    use_bias_correction: bool = flag(True, help="Adam's bias correction")
+    decouple: bool = flag(True, help="decay beside the step, not in g")
+
+    def slots(self, shape: Shape) -> Mapping[str, Start]:
+        """Return Adam's two moments, the start, and what the estimate needs."""
+        like: dict[str, Start] = dict.fromkeys(("m", "v", "s"), (shape, 0.0))
+        return dict(**like, x0=(shape, HERE), r=((1,), 0.0), d=((1,), "estim_lr0"))
+
+    def coefficients(h, t):
+        bias = (1 - h.beta2**t) ** 0.5 / (1 - h.beta1**t)
+        memory = dict(b1=h.beta1, a1=1 - h.beta1, b2=h.beta2, a2=1 - h.beta2, root=h.beta2**0.5)
+        estimate = dict(inverse=1 / h.estim_lr0, coefficient=h.estim_lr_coef)
+        return dict(lr=h.lr, corrected=h.lr * bias, eps=h.eps, weight_decay=h.weight_decay, **memory, **estimate)
+
+    def rule(p, g, s, c):
+        """Estimate the distance, then take Adam's step."""
+        if not c.decouple:
+            g = g + c.weight_decay * p
+        d, b3 = s.d, c.root if c.beta3 is None else c.beta3
+        e = d * (c.corrected if c.use_bias_correction else c.lr)
+        s.r = b3 * s.r + d * c.inverse * e * inner(g, s.x0 - p)
+        s.s = b3 * s.s + d * c.inverse * (d if c.safeguard_warmup else e) * g
+        s.m = c.b1 * s.m + c.a1 * d * g
+        s.v = c.b2 * s.v + c.a2 * (d * g) ** 2
+        size = np.abs(s.s).sum(axis=1, keepdims=True)
+        s.d = np.where(size > 0, np.maximum(d, c.coefficient * s.r / size), d)
+        shrunk = p - e * c.weight_decay * p if c.decouple else p
+        move = s.m / (np.sqrt(s.v) + s.d * c.eps)
+        return shrunk - e * move
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("prodigy", Prodigy)

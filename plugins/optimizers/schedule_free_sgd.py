@@ -1,0 +1,64 @@
+"""Schedule-free gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from framework.fields import hyper
+from framework.hookspecs import hookimpl
+from framework.optimizer import HERE, ElementwiseOptimizer, State
+from framework.parameters import Parameters
+from framework.specs import OptimizerSpec
+from plugins.optimizers._schedule_free import averaged, averaging
+
+
+class ScheduleFreeSgd(ElementwiseOptimizer):
+    """Schedule-free SGD: gradients are taken between the newest point and the average that is evaluated.
+
+    Training happens at p = y; validation, testing and the kept model use x. With g the gradient at y plus
+    ``weight_decay`` times y, c = w / (w of all steps so far), step t is::
+
+        z = z - lr g
+        x = (1 - c) x + c z
+        y = (1 - momentum) z + momentum x
+
+    with w = t^r (largest lr so far)^weight_lr_power. lr climbs to its value over the first ``warmup_steps`` steps.
+
+    Source: Defazio et al. 2024, arXiv:2405.15682, equations 3 to 5; warm-up and weights as in the authors' code, whose
+    names and defaults these are. Only y and z are kept; x follows from them, so momentum must not be 0.
+
+    Differs from the authors' code: not at all. Differs from optax: its warm-up takes lr 0 in the first step and it has
+    no ``r``; without warm-up there is no difference. A schedule multiplies lr, though the method is meant to need
+    none; batch norm's running averages are y's, not x's.
+    """
+
+    lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="learning rate")
+    momentum: float = hyper(0.9, above=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="share of x in y")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty at y, added to g")
+    warmup_steps: float = hyper(0, at_least=0, prior="linear", search=(0, 1000), help="linear warm-up of lr, in steps")
+    r: float = hyper(0.0, at_least=0, prior="linear", search=(0.0, 2.0), help="power of t in the weights")
+    weight_lr_power: float = hyper(
+        2.0, at_least=0, prior="linear", search=(0.0, 2.0), help="power of the largest lr in the weights"
+    )
+    slots = dict(z=HERE)
+    scalars = dict(lr_max=0.0, weight_sum=0.0)
+
+    def coefficients(h, t):
+        c = averaging(h, t)
+        return dict(**c, pull=c["lr"] * (1 - h.momentum * (1 - c["share"])), weight_decay=h.weight_decay)
+
+    def rule(p, g, z, *, lr, share, pull, weight_decay):
+        g = g + weight_decay * p
+        return p + share * (z - p) - pull * g, z - lr * g
+
+    def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray:
+        """Return x, the average, ``(R, size)``."""
+        return averaged(parameters.flat, state["z"], self.momentum)
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield this module's optimizer."""
+    yield OptimizerSpec("schedule_free_sgd", ScheduleFreeSgd)
