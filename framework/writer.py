@@ -48,7 +48,6 @@ IMPATIENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }
 """For an outage: by default one call blocks for minutes. The user's own settings win."""
-HIJACKING = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")
 
 
 class Writer:
@@ -188,8 +187,6 @@ def main() -> None:
     # mlflow prints: keep that out of the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for name in HIJACKING:
-        os.environ.pop(name, None)
     os.environ.update(QUIET)
     for name, value in IMPATIENT.items():
         os.environ.setdefault(name, value)

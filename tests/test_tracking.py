@@ -281,7 +281,10 @@ def test_a_killed_trainer_leaves_a_run_that_says_so_and_can_go_on(tmp_path: Path
     assert points(client, run, "train/loss") == [(step, 1 / step) for step in range(1, 51)]
 
     resumed = Journal(folder)
-    measure(resumed, 51, 52)
+    measure(resumed, 51)
+    assert sync([folder], uri).problems == []  # resumed, and killed again
+    assert client.get_run(run).info.status == "KILLED"
+    measure(resumed, 52)
     resumed.write("end", status="FINISHED")
     assert sync([folder], uri).problems == []
     assert run_id(folder) == run
