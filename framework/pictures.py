@@ -46,6 +46,8 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str) -> None
         _curves_panel(axes, steps, series)
         axes.set_title({"lr": "learning rate"}.get(panel, panel), loc="left", fontsize=10, color=INK)
         axes.set_xlabel("optimizer step", fontsize=9)
+        if panel == "lr" and axes.get_yscale() == "linear":
+            axes.set_ylim(bottom=0)  # a constant rate would be drawn on an axis of rounding errors
         if best is not None and panel != "lr":
             _mark_best(axes, history[best], f"val/{panel}")
     figure.savefig(path, dpi=144)
