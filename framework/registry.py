@@ -54,6 +54,7 @@ class Provider:
         door: ``"built-in"``, ``"entry point"``, ``"file"`` or ``"inline"``.
         path: the file of a ``--plugin``, which is kept with every run that uses it.
         status: ``"ok"``, ``"failed"`` or ``"disabled"``.
+        text: of an inline plugin, its source as a plugin file; "" where nobody knows it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Provider:
     path: Path | None = None
     status: str = "ok"
     error: str = ""
+    text: str = ""
 
     def __str__(self) -> str:
         origin = self.path or f"{self.distribution} {self.version}".strip()
@@ -109,7 +111,7 @@ class Registry:
             return
         try:
             found = self._register(provider, load())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = f"{provider} was not loaded: {type(error).__name__}: {error}".replace("\n", " ")
             if self.strict or provider.door in ("built-in", "inline"):
                 raise PluginError(problem) from error
@@ -120,6 +122,10 @@ class Registry:
             self._refuse_duplicate(entry)
             self.entries[entry.kind, entry.name] = entry
         self.providers.append(provider)
+
+    def add_file(self, path: Path) -> None:
+        """Load a plugin's file; raises as `add`."""
+        self.add(Provider(path.stem, "file", path=path), _file_importer(path))
 
     def _register(self, provider: Provider, plugin: object) -> list[Registered]:
         wanted = getattr(plugin, "framework_api", hookspecs.API_VERSION)
@@ -218,7 +224,7 @@ def load(files: Iterable[str | Path] = (), *, environ: Mapping[str, str] = os.en
         for path in dict.fromkeys(Path(name).resolve() for name in [*named, *files]):
             if not path.is_file():
                 raise InputError(f"--plugin {path}: there is no such file")
-            registry.add(Provider(path.stem, "file", path=path), _file_importer(path))
+            registry.add_file(path)
     return registry
 
 

@@ -1,0 +1,177 @@
+"""The three doors, conflicts, broken plugins, and what the list shows of them."""
+
+import json
+import os
+import sys
+
+import pytest
+
+from framework import listing, registry
+from framework.errors import InputError, PluginError
+from framework.registry import Provider, Registry
+
+GOOD = '''
+from framework import ElementwiseOptimizer, hyper
+
+class SlowDescent(ElementwiseOptimizer):
+    """Half a step of descent."""
+    lr: float = hyper(0.01, above=0)
+    def rule(p, g, *, lr):
+        return p - 0.5 * lr * g
+'''
+
+
+@pytest.fixture
+def quiet():
+    said = []
+    return Registry(warn=said.append), said
+
+
+def file(tmp_path, text, name="mine.py"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def load(path, **environ):
+    return registry.load([path], environ=environ)
+
+
+def test_all_doors_end_in_the_same_registry(tmp_path):
+    found = load(file(tmp_path, GOOD))
+    entry = found.find("optimizer", "slow_descent")
+    assert entry.provider.door == "file" and entry.provider.path == tmp_path / "mine.py"
+    assert found.find("optimizer", "adam").provider.door == "built-in"
+    assert entry.cls.summary() == "Half a step of descent."
+
+
+def test_files_of_the_environment_are_loaded(tmp_path):
+    first, second = file(tmp_path, GOOD), file(tmp_path, GOOD.replace("SlowDescent", "OtherDescent"), "other.py")
+    found = registry.load(environ={"FRAMEWORK_PLUGINS": os.pathsep.join([str(first), str(second)])})
+    assert {"slow_descent", "other_descent"} <= set(found.names("optimizer"))
+
+
+def test_a_file_named_twice_is_loaded_once(tmp_path):
+    path = file(tmp_path, GOOD)
+    found = load(path, FRAMEWORK_PLUGINS=str(path))
+    assert [provider.name for provider in found.providers].count("mine") == 1
+
+
+def test_a_missing_file_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match=r"--plugin .*absent\.py: there is no such file"):
+        load(tmp_path / "absent.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nothing_like_this", "ModuleNotFoundError"),
+        ("raise ValueError('broken on purpose')", "broken on purpose"),
+        ("def oops(:", "SyntaxError"),
+        ("x = 1", "no hook and no class"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("from framework import hookimpl\n@hookimpl\ndef register_optimisers():\n    return []", "register_optimisers"),
+        ("from framework import hookimpl\n@hookimpl\ndef register_layers():\n    yield 3", "must yield LayerSpec, not 3"),
+        ("framework_api = 99\n" + GOOD, "plugin API 99"),
+        (GOOD.replace("(p, g, *, lr)", "(p, g, v, *, lr)"), "slots declares"),
+    ],
+)
+def test_a_broken_third_party_plugin_costs_one_line(tmp_path, capsys, text, said):
+    found = load(file(tmp_path, text))
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and line.startswith("warning: plugin mine") and said in line
+    assert "FRAMEWORK_DISABLE_PLUGINS=mine" in line
+    assert [p.status for p in found.providers if p.name == "mine"] == ["failed"]
+    assert "adam" in found.names("optimizer")
+
+
+def test_strict_mode_makes_it_an_error(tmp_path):
+    with pytest.raises(PluginError, match="ModuleNotFoundError"):
+        load(file(tmp_path, "import nothing_like_this"), FRAMEWORK_STRICT_PLUGINS="1")
+
+
+def test_disabled_plugins_are_not_even_imported(tmp_path, capsys):
+    found = load(file(tmp_path, "raise SystemExit('imported')"), FRAMEWORK_DISABLE_PLUGINS="mine, plugins.optimizers.adam")
+    assert capsys.readouterr().err == ""
+    assert "adam" not in found.names("optimizer")
+    assert {p.name for p in found.providers if p.status == "disabled"} == {"mine", "plugins.optimizers.adam"}
+
+
+def test_no_plugins_opens_the_built_in_door_alone(tmp_path):
+    found = load(file(tmp_path, GOOD), FRAMEWORK_NO_PLUGINS="1")
+    assert {provider.door for provider in found.providers} == {"built-in"}
+
+
+def test_one_name_from_two_plugins_names_both(tmp_path):
+    twin = GOOD.replace("SlowDescent", "Adam")
+    with pytest.raises(PluginError, match=r"optimizer adam is provided twice.*plugins\.optimizers\.adam.*plugin mine"):
+        load(file(tmp_path, twin))
+
+
+def test_a_failed_plugin_leaves_nothing_behind(quiet):
+    found, said = quiet
+
+    class Half:
+        @registry.hookspecs.hookimpl
+        def register_optimizers(self):
+            from plugins.optimizers.adam import Adam
+
+            yield registry.SPECS["optimizer"]("half", Adam)
+            raise RuntimeError("half way")
+
+    found.add(Provider("half", "file"), Half)
+    assert "half way" in said[0]
+    assert found.entries == {}
+
+
+@pytest.mark.parametrize("name", ["Adam", "adam w", "a/b/c", "", "9lives"])
+def test_names_must_be_plain(name):
+    from plugins.optimizers.adam import Adam
+
+    with pytest.raises(PluginError, match="must be like 'adam'"):
+        registry.SPECS["optimizer"](name, Adam)
+
+
+def test_a_class_of_another_kind_is_refused():
+    from plugins.optimizers.adam import Adam
+
+    with pytest.raises(PluginError, match="must be a subclass of Layer"):
+        registry.SPECS["layer"]("adam", Adam)
+
+
+def test_unknown_names_and_kinds_get_the_nearest():
+    found = registry.load()
+    with pytest.raises(InputError, match=r"no optimizer is called adm; did you mean .*adam"):
+        found.find("optimizer", "adm")
+    with pytest.raises(InputError, match="did you mean optimizer"):
+        found.names("optimizers")
+
+
+def test_every_module_below_plugins_is_a_plugin_that_gives_something():
+    found = registry.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
+    providers = {entry.provider.name for entry in found.entries.values()}
+    optional = {"plugins.optimizers.torch_bridge", "plugins.optimizers.optax_bridge"}  # nothing without the extras
+    assert set(registry.built_in_modules()) - providers <= optional
+    assert len(registry.built_in_modules()) > 60
+
+
+def test_the_list_has_a_row_for_each_name_and_each_failure(tmp_path, capsys):
+    found = load(file(tmp_path, "raise ValueError('no')"))
+    rows = listing.rows(found)
+    assert all(set(row) == set(listing.COLUMNS) for row in rows)
+    assert any(row["name"] == "adam" and row["summary"] and row["version"] for row in rows)
+    assert [row["error"] for row in rows if row["plugin"] == "mine"] == ["ValueError: no"]
+    registry.install(found)
+    try:
+        assert listing.main(["--json"]) == 0
+        out = capsys.readouterr().out
+        assert json.loads(out) == json.loads(json.dumps(rows))
+        listing.main([])
+        assert "failed: ValueError: no" in capsys.readouterr().out
+    finally:
+        registry.install(None)
+
+
+def test_a_plugin_file_is_no_importable_module_of_that_name(tmp_path):
+    load(file(tmp_path, GOOD, "json.py"))
+    assert sys.modules["json"] is json
