@@ -110,6 +110,22 @@ def test_eigenvalues_that_are_not_found_end_that_run_only(name, monkeypatch):
     assert same_bits(rows(mixed, [0, 2], 1), rows(clean, [0, 2], 1))
 
 
+@pytest.mark.parametrize("name", ["shampoo", "soap"])
+def test_eigenvalues_are_sought_of_finite_matrices_only(name, monkeypatch):
+    start, gradients = drawn({"matrix": (4, 3)}, 2, 3)
+    gradients["matrix"][:, 1] = np.nan
+    find, seen = np.linalg.eigh, []
+
+    def watching(matrix):
+        seen.append(matrix.copy())
+        return find(matrix)
+
+    monkeypatch.setattr(np.linalg, "eigh", watching)
+    paths(name, start, gradients, {})
+    assert len(seen) >= 2
+    assert all(np.isfinite(matrix).all() for matrix in seen)
+
+
 @pytest.mark.parametrize(("name", "fields"), SETTINGS)
 def test_steps_after_a_restore_are_the_steps_of_an_unbroken_run(name, fields):
     start, gradients = drawn(SHAPES, 2, 12)
@@ -158,6 +174,13 @@ def test_a_gradient_of_zero_gives_a_finite_step(name):
         zero = {key: np.zeros_like(value, dtype=dtype) for key, value in gradients.items()}
         path = paths(name, {key: value.astype(dtype) for key, value in start.items()}, zero, {})
         assert all(np.isfinite(value).all() for value in path.values())
+
+
+def test_shampoo_stays_finite_where_rounding_makes_eigenvalues_negative():
+    start, gradients = drawn({"vector": (40,), "matrix": (30, 2)}, 3, 6)
+    path = paths("shampoo", start, {tensor: 1e8 * value for tensor, value in gradients.items()}, {"eps": 1e-8})
+    assert all(np.isfinite(value).all() for value in path.values())
+    assert all(np.abs(np.diff(value, axis=0)).max() < 1 for value in path.values())
 
 
 @pytest.mark.parametrize("name", NAMES)
