@@ -43,7 +43,7 @@ class FusedStep:
     def __init__(self, formula: Formula, arrays: list[np.ndarray], threads: int) -> None:
         loop = load(lower(formula))
         runs, size = arrays[0].shape
-        self._formula = formula
+        self.formula = formula
         self._threads = threads if runs * size >= SHARED_FROM else 1
         self._call = loop.share if self._threads > 1 else loop.step
         self._plan = np.zeros(FIRST + len(arrays), dtype=np.int64)
@@ -51,6 +51,7 @@ class FusedStep:
         self._plan[FIRST:] = [array.ctypes.data for array in arrays]
         self._address = self._plan.ctypes.data
         self._table = np.empty(0, dtype=formula.dtype)
+        self.arrays = arrays
         self._keep = (loop, arrays, self._plan)
 
     def fill(self, table: Mapping[str, np.ndarray]) -> None:
@@ -59,10 +60,10 @@ class FusedStep:
         Args:
             table: arrays ``(T, R, 1)`` by name, as `framework.optimizer.Optimizer.table` returns them.
         """
-        names = self._formula.columns
+        names = self.formula.columns
         shape = (max((len(rows) for rows in table.values()), default=0), int(self._plan[RUNS]), len(names))
         if self._table.shape != shape:
-            self._table = np.empty(shape, dtype=self._formula.dtype)
+            self._table = np.empty(shape, dtype=self.formula.dtype)
             self._plan[TABLE] = self._table.ctypes.data
         for place, name in enumerate(names):
             self._table[:, :, place] = table[name][:, :, 0]

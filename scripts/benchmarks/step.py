@@ -1,0 +1,142 @@
+"""The optimizer step beside torch, optax and the machine's limit: a loop that only moves the same bytes."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import Row, in_turns, installed
+from framework.formula import Formula
+from framework.fusing import FusedStep, fusable
+from framework.parameters import Parameters
+from framework.registry import current, find
+from framework.update import Update
+
+TENSORS = 6
+SMALL = 6_000
+SIZES = (1_000, SMALL, 60_000, 600_000, 6_000_000, 24_000_000)
+EVERY_SIZE = 1_000_000
+THREADS = (1, 2)
+Step = Callable[[], object]
+
+
+def buffers(n: int) -> Parameters:
+    """Return ``n`` parameters of one run in six tensors."""
+    made = Parameters({f"w{place}": (n // TENSORS,) for place in range(TENSORS)}, 1, np.float32)
+    made.flat[...] = np.random.default_rng(0).standard_normal(made.flat.shape) * 0.1
+    return made
+
+
+def ours(name: str, n: int, kernel: str, threads: int) -> tuple[Step, Update]:
+    """Return a step as training takes it, coefficients included, and its update."""
+    parameters = buffers(n)
+    update = Update(find("optimizer", name).cls(), parameters, parameters.like(), kernel=kernel, threads=threads)
+    update.gradients.flat[...] = buffers(n).flat * 0.1
+    t = 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        update.step(t)
+
+    return step, update
+
+
+def streaming(update: Update, threads: int) -> Step:
+    """Return a loop that reads and writes what the fused step of ``update`` does, and computes next to nothing."""
+    fused = update._fused
+    assert fused is not None  # noqa: S101 - the caller has asked for it
+    formula, arrays = fused.formula, fused.arrays
+    stream = Formula(formula.dtype, list(formula.elements))
+    symbols = {name: stream.make("element", place) for place, name in enumerate(stream.elements)}
+    used = {at for node in formula.nodes for at in node.args if node.op not in ("element", "column", "number", "truth")}
+    used |= set(formula.stores.values())
+    read = [name for place, name in enumerate(stream.elements) if place in used]
+    inputs = [name for name in read if name not in formula.stores]
+    extra = symbols[inputs[0]] if inputs else stream.number(1.0)
+    for name in formula.stores:
+        stream.stores[name] = (symbols[name] + extra if name in read else extra).at
+    loop = FusedStep(stream, [np.array(array) for array in arrays], threads)
+    loop.fill({})
+    return lambda: loop.step(0)
+
+
+def torch_adam(n: int, threads: int, **kind: bool) -> Step:
+    """Return torch's Adam step on six tensors."""
+    import torch
+
+    torch.set_num_threads(threads)
+    flat = buffers(n)
+    parameters = [torch.nn.Parameter(torch.from_numpy(view[0].copy())) for view in flat.views.values()]
+    for parameter in parameters:
+        parameter.grad = parameter.detach() * 0.1
+    return torch.optim.Adam(parameters, lr=1e-3, **kind).step
+
+
+def optax_adam(n: int) -> Step:
+    """Return optax's Adam step on six tensors, jitted, its buffers reused; it has the threads that XLA takes."""
+    import jax
+    import optax
+
+    rule = optax.adam(1e-3)
+    parameters = {name: jax.numpy.array(view[0]) for name, view in buffers(n).views.items()}
+    gradients = {name: 0.1 * value for name, value in parameters.items()}
+    held = (parameters, rule.init(parameters))
+
+    def one(parameters: Any, state: Any, gradients: Any) -> Any:
+        moves, state = rule.update(gradients, state, parameters)
+        return optax.apply_updates(parameters, moves), state
+
+    jitted = jax.jit(one, donate_argnums=(0, 1))
+
+    def step() -> None:
+        nonlocal held
+        held = jax.block_until_ready(jitted(*held, gradients))
+
+    return step
+
+
+def adam(n: int, threads: int) -> Row:
+    """Time Adam's step of ``n`` parameters, coefficients included, against the peers with as many threads."""
+    fused, update = ours("adam", n, "fused", threads)
+    fused()
+    steps = {"ours": fused, "same bytes": streaming(update, threads), "ours, numpy": ours("adam", n, "numpy", 1)[0]}
+    if installed("torch"):
+        steps |= {f"torch {kind}": torch_adam(n, threads, **{kind: True}) for kind in ("fused", "foreach")}
+    if installed("optax") and threads == 1:
+        steps["optax jitted"] = optax_adam(n)
+    best = in_turns(steps, rounds=10, seconds=0.04)
+    gc.collect()
+    moved = 7 * update.parameters.flat.nbytes  # p, g, m, v read; p, m, v written
+    note = f"{moved / best['ours'] / 1e9:.0f} GB/s"
+    return Row("step", f"adam, {n:,} parameters, {threads} threads", best, _targets(n), note)
+
+
+def _targets(n: int) -> dict[str, float]:
+    if n == SMALL:
+        return {"torch fused": 0.1, "optax jitted": 0.5}
+    return {"torch fused": 1.0} if n >= 600_000 else {}
+
+
+def every(threads: int) -> Iterator[Row]:
+    """Time every elementwise optimizer's step at 1e6 against a loop that moves the same bytes."""
+    for name in current().names("optimizer"):
+        if not fusable(find("optimizer", name).cls()):
+            continue
+        fused, update = ours(name, EVERY_SIZE, "fused", threads)
+        fused()
+        if update._fused is not None:
+            best = in_turns({"ours": fused, "same bytes": streaming(update, threads)}, rounds=8, seconds=0.02)
+            yield Row("step", f"{name}, {EVERY_SIZE:,} parameters, {threads} threads", best, {"same bytes": 1.5})
+
+
+def rows() -> Iterator[Row]:
+    """Time Adam by size and threads, then every elementwise optimizer."""
+    for threads in THREADS:
+        for n in SIZES:
+            yield adam(n, threads)
+    for threads in THREADS:
+        yield from every(threads)
