@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +27,14 @@ if TYPE_CHECKING:
     import pandas
 
     from framework.population import Config
+
+
+INLINE_IMPORTS = """\
+import numpy as np
+
+from framework import *
+from framework.elementwise import *
+"""
 
 
 @dataclass(frozen=True)
@@ -75,14 +86,18 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         words = [*chosen, *overrides]
         try:
             composed = hydra.compose_config("config", words, run_mode=_run_mode(), with_log_configuration=False)
-            folder = Path(composed.hydra.run.dir)
+            folder = Path(composed.hydra.run.dir).resolve()
         except ERRORS as error:
             raise InputError(explain(error, words)) from error
         config = check(Composed.of(composed))
+        if config["plan"]:
+            raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
         with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
             tracker.follow(folder)
             outcome = execute(config, words, folder)
-        return result_of(outcome)
+    for problem in tracker.problems:
+        warnings.warn(problem, stacklevel=2)
+    return result_of(outcome)
 
 
 def sweep(*overrides: str) -> pandas.DataFrame:
@@ -104,18 +119,25 @@ def sweep(*overrides: str) -> pandas.DataFrame:
         return pandas.DataFrame(rows)
 
 
-def load(run: str | Path) -> Result:
+def load(run: str | Path, *, uri: str | None = None) -> Result:
     """Return a finished run by its folder, or by its MLflow run id.
 
+    Where a run's folder is gone, its configuration, journal and model come from MLflow, into a folder that goes with
+    this process. MLflow has the models of single runs only.
+
+    Args:
+        run: a folder or an id.
+        uri: the store that knows the id; default MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder.
+
     Raises:
-        InputError: there is no such run, or its folder is not on this machine.
+        InputError: there is no such run.
     """
     folder = Path(run)
-    if not folder.is_dir():
-        from framework.store import folder_of
+    if folder.is_dir():
+        return _read(folder, run_id(folder))
+    from framework.fetching import fetched
 
-        folder = folder_of(str(run))
-    return _read(folder)
+    return _read(fetched(str(run), uri), str(run))
 
 
 def names(kind: str) -> list[str]:
@@ -148,10 +170,10 @@ def _params(config: Config) -> dict[str, Any]:
     return flatten({key: value for key, value in config.items() if key not in OUTSIDE})
 
 
-def _read(folder: Path) -> Result:
+def _read(folder: Path, run: str | None) -> Result:
     history: list[dict[str, float]] = []
     tested: dict[str, float] = {}
-    ended = "unfinished"
+    tags: dict[str, str] = {}
     for entry in read_journal(folder):
         if entry.kind == "metrics":
             values = dict(entry.content["values"])
@@ -160,10 +182,15 @@ def _read(folder: Path) -> Result:
             else:
                 history.append({"epoch": entry.content["epoch"], "step": entry.content["step"], **values})
         elif entry.kind == "tags":
-            ended = entry.content["values"].get("ended", ended)
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    last = {name: value for name, value in (history or [{}])[-1].items() if name.startswith(("train/", "val/"))}
-    return Result({**last, **tested}, history, run_id(folder), _params(config), folder, ended)
+            tags |= entry.content["values"]
+    config_file = folder / "config.yaml"
+    if not config_file.is_file():
+        raise InputError(f"{folder} is not a run's folder: it holds no {config_file.name}")
+    config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    best = tags.get("best_epoch") if config["keep"] == "best" or config["patience"] is not None else None
+    kept = (history or [{}])[int(best) - 1 if best else -1]
+    metrics = {name: value for name, value in kept.items() if name.startswith(("train/", "val/"))}
+    return Result({**metrics, **tested}, history, run, _params(config), folder, tags.get("ended", "unfinished"))
 
 
 @contextmanager
@@ -179,8 +206,21 @@ def _with_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
     held = registry.current()
     name = snake_case(optimizer.__name__)
     with registry.beside(held) as widened:
-        widened.add(registry.Provider(f"inline {name}", "inline"), lambda: ImplicitPlugin([optimizer]))
+        provider = registry.Provider(f"inline {name}", "inline", text=_source(optimizer))
+        widened.add(provider, lambda: ImplicitPlugin([optimizer]))
         yield [f"optimizer={name}"]
+
+
+def _source(cls: type) -> str:
+    """Return a class's source as a plugin file, or "" where Python does not know it.
+
+    The imports are those that most rules need: what else the class takes from its notebook is not in the file.
+    """
+    try:
+        source = textwrap.dedent(inspect.getsource(cls))
+    except (OSError, TypeError):
+        return ""
+    return f"{INLINE_IMPORTS}\n\n{source}"
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -32,6 +33,8 @@ class Job:
         config: checked, plain data.
         unresolved: the configuration as Hydra stores it.
         folder: where its files go.
+        dirname: the overrides as Hydra's folder names use them.
+        choices: which option of each group was chosen, for Hydra's records.
     """
 
     number: int
@@ -39,6 +42,8 @@ class Job:
     config: Mapping[str, Any]
     unresolved: Mapping[str, Any]
     folder: Path
+    dirname: str = ""
+    choices: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,14 @@ class Template:
 
     composed: Composed
     referenced: set[str]
+    choices: Mapping[str, Any]
 
     def takes(self, override: Override) -> bool:
         """Whether the override only sets a number or a word that nothing else is made from."""
         key = str(override.key_or_group)
+        # What a relative reference means depends on where it stands: no shortcut then.
+        if any(name.startswith(".") for name in self.referenced):
+            return False
         if any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in self.referenced):
             return False
         held: Any = self.composed.unresolved
@@ -75,7 +84,8 @@ class Composer:
         self._parser = OverridesParser.create(config_loader=loader)
         self._parse = functools.cache(lambda text: self._parser.parse_overrides([text])[0])
         self._templates: dict[tuple[str, ...], Template] = {}
-        self._jobs: dict[tuple[str, ...], tuple[dict[str, Any], Mapping[str, Any]]] = {}
+        self._is_group = functools.cache(lambda key: bool(loader.get_group_options(key)))
+        self._jobs: dict[tuple[str, ...], tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]] = {}
 
     def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
         """Return a job's checked configuration, and the unresolved one that Hydra would store.
@@ -84,10 +94,8 @@ class Composer:
             InputError: the configuration is wrong.
             HydraException: Hydra cannot compose it.
         """
-        key = tuple(overrides)
-        if key not in self._jobs:
-            self._jobs[key] = self._composed(key)
-        return self._jobs[key]
+        config, unresolved, _ = self._known(tuple(overrides))
+        return config, unresolved
 
     def jobs(self, overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
         """Return checked jobs for lists of overrides, numbered from ``first``.
@@ -97,9 +105,20 @@ class Composer:
         """
         jobs = []
         for number, words in enumerate(overrides, start=first):
-            config, unresolved = self.compose(words)
-            jobs.append(Job(number, tuple(words), config, unresolved, self._folder(number, words)))
+            config, unresolved, choices = self._known(tuple(words))
+            folder, dirname = self._folder(number, words), self._dirname(words)
+            jobs.append(Job(number, tuple(words), config, unresolved, folder, dirname, choices))
         return jobs
+
+    def _known(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+        if overrides not in self._jobs:
+            self._jobs[overrides] = self._composed(overrides)
+        return self._jobs[overrides]
+
+    def _dirname(self, overrides: Sequence[str]) -> str:
+        how = self._sweep_config.hydra.job.config.override_dirname
+        parsed = [self._parse(text) for text in overrides]
+        return get_overrides_dirname(parsed, list(how.exclude_keys), how.item_sep, how.kv_sep)
 
     def _folder(self, number: int, overrides: Sequence[str]) -> Path:
         sweep = cast(dict[str, Any], OmegaConf.to_container(self._sweep_config.hydra.sweep, resolve=False))
@@ -108,13 +127,18 @@ class Composer:
             return top / str(number)
         config = self._loader.load_sweep_config(self._sweep_config, list(overrides))
         with open_dict(config):
-            config.hydra.job.num, config.hydra.job.id = number, f"job_{number}"
-        HydraConfig.instance().set_config(config)
-        return top / str(config.hydra.sweep.subdir)
+            config.hydra.job.num, config.hydra.job.id = number, str(number)
+        held = HydraConfig.instance().cfg
+        HydraConfig.instance().set_config(config)  # what ${hydra:…} in a folder's name refers to
+        try:
+            return top / str(config.hydra.sweep.subdir)
+        finally:
+            HydraConfig.instance().cfg = held
 
-    def _composed(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    def _composed(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
         parsed = [self._parse(text) for text in overrides]
-        simple = [item for item in parsed if self._is_simple(item)]
+        structural = [item for item in parsed if not self._is_simple(item)]
+        simple = [item for item in parsed if self._is_simple(item) and not self._is_below(item, structural)]
         template = self._template([str(item.input_line) for item in parsed if item not in simple])
         if not all(template.takes(item) for item in simple):
             slow = [str(item.input_line) for item in parsed if item not in simple or not template.takes(item)]
@@ -123,7 +147,7 @@ class Composer:
         values = {str(item.key_or_group): item.value() for item in simple}
         raw = with_values(template.composed.raw, values)
         unresolved = with_values(template.composed.unresolved, values)
-        return check(Composed(raw, unresolved), template.referenced), unresolved
+        return check(Composed(raw, unresolved), template.referenced), unresolved, template.choices
 
     def _is_simple(self, override: Override) -> bool:
         return (
@@ -135,14 +159,20 @@ class Composer:
             and "${" not in str(override.value())
         )
 
-    def _is_group(self, key: str) -> bool:
-        return bool(self._loader.get_group_options(key))
+    def _is_below(self, override: Override, others: Sequence[Override]) -> bool:
+        """Whether another override sets a whole section that this one's key is in: then their order counts."""
+        keys = [str(other.key_or_group) for other in others]
+        above = [key for key in keys if not self._is_group(key)]
+        key = str(override.key_or_group)
+        return any(key == name or key.startswith(f"{name}.") for name in above)
 
     def _template(self, overrides: Sequence[str]) -> Template:
         key = tuple(overrides)
         if key not in self._templates:
-            composed = Composed.of(self._loader.load_sweep_config(self._sweep_config, list(overrides)))
-            self._templates[key] = Template(composed, composed.referenced())
+            loaded = self._loader.load_sweep_config(self._sweep_config, list(overrides))
+            composed = Composed.of(loaded)
+            choices = cast(dict[str, Any], OmegaConf.to_container(loaded.hydra.runtime.choices))
+            self._templates[key] = Template(composed, composed.referenced(), choices)
         return self._templates[key]
 
 

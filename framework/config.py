@@ -86,6 +86,9 @@ def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, A
     for key in config:
         if key not in KNOWN:
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
+    for key in ("model", "stages", "tags", "tracking", "launcher"):
+        if key not in config:
+            raise InputError(f"{key}: every run needs this section; leave ~{key} out")
     checked: dict[str, Any] = {"problem": config.get("problem")}
     checked |= plain(Settings.resolve({name: config[name] for name in Settings.fields if name in config}))
     checked |= Display.resolve({name: config[name] for name in Display.fields if name in config})
@@ -93,7 +96,7 @@ def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, A
         checked[kind] = _check_section(kind, config.get(kind))
     checked["stages"] = _check_stages(config["stages"])
     checked["model"] = _check_model(config["model"], composed.referenced() if referenced is None else referenced)
-    checked["metrics"] = config["metrics"]
+    checked["metrics"] = config.get("metrics")
     _check_metrics(checked)
     checked["tags"] = _check_tags(config["tags"])
     checked["tracking"] = Tracking.resolve(config["tracking"] or {}, "tracking")
@@ -124,7 +127,10 @@ def _check_model(model: Any, referenced: set[str]) -> dict[str, Any]:
     used = {key.partition(".")[2].partition(".")[0] for key in referenced if key.startswith("model.")}
     for key in model:
         if key not in {"name", "layers", *used}:
-            raise InputError(f"model.{key}: no layer of model {model.get('name')} uses it{nearest(str(key), used)}")
+            raise InputError(
+                f"model.{key}: no layer of model {model.get('name')} uses it{nearest(str(key), used)}; "
+                f"~model.{key} takes it away"
+            )
     architecture.expand(model["layers"], (1,))  # names and ranges; shapes are checked once the data is known
     return dict(model)
 

@@ -16,6 +16,7 @@ from framework.mark import without_password
 from framework.observers import Observer
 from framework.population import Population
 from framework.records import Outcome, Record, Run
+from framework.registry import find
 from framework.tracking import run_id
 
 
@@ -83,7 +84,8 @@ class Announce(Observer):
         self._stream = stream or sys.stdout
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Write them."""
+        """Write them; what the optimizer wants its users to know goes where warnings go."""
+        warn(cautions([run.config for run in runs]))
         self._stream.write(f"{headline(runs[0], population)}\n{layer_table(population)}\n")
         self._stream.flush()
 
@@ -150,6 +152,12 @@ def whereabouts(folder: Path, uri: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def cautions(configs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what optimizers want their users to know, once each."""
+    lines = (find("optimizer", config["optimizer"]["name"]).cls.warning for config in configs)
+    return [line for line in dict.fromkeys(lines) if line]
+
+
 def warn(lines: Iterable[str]) -> None:
     """Write warnings where they do not mix with results."""
     for line in lines:
@@ -173,6 +181,8 @@ def plan_text(planned: Plan) -> str:
         rows.append((group.label, str(len(group.jobs)), str(together), duration(seconds), size(memory)))
         if group.alone:
             notes.append(f"  {group.label}: one by one, because {group.alone}")
+        if cost.failed:
+            notes.append(f"  {group.label}: could not be tried: {cost.failed}")
         if cost.steps is None:
             notes.append(f"  {group.label}: only time limits these runs; their time is not estimated")
     runs = sum(len(group.jobs) for group, _ in planned.groups)

@@ -26,6 +26,16 @@ class TrackingError(FrameworkError):
     """The tracking store could not be reached or written. The run's own journal is complete all the same."""
 
 
+class RunFailedError(FrameworkError):
+    """A run of a sweep ended by an error, whose words these are."""
+
+
+def said(error: BaseException) -> str:
+    """Return an error in one line; ours say it all, another's type helps."""
+    words = " ".join(str(error).split())
+    return words if isinstance(error, FrameworkError) else f"{type(error).__name__}: {words}"
+
+
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:
     """Return ``"; did you mean a, b?"`` for the known names closest to ``name``, or all names when few."""
     known = sorted(set(known))

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from framework.batches import Batch
 from framework.dataset import Samples
+from framework.errors import InputError, said
 from framework.population import Config, Population
 from framework.records import GATHERED, EpochMeans
 from framework.training import evaluate, train_step
@@ -19,7 +21,8 @@ from framework.training import evaluate, train_step
 PROBED_STEPS = 4
 """Steps of a probe; the fastest counts."""
 MANY = 8
-"""Runs of the larger population that time is taken on."""
+"""Runs of the larger population that time is taken on, where they fit into `PROBED_BYTES`; else two."""
+PROBED_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class Estimate:
     """What training costs.
 
     Attributes:
-        shared: bytes that a process holds once, whatever the number of runs: the data.
+        shared: bytes that a process holds once, whatever the number of runs: the data, and what layers make of it
+            where runs see the same.
         per_run: bytes that each run of a population adds at its peak.
         alone: seconds of a step of one run alone.
         beside: seconds that each further run adds to a step.
         steps: optimizer steps of a whole run, or None where only time limits it.
+        failed: why no run of them could be tried, or "".
     """
 
     shared: int
@@ -39,6 +44,7 @@ class Estimate:
     alone: float
     beside: float
     steps: int | None
+    failed: str = ""
 
     def memory(self, runs: int) -> int:
         """Return the bytes that a population of ``runs`` needs at its peak."""
@@ -52,24 +58,40 @@ class Estimate:
 def estimate(configs: Sequence[Config]) -> Estimate:
     """Return what runs of one structure cost, from a few steps of one, two and some runs.
 
+    A configuration that cannot be trained because a plugin raises is passed over: the run itself will say why.
+
     Args:
         configs: one or more of the group's configurations.
 
     Raises:
         InputError: the parts do not fit together.
     """
+    why = ""
+    for tried in configs:
+        try:
+            return _estimate([{**tried, "seed": config["seed"]} for config in configs])
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a plugin's error is its own run's; the others' cost is found without it
+            why = why or said(error)
+    return Estimate(0, 0, 0.0, 0.0, 0, failed=why)
+
+
+def _estimate(configs: Sequence[Config]) -> Estimate:
     with threadpool_limits(configs[0]["threads"], user_api="blas"), np.errstate(all="ignore"):
         first = Population(configs[:1])
         data = first.data
         shared = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
+        _steps(first)  # what is made once a process (imports, caches, compiled rules) is no population's cost
         one, two = (_peak(_repeated(configs, runs)) for runs in (1, 2))
-        alone, many = (_step_seconds(_repeated(configs, runs)) for runs in (1, MANY))
+        runs = MANY if MANY * (two - one) <= PROBED_BYTES else 2
+        alone, many = (_step_seconds(_repeated(configs, count)) for count in (1, runs))
     held = min(GATHERED, len(data.train) * int(np.prod(first.model.output_shape)))
-    copies = 2 * first.model.parameters.size  # the best parameters, and those of the outcome
-    beside = max((many - alone) / (MANY - 1), 0.0)
-    return Estimate(
-        shared, two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize, alone, beside, first.total
-    )
+    # The numbers of a run are copied for its outcome, and while it trains for its best epoch.
+    copies = (1 + first.settings.keeps_best) * (first.model.parameters.size + first.model.buffers.size)
+    beside = max((many - alone) / (runs - 1), 0.0)
+    each = two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize
+    return Estimate(shared + max(2 * one - two, 0), each, alone, beside, first.total)
 
 
 def _repeated(configs: Sequence[Config], runs: int) -> list[Config]:
@@ -80,20 +102,29 @@ def _peak(configs: Sequence[Config]) -> int:
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()
-    tracemalloc.reset_peak()
-    before, _ = tracemalloc.get_traced_memory()
-    population = Population(configs)
-    for _ in _steps(population):
-        pass
-    few = population.data.validation
-    evaluate(
-        population,
-        Samples(few.inputs[: population.model.samples_at_once], few.targets[: population.model.samples_at_once]),
-    )
-    _, peak = tracemalloc.get_traced_memory()
-    if not tracing:
-        tracemalloc.stop()
-    return peak - before
+    try:
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        population = Population(configs)
+        _steps(population)
+        _meet_all_sizes(population)
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        if not tracing:
+            tracemalloc.stop()
+
+
+def _meet_all_sizes(population: Population) -> None:
+    """Pass batches of every size that training and evaluation meet: layers hold scratch for each."""
+    settings, data, most = population.settings, population.data, population.model.samples_at_once
+    batch = next(population.batches.epoch(1))
+    last = 0 if settings.drop_last else len(data.train) % settings.batch_size
+    if last:
+        smaller = Batch(batch.inputs[:, :last].copy(), batch.targets[:, :last].copy())
+        train_step(population, smaller, PROBED_STEPS + 1, EpochMeans(population))
+    for samples in (data.validation, data.test):
+        for count in {min(most, len(samples)), len(samples) % most} - {0}:
+            evaluate(population, Samples(samples.inputs[:count], samples.targets[:count]))
 
 
 def _step_seconds(configs: Sequence[Config]) -> float:

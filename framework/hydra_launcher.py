@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from framework import display
 from framework.composition import Composer, Job
-from framework.launching import Ended, Failed, launch, plan
+from framework.errors import RunFailedError
+from framework.launching import Ended, Failed, Plan, launch, plan
 from framework.runner import HYDRA_PLACES
 
 
@@ -26,7 +27,7 @@ class LazyReturn(JobReturn):
         self._source = source
         failed = isinstance(ended, Failed)
         self.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
-        self._return_value = ended.error if isinstance(ended, Failed) else ended
+        self._return_value = RunFailedError(ended.error) if isinstance(ended, Failed) else ended
 
     @property
     def cfg(self) -> DictConfig:
@@ -51,9 +52,10 @@ def job_hydra(source: DictConfig, job: Job) -> DictConfig:
     """Return Hydra's section of the sweep's configuration as one job sees it."""
     section = source.hydra.copy()
     with read_write(section), open_dict(section):
-        section.job.num, section.job.id = job.number, f"job_{job.number}"
+        section.job.num, section.job.id = job.number, str(job.number)
         section.overrides.task = list(job.overrides)
-        section.job.override_dirname = ",".join(job.overrides)
+        section.job.override_dirname = job.dirname
+        section.runtime.choices = dict(job.choices)
         section.runtime.output_dir = str(job.folder)
     return section
 
@@ -62,38 +64,39 @@ class PopulationLaunch:
     """Trains jobs in populations.
 
     Attributes:
-        composer: what composed the jobs, where the sweeper shares it.
+        planned: the jobs with their plan, where the sweeper has made them already.
     """
 
     def __init__(self, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._context = hydra_context
         self._config = config
         self._task_function = task_function
-        self.composer: Composer | None = None
+        self.planned: tuple[Sequence[Job], Plan] | None = None
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Train the jobs; return Hydra's records, in order."""
-        composer = self.composer or Composer(self._context.config_loader, self._config)
-        jobs = composer.jobs(job_overrides, initial_job_idx)
+        jobs, planned = self.planned or self._plan(job_overrides, initial_job_idx)
         config = jobs[0].config
-        planned = plan(jobs, config["launcher"], config["threads"])
         sys.stdout.write(display.grouping_text(planned))
-        parent = jobs[0].folder.parent
+        parent = Path(self._config.hydra.sweep.dir).resolve()
         with display.watching(len(jobs), progress=config["progress"]) as done:
             ended = launch(planned, config["launcher"], parent, self._hydra_yaml(jobs[0]), done)
         returns: list[JobReturn] = [LazyReturn(job, ended[job.number], self._config) for job in jobs]
         self._call_back(jobs, returns)
         return returns
 
+    def _plan(self, job_overrides: Sequence[Sequence[str]], first: int) -> tuple[Sequence[Job], Plan]:
+        jobs = Composer(self._context.config_loader, self._config).jobs(job_overrides, first)
+        return jobs, plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
+
     def _hydra_yaml(self, job: Job) -> str:
         """Return the text of ``.hydra/hydra.yaml`` with marks where jobs differ; "" where the user wants none."""
         if self._config.hydra.output_subdir is None:
             return ""
         marks = HYDRA_PLACES
-        marked = Job(marks.number, (marks.overrides,), job.config, job.unresolved, job.folder / marks.folder)
+        words = marks.overrides
+        marked = Job(marks.number, (words,), job.config, job.unresolved, Path(marks.folder), words, {words: words})
         section = job_hydra(self._config, marked)
-        with read_write(section):
-            section.runtime.output_dir = marks.folder
         return str(OmegaConf.to_yaml(OmegaConf.create({"hydra": section})))
 
     def _call_back(self, jobs: Sequence[Job], returns: Sequence[JobReturn]) -> None:

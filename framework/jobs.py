@@ -11,14 +11,16 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
 from framework import display
+from framework.composition import Job
 from framework.config import Composed, check
 from framework.errors import InputError
+from framework.launching import plan
 from framework.runner import Finished, execute
 from framework.tracking import Tracker
 
 
-def job(composed: DictConfig) -> Finished:
-    """Train the run of a composed config in the folder Hydra gave it.
+def job(composed: DictConfig) -> Finished | None:
+    """Train the run of a composed config in the folder Hydra gave it, or say what it would take (``plan=true``).
 
     Raises:
         InputError: the configuration is wrong; the folder is gone again.
@@ -33,6 +35,11 @@ def job(composed: DictConfig) -> Finished:
             sys.stdout.write(f"{hydra.job.num:>5}  {display.one_line(outcome)}\n")
             sys.stdout.flush()
             return Finished.of(outcome, overrides)
+        if config["plan"]:
+            planned = plan([Job(0, tuple(overrides), config, {}, folder)], config["launcher"], config["threads"])
+            sys.stdout.write(display.plan_text(planned))
+            _remove_if_fresh(folder)
+            return None
         with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
             tracker.follow(folder)
             outcome = execute(config, overrides, folder, observers=display.observers(progress=config["progress"]))

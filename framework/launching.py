@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from framework import provenance, registry
 from framework.composition import Job
+from framework.errors import said
 from framework.estimates import Estimate, estimate
 from framework.grouping import Group, grouped
 from framework.observers import hooks
@@ -63,10 +64,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Failed:
-    """A job that did not end in good order: the error and its traceback as text."""
+    """A job that ended by an error, as text: not every exception survives the way from a worker."""
 
-    error: Exception
-    trace: str
+    error: str
 
 
 Ended = Finished | Failed
@@ -147,7 +147,7 @@ def _results(
         from ray.util.joblib import register_ray
 
         register_ray()
-    doors = {name: os.environ[name] for name in registry.DOORS if name in os.environ}
+    doors = _doors()
     pool = Parallel(planned.workers, backend=options["backend"], return_as="generator_unordered", batch_size=1)
     calls = (delayed(_in_worker)(place, block, parent, hydra_yaml, doors) for place, block in enumerate(planned.blocks))
     for place, results in pool(calls):
@@ -155,35 +155,48 @@ def _results(
 
 
 def _in_worker(
-    place: int, block: Block, parent: Path, hydra_yaml: str, doors: Mapping[str, str]
+    place: int, block: Block, parent: Path, hydra_yaml: str, doors: Mapping[str, str | None]
 ) -> tuple[int, list[Ended]]:
-    os.environ.update(doors)  # a worker on another machine does not inherit them
+    if _doors() != doors:  # a worker on another machine does not inherit them, one of an earlier sweep had others
+        for name, value in doors.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        registry.install(None)
     return place, train_block(block, parent, hydra_yaml)
+
+
+def _doors() -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in registry.DOORS}
 
 
 def train_block(block: Block, parent: Path, hydra_yaml: str) -> list[Ended]:
     """Train one block; where it fails, train each of its runs alone, so that one bad run never harms its neighbours."""
     for job in block.jobs:
         hydra_files(job, hydra_yaml)
-    try:
-        return _train(block.jobs, parent, final=len(block.jobs) == 1)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the other runs go on
-        if len(block.jobs) == 1:
-            return [Failed(error, traceback.format_exc())]
-    ended: list[Ended] = []
+    ended: dict[int, Ended] = {}
+    if len(block.jobs) > 1:
+        with suppress(Exception):  # whatever a plugin raises: each run that has not ended is tried alone below
+            _train(block.jobs, parent, ended, final=False)
     for job in block.jobs:
-        try:
-            ended += _train([job], parent, final=True)
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the other runs go on
-            ended.append(Failed(error, traceback.format_exc()))
-    return ended
+        if job.number not in ended:
+            try:
+                _train([job], parent, ended, final=True)
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the other runs go on
+                ended[job.number] = Failed(said(error))
+    return [ended[job.number] for job in block.jobs]
 
 
-def _train(jobs: Sequence[Job], parent: Path, *, final: bool) -> list[Ended]:
+def _train(jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], *, final: bool) -> None:
+    """Train jobs as one population; put those that ended in good order into ``ended``, also where an error follows."""
     runs = [
         Run(str(job.number), provenance.run_name(job.config, job.overrides), job.config, job.folder) for job in jobs
     ]
     overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
     journaling = Journaling(overrides, parent=parent, pictures=False, final=final)
-    outcomes = train([job.config for job in jobs], runs, [journaling, *hooks(registry.current())])
-    return [Finished.of(outcome, job.overrides) for outcome, job in zip(outcomes, jobs, strict=True)]
+    try:
+        train([job.config for job in jobs], runs, [journaling, *hooks(registry.current())])
+    finally:
+        for job in jobs:
+            if str(job.number) in journaling.outcomes:
+                ended[job.number] = Finished.of(journaling.outcomes[str(job.number)], job.overrides)

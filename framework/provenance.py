@@ -16,7 +16,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-from framework import DISTRIBUTION, __version__
+from framework import DISTRIBUTION, __version__, architecture
 from framework.population import Config, chosen
 from framework.registry import Provider, current, find
 
@@ -24,6 +24,11 @@ OUTSIDE = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""
 
 PACKAGES = ("numpy", "hydra-core", "omegaconf", "mlflow", "pluggy", "scikit-learn", "threadpoolctl")
+
+
+def outside(key: str) -> bool:
+    """Whether a dotted key belongs to `OUTSIDE`."""
+    return key.partition(".")[0] in OUTSIDE
 
 
 def run_name(config: Config, overrides: Sequence[str] = ()) -> str:
@@ -39,15 +44,17 @@ def run_name(config: Config, overrides: Sequence[str] = ()) -> str:
         parts.append(f"lr={optimizer['lr']:g}")
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if key not in ("optimizer", "optimizer.lr", "seed", *OUTSIDE) and not key.startswith(("tracking.", "tags.")):
+        if key not in ("optimizer", "optimizer.lr", "seed") and not outside(key):
             parts.append(f"{key.removeprefix('optimizer.')}={value}")
     parts.append(f"seed={config['seed']}")
     return " ".join(parts)[:200]
 
 
 def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
-    """Return the shell command that does this again."""
-    files = [str(provider.path) for provider in current().providers if provider.door == "file"]
+    """Return the shell command that does this again; a notebook's class is then a file kept with the run."""
+    loaded = [provider for provider in current().providers if provider.status == "ok"]
+    files = [str(provider.path) for provider in loaded if provider.path]
+    files += [inline_file(provider) for provider in loaded if provider.text]
     words = ["python", "-m", "framework", *(f"--plugin={path}" for path in files), *(["-m"] if sweep else [])]
     return shlex.join([*words, *overrides])
 
@@ -55,8 +62,7 @@ def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
 def identity(config: Config) -> str:
     """Return a short hash of all that decides a run's numbers: its configuration and its plugin files."""
     decisive = {key: value for key, value in config.items() if key not in OUTSIDE}
-    sources = [hashlib.sha256(path.read_bytes()).hexdigest() for path in plugin_files(config)]
-    text = json.dumps([decisive, sources], sort_keys=True)
+    text = json.dumps([decisive, list(plugin_sources(config).values())], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -64,19 +70,26 @@ def providers(config: Config) -> list[Provider]:
     """Return the plugins that a run's named parts come from, each once, the optimizer's first."""
     used = [find(kind, config[kind]["name"]).provider for kind in ("optimizer", "dataset", "loss", "schedule")]
     used += [find("stage", name).provider for name in config["stages"]]
-    for item in config["model"]["layers"]:
-        name = item if isinstance(item, str) else item["layer"]
-        used.append(find("layer", name).provider)
+    used += [find("layer", name).provider for name, _ in architecture.expand(config["model"]["layers"], (1,))]
+    for item in config["metrics"] or ():
+        used.append(find("metric", item if isinstance(item, str) else item["metric"]).provider)
     return list(dict.fromkeys(used))
 
 
-def plugin_files(config: Config) -> list[Path]:
-    """Return the ``--plugin`` files that a run uses."""
-    return [provider.path for provider in providers(config) if provider.path is not None]
+def plugin_sources(config: Config) -> dict[str, str]:
+    """Return the text of the plugins a run uses that are in no package, by file name: files, classes of a notebook."""
+    used = providers(config)
+    files = {provider.path.name: provider.path.read_text(encoding="utf-8") for provider in used if provider.path}
+    return files | {inline_file(provider): provider.text for provider in used if provider.text}
 
 
-def tags(config: Config, overrides: Sequence[str], *, sweep_id: str = "") -> dict[str, str]:
-    """Return the tags every run carries, the user's own included."""
+def inline_file(provider: Provider) -> str:
+    """Return the name of the file that an inline plugin's source is kept as."""
+    return f"{provider.name.removeprefix('inline ')}.py"
+
+
+def tags(config: Config, overrides: Sequence[str], folder: Path, *, sweep_id: str = "") -> dict[str, str]:
+    """Return the tags every run carries, the user's own included; ``folder`` is where its files are."""
     plugin = providers(config)[0]
     seen: dict[str, str] = {
         "optimizer": config["optimizer"]["name"],
@@ -88,6 +101,7 @@ def tags(config: Config, overrides: Sequence[str], *, sweep_id: str = "") -> dic
         "plugin": plugin.name,
         "plugin_version": plugin.version,
         "command": command(overrides),
+        "folder": str(folder.resolve()),
         **git_state(),
     }
     return {**{key: value for key, value in seen.items() if value}, **config["tags"]}

@@ -199,7 +199,7 @@ class Record:
             for name, kept in self._kept.items():
                 tensors[name][row] = kept
         elif self._diverged:
-            tensors["parameters"][row] = np.nan
+            tensors["parameters"][row] = tensors["buffers"][row] = np.nan
 
     def outcome(self, population: Population, row: int, tested: Mapping[str, np.ndarray]) -> Outcome:
         """Return how the run ended, with the test figures ``(R,)`` of the parameters in ``row``."""

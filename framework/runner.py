@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +51,8 @@ class Finished:
         config = outcome.run.config
         named = dict(item.lstrip("+~").partition("=")[::2] for item in overrides)
         params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
-        extra = {key: value for key, value in named.items() if key not in ("optimizer", "optimizer.lr", "seed")}
+        said = ("optimizer", "optimizer.lr", "seed")
+        extra = {key: value for key, value in named.items() if key not in said and not provenance.outside(key)}
         return cls(
             name=outcome.run.name,
             folder=str(outcome.run.folder),
@@ -118,7 +118,7 @@ class Journaling(Observer):
             name=run.name,
             experiment=run.config["tracking"]["experiment"],
             params=flatten({key: value for key, value in run.config.items() if key not in provenance.OUTSIDE}),
-            tags=provenance.tags(run.config, overrides, sweep_id=self._parent.name if self._parent else ""),
+            tags=provenance.tags(run.config, overrides, folder, sweep_id=self._parent.name if self._parent else ""),
             description=provenance.description(run.config, overrides),
             parent=str(self._parent) if self._parent else None,
             dataset={
@@ -145,7 +145,7 @@ class Journaling(Observer):
         folder, journal = _folder(outcome.run), self._journals[outcome.run.id]
         tested = {name: value for name, value in outcome.metrics.items() if name.startswith("test/")}
         journal.write("metrics", step=outcome.steps, epoch=len(outcome.history), values=tested)
-        journal.write("tags", values={"ended": outcome.ended, **({"diverged": "true"} if outcome.diverged else {})})
+        journal.write("tags", values=_ending(outcome))
         outcome.predictor.save(folder / "model")
         if self._pictures:
             from framework.pictures import curves
@@ -161,7 +161,7 @@ class Journaling(Observer):
 
     def failed(self, run: Run, error: BaseException) -> None:
         """Say in the journal how it ended."""
-        if run.id not in self._journals:
+        if run.id not in self._journals or run.id in self.outcomes:
             return
         if isinstance(error, Exception) and not self._final:
             self._journals[run.id].close()
@@ -198,6 +198,11 @@ def execute(
     return train([config], [run], [journaling, *hooks(current()), *observers])[0]
 
 
+def _ending(outcome: Outcome) -> dict[str, str]:
+    best = {"best_epoch": str(outcome.best_epoch)} if outcome.best_epoch is not None else {}
+    return {"ended": outcome.ended, **best, **({"diverged": "true"} if outcome.diverged else {})}
+
+
 def _folder(run: Run) -> Path:
     if run.folder is None:
         raise ValueError(f"run {run.name} has no folder to write to")
@@ -210,12 +215,10 @@ def _write_files(folder: Path, run: Run, overrides: Sequence[str]) -> list[str]:
         "overrides.yaml": dump(list(overrides)),
         "environment.txt": provenance.environment(),
     }
+    texts |= provenance.plugin_sources(run.config)
     for name, text in texts.items():
-        (folder / name).write_text(text)
-    sources = provenance.plugin_files(run.config)
-    for path in sources:
-        shutil.copyfile(path, folder / path.name)
-    return [*texts, *(path.name for path in sources)]
+        (folder / name).write_text(text, encoding="utf-8")
+    return list(texts)
 
 
 @dataclass(frozen=True)
@@ -243,14 +246,27 @@ def hydra_files(job: Job, hydra_yaml: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(dump(job.unresolved))
     (folder / "overrides.yaml").write_text(dump(list(job.overrides)))
-    marks, text = HYDRA_PLACES, hydra_yaml
-    text = re.sub(rf"^( *)- '?{marks.overrides}'?$", lambda m: _items(m[1], job.overrides), text, flags=re.MULTILINE)
-    text = text.replace(marks.overrides, ",".join(job.overrides)).replace(marks.folder, str(job.folder))
-    (folder / "hydra.yaml").write_text(text.replace(str(marks.number), str(job.number)))
+    (folder / "hydra.yaml").write_text(_filled(hydra_yaml, job))
 
 
-def _items(indent: str, words: Sequence[str]) -> str:
-    return "\n".join(f"{indent}- {json.dumps(word)}" for word in words)
+def _filled(text: str, job: Job) -> str:
+    """Return the text of ``hydra.yaml`` with a job's own words in the places of the marks; JSON is YAML."""
+    marks = HYDRA_PLACES
+    mark = f"'?{marks.overrides}'?"
+    places = (
+        (rf"^( *)- {mark}$", lambda found: "\n".join(f"{found[1]}- {_scalar(word)}" for word in job.overrides)),
+        (rf"\n *{mark}: {mark}$", lambda found: f" {_scalar(dict(job.choices))}"),
+        (mark, lambda found: _scalar(job.dirname)),
+        (f"'?{marks.folder}'?", lambda found: _scalar(str(job.folder))),
+        (str(marks.number), lambda found: str(job.number)),
+    )
+    for pattern, filled in places:
+        text = re.sub(pattern, filled, text, flags=re.MULTILINE)
+    return text
+
+
+def _scalar(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def dump(value: Any) -> str:

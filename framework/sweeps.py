@@ -17,9 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework import display, provenance
 from framework.composition import Composer, Job
-from framework.errors import FrameworkError
+from framework.errors import FrameworkError, said
 from framework.journal import Journal
-from framework.launching import plan
+from framework.launching import Plan, plan
 from framework.metric import Metric
 from framework.registry import find
 from framework.tracking import Tracker
@@ -33,10 +33,10 @@ class SweepFailedError(FrameworkError):
 
 
 @runtime_checkable
-class TakesComposer(Protocol):
-    """A launcher that can use what the sweep has composed already."""
+class TakesPlan(Protocol):
+    """A launcher that can use what the sweep has composed and planned already."""
 
-    composer: Composer | None
+    planned: tuple[Sequence[Job], Plan] | None
 
 
 class Sweep:
@@ -49,8 +49,6 @@ class Sweep:
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        if isinstance(self._launcher, TakesComposer):
-            self._launcher.composer = self._composer
         self._folder = Path(config.hydra.sweep.dir).resolve()
 
     def run(self, arguments: Sequence[str]) -> list[dict[str, Any]]:
@@ -62,9 +60,13 @@ class Sweep:
         """
         jobs = self._composer.jobs(self._split(arguments), 0)
         first = jobs[0].config
+        planned = plan(jobs, first["launcher"], first["threads"])
         if first["plan"]:
-            sys.stdout.write(display.plan_text(plan(jobs, first["launcher"], first["threads"])))
+            sys.stdout.write(display.plan_text(planned))
             return []
+        if isinstance(self._launcher, TakesPlan):
+            self._launcher.planned = jobs, planned
+        display.warn(display.cautions([job.config for job in jobs]))
         self._folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, self._folder / "multirun.yaml")
         journal = self._open(arguments, [job.config for job in jobs])
@@ -172,7 +174,7 @@ def leaderboard(results: Sequence[JobReturn]) -> list[dict[str, Any]]:
 def failures(results: Sequence[JobReturn]) -> list[str]:
     """Return one line for each job that failed: what was set, and the error."""
     return [
-        f"{' '.join(result.overrides or ())}: {type(result._return_value).__name__}: {result._return_value}"
+        f"{' '.join(result.overrides or ())}: {said(result._return_value)}"
         for result in results
         if result.status is JobStatus.FAILED
     ]

@@ -29,7 +29,10 @@ class RegistrySource(ConfigSource):
         if found is None:
             raise ConfigLoadError(f"nothing is registered as {config_path}")
         content, package = found
-        return ConfigResult(self.provider, self.full_path(), OmegaConf.create(content), {"package": package})
+        config = OmegaConf.create(content)
+        if "tags" in config:
+            OmegaConf.set_struct(config.tags, False)  # tags.KEY=VALUE for any key, with no + before it
+        return ConfigResult(self.provider, self.full_path(), config, {"package": package})
 
     def available(self) -> bool:
         """Return True: the registry is always there."""

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 class PopulationLauncher(Launcher):
     """Hydra's door to `framework.hydra_launcher.PopulationLaunch`."""
 
-    composer: Any = None
+    planned: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives."""
@@ -28,7 +28,7 @@ class PopulationLauncher(Launcher):
         from framework.hydra_launcher import PopulationLaunch
 
         launch = PopulationLaunch(self.hydra_context, self.task_function, self.config)
-        launch.composer = self.composer
+        launch.planned = self.planned
         return launch.launch(job_overrides, initial_job_idx)
 
 

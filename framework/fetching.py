@@ -1,0 +1,87 @@
+"""A run's files by its MLflow run id: its folder where it is still there, else a copy of what MLflow has."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framework.errors import InputError
+from framework.mark import Mark, without_password
+from framework.store import Store, resolve_uri, sqlite_file
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+NEEDED = ("config.yaml", "journal.jsonl")
+_copies: dict[tuple[str, str], tempfile.TemporaryDirectory[str]] = {}
+
+
+def fetched(run_id: str, uri: str | None = None) -> Path:
+    """Return a folder with a run's ``config.yaml``, ``journal.jsonl`` and, where MLflow has it, ``model``.
+
+    Copies are made once a process and go with it.
+
+    Args:
+        run_id: MLflow's.
+        uri: the store, as `framework.store.resolve_uri` takes it.
+
+    Raises:
+        InputError: there is no such run in the store, or it is none of ours.
+    """
+    address = resolve_uri(uri)
+    where = without_password(address)
+    database = sqlite_file(address)
+    if not RUN_ID.fullmatch(run_id) or (database is not None and not database.is_file()):
+        raise InputError(f"{run_id}: there is no such folder, and no run of that id in {where}")
+    if (address, run_id) in _copies:
+        return Path(_copies[address, run_id].name)
+    from mlflow.exceptions import MlflowException
+
+    client = Store(address).client
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        raise InputError(f"{run_id}: there is no such run in {where} ({str(error).splitlines()[0]})") from None
+    return _own_folder(run) or _copy(client, run, address)
+
+
+def _own_folder(run: Run) -> Path | None:
+    folder = Path(run.data.tags.get("folder", ""))
+    if not folder.is_absolute() or not all((folder / name).is_file() for name in NEEDED):
+        return None
+    mark = Mark.load(folder)
+    return folder if mark is not None and mark.run_id == run.info.run_id else None
+
+
+def _copy(client: MlflowClient, run: Run, address: str) -> Path:
+    run_id = run.info.run_id
+    present = {file.path for file in client.list_artifacts(run_id)}
+    missing = [name for name in NEEDED if name not in present]
+    if missing:
+        raise InputError(f"{run_id}: this run's artifacts lack {' and '.join(missing)}; it is no finished run of ours")
+    copy = tempfile.TemporaryDirectory(prefix="framework-run-")
+    folder = Path(copy.name)
+    for name in NEEDED:
+        client.download_artifacts(run_id, name, str(folder))
+    _copy_model(run, folder, address)
+    _copies[address, run_id] = copy
+    return folder
+
+
+def _copy_model(run: Run, folder: Path, address: str) -> None:
+    """Copy the logged model's own files; children of a sweep have none in MLflow."""
+    logged = run.outputs.model_outputs if run.outputs else []
+    if not logged:
+        return
+    import mlflow
+
+    whole = folder / "logged"
+    uri = f"models:/{logged[-1].model_id}"
+    mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(whole), tracking_uri=address)
+    found = next(whole.rglob("weights.npz"), None)
+    if found is not None:
+        found.parent.rename(folder / "model")

@@ -1,0 +1,111 @@
+"""Helpers for tests of sweeps: run one in process, read what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from hydra._internal.callbacks import Callbacks
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext, RunMode
+from runs import same_numbers
+
+import framework
+from framework.api import _hydra
+from framework.jobs import quiet_job
+from framework.journal import read_journal
+
+SMALL = (
+    "problem=digits_softmax",
+    "dataset.train_limit=75",
+    "epochs=3",
+    "tracking.enabled=false",
+    "progress=false",
+)
+LAYERS = (
+    "model.layers=[flatten,{layer: dense, units: 12},batch_norm,relu,{layer: dropout, rate: 0.3},"
+    "{layer: dense, units: outputs}]"
+)
+MIXED = (
+    *SMALL,
+    "~model.initial",
+    LAYERS,
+    "epochs=6",
+    "patience=1",
+    "optimizer=adam,adamw",
+    "optimizer.lr=0.1,1e30",
+    "optimizer.beta1=0.8,0.9",
+    "seed=0,3",
+)
+"""Sixteen jobs of two structures: seeds, rates and betas differ, some stop early, adamw's large rate diverges."""
+
+
+def swept(folder: Path, *overrides: str) -> Any:
+    return framework.sweep(f"hydra.sweep.dir={folder}", *overrides)
+
+
+def jobs_of(folder: Path) -> list[Path]:
+    return sorted((path.parent for path in folder.glob("*/journal.jsonl")), key=lambda path: int(path.name))
+
+
+def epochs_of(folder: Path) -> list[dict[str, Any]]:
+    """Return what a run's journal says of its epochs and its test, time aside."""
+    rows = [entry.content for entry in read_journal(folder) if entry.kind == "metrics"]
+    return [
+        {**row, "values": {name: value for name, value in row["values"].items() if name != "time/seconds"}}
+        for row in rows
+    ]
+
+
+def tags_of(folder: Path) -> dict[str, str]:
+    return {k: v for entry in read_journal(folder) if entry.kind == "tags" for k, v in entry.content["values"].items()}
+
+
+def kinds_of(folder: Path) -> list[str]:
+    return [entry.kind for entry in read_journal(folder)]
+
+
+def status_of(folder: Path) -> str:
+    ends = [entry.content["status"] for entry in read_journal(folder) if entry.kind == "end"]
+    assert len(ends) == 1
+    return str(ends[0])
+
+
+def weights_of(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "model" / "weights.npz", allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Assert that two folders hold the same run to the bit, time aside."""
+    assert same_numbers(epochs_of(one), epochs_of(other)), f"histories of {one} and {other}"
+    assert tags_of(one) == tags_of(other)
+    assert kinds_of(one) == kinds_of(other)
+    weights, others = weights_of(one), weights_of(other)
+    assert weights.keys() == others.keys()
+    for name, array in weights.items():
+        assert array.tobytes() == others[name].tobytes(), name
+
+
+def yaml_of(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+@contextmanager
+def launcher(name: str, folder: Path, *overrides: str) -> Iterator[Any]:
+    """Give a Hydra launcher made as Hydra makes it."""
+    words = [f"hydra/launcher={name}", f"hydra.sweep.dir={folder}", *overrides]
+    with _hydra() as hydra:
+        config = hydra.compose_config("config", words, run_mode=RunMode.MULTIRUN, with_log_configuration=False)
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+        yield Plugins.instance().instantiate_launcher(hydra_context=context, task_function=quiet_job, config=config)
+
+
+def returns(name: str, folder: Path, jobs: list[list[str]], *overrides: str, first: int = 0) -> list[JobReturn]:
+    with launcher(name, folder, *overrides) as made:
+        return list(made.launch(jobs, initial_job_idx=first))

@@ -1,0 +1,116 @@
+"""What a population will cost, held against what it does cost."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+from runs import IMAGES, config, trained
+
+from framework.dataset import prepared
+from framework.errors import InputError
+from framework.estimates import Estimate, estimate
+from framework.population import stacked
+
+MODELS = {
+    "mlp": {
+        "dataset": {"name": "digits"},
+        "model__layers": [
+            "flatten",
+            {"layer": "dense", "units": [200, 200], "activation": "relu"},
+            {"layer": "dense", "units": "outputs"},
+        ],
+    },
+    "small mlp": {"dataset": {"name": "digits"}},
+    "images": {"dataset": {"name": "digits"}, "model__layers": IMAGES},
+}
+
+
+@pytest.mark.parametrize("seeds", ["one seed", "a seed each"])
+@pytest.mark.parametrize("runs", [1, 8])
+@pytest.mark.parametrize("model", MODELS)
+def test_the_peak_is_what_was_estimated(model, runs, seeds):
+    configs = [
+        config(seed=run if seeds == "a seed each" else 0, optimizer__lr=0.001 * (run + 1), epochs=2, **MODELS[model])
+        for run in range(runs)
+    ]
+    data = prepared(stacked(configs, "dataset"), configs[0]["dtype"])
+    held = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
+    expected = estimate(configs)
+    assert expected.shared >= held
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        outcomes = trained(*configs)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert len(outcomes) == runs
+    assert expected.memory(runs) - held == pytest.approx(peak, rel=0.3)
+
+
+def test_what_runs_cost_adds_up():
+    cost = Estimate(shared=100, per_run=10, alone=0.5, beside=0.25, steps=4)
+    assert (cost.memory(1), cost.memory(3)) == (110, 130)
+    assert (cost.seconds(1), cost.seconds(3)) == (2.0, 4.0)
+    assert Estimate(0, 0, 0.5, 0.25, None).seconds(3) == 0
+
+
+def test_an_estimate_leaves_no_trace():
+    estimate([config()])
+    assert not tracemalloc.is_tracing()
+    tracemalloc.start()
+    try:
+        estimate([config()])
+        assert tracemalloc.is_tracing()
+    finally:
+        tracemalloc.stop()
+
+
+def test_parts_that_do_not_fit_are_said_before_anything_trains():
+    with pytest.raises(InputError, match="takes probabilities"):
+        estimate([config(loss={"name": "categorical_cross_entropy"})])
+
+
+def test_budgets_below_a_probe_are_kept():
+    assert estimate([config(steps=1)]).steps == 1
+    assert estimate([config(epochs=None, max_seconds=1.0)]).steps is None
+
+
+@pytest.fixture
+def breaking():
+    """An optimizer that raises for one learning rate."""
+    from framework import registry
+    from framework.fields import hyper
+    from framework.implicit import ImplicitPlugin
+    from framework.optimizer import Optimizer
+
+    class Breaking(Optimizer):
+        """Raises above 1."""
+
+        lr: float = hyper(0.1, above=0)
+
+        def initial_state(self, parameters):
+            return {}
+
+        def step(self, parameters, gradients, state, columns, objective):
+            if (columns["lr"] > 1).any():
+                raise RuntimeError("too much")
+            parameters.flat -= columns["lr"] * gradients.flat
+
+    with registry.beside(registry.current()) as widened:
+        widened.add(registry.Provider("breaking", "inline"), lambda: ImplicitPlugin([Breaking]))
+        yield lambda lr: config(optimizer={"name": "breaking", "lr": lr})
+
+
+def test_a_run_that_raises_is_passed_over(breaking):
+    cost = estimate([breaking(2.0), breaking(0.5)])
+    assert cost.failed == ""
+    assert cost.per_run > 0
+    assert not tracemalloc.is_tracing()
+
+
+def test_where_every_run_raises_the_estimate_says_so(breaking):
+    cost = estimate([breaking(2.0), breaking(3.0)])
+    assert cost.failed == "RuntimeError: too much"
+    assert not tracemalloc.is_tracing()

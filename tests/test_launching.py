@@ -1,0 +1,434 @@
+"""Basic or population, any blocks, any workers: the same runs to the bit. Groups, failures, Hydra's own files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from runs import config, same_numbers
+from sweeping import (
+    MIXED,
+    SMALL,
+    assert_same_run,
+    epochs_of,
+    jobs_of,
+    kinds_of,
+    returns,
+    status_of,
+    swept,
+    tags_of,
+    weights_of,
+    yaml_of,
+)
+
+from framework import launching
+from framework.composition import Job
+from framework.estimates import Estimate
+from framework.grouping import grouped, structure, why_alone
+from framework.launching import plan
+
+OPTIONS = {"backend": "loky", "workers": 1, "block": None, "memory": None}
+
+
+@pytest.fixture(scope="module")
+def basic(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("basic")
+    return folder, swept(folder, "hydra/launcher=basic", *MIXED)
+
+
+# The same bits
+
+
+def test_the_mixed_sweep_is_mixed(basic):
+    folder, table = basic
+    assert len(table) == len(jobs_of(folder)) == 16
+    ended = [tags_of(job)["ended"] for job in jobs_of(folder)]
+    assert set(ended) == {"budget", "early stopping", "diverged"}
+    assert {status_of(job) for job in jobs_of(folder)} == {"FINISHED"}
+    assert len({weights_of(job)["parameters"].tobytes() for job in jobs_of(folder)}) > 8
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("block", [1, 3, 64])
+def test_every_launcher_block_and_worker_gives_the_same_bits(basic, tmp_path, block, workers):
+    table = swept(tmp_path, f"launcher.block={block}", f"launcher.workers={workers}", *MIXED)
+    expected, theirs = jobs_of(basic[0]), jobs_of(tmp_path)
+    assert [job.name for job in theirs] == [job.name for job in expected]
+    for one, other in zip(expected, theirs, strict=True):
+        assert_same_run(one, other)
+    own = [name for name in table if name not in ("seconds", "folder")]
+    assert same_numbers(table[own].to_dict("records"), basic[1][own].to_dict("records"))
+
+
+# Hydra's own files and records
+
+
+def without_place(value, folder: Path):
+    """Return parsed YAML with the sweep's folder and the launcher's section taken out."""
+    text = json.dumps(value).replace(str(folder), "@")
+    parsed = json.loads(text)
+    for found in (parsed.get("hydra", {}), parsed):
+        found.pop("launcher", None)
+    choices = parsed.get("hydra", {}).get("runtime", {}).get("choices", {})
+    choices.pop("hydra/launcher", None)
+    overrides = parsed.get("hydra", {}).get("overrides", {})
+    overrides["hydra"] = [item for item in overrides.get("hydra", []) if not item.startswith("hydra/launcher=")]
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def two_launchers(tmp_path_factory):
+    """The same few jobs through both, with words that YAML could misread."""
+    jobs = ["optimizer=adam,sgd", "optimizer.lr=1e-3,0.1", "+tags.note='a: #b, c'", "tags.empty=''", "+tags.yes=yes"]
+    folders = {}
+    for name in ("basic", "population"):
+        folders[name] = tmp_path_factory.mktemp(name)
+        swept(folders[name], f"hydra/launcher={name}", *SMALL, "epochs=1", *jobs)
+    return folders
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "overrides.yaml", "hydra.yaml"])
+def test_hydras_files_are_those_the_basic_launcher_writes(two_launchers, file):
+    for number in range(4):
+        found = {}
+        for name, folder in two_launchers.items():
+            value = yaml_of(folder / str(number) / ".hydra" / file)
+            found[name] = without_place(value, folder) if file == "hydra.yaml" else value
+        assert found["population"] == found["basic"]
+        assert found["basic"]
+
+
+def test_hydras_record_of_the_sweep_is_the_same(two_launchers):
+    found = {name: yaml_of(folder / "multirun.yaml") for name, folder in two_launchers.items()}
+    ours, theirs = (without_place(found[name], two_launchers[name]) for name in ("population", "basic"))
+    for record in (ours, theirs):  # the moment of the sweep
+        record["hydra"].pop("run")
+    assert ours == theirs
+
+
+def test_jobs_return_what_hydra_expects(tmp_path):
+    jobs = [["optimizer.lr=0.1", "seed=1"], ["optimizer=sgd", "+tags.a=b"]]
+    found = {
+        name: returns(name, tmp_path / name, jobs, *SMALL, "epochs=1", first=4) for name in ("basic", "population")
+    }
+    for theirs, ours in zip(found["basic"], found["population"], strict=True):
+        assert ours.overrides == theirs.overrides
+        assert ours.cfg == theirs.cfg
+        assert ours.status == theirs.status
+        assert ours.task_name == theirs.task_name
+        assert ours.working_dir == theirs.working_dir
+        assert ours.return_value.name == theirs.return_value.name
+        assert same_numbers(ours.return_value.metrics, theirs.return_value.metrics)
+        for key in ("job.num", "job.id", "job.override_dirname", "sweep.subdir", "overrides.task", "mode"):
+            own, expected = ours.hydra_cfg.hydra, theirs.hydra_cfg.hydra
+            for part in key.split("."):
+                own, expected = own[part], expected[part]
+            assert own == expected, key
+    folders = [Path(item.hydra_cfg.hydra.runtime.output_dir) for item in found["population"]]
+    assert folders == [tmp_path / "population" / name for name in ("4", "5")]
+    assert all((folder / "journal.jsonl").is_file() for folder in folders)
+
+
+def test_a_sweep_may_name_its_folders(tmp_path):
+    subdir = "hydra.sweep.subdir=lr_${optimizer.lr}/${seed}"
+    swept(tmp_path, *SMALL, "epochs=1", "optimizer.lr=0.1,0.2", "seed=7", subdir)
+    found = sorted(str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("model/weights.npz"))
+    assert found == ["lr_0.1/7/model", "lr_0.2/7/model"]
+    journal = tmp_path / "lr_0.1" / "7"
+    assert kinds_of(journal)[-1] == "end"
+    start = json.loads((journal / "journal.jsonl").read_text().splitlines()[0])
+    assert start["parent"] == str(tmp_path)
+    assert start["tags"]["sweep_id"] == tmp_path.name
+
+
+def test_hydras_own_folder_can_be_left_out(tmp_path):
+    swept(tmp_path, *SMALL, "epochs=1", "seed=0,1", "hydra.output_subdir=null")
+    assert [path.name for path in jobs_of(tmp_path)] == ["0", "1"]
+    assert not list(tmp_path.rglob(".hydra"))
+
+
+# Which runs share
+
+
+def job(number=0, **changes):
+    chosen = config(**changes)
+    return Job(number, (), chosen, {}, Path(f"/nowhere/{number}"))
+
+
+SHARING = [
+    {"seed": 4},
+    {"optimizer__lr": 0.5},
+    {"optimizer__beta1": 0.5},
+    {"optimizer__weight_decay": 0.1},
+    {"tags": {"a": "b"}},
+    {"tracking": {"enabled": True}},
+]
+APART = [
+    {"optimizer__amsgrad": True},
+    {"optimizer": {"name": "sgd"}},
+    {"epochs": 4},
+    {"batch_size": 16},
+    {"dtype": "float64"},
+    {"threads": 2},
+    {"patience": 3},
+    {"min_delta": 0.5},
+    {"keep": "best"},
+    {"shuffle": False},
+    {"schedule": {"name": "cosine"}},
+    {"schedule": {"name": "constant", "warmup_steps": 2}},
+    {"stages": {"clip_norm": {}}},
+    {"loss": {"name": "categorical_cross_entropy"}},
+    {"dataset__split_seed": 1},
+    {"metrics": ["top_k"]},
+    {"model__layers": ["flatten", {"layer": "dense", "units": "outputs"}]},
+    {"model__layers": ["flatten", {"layer": "dense", "units": 7, "activation": "tanh"}]},
+]
+
+
+@pytest.mark.parametrize("changes", SHARING, ids=str)
+def test_numbers_and_seeds_share(changes):
+    assert structure(config(**changes)) == structure(config())
+
+
+@pytest.mark.parametrize("changes", APART, ids=str)
+def test_structure_does_not(changes):
+    assert structure(config(**changes)) != structure(config())
+
+
+def test_numbers_of_layers_losses_schedules_and_stages_share():
+    layers = ["flatten", {"layer": "dropout", "rate": 0.5}, {"layer": "dense", "units": "outputs"}]
+    others = ["flatten", {"layer": "dropout", "rate": 0.1}, {"layer": "dense", "units": "outputs", "gain": 2.0}]
+    assert structure(config(model__layers=layers)) == structure(
+        config(model__layers=others[:1] + others[1:2] + layers[2:])
+    )
+    assert structure(config(schedule={"name": "exponential", "gamma": 0.9})) == structure(
+        config(schedule={"name": "exponential", "gamma": 0.99})
+    )
+    assert structure(config(stages={"clip_norm": {"max_norm": 1.0}})) == structure(
+        config(stages={"clip_norm": {"max_norm": 2.0}})
+    )
+    assert structure(config(stages={"clip_norm": {}, "ema": {}})) != structure(
+        config(stages={"ema": {}, "clip_norm": {}})
+    )
+
+
+def test_jobs_are_grouped_in_order_and_sorted_by_seed():
+    jobs = [job(0, seed=3), job(1, optimizer={"name": "sgd"}), job(2, seed=1), job(3, seed=3, optimizer__lr=0.5)]
+    groups = grouped(jobs)
+    assert [[item.number for item in group.jobs] for group in groups] == [[2, 0, 3], [1]]
+    assert groups[0].label == "adam on digits, model small"
+    assert groups[0].alone == ""
+
+
+def test_who_takes_one_run_at_a_time_says_why():
+    assert "lbfgs takes one run at a time" in why_alone(config(optimizer={"name": "lbfgs"}))
+    assert "max_seconds" in why_alone(config(max_seconds=5.0))
+    alone = plan([job(n, seed=n, max_seconds=5.0) for n in range(3)], OPTIONS, 1)
+    assert [len(block.jobs) for block in alone.blocks] == [1, 1, 1]
+
+
+def cost(per_run=10**6, shared=0, alone=0.001, steps=100):
+    return lambda configs: Estimate(shared, per_run, alone, alone / 10, steps)
+
+
+def sizes(planned):
+    return sorted((len(block.jobs) for block in planned.blocks), reverse=True)
+
+
+def test_blocks_are_cut_to_size(monkeypatch):
+    jobs = [job(n, seed=n) for n in range(10)]
+    monkeypatch.setattr(launching, "estimate", cost())
+    assert sizes(plan(jobs, OPTIONS, 1)) == [10]
+    assert sizes(plan(jobs, {**OPTIONS, "block": 4}, 1)) == [4, 3, 3]
+    assert sizes(plan(jobs, {**OPTIONS, "workers": 2}, 1)) == [5, 5]
+    monkeypatch.setattr(launching, "estimate", cost(per_run=launching.CACHED // 3))
+    assert sizes(plan(jobs, OPTIONS, 1)) == [3, 3, 2, 2]
+    assert {item.number for block in plan(jobs, OPTIONS, 1).blocks for item in block.jobs} == set(range(10))
+
+
+def test_memory_bounds_blocks_for_all_workers_together(monkeypatch):
+    jobs = [job(n, seed=n) for n in range(8)]
+    gigabyte = 2**30
+    monkeypatch.setattr(launching, "estimate", cost(per_run=gigabyte // 8, shared=gigabyte // 2))
+    planned = plan(jobs, {**OPTIONS, "memory": 1.0, "block": 8}, 1)
+    assert sizes(planned) == [4, 4]
+    assert planned.memory <= gigabyte
+    planned = plan(jobs, {**OPTIONS, "memory": 2.0, "block": 8, "workers": 2}, 1)
+    assert sizes(planned) == [4, 4]
+    assert planned.memory <= 2 * gigabyte
+    assert sizes(plan(jobs, {**OPTIONS, "memory": 0.1, "block": 8}, 1)) == [1] * 8  # never less than one
+
+
+def test_short_sweeps_start_no_workers(monkeypatch):
+    jobs = [job(n, seed=n) for n in range(8)]
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    unset = {**OPTIONS, "workers": None}
+    monkeypatch.setattr(launching, "estimate", cost(alone=1e-6))
+    assert plan(jobs, unset, 1).workers == 1
+    assert plan(jobs, {**unset, "workers": 2}, 1).workers == 2
+    monkeypatch.setattr(launching, "estimate", cost(alone=1.0))
+    assert plan(jobs, unset, 1).workers == 4
+    assert plan(jobs, unset, 2).workers == 2  # each run takes two threads
+    assert plan(jobs[:1], {**unset, "workers": 3}, 1).workers == 1
+
+
+def test_a_sweep_beyond_the_memory_limit_is_split_and_runs(tmp_path, capsys):
+    swept(tmp_path / "whole", *SMALL, "epochs=1", "seed=range(6)", "launcher.workers=1")
+    assert "1 blocks" in capsys.readouterr().out
+    swept(tmp_path / "split", *SMALL, "epochs=1", "seed=range(6)", "launcher.memory=0.0005", "launcher.workers=1")
+    said = capsys.readouterr().out
+    assert "1 groups" in said
+    assert "1 blocks" not in said
+    for one, other in zip(jobs_of(tmp_path / "whole"), jobs_of(tmp_path / "split"), strict=True):
+        assert_same_run(one, other)
+
+
+# Runs that fail
+
+FRAGILE = '''
+import os
+
+from framework import InputError, Optimizer, hyper
+
+
+class Awkward(Exception):
+    """An error that cannot be pickled and unpickled."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} at {where}")
+        self.held = lambda: None
+
+
+class Fragile(Optimizer):
+    """Plain descent that raises for some rates, in its second epoch."""
+
+    lr: float = hyper(0.1, above=0)
+
+    def initial_state(self, parameters):
+        self.count = 0
+        return {}
+
+    def step(self, parameters, gradients, state, columns, objective):
+        self.count += 1
+        if self.count > 4 and (columns["lr"] == 0.5).any():
+            raise Awkward("broken", "step 5")
+        if self.count > 4 and (columns["lr"] == 0.25).any() and "LOKY" in os.environ.get("IN_TEST", ""):
+            raise InputError("only here")
+        parameters.flat -= columns["lr"] * gradients.flat
+'''
+
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory):
+    file = tmp_path_factory.mktemp("plugin") / "fragile_rule.py"
+    file.write_text(FRAGILE)
+    return file
+
+
+def command(*words, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "framework", *words],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def unharmed(fragile, tmp_path_factory):
+    """The good rates alone."""
+    folder = tmp_path_factory.mktemp("unharmed")
+    words = [*SMALL, "optimizer=fragile", "optimizer.lr=0.1,0.2", "seed=0,1", f"hydra.sweep.dir={folder}"]
+    done = command("--plugin", str(fragile), "-m", *words, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return jobs_of(folder)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_fails_harms_no_neighbour(fragile, unharmed, tmp_path, workers):
+    rates = "optimizer.lr=0.1,0.5,0.2"
+    words = [*SMALL, "optimizer=fragile", rates, "seed=0,1", "hydra.sweep.dir=s", f"launcher.workers={workers}"]
+    if workers == 2:
+        words.append("launcher.block=3")
+    done = command("-m", *words, cwd=tmp_path, FRAMEWORK_PLUGINS=str(fragile))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "2 of 6 runs failed" in done.stderr
+    assert "broken at step 5" in done.stderr
+    jobs = jobs_of(tmp_path / "s")
+    assert [status_of(job) for job in jobs] == ["FINISHED"] * 2 + ["FAILED"] * 2 + ["FINISHED"] * 2
+    for one, other in zip(unharmed, [*jobs[:2], *jobs[4:]], strict=True):
+        assert_same_run(one, other)
+    for failed in jobs[2:4]:
+        assert [row["epoch"] for row in epochs_of(failed)] == [1]
+        assert "Awkward: broken at step 5" in tags_of(failed)["error"]
+    assert status_of(tmp_path / "s") == "FAILED"
+    assert len((tmp_path / "s" / "leaderboard.csv").read_text().splitlines()) == 5
+
+
+def test_a_block_that_failed_leaves_no_epoch_twice(fragile, tmp_path):
+    words = [*SMALL, "optimizer=fragile", "optimizer.lr=0.1,0.5", "hydra.sweep.dir=s", "launcher.workers=1"]
+    done = command(f"--plugin={fragile}", "-m", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    good = tmp_path / "s" / "0"
+    assert [(row["epoch"], row["step"]) for row in epochs_of(good)] == [(1, 3), (2, 6), (3, 9), (3, 9)]
+    assert kinds_of(good).count("start") == 1
+    assert kinds_of(good).count("end") == 1
+    assert yaml_of(good / "overrides.yaml") == yaml_of(good / ".hydra" / "overrides.yaml")
+    assert (good / "fragile_rule.py").read_text() == FRAGILE
+
+
+LEAVING = """
+from framework import Optimizer, hookimpl, hyper
+
+
+@hookimpl
+def should_stop(run, epoch, metrics):
+    return run.config["optimizer"]["lr"] == 0.1
+
+
+@hookimpl
+def step_finished(runs, step, losses):
+    if step == 5 and any(run.config["optimizer"]["lr"] == 0.5 for run in runs):
+        raise RuntimeError("late")
+"""
+
+
+def test_runs_that_had_ended_when_their_block_failed_are_not_trained_again(tmp_path):
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    words = [*SMALL, "optimizer=sgd", "optimizer.lr=0.1,0.5,0.2", "hydra.sweep.dir=s", "launcher.workers=1"]
+    done = command("--plugin=leaving.py", "-m", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    jobs = jobs_of(tmp_path / "s")
+    assert [status_of(job) for job in jobs] == ["FINISHED", "FAILED", "FINISHED"]
+    assert [row["step"] for row in epochs_of(jobs[0])] == [3, 3]
+    assert tags_of(jobs[0])["ended"] == "stopped"
+    assert [row["step"] for row in epochs_of(jobs[2])] == [3, 6, 9, 9]
+
+
+def test_what_only_workers_meet_fails_there(fragile, tmp_path):
+    both = [*SMALL, "optimizer=fragile", "optimizer.lr=0.1,0.25", "seed=0,1", "launcher.block=2"]
+    done = command(
+        f"--plugin={fragile}", "-m", *both, "hydra.sweep.dir=s", "launcher.workers=2", cwd=tmp_path, IN_TEST="LOKY"
+    )
+    assert done.returncode == 1
+    assert "only here" in done.stderr
+    assert [status_of(job) for job in jobs_of(tmp_path / "s")] == ["FINISHED"] * 2 + ["FAILED"] * 2
+
+
+def test_a_run_that_raises_from_the_start_ends_the_sweep_in_good_order(tmp_path):
+    rule = "from framework import ElementwiseOptimizer\n\n\nclass Hopeless(ElementwiseOptimizer):\n"
+    rule += '    """Divides by a slot it has not."""\n\n    def rule(p, g):\n        return p - missing * g\n'
+    (tmp_path / "hopeless.py").write_text(rule)
+    words = [*SMALL, "optimizer=hopeless,sgd", "seed=0,1", "hydra.sweep.dir=s", "launcher.workers=1"]
+    done = command("--plugin=hopeless.py", "-m", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "NameError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [status_of(job) for job in jobs_of(tmp_path / "s")] == ["FAILED"] * 2 + ["FINISHED"] * 2
