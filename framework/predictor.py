@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from framework.population import Population
 
 FORMAT = 1
+ARRAYS = ("parameters", "buffers", "input_mean", "input_scale", "target_mean", "target_scale")
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,19 @@ class Predictor:
         """
         try:
             content = json.loads((folder / "model.json").read_text())
-            with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+            with (folder / "weights.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
         except FileNotFoundError as error:
             raise InputError(f"{folder} holds no saved model: {Path(error.filename).name} is missing") from None
-        except ValueError as error:
+        except (ValueError, EOFError, BadZipFile, zlib.error) as error:
             raise InputError(f"{folder} holds a damaged model: {error}") from None
-        if content.get("format") != FORMAT:
-            raise InputError(f"{folder}: model format {content.get('format')} is not {FORMAT}; use a matching version")
-        content["layers"] = [(name, fields) for name, fields in content["layers"]]
-        return cls(Description(**content), arrays)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise InputError(f"{folder}: its model is not of format {FORMAT}; use the version that wrote it")
+        missing = [name for name in ARRAYS if name not in arrays]
+        if missing:
+            raise InputError(f"{folder} holds a damaged model: weights.npz lacks {', '.join(missing)}")
+        try:
+            content["layers"] = [(name, fields) for name, fields in content["layers"]]
+            return cls(Description(**content), arrays)
+        except (TypeError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} holds a damaged model: model.json: {error}") from None
