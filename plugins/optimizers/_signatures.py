@@ -1,0 +1,175 @@
+"""Signatures of other libraries' optimizers, read from their source: importing torch or JAX takes seconds."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from framework.fields import Field, flag, hyper, integer, number, text
+
+MISSING = object()
+"""The default of an argument that has none, or none that is a plain value."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of an optimizer and the fields it becomes.
+
+    A pair or triple becomes one field a number (``betas``: ``beta1``, ``beta2``). What is neither number, flag nor text
+    becomes no field and keeps its default.
+
+    Attributes:
+        annotation: its type as written, or "".
+        default: its default, or `MISSING`.
+        required: it has no default at all.
+    """
+
+    name: str
+    annotation: str
+    default: Any
+    required: bool = False
+
+    def fields(self) -> dict[str, Field]:
+        """Return the fields by name."""
+        if isinstance(self.default, tuple):
+            made = {part: _field(value, "float") for part, value in self._parts().items()}
+        else:
+            made = {self.name: _field(self.default, self.annotation)}
+        return {name: field for name, field in made.items() if field is not None}
+
+    def value(self, row: Mapping[str, Any]) -> Any:
+        """Return the argument put together from a row of field values."""
+        if isinstance(self.default, tuple):
+            return tuple(row.get(part, value) for part, value in self._parts().items())
+        return row[self.name]
+
+    def _parts(self) -> dict[str, Any]:
+        stem = self.name if self.name == "eps" else self.name.removesuffix("s")
+        return {f"{stem}{place}": value for place, value in enumerate(self.default, start=1)}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A function or class of another library, and its arguments."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+
+    def fields(self) -> dict[str, Field]:
+        """Return the fields that all arguments become."""
+        return {name: field for argument in self.arguments for name, field in argument.fields().items()}
+
+    def keywords(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that have fields, put together from a row of field values."""
+        return {argument.name: argument.value(row) for argument in self.arguments if argument.fields()}
+
+
+def learning_rate(default: float) -> Any:
+    """Return the field of a learning rate; its tuning range is two decades to each side of the default."""
+    search = (default / 100, default * 100)
+    return hyper(default, above=0, prior="log", search=search, help="learning rate")
+
+
+def _field(default: Any, annotation: str) -> Field | None:
+    made: Any = None
+    wants_float = "float" in annotation or "Schedule" in annotation
+    if isinstance(default, bool):
+        made = flag(default)
+    elif isinstance(default, str):
+        made = text(default)
+    elif isinstance(default, int) and not wants_float:
+        made = integer(default)
+    elif isinstance(default, int | float):
+        made = hyper(default)
+    elif default is None and not re.search(r"\b(Any|Callable|DType\w*|\w*OrFn)\b", annotation):
+        if re.search(r"\bstr\b", annotation):
+            made = text(None)
+        elif re.search(r"\bint\b", annotation):
+            made = integer(None)
+        elif wants_float or "ArrayLike" in annotation:
+            made = number(None)
+    return made
+
+
+def package_folder(name: str) -> Path | None:
+    """Return where a package is installed, without importing it; None where it is not."""
+    spec = importlib.util.find_spec(name)
+    locations = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(locations[0]) if locations else None
+
+
+def functions(source: str) -> Iterator[Signature]:
+    """Yield the signature of each public function at the top of a module."""
+    lines = source.splitlines()
+    for at, line in enumerate(lines):
+        if re.match(r"def [a-z]", line):
+            yield _signature(lines, at, source)
+
+
+def classes(source: str) -> Iterator[tuple[Signature, str, bool]]:
+    """Yield each public class's constructor, its base, and whether its ``step`` demands a closure."""
+    lines = source.splitlines()
+    starts = [at for at, line in enumerate(lines) if re.match(r"class \w", line)]
+    for at, end in pairwise([*starts, len(lines)]):
+        found = re.match(r"class ([A-Z]\w*)\((\w+)\)", lines[at])
+        made = [place for place in range(at, end) if lines[place].startswith("    def __init__(")]
+        if found and made:
+            demanding = any(re.match(r"    def step\(self, closure\b(?!.*=)", line) for line in lines[at:end])
+            arguments = _signature(lines, made[0], source).arguments
+            yield Signature(found[1], arguments), found[2], demanding
+
+
+def _signature(lines: list[str], at: int, source: str) -> Signature:
+    """Return the signature of the ``def`` at line ``at``: only its header is parsed, which is fast."""
+    header = ""
+    for line in lines[at:]:
+        header += line + "\n"
+        if line.split("#")[0].rstrip().endswith(":"):
+            try:
+                node: Any = ast.parse(re.sub(r"^ +", "", header) + "\n        pass").body[0]
+                break
+            except SyntaxError:
+                continue
+    else:
+        raise ValueError(f"no function begins at line {at + 1}")
+    named = node.args
+    positional = named.args[-len(named.defaults) :] if named.defaults else []
+    given = dict(zip([argument.arg for argument in positional], named.defaults, strict=True))
+    given |= {a.arg: value for a, value in zip(named.kwonlyargs, named.kw_defaults, strict=True) if value is not None}
+    return Signature(
+        node.name,
+        tuple(
+            Argument(
+                argument.arg,
+                ast.unparse(argument.annotation) if argument.annotation else "",
+                _plain(given[argument.arg], source) if argument.arg in given else MISSING,
+                argument.arg not in given,
+            )
+            for argument in (*named.args, *named.kwonlyargs)
+            if argument.arg != "self"
+        ),
+    )
+
+
+class _Constants(ast.NodeTransformer):
+    """Puts a module's plain constants in the place of their names."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        found = re.search(rf"^{node.id}\b[^=\n]*= *([^\n#]+)", self._source, re.MULTILINE)
+        return ast.parse(found[1].strip(), mode="eval").body if found else node
+
+
+def _plain(default: ast.expr, source: str) -> Any:
+    try:
+        return ast.literal_eval(_Constants(source).visit(default))
+    except (ValueError, SyntaxError):
+        return MISSING

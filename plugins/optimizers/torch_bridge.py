@@ -1,0 +1,236 @@
+"""torch's own optimizers, where torch is installed: ``optimizer=torch/adam`` and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from framework.errors import InputError
+from framework.hookspecs import hookimpl
+from framework.optimizer import Columns, Objective, Optimizer, State
+from framework.parameters import Parameters
+from framework.specs import OptimizerSpec
+from plugins.optimizers._signatures import Signature, classes, learning_rate, package_folder
+
+if TYPE_CHECKING:
+    import torch
+
+OMITTED = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}
+"""Arguments that say how torch computes, not what: they keep torch's defaults."""
+
+OTHER_FILES = {"lr_scheduler.py", "swa_utils.py"}
+"""Large files beside the optimizers in ``torch.optim`` that hold none."""
+
+LEFT_OUT = {"SparseAdam": "it takes sparse gradients, which no model here has"}
+"""torch's optimizers that are not registered, and why."""
+
+DESCRIPTION = """torch.optim.{name}, as torch runs it.
+
+    torch steps in place on views of this project's parameters and gradients; the fields are those of its constructor,
+    a pair such as ``betas`` split into one field a number. What says how torch computes ({omitted}) keeps its default.
+    Meant for comparison: each run steps alone. Fields have no declared range; torch refuses what it does not take.
+
+    Source: the documentation of torch.optim.{name}.
+    """
+
+
+class TorchOptimizer(Optimizer):
+    """What all optimizers of torch have in common.
+
+    torch's tensors of state are views of this project's state arrays, put in place after the step that made them, so
+    that a checkpoint needs no export.
+    """
+
+    shares = False
+    converges = ""
+    foreign = "torch"
+    signature: ClassVar[Signature]
+
+    @classmethod
+    def constraints(cls, values: Mapping[str, Any]) -> str | None:
+        """Return torch's own complaint about the values, or None."""
+        import torch
+
+        try:
+            cls.made([torch.zeros(1, 1)], values)
+        except (ValueError, TypeError, RuntimeError) as error:
+            return str(error)
+        return None
+
+    def coefficients(h, t):
+        return dict(lr=h.lr)
+
+    @classmethod
+    def made(cls, tensors: list[torch.Tensor], row: Mapping[str, Any]) -> torch.optim.Optimizer:
+        """Return torch's object for one run's tensors and field values."""
+        import torch
+
+        made: torch.optim.Optimizer = getattr(torch.optim, cls.signature.name)(tensors, **cls.signature.keywords(row))
+        return made
+
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return the arrays that torch's state will live in, and the count of steps.
+
+        Raises:
+            InputError: torch does not take tensors of these shapes.
+        """
+        steps: State = {"steps": np.zeros((parameters.runs, 1), dtype=np.int64)}
+        return steps | (self.layout(parameters) or {})
+
+    def layout(self, parameters: Parameters) -> State | None:
+        """Return arrays like the state after a first step, or None where torch keeps more than tensors.
+
+        torch makes its state at the first step, so that a step on copies is the way to know it.
+        """
+        import torch
+
+        tensors = {name: torch.from_numpy(view[0].copy()) for name, view in parameters.views.items()}
+        for tensor in tensors.values():
+            tensor.grad = torch.ones_like(tensor)
+        try:
+            tried = self.made(list(tensors.values()), self.rows[0])
+            tried.step(lambda: 1.0) if self.needs_closure else tried.step()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{self.label()}: {error} (optimizer=split can give it some tensors only)") from error
+        found: State = {}
+        for name, tensor in tensors.items():
+            for key, value in tried.state[tensor].items():
+                if not torch.is_tensor(value):
+                    return None
+                found[f"{name}/{key}"] = np.zeros((parameters.runs, *value.shape), dtype=value.numpy().dtype)
+        return found
+
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
+    ) -> None:
+        """Let torch step each run."""
+        steps = state["steps"]
+        held = self.__dict__.get("_held")
+        if held is None or not (held[0] is parameters and held[1] is gradients and held[2] is steps):
+            self._held = (parameters, gradients, steps)
+            self._engines = [Engine(self, row, parameters, gradients) for row in range(parameters.runs)]
+        slope = gradients.flat.copy() if self.needs_closure else None
+        lr = np.broadcast_to(columns["lr"], steps.shape)
+        with _one_thread():
+            for row, engine in enumerate(self._engines):
+                engine.step(state, float(lr[row, 0]), objective)
+                if slope is not None:
+                    gradients.flat[...] = slope
+
+
+class Engine:
+    """torch's object for one run, on views of the run's row."""
+
+    def __init__(self, optimizer: TorchOptimizer, row: int, parameters: Parameters, gradients: Parameters) -> None:
+        import torch
+
+        self._optimizer = optimizer
+        self._parameters = parameters
+        self._row = row
+        self._tensors = {name: torch.from_numpy(view[row, ...]) for name, view in parameters.views.items()}
+        for name, tensor in self._tensors.items():
+            tensor.grad = torch.from_numpy(gradients.views[name][row, ...])
+        self._taken: int | None = None
+
+    def step(self, state: State, lr: float, objective: Objective) -> None:
+        """Take one step at learning rate ``lr``."""
+        steps = state["steps"][self._row]
+        if self._taken != steps[0]:
+            self._begin(state, int(steps[0]))
+        for group in self._made.param_groups:
+            group["lr"] = lr
+        self._made.step(self._closure(objective)) if self._optimizer.needs_closure else self._made.step()
+        steps += 1
+        self._taken = int(steps[0])
+        self._share(state)
+
+    def _begin(self, state: State, taken: int) -> None:
+        """Make torch's object as it is after ``taken`` steps, from the state arrays."""
+        rows = self._optimizer.rows
+        self._made = self._optimizer.made(list(self._tensors.values()), rows[self._row % len(rows)])
+        self._views: dict[str, torch.Tensor] = {}
+        if not taken:
+            return
+        if self._optimizer.layout(self._parameters) is None:
+            raise InputError(
+                f"{self._optimizer.label()} keeps its memory inside torch: it cannot go on after {taken} steps"
+            )
+        for name, tensor in self._tensors.items():
+            for place in state:
+                whose, _, key = place.rpartition("/")
+                if whose == name:
+                    self._made.state[tensor][key] = self._view(state, place)
+
+    def _view(self, state: State, key: str) -> torch.Tensor:
+        import torch
+
+        if key not in self._views:
+            self._views[key] = torch.from_numpy(state[key][self._row, ...])
+        return self._views[key]
+
+    def _share(self, state: State) -> None:
+        """Move what torch has made anew into the state arrays, and give it views of them."""
+        for name, tensor in self._tensors.items():
+            held = self._made.state[tensor]
+            for key in held:
+                place = f"{name}/{key}"
+                if place in state and held[key] is not self._views.get(place):
+                    view = self._view(state, place)
+                    view.copy_(held[key])
+                    held[key] = view
+
+    def _closure(self, objective: Objective) -> Callable[[], float]:
+        """Return torch's closure; the first call answers with what is known already."""
+        known = [objective.losses]
+
+        def closure() -> float:
+            losses = known.pop() if known else objective.evaluate()
+            return float(losses[self._row])
+
+        return closure
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread, so that bits do not depend on the machine's cores."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def registered() -> Iterator[tuple[str, type[TorchOptimizer]]]:
+    """Yield the name and class of each of torch's optimizers, none without torch."""
+    folder = package_folder("torch")
+    files = sorted((folder / "optim").glob("*.py")) if folder else []
+    found = [entry for file in files if file.name not in OTHER_FILES for entry in classes(file.read_text("utf-8"))]
+    bases = {"Optimizer", *(signature.name for signature, base, _ in found if base == "Optimizer")}
+    for signature, base, demanding in found:
+        if base in bases and signature.name not in LEFT_OUT:
+            yield f"torch/{signature.name.lower()}", _class(signature, demanding)
+
+
+def _class(signature: Signature, demanding: bool) -> type[TorchOptimizer]:
+    kept = tuple(argument for argument in signature.arguments if argument.name not in OMITTED)
+    trimmed = replace(signature, arguments=kept)
+    fields: dict[str, Any] = trimmed.fields()
+    fields["lr"] = learning_rate(fields["lr"].default)
+    omitted = ", ".join(sorted(OMITTED - {"params"}))
+    documented = DESCRIPTION.format(name=signature.name, omitted=omitted)
+    traits = {"__doc__": documented, "__module__": __name__, "signature": trimmed, "needs_closure": demanding}
+    return type(f"Torch{signature.name}", (TorchOptimizer,), {**traits, **fields})
+
+
+@hookimpl
+def register_optimizers() -> Iterator[OptimizerSpec]:
+    """Yield one optimizer for each class of ``torch.optim``."""
+    for name, cls in registered():
+        yield OptimizerSpec(name, cls)

@@ -1,0 +1,36 @@
+"""Helpers for the tests of other libraries' optimizers: a valley to walk down, with ours and with theirs."""
+
+from __future__ import annotations
+
+import numpy as np
+from chains import optimizer_class
+from valleys import Valley, weights_of
+
+from framework import registry
+from framework.parameters import Parameters
+from framework.update import Update
+
+NEEDS = {name: f"{name} is an extra: pip install '.[{name}]'" for name in ("torch", "optax")}
+TORCH = [name for name in registry.current().names("optimizer") if name.startswith("torch/")]
+OPTAX = [name for name in registry.current().names("optimizer") if name.startswith("optax/")]
+SHAPES = {"w": (2, 3), "u": (3, 1)}
+"""Matrices only, which every optimizer takes, named so that JAX's order, by name, is not ours."""
+
+
+def prepare(name, start, shapes=SHAPES, schedule=None, **fields):
+    parameters = Parameters(shapes, len(start), start.dtype)
+    parameters.flat[...] = start
+    gradients = parameters.like()
+    update = Update(optimizer_class(name)(**fields), parameters, gradients, schedule=schedule)
+    return update, Valley(parameters, gradients, weights_of(start.shape[1]))
+
+
+def descend(update, valley, tilts, first=1):
+    path = []
+    for step, tilt in enumerate(tilts, start=first):
+        valley.begin(tilt)
+        slopes = valley.gradients.flat.copy()
+        update.step(step, valley)
+        assert np.array_equal(valley.gradients.flat, slopes)
+        path.append(update.parameters.flat.copy())
+    return np.array(path)
