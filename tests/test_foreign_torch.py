@@ -111,15 +111,15 @@ def test_torch_goes_on_from_a_checkpoint(name, fields):
     second.restore(saved)
     assert np.array_equal(descend(second, other, tilts[5:], first=6), unbroken[5:])
     assert np.array_equal(descend(update, valley, tilts[5:], first=6), unbroken[5:])
-    update.parameters.flat[...] = stood  # and the same object goes back
-    update.restore(saved)
-    assert np.array_equal(descend(update, valley, tilts[5:], first=6), unbroken[5:])
     elsewhere, fourth = prepare(name, start[::-1].copy(), **fields)  # and takes over what is as old as it is
     descend(elsewhere, fourth, tilts)
     update.parameters.flat[...] = elsewhere.parameters.flat
     update.restore({key: array.copy() for key, array in elsewhere.state.items()})
     onward = descend(elsewhere, fourth, tilts[:2], first=10)
     assert np.array_equal(descend(update, valley, tilts[:2], first=10), onward)
+    update.parameters.flat[...] = stood  # and the same object goes back
+    update.restore(saved)
+    assert np.array_equal(descend(update, valley, tilts[5:], first=6), unbroken[5:])
     fresh, third = prepare(name, start, **fields)
     update.parameters.flat[...] = start
     update.restore({key: array.copy() for key, array in fresh.state.items()})
