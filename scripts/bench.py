@@ -1,0 +1,50 @@
+"""Time the framework beside its peers, in turn and in one run: python scripts/bench.py [PART …] [--json FILE].
+
+Parts: step, training, population, sweep, composition, startup. Peers (torch, JAX with optax, scikit-learn) are timed
+where they are installed. Ratios matter, not times; leave the machine alone meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import networks, step, whole
+from benchmarks.measure import Row, machine
+
+
+def main() -> None:
+    """Run the parts asked for; print rows as they come."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help="default: all")
+    parser.add_argument("--json", type=Path, help="write the rows to a file too")
+    parser.add_argument("--full", action="store_true", help="let the peer run all 480 runs of the sweep: minutes")
+    asked = parser.parse_args()
+    parts: dict[str, Callable[[], list[Row]]] = {
+        "step": step.rows,
+        "training": networks.training,
+        "population": networks.population,
+        "sweep": lambda: whole.sweep(full=asked.full),
+        "composition": whole.composition,
+        "startup": whole.startup,
+    }
+    unknown = [part for part in asked.parts if part not in parts]
+    if unknown:
+        parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(parts)}")
+    facts = machine()
+    sys.stdout.write("".join(f"{name}: {value}\n" for name, value in facts.items()) + "\n")
+    rows: list[Row] = []
+    for part in asked.parts or parts:
+        for row in parts[part]():
+            rows.append(row)
+            sys.stdout.write("\n".join(row.lines()) + "\n")
+            sys.stdout.flush()
+    if asked.json:
+        asked.json.write_text(json.dumps({"machine": facts, "rows": [row.plain() for row in rows]}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

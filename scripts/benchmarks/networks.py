@@ -1,0 +1,209 @@
+"""A whole training step (forward, loss, backward, Adam) of four networks, ours and the peers'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from benchmarks.measure import Row, in_turns, installed
+from threadpoolctl import threadpool_limits
+
+CLASSES = 10
+SCANNED = 50
+"""Steps of one call of the JAX contender, which runs them without returning to Python."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers of a benchmark: dense sizes, or the small convolutional net."""
+
+    name: str
+    input_shape: tuple[int, ...]
+    hidden: tuple[int, ...]
+    batch: int
+    convolutional: bool = False
+
+
+SMALL = Network("64-64-10, batch 32", (64,), (64,), 32)
+MIDDLE = Network("64-128-128-10, batch 64", (64,), (128, 128), 64)
+LARGE = Network("784-256-256-10, batch 128", (784,), (256, 256), 128)
+CONV = Network("conv8-pool-conv16-pool-dense, batch 64", (28, 28, 1), (), 64, convolutional=True)
+
+
+def samples(network: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Return one fixed batch of inputs and labels."""
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((network.batch, *network.input_shape)).astype(np.float32)
+    return inputs, rng.integers(0, CLASSES, network.batch)
+
+
+def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
+    """Return a call that takes one step of ``runs`` runs."""
+    from framework.architecture import build, expand
+    from framework.model import Model
+    from framework.registry import find
+    from framework.update import Update
+
+    conv = [{"layer": "conv2d", "filters": [8]}, "relu", "pool2d", {"layer": "conv2d", "filters": [16]}, "relu", "pool2d"]
+    hidden = [{"layer": "dense", "units": list(network.hidden), "activation": "relu"}] if network.hidden else []
+    items = [*(conv if network.convolutional else []), "flatten", *hidden, "dense"]
+    layers = expand(items, (CLASSES,))
+    model = Model(build([layers] * runs), network.input_shape, [0] * runs, np.dtype(np.float32))
+    loss = find("loss", "softmax_cross_entropy").cls()
+    adam = find("optimizer", "adam").cls()
+    update = Update(adam, model.parameters, model.gradients, kernel="fused", threads=threads)
+    inputs, labels = samples(network)
+    state = {"t": 0}
+
+    def step() -> None:
+        state["t"] += 1
+        predictions = model.forward(inputs[None], training=True)
+        loss.forward(predictions, labels[None])
+        model.backward(loss.backward())
+        update.step(state["t"])
+
+    return step
+
+
+def torch_step(network: Network) -> Callable[[], object]:
+    """Return a call that takes one step in torch, with its fastest Adam."""
+    import torch
+
+    nn = torch.nn
+    if network.convolutional:
+        parts: list[Any] = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2)]
+        parts += [nn.Flatten(), nn.Linear(16 * 5 * 5, CLASSES)]
+    else:
+        sizes = [int(np.prod(network.input_shape)), *network.hidden]
+        parts = [part for a, b in zip(sizes, sizes[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
+        parts.append(nn.Linear(sizes[-1], CLASSES))
+    model = nn.Sequential(*parts)
+    adam = torch.optim.Adam(model.parameters(), fused=True)
+    loss = nn.CrossEntropyLoss()
+    inputs, labels = samples(network)
+    x = torch.tensor(inputs if not network.convolutional else inputs.transpose(0, 3, 1, 2).copy())
+    y = torch.tensor(labels)
+
+    def step() -> None:
+        adam.zero_grad()
+        loss(model(x), y).backward()
+        adam.step()
+
+    return step
+
+
+def jax_steps(network: Network, runs: int) -> Callable[[], object]:
+    """Return a call that takes `SCANNED` steps of ``runs`` runs in JAX, compiled whole (dense networks only)."""
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    sizes = [int(np.prod(network.input_shape)), *network.hidden, CLASSES]
+    inputs, labels = samples(network)
+    x, y = jnp.asarray(inputs), jnp.asarray(labels)
+    adam = optax.adam(1e-3)
+
+    def initial(key: Any) -> Any:
+        keys = jax.random.split(key, len(sizes) - 1)
+        return [(jax.random.normal(k, (a, b)) * 0.1, jnp.zeros(b)) for k, a, b in zip(keys, sizes, sizes[1:], strict=False)]
+
+    def loss(parameters: Any) -> Any:
+        hidden = x
+        for weight, bias in parameters[:-1]:
+            hidden = jax.nn.relu(hidden @ weight + bias)
+        logits = hidden @ parameters[-1][0] + parameters[-1][1]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    def one(carry: Any, _: Any) -> Any:
+        parameters, state = carry
+        updates, state = adam.update(jax.grad(loss)(parameters), state)
+        return (optax.apply_updates(parameters, updates), state), None
+
+    def many(carry: Any) -> Any:
+        return jax.lax.scan(one, carry, None, length=SCANNED)[0]
+
+    if runs == 1:
+        parameters = initial(jax.random.key(0))
+        carry, compiled = (parameters, adam.init(parameters)), jax.jit(many)
+    else:
+        parameters = jax.vmap(initial)(jax.random.split(jax.random.key(0), runs))
+        carry, compiled = (parameters, jax.vmap(adam.init)(parameters)), jax.jit(jax.vmap(many))
+    return lambda: jax.block_until_ready(compiled(carry))
+
+
+def scikit_step(network: Network) -> Callable[[], object]:
+    """Return a call that takes one step of scikit-learn's multi-layer perceptron."""
+    from sklearn.neural_network import MLPClassifier
+
+    inputs, labels = samples(network)
+    model = MLPClassifier(network.hidden, batch_size=network.batch)
+    return lambda: model.partial_fit(inputs, labels, classes=range(CLASSES))
+
+
+@contextmanager
+def threads_of_all(threads: int) -> Iterator[None]:
+    """Hold BLAS and torch to a number of threads."""
+    if installed("torch"):
+        import torch
+
+        torch.set_num_threads(threads)
+    with threadpool_limits(threads, user_api="blas"):
+        yield
+
+
+def compare(part: str, network: Network, runs: int, targets: dict[str, float], threads: int = 1) -> Row:
+    """Return one row: seconds a step and run."""
+    contenders: dict[str, Callable[[], object]] = {}
+    scale: dict[str, float] = {"ours": runs}
+    with threads_of_all(threads):
+        contenders["ours"] = ours(network, runs, threads)
+        if installed("torch"):
+            contenders["torch"] = torch_step(network)
+        if installed("optax") and not network.convolutional and threads == 1:
+            contenders["jax"] = jax_steps(network, runs)
+            scale["jax"] = SCANNED * runs
+        if installed("sklearn") and network.hidden and runs == 1:
+            contenders["scikit-learn"] = scikit_step(network)
+        times = {name: seconds / scale.get(name, 1) for name, seconds in in_turns(contenders).items()}
+        note = gemm_share(network, times["ours"], threads) if network.hidden and runs == 1 else ""
+    name = f"{network.name}, R = {runs}" + (f", {threads} threads" if threads > 1 else "")
+    return Row(part, name, times, {key: value for key, value in targets.items() if key in times}, note)
+
+
+def gemm_share(network: Network, seconds: float, threads: int) -> str:
+    """Return how near a step comes to the machine's matrix products: the step's own products, nothing else."""
+    sizes = [int(np.prod(network.input_shape)), *network.hidden, CLASSES]
+    rng = np.random.default_rng(0)
+    products = []
+    for place, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        x, w, dy = (rng.standard_normal(shape).astype(np.float32) for shape in ((network.batch, a), (a, b), (network.batch, b)))
+        products += [(x, w), (x.T, dy)] + ([(dy, w.T)] if place else [])
+    outs = [np.empty((left.shape[0], right.shape[1]), np.float32) for left, right in products]
+
+    def multiply() -> None:
+        for (left, right), out in zip(products, outs, strict=True):
+            np.matmul(left, right, out=out)
+
+    bare = in_turns({"gemm": multiply})["gemm"]
+    return f"its matrix products alone take {bare * 1e6:.0f} µs on {threads} threads: {bare / seconds:.0%} of the step"
+
+
+def training() -> list[Row]:
+    """Return the rows of single runs."""
+    return [
+        compare("training", SMALL, 1, {"torch": 0.17, "jax": 1.5}),
+        compare("training", MIDDLE, 1, {}),
+        compare("training", LARGE, 1, {}),
+        compare("training", LARGE, 1, {"torch": 0.9}, threads=2),
+        compare("training", CONV, 1, {"torch": 1.0}),
+    ]
+
+
+def population() -> list[Row]:
+    """Return the rows of populations, per run."""
+    rows = [compare("population", SMALL, runs, {"torch": 0.06, "jax": 1.0} if runs == 32 else {}) for runs in (8, 32, 128)]
+    rows.append(compare("population", MIDDLE, 32, {"torch": 0.35, "jax": 1.0}))
+    return rows

@@ -1,0 +1,133 @@
+"""Whole commands: a tracked sweep end to end, ten thousand compositions, start-up."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.measure import Row, installed
+
+OPTIMIZERS = "adam,sgd,rmsprop,adagrad,adamax,adadelta,nadam,radam"
+RATES = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2"
+
+
+def timed(words: Sequence[str], folder: Path, **environment: str) -> tuple[float, str]:
+    """Run a command in ``folder``; return its seconds and what it printed.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)} failed: {done.stderr[-2000:]}")
+    return seconds, done.stdout
+
+
+def sweep(*, full: bool) -> list[Row]:
+    """Return the rows of 48 and 480 tracked runs; the peer runs 48 and counts ten times for 480, unless ``full``."""
+    rows = []
+    per_run = float("nan")
+    for seeds, lrs in ((1, RATES), (10, RATES)):
+        runs = 8 * 6 * seeds
+        with tempfile.TemporaryDirectory() as name:
+            words = ["-m", "framework", "-m", f"optimizer={OPTIMIZERS}", f"optimizer.lr={lrs}", f"seed=range({seeds})"]
+            seconds, _ = timed([*words, "epochs=20"], Path(name), MLFLOW_TRACKING_URI=f"sqlite:///{name}/ours.db")
+            training = training_seconds(Path(name))
+        times = {"ours": seconds}
+        note = f"{runs / seconds:.1f} runs a second; (wall - training) / wall = {1 - training / seconds:.2f} (target 0.5)"
+        if installed("torch"):
+            if seeds == 1 or full:
+                per_run = peer(lrs, seeds) / runs
+            times["hydra+torch+mlflow"] = per_run * runs
+            note += "" if seeds == 1 or full else "; the peer's time is ten times that of 48 runs"
+        rows.append(Row("sweep", f"{runs} tracked runs, end to end", times, {"hydra+torch+mlflow": 0.1}, note))
+    return rows
+
+
+def training_seconds(folder: Path) -> float:
+    """Return the wall time in which at least one block of the sweep in ``folder`` was training, from the journals."""
+    import json
+
+    spans = []
+    for journal in folder.glob("multirun/*/*/*/journal.jsonl"):
+        entries = [json.loads(line) for line in journal.read_text().splitlines()]
+        spans.append((entries[0]["time"], max(entry["time"] for entry in entries if entry["kind"] == "metrics")))
+    total, reached = 0.0, 0.0
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def peer(lrs: str, seeds: int) -> float:
+    """Return the seconds of the Hydra + torch + MLflow script."""
+    script = Path(__file__).parent / "peer_sweep.py"
+    with tempfile.TemporaryDirectory() as name:
+        words = [str(script), "-m", f"optimizer={OPTIMIZERS}", f"lr={lrs}", f"seed=range({seeds})"]
+        return timed(words, Path(name), BENCH_STORE=f"sqlite:///{name}/peer.db")[0]
+
+
+COMPOSE = """
+import resource, sys, time
+started = time.perf_counter()
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from framework.composition import Composer
+from framework.config import conf_folder, register_resolvers
+register_resolvers()
+with initialize_config_dir(str(conf_folder()), version_base="1.3", job_name="framework"):
+    hydra = GlobalHydra.instance().hydra
+    config = hydra.compose_config("config", [], run_mode=RunMode.MULTIRUN, with_log_configuration=False)
+    overrides = [
+        [f"optimizer={name}", f"optimizer.lr={lr}", f"seed={seed}"]
+        for name in ("sgd", "adam") for lr in (1e-4, 1e-3, 1e-2, 1e-1, 1) for seed in range(1000)
+    ]
+    jobs = Composer(hydra.config_loader, config).jobs(overrides, 0)
+assert len(jobs) == 10_000
+print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+"""
+
+
+def composition() -> list[Row]:
+    """Return the row of ten thousand jobs composed and checked, against the bounds of time and memory."""
+    with tempfile.TemporaryDirectory() as name:
+        _, printed = timed(["-c", COMPOSE], Path(name))
+    seconds, gigabytes = map(float, re.findall(r"[\d.]+", printed)[:2])
+    return [
+        Row(
+            "composition",
+            "10,000 jobs composed and checked",
+            {"ours": seconds, "bound of 20 s": 20.0},
+            {"bound of 20 s": 1.0},
+            f"peak memory {gigabytes:.2f} GB (target 1 GB)",
+        )
+    ]
+
+
+def startup() -> list[Row]:
+    """Return the rows of quick commands, and of the default run beside what importing mlflow takes."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        imported = min(timed(["-c", "import mlflow"], folder)[0] for _ in range(3))
+        for words in (["--help"], ["plugins"]):
+            seconds = min(timed(["-m", "framework", *words], folder)[0] for _ in range(3))
+            label = f"python -m framework {' '.join(words)}"
+            rows.append(Row("start-up", label, {"ours": seconds, "one second": 1.0}, {"one second": 1.0}))
+        timed(["-m", "framework"], folder)
+        seconds, printed = min(timed(["-m", "framework"], folder) for _ in range(3))
+        training = float(re.findall(r"([\d.]+) s of training", printed)[0])
+        times = {"ours": seconds, "import mlflow + training": imported + training}
+        rows.append(Row("start-up", "warm default run, tracked", times, {"import mlflow + training": 2.5}))
+    return rows
