@@ -28,6 +28,7 @@ from framework.errors import InputError, PluginError
 from framework.fields import Configurable
 from framework.kernels import apply_rule
 from framework.parameters import Parameters
+from framework.widening import widened
 
 State = dict[str, np.ndarray]
 Columns = Mapping[str, np.ndarray]
@@ -52,6 +53,7 @@ class Optimizer(Configurable, ABC):
         converges: what the conformance kit holds the rule to on its problems: ``"minimises"`` them, ``"descends"``
             (gets near), or "" for no promise.
         still_at_zero: with no weight decay, a gradient of zero moves nothing from the start.
+        foreign: the library whose own code makes the update, or "": its bits are not ours to promise.
         warning: a line to show when this optimizer is used, or "".
 
     Attributes:
@@ -69,13 +71,14 @@ class Optimizer(Configurable, ABC):
     whole: ClassVar[bool] = False
     converges: ClassVar[str] = "minimises"
     still_at_zero: ClassVar[bool] = True
+    foreign: ClassVar[str] = ""
     warning: ClassVar[str] = ""
     scalars: ClassVar[Mapping[str, float]] = {}
     reference: ClassVar[Callable[..., Any] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in ("coefficients", "rule", "reference"):  # authors write them as plain functions of numbers, without self
+        for name in ("coefficients", "rule", "reference"):  # authors write them as plain functions, without self
             if isinstance(vars(cls).get(name), FunctionType):
                 setattr(cls, name, staticmethod(vars(cls)[name]))
 
@@ -84,10 +87,10 @@ class Optimizer(Configurable, ABC):
         """Return what the update needs of the hyperparameters at steps ``t``, in float64.
 
         Args:
-            h: the hyperparameters by name, shape ``(R, 1)`` each; ``h.lr`` already includes the schedule and has
+            h: the hyperparameters by name, shape ``(T, R, 1)`` each; ``h.lr`` already includes the schedule and has
                 shape ``(T, R, 1)``; ``h.schedule`` is the schedule's factor alone, as wide. Each of ``scalars`` is
                 there too, ``(R, 1)``, as it was before the first of ``t``.
-            t: step numbers from 1, shape ``(T, 1, 1)``.
+            t: step numbers from 1, shape ``(T, R, 1)``.
 
         Returns:
             Arrays that broadcast to ``(T, R, 1)``. By default, each hyperparameter under its own name. Each of
@@ -103,17 +106,18 @@ class Optimizer(Configurable, ABC):
             factors: what the schedule multiplies lr with, shape ``(T, R, 1)`` or ``(T, 1, 1)``.
             state: as before the first of the steps; only ``scalars`` are read.
         """
-        h = SimpleNamespace(**{name: getattr(self, name) for name, spec in self.fields.items() if spec.column})
-        h.schedule = factors
+        runs = max([len(self.rows), factors.shape[1], *(len(state[name]) for name in self.scalars)])
+        shape = (len(steps), runs, 1)
+        columns = {name: getattr(self, name) for name, spec in self.fields.items() if spec.column}
+        h = SimpleNamespace(**{name: widened(column, shape) for name, column in columns.items()})
+        h.schedule = widened(factors, shape)
         if "lr" in self.fields:
-            h.lr = self.lr * factors  # type: ignore[attr-defined]
+            h.lr = h.lr * h.schedule
         for name in self.scalars:
             setattr(h, name, state[name])
-        runs = max([len(self.rows), factors.shape[1], *(len(state[name]) for name in self.scalars)])
-        return {
-            name: np.broadcast_to(value, (len(steps), runs, 1))
-            for name, value in type(self).coefficients(h, steps.reshape(-1, 1, 1).astype(np.float64)).items()
-        }
+        made = type(self).coefficients(h, widened(steps.reshape(-1, 1, 1), shape))
+        wide = (max(2, len(steps)), runs, 1)
+        return {name: np.broadcast_to(value, wide)[: len(steps)] for name, value in made.items()}
 
     def initial_scalars(self, runs: int) -> State:
         """Return the start of ``scalars``, shape ``(R, 1)`` each."""
@@ -241,7 +245,7 @@ class ElementwiseOptimizer(Optimizer):
 
 def inspect_keywords(rule: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of a rule's keyword-only arguments."""
-    code = rule.__code__  # type: ignore[attr-defined]
+    code = rule.__code__
     return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
 
 

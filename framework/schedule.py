@@ -9,6 +9,7 @@ import numpy as np
 
 from framework.errors import InputError
 from framework.fields import Configurable, integer
+from framework.widening import widened
 
 
 class Schedule(Configurable, ABC):
@@ -38,15 +39,15 @@ class Schedule(Configurable, ABC):
             raise InputError(f"schedule {self.label()} is laid out over the whole budget: set epochs or steps")
         if total is not None and self.warmup_steps >= total:
             raise InputError(f"schedule.warmup_steps={self.warmup_steps} leaves nothing of the {total} steps: lower it")
-        t = steps.reshape(-1, 1, 1).astype(np.float64)
+        t = widened(steps.reshape(-1, 1, 1), (len(steps), len(self.rows), 1))
         warmup = float(self.warmup_steps)
         own = self.factor(np.maximum(t - warmup, 1.0), None if total is None else total - self.warmup_steps)
         ramp = np.minimum(t / warmup, 1.0) if warmup else np.ones_like(t)
-        return np.asarray(own * ramp)
+        return np.asarray(own * ramp)[: len(steps)]
 
     @abstractmethod
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return the factor at steps ``t`` from 1, shape ``(T, 1, 1)``; columns broadcast it to ``(T, R, 1)``.
+        """Return the factor at steps ``t`` from 1, shape ``(T, R, 1)``.
 
         Args:
             t: float64 step numbers.

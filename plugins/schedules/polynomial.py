@@ -28,7 +28,8 @@ class Polynomial(Schedule):
         """Return the factors; from the budget's end on, ``end``."""
         steps = budget(self, total)
         left = 1 - np.minimum(t - 1, steps) / steps
-        return np.asarray(self.end + (1 - self.end) * left**self.power)
+        power = self.power + np.zeros_like(left)  # as wide as left: see framework.widening
+        return np.asarray(self.end + (1 - self.end) * left**power)
 
 
 @hookimpl
