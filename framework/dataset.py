@@ -138,6 +138,8 @@ class Dataset(Configurable, ABC):
     """
 
     task: ClassVar[str] = "classification"
+    downloads: ClassVar[bool] = False
+    """`load` may use the network where `stamp` finds no files."""
     split_seed: int = integer(0, at_least=0, help="seed of the split; independent of the run's seed")
     validation: float = number(0.1, above=0, help="below 1 a share of the training samples, else a count")
     test: float = number(0.2, above=0, help="as validation; ignored where there is an official test set")

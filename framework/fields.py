@@ -185,6 +185,8 @@ class Configurable:
     registered_name: ClassVar[str] = ""
     absent: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Fields that users look for here in vain, with the reason and the way out."""
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Settings that the conformance kit checks beside the defaults, or in place of defaults that do not work alone."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

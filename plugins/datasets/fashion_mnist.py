@@ -24,6 +24,7 @@ class FashionMnist(Dataset):
     are the test split. Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747.
     """
 
+    downloads = True
     scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")
     folder: str | None = text(None, help="folder of the IDX files; null: FRAMEWORK_DATA, the cache, or a download")
 

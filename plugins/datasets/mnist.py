@@ -20,6 +20,7 @@ class Mnist(Dataset):
     are the test split. LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
     """
 
+    downloads = True
     scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")
     folder: str | None = text(None, help="folder of the IDX files; null: FRAMEWORK_DATA, the cache, or a download")
 

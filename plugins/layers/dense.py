@@ -22,6 +22,7 @@ class Dense(Layer):
     """
 
     gives = "logits"
+    examples = ({"units": 3},)
 
     units: int | str = integer("outputs", words=("outputs",), at_least=1, help="outputs: what the data set asks for")
     bias: bool = flag(True, help="add b")

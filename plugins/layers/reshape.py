@@ -19,6 +19,7 @@ class Reshape(Layer):
     """The same numbers in another shape, in row-major order."""
 
     gives = ""
+    examples = ({"shape": (3, 4)},)
 
     shape: tuple[int, ...] | str = integers(
         (), words=("outputs",), at_least=1, help="of one sample; outputs: what the data set asks for"

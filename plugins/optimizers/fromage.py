@@ -27,6 +27,7 @@ class Fromage(TensorOptimizer):
     paper: ``min_norm``, which lets a tensor leave zero. With a schedule, lr is the scheduled one in both places.
     """
 
+    still_at_zero = False
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 0.3), help="relative length of a step")
     min_norm: float = hyper(1e-6, at_least=0, prior="log", search=(1e-8, 1e-2), help="smallest norm to divide with")
 

@@ -50,7 +50,9 @@ class OptaxOptimizer(Optimizer):
     """What all optimizers of optax have in common. Its state lives in this project's arrays, one for each leaf."""
 
     shares = False
+    whole = True
     converges = ""
+    foreign = "optax"
     module: ClassVar[str]
     signature: ClassVar[Signature]
 

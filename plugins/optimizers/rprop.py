@@ -32,6 +32,7 @@ class Rprop(ElementwiseOptimizer):
     schedule does nothing.
     """
 
+    converges = "descends"
     own_step_size = True
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.1), help="where every step length starts")
     eta_minus: float = hyper(

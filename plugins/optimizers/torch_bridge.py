@@ -46,6 +46,7 @@ class TorchOptimizer(Optimizer):
     """
 
     shares = False
+    whole = True
     converges = ""
     foreign = "torch"
     signature: ClassVar[Signature]

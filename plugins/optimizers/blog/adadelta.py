@@ -27,6 +27,7 @@ class BlogAdadelta(ElementwiseOptimizer):
     """
 
     own_step_size = True
+    converges = ""
     warning = "blog/adadelta takes the root of a sum of steps, which is NaN once negative; optimizer=adadelta is right"
     absent = {"lr": "the published form has no learning rate; take optimizer=adadelta to set one"}
     slots = dict(v=0, q=0)

@@ -26,6 +26,7 @@ class BlogAdam(ElementwiseOptimizer):
     The form that honours lr is ``adam``.
     """
 
+    converges = "descends"
     own_step_size = True
     warning = "blog/adam ignores the user's learning rate (fixed at 0.001); optimizer=adam honours it"
     absent = {

@@ -20,6 +20,7 @@ class BlogIterative(ElementwiseOptimizer):
     The form that was meant is ``iterative``.
     """
 
+    converges = ""
     own_step_size = True
     warning = "blog/iterative climbs (its sign is wrong) at a fixed rate of 0.01; optimizer=iterative is right"
     absent = {

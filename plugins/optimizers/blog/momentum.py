@@ -24,6 +24,7 @@ class BlogMomentum(ElementwiseOptimizer):
     converges to 0.9995. The 0.9 cannot be set. The standard form is ``momentum``.
     """
 
+    still_at_zero = False
     warning = (
         "blog/momentum always decays weights and biases by 0.0005, which moves the optimum; optimizer=momentum is right"
     )

@@ -1,0 +1,37 @@
+"""The conformance kit: what a plugin must do to be trusted, measured.
+
+On the command line: ``python -m framework check optimizer lion``, ``check FILE.py``, ``check --all``. In a test::
+
+    from framework.checks import assert_conforms
+
+    def test_lion():
+        assert_conforms("optimizer", "lion")
+
+`check_optimizer` and its siblings take a registered name or a class and return one `Result` a check.
+"""
+
+from framework.checks.kit import (
+    assert_conforms,
+    check,
+    check_dataset,
+    check_layer,
+    check_loss,
+    check_metric,
+    check_optimizer,
+    check_schedule,
+    check_stage,
+)
+from framework.checks.results import Result
+
+__all__ = [
+    "Result",
+    "assert_conforms",
+    "check",
+    "check_dataset",
+    "check_layer",
+    "check_loss",
+    "check_metric",
+    "check_optimizer",
+    "check_schedule",
+    "check_stage",
+]

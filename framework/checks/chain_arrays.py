@@ -1,0 +1,140 @@
+"""Checks of what optimizers and stages do with arrays: dtypes, inputs, memory."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from framework.checks.bits import differing
+from framework.checks.chains import DTYPES, ChainSubject, Population
+from framework.checks.results import Figure, Skip, worst
+from framework.checks.settings import label
+from framework.optimizer import ElementwiseOptimizer, Optimizer
+from framework.stage import Stage
+from framework.tensors import TensorOptimizer
+
+GROWTH = 20_000
+"""Bytes that bookkeeping may gain over the measured steps; one kept gradient a step gains six times as much or more."""
+LARGE = {"weight": (30, 20), "bias": (20,)}
+
+
+def keeps_dtype(subject: ChainSubject) -> Figure:
+    """Nothing that is computed, kept or evaluated leaves the parameters' dtype."""
+    found = []
+    for variant in subject.variants:
+        for dtype in DTYPES:
+            population = subject.population(variant, (0,), dtype)
+            computed = list(_watched(population)) if issubclass(subject.cls, Optimizer) else []
+            population.walk(1, 3)
+            kept = [(name, array.dtype) for name, array in _kept(population)]
+            for name, seen in [*computed, *kept]:
+                wrong = seen.kind == "f" and seen != dtype
+                found.append((float(wrong), f"{label(variant)}: {name} is {seen} for {np.dtype(dtype)} parameters"))
+    return worst(found, 0)
+
+
+def _kept(population: Population) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield state that must have the parameters' dtype: everything but the per-run float64 numbers."""
+    scalars = {f"rule/{name}" for name in population.update.optimizer.scalars} | {"schedule_scale"}
+    for name, array in population.update.state.items():
+        if name not in scalars and array.size > len(array):
+            yield f"state {name}", array
+    yield "the evaluation point", population.points[-1]
+
+
+def _watched(population: Population) -> Iterator[tuple[str, np.dtype]]:
+    """Yield the dtypes that a rule returns, before the buffers cast them."""
+    optimizer, update = population.update.optimizer, population.update
+    state = {name.partition("/")[2]: array.copy() for name, array in update.state.items() if name.startswith("rule/")}
+    columns = {
+        name: rows[0].astype(population.parameters.dtype)
+        for name, rows in optimizer.table(np.array([1]), np.ones((1, 1, 1)), state).items()
+    }
+    if isinstance(optimizer, ElementwiseOptimizer):
+        slots = [state.get(name) for name in optimizer.slots]
+        made = type(optimizer).rule(
+            population.parameters.flat, population.gradients.flat, *slots, **optimizer._keywords(columns)
+        )
+        results = made if isinstance(made, tuple) else (made,)
+        for name, array in zip(("p", *optimizer.slots), results, strict=True):
+            if array is not None:
+                yield f"what the rule returns for {name}", np.asarray(array).dtype
+    elif isinstance(optimizer, TensorOptimizer):
+        seen: list[tuple[str, np.dtype]] = []
+        rule = optimizer.rule
+
+        def watch(p: np.ndarray, g: np.ndarray, s: Any, c: Any) -> np.ndarray:
+            moved = rule(p, g, s, c)
+            seen.append(("what the rule returns for p", np.asarray(moved).dtype))
+            seen.extend((f"what the rule leaves in {name}", np.asarray(x).dtype) for name, x in vars(s).items())
+            return moved
+
+        optimizer.rule = watch  # type: ignore[method-assign]
+        population.walk(1, 1)
+        del optimizer.rule
+        yield from seen
+
+
+def gradient_unaltered(subject: ChainSubject) -> Figure:
+    """The gradient passed in is not altered."""
+    if subject.cls.needs_closure:  # type: ignore[attr-defined]
+        raise Skip("it evaluates again within a step, which writes the gradient anew")
+    found = []
+    for variant in subject.variants:
+        population = subject.population(variant)
+        for t in range(1, 4):
+            population.bowl.at(t)
+            before = population.gradients.flat.copy()
+            population.update.step(t, population.bowl)
+            count = differing(before, population.gradients.flat)
+            found.append((count, f"{label(variant)}: step {t} changed {count} numbers of the gradient"))
+    return worst(found, 0)
+
+
+def only_before_alters_gradient(subject: ChainSubject) -> Figure:
+    """A stage's `after` leaves the gradient as it is: it is no longer used, and others may look at it."""
+    found = []
+    for variant in subject.variants:
+        population = subject.population(variant, (0, 1, 2))
+        stage = _only(population)
+        state, lr = stage.initial_state(population.parameters), np.full((3, 1), 0.1)
+        stage.before(population.parameters, population.gradients, state, lr)
+        before = population.gradients.flat.copy()
+        stage.after(population.parameters, population.gradients, state, lr)
+        count = differing(before, population.gradients.flat)
+        found.append((count, f"{label(variant)}: `after` changed {count} numbers of the gradient"))
+    return worst(found, 0)
+
+
+def _only(population: Population) -> Stage:
+    (stage,) = population.stages
+    return stage
+
+
+def no_growth(subject: ChainSubject) -> Figure:
+    """Memory does not grow from step to step."""
+    if tracemalloc.is_tracing():
+        raise Skip("memory is being traced already")
+    shapes = LARGE if "bias" in subject.shapes else {"weight": (30, 20)}
+    found = []
+    for variant in subject.variants[:1]:
+        population = subject.population(variant, (0,), shapes=shapes)
+        warm, measured = population.steps, 5 * population.steps
+        tracemalloc.start()
+        try:
+            for t in range(1, warm + 1):
+                population.step(t)
+            gc.collect()
+            before = tracemalloc.get_traced_memory()[0]
+            for t in range(warm + 1, warm + measured + 1):
+                population.step(t)
+            gc.collect()
+            growth = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        found.append((growth, f"{label(variant)}: {growth} bytes more after {measured} steps"))
+    return worst(found, GROWTH)

@@ -1,0 +1,84 @@
+"""Checks of optimizers and stages as populations: same bits alone, in any company and order, after a restore."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from framework.checks.bits import all_differing, differing
+from framework.checks.chains import DTYPES, ChainSubject
+from framework.checks.results import Figure, Skip, worst
+from framework.checks.settings import label
+from framework.errors import InputError
+
+SPOILED_AT = 4
+
+
+def together_as_alone(subject: ChainSubject) -> Figure:
+    """R runs together give each run the bits it has alone."""
+    subject.needs_company()
+    found = []
+    for variant in subject.variants:
+        for dtype in DTYPES:
+            together = subject.population(variant, dtype=dtype).walk()
+            for run in range(3):
+                alone = subject.population(variant, (run,), dtype).walk()
+                count = all_differing(zip(together.arrays(run), alone.arrays(0), strict=True))
+                found.append((count, f"{label(variant)}, {np.dtype(dtype)}: {count} numbers of run {run} differ"))
+    return worst(found, 0)
+
+
+def order_of_runs(subject: ChainSubject) -> Figure:
+    """Permuting the runs permutes the results."""
+    subject.needs_company()
+    found = []
+    for variant in subject.variants:
+        plain, turned = subject.population(variant).walk(), subject.population(variant, (2, 0, 1)).walk()
+        count = all_differing(zip(plain.arrays([2, 0, 1]), turned.arrays(), strict=True))
+        found.append((count, f"{label(variant)}: {count} numbers differ after a change of order"))
+    return worst(found, 0)
+
+
+def nan_stays_in_its_run(subject: ChainSubject) -> Figure:
+    """A NaN in one run's gradient leaves the other runs' bits untouched."""
+    subject.needs_company()
+    found = []
+    for variant in subject.variants:
+        clean, spoiled = subject.population(variant), subject.population(variant)
+        spoiled.bowl.spoil = (1, SPOILED_AT)
+        clean.walk()
+        spoiled.walk()
+        pairs = [(a[[0, 2]], b[[0, 2]]) for a, b in zip(clean.arrays(), spoiled.arrays(), strict=True)]
+        count = all_differing(pairs)
+        found.append((count, f"{label(variant)}: {count} numbers of healthy runs differ"))
+    return worst(found, 0)
+
+
+def repeats(subject: ChainSubject) -> Figure:
+    """Two new objects with the same settings do the same."""
+    found = []
+    for variant in subject.variants:
+        first, second = (subject.population(variant, (1,)).walk() for _ in range(2))
+        count = all_differing(zip(first.arrays(), second.arrays(), strict=True))
+        found.append((count, f"{label(variant)}: {count} numbers differ the second time; is state kept on the class?"))
+    return worst(found, 0)
+
+
+def restores(subject: ChainSubject) -> Figure:
+    """Steps after a checkpoint and a restore into new objects have the bits of an unbroken run."""
+    found = []
+    for variant in subject.variants:
+        for n in (1, 7):
+            whole = subject.population(variant, (1,)).walk(1, n)
+            fresh = subject.population(variant, (1,))
+            fresh.parameters.flat[...] = whole.parameters.flat
+            fresh.update.restore(whole.copy_state())
+            whole.walk(n + 1)
+            try:
+                fresh.walk(n + 1)
+            except InputError as error:
+                raise Skip(f"it says that it cannot go on from a checkpoint: {error}") from None
+            count = differing(whole.parameters.flat, fresh.parameters.flat)
+            count += all_differing(zip(whole.copy_state().values(), fresh.copy_state().values(), strict=True))
+            says = f"{label(variant)}: {count} numbers differ after a restore at step {n}; is state kept on the object?"
+            found.append((count, says))
+    return worst(found, 0)

@@ -1,0 +1,206 @@
+"""Populations for the checks of optimizers and stages: a bumpy bowl that every run walks on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from framework.checks.results import Skip
+from framework.checks.settings import RUNS, Settings, spread, variants
+from framework.errors import InputError
+from framework.fields import Configurable, hyper
+from framework.optimizer import ElementwiseOptimizer, Optimizer
+from framework.parameters import Parameters, Shape
+from framework.schedule import Schedule
+from framework.stage import Stage
+from framework.update import Update
+
+SHAPES: tuple[Mapping[str, Shape], ...] = (
+    {"weight": (4, 3), "bias": (3,), "kernel": (2, 2, 3, 2)},
+    {"weight": (4, 3), "other": (3, 5)},
+)
+"""Tensors that a rule is tried on, in this order: some rules are for matrices alone."""
+
+DTYPES = (np.float64, np.float32)
+STEPS, DEAR_STEPS = 12, 5
+"""Steps of a walk; fewer where the rule evaluates again, some of them thirty times a step."""
+TOTAL = 400
+
+
+class Descent(ElementwiseOptimizer):
+    """Gradient descent: the rule that stages are checked around."""
+
+    lr: float = hyper(0.05, above=0)
+
+    def rule(p: Any, g: Any, *, lr: Any) -> Any:  # noqa: D102, N805 - a formula, not a method
+        return p - lr * g
+
+
+class Bowl:
+    """An objective for R runs: a quadratic a run with noise a step, all drawn from the run's own number.
+
+    Attributes:
+        losses: at the last `evaluate`, shape ``(R,)``.
+        noise: deviation of the gradient noise.
+        spoil: run and step where the gradient is NaN.
+    """
+
+    def __init__(
+        self, parameters: Parameters, gradients: Parameters, runs: Sequence[int], *, noise: float = 0.1
+    ) -> None:
+        self.parameters, self.gradients, self.runs, self.noise = parameters, gradients, runs, noise
+        drawn = [np.random.default_rng([run, 1]) for run in runs]
+        size, dtype = parameters.size, parameters.dtype
+        self.curvature = np.stack([10 ** rng.uniform(-1, 1, size) for rng in drawn]).astype(dtype)
+        self.centre = np.stack([rng.standard_normal(size) for rng in drawn]).astype(dtype)
+        parameters.flat[...] = np.stack([rng.standard_normal(size) for rng in drawn])
+        self.spoil: tuple[int, int] | None = None
+        self.at(1)
+
+    def at(self, t: int) -> None:
+        """Take the noise of step ``t`` and evaluate."""
+        drawn = [np.random.default_rng([run, 2, t]).standard_normal(self.parameters.size) for run in self.runs]
+        self._bump = (self.noise * np.stack(drawn)).astype(self.parameters.dtype)
+        self._step = t
+        self.losses = self.evaluate()
+
+    def take(self, gradient: np.ndarray) -> None:
+        """Give ``gradient`` ``(R, size)`` as it was recorded."""
+        self.gradients.flat[...] = gradient
+
+    def flatten(self) -> None:
+        """Become a plain: every gradient is zero."""
+        self.noise, self.curvature = 0.0, np.zeros_like(self.curvature)
+
+    def evaluate(self) -> np.ndarray:
+        """Write the gradients at the present parameters; return the losses ``(R,)``."""
+        with np.errstate(all="ignore"):  # a rule may diverge here; that is for the checks to judge
+            away = self.parameters.flat - self.centre
+            slope = self.curvature * away
+            self.gradients.flat[...] = slope + self._bump
+            losses = (0.5 * slope * away + self._bump * away).sum(axis=1) + 100  # positive, as training losses are
+        if self.spoil is not None and self._step == self.spoil[1]:
+            self.gradients.flat[self.spoil[0]] = np.nan
+            losses[self.spoil[0]] = np.nan
+        return losses
+
+
+class Population:
+    """R runs of one chain on their bowls.
+
+    Attributes:
+        path: the parameters after each step, ``(R, size)`` each.
+        points: as ``path``, what would be evaluated.
+    """
+
+    def __init__(
+        self,
+        chain: tuple[Optimizer, Sequence[Stage]],
+        shapes: Mapping[str, Shape],
+        runs: Sequence[int],
+        dtype: Any = np.float64,
+        *,
+        schedule: Schedule | None = None,
+        kernel: str = "numpy",
+    ) -> None:
+        self.parameters = Parameters(shapes, len(runs), dtype)
+        self.gradients = self.parameters.like()
+        self.bowl = Bowl(self.parameters, self.gradients, runs)
+        optimizer, self.stages = chain
+        self.update = Update(
+            optimizer,
+            self.parameters,
+            self.gradients,
+            stages=self.stages,
+            schedule=schedule,
+            total=TOTAL,
+            kernel=kernel,
+        )
+        self.steps = DEAR_STEPS if optimizer.needs_closure else STEPS
+        self.path: list[np.ndarray] = []
+        self.points: list[np.ndarray] = []
+
+    def step(self, t: int) -> None:
+        """Take step ``t``."""
+        self.bowl.at(t)
+        self.update.step(t, self.bowl)
+
+    def walk(self, first: int = 1, count: int | None = None) -> Population:
+        """Take ``count`` steps (by default `steps`) from ``first`` on, and keep what they gave."""
+        for t in range(first, first + (self.steps if count is None else count)):
+            self.step(t)
+            self.path.append(self.parameters.flat.copy())
+            with self.update.evaluating():
+                self.points.append(self.parameters.flat.copy())
+        return self
+
+    def copy_state(self) -> dict[str, np.ndarray]:
+        """Return copies of every array of the chain."""
+        return {name: array.copy() for name, array in self.update.state.items()}
+
+    def arrays(self, row: int | slice | list[int] = slice(None)) -> list[np.ndarray]:
+        """Return all that a run (or every run) has to show: its path, its evaluation points and its state."""
+        return [found[row] for found in [*self.path, *self.points, *self.copy_state().values()]]
+
+
+@dataclass(frozen=True)
+class ChainSubject:
+    """An optimizer's or a stage's class, with the settings and tensors it is checked on."""
+
+    cls: type[Configurable]
+    shapes: Mapping[str, Shape]
+    variants: Sequence[Settings] = field(default_factory=list)
+
+    @property
+    def trains_together(self) -> bool:
+        """Whether several runs can be one population."""
+        return bool(getattr(self.cls, "shares", True))
+
+    def chain(self, rows: Sequence[Settings]) -> tuple[Optimizer, Sequence[Stage]]:
+        """Return a new optimizer with the stages around it, for one setting a run."""
+        made = self.cls.stack(rows)
+        return (made, ()) if isinstance(made, Optimizer) else (Descent(), (made,))  # type: ignore[return-value]
+
+    def population(
+        self,
+        variant: Settings,
+        runs: Sequence[int] = (0, 1, 2),
+        dtype: Any = np.float64,
+        shapes: Mapping[str, Shape] | None = None,
+        **more: Any,
+    ) -> Population:
+        """Return a new population: run r has its own bowl and its own neighbour of ``variant``."""
+        rows = spread(self.cls, variant)
+        return Population(self.chain([rows[run % RUNS] for run in runs]), shapes or self.shapes, runs, dtype, **more)
+
+    def needs_company(self) -> None:
+        """Skip a check that is about several runs where there can be one only."""
+        if not self.trains_together:
+            raise Skip("its runs step one at a time (shares = False)")
+
+
+def chain_subject(cls: type[Configurable]) -> ChainSubject:
+    """Return the subject for an optimizer's or a stage's class.
+
+    Raises:
+        Skip: it cannot be made or started with any of the settings and tensors known here.
+    """
+    reasons = ["no settings are known to work: give the class `examples`"]
+    for shapes in SHAPES:
+        subject = ChainSubject(cls, shapes)
+        good = [values for values in variants(cls) if _starts(subject, values, reasons)]
+        if good:
+            return ChainSubject(cls, shapes, good)
+    raise Skip(reasons[-1])
+
+
+def _starts(subject: ChainSubject, values: Settings, reasons: list[str]) -> bool:
+    try:
+        subject.population(values, (0,))
+    except InputError as error:
+        reasons.append(str(error))
+        return False
+    return True

@@ -1,0 +1,113 @@
+"""``python -m framework check``: the conformance kit on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from framework import registry
+from framework.checks.kit import CHECKS, check
+from framework.checks.results import FAILED, PASSED, SKIPPED, Result
+from framework.errors import InputError, nearest
+
+USAGE = "check optimizer adam, check my_rule.py, or check --all"
+NAMED = tuple[str, str]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"check: {message}; {USAGE}")
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the checks that were asked for and print them; return 1 where any failed, else 0.
+
+    Raises:
+        InputError: no such kind, name or file; nothing was checked.
+    """
+    parser = _Parser(
+        prog="python -m framework check",
+        description="Check that plugins do what they must: a kind and names, a plugin's file, or everything.",
+        epilog=f"Kinds: {', '.join(CHECKS)}. The exit code is 1 where a check failed, 2 for wrong input.",
+    )
+    parser.add_argument("words", nargs="*", metavar="KIND NAME… | FILE.py", help="such as: optimizer adam sgd")
+    parser.add_argument(
+        "--all", action="store_true", help="everything that is registered, apart from other libraries' optimizers"
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON list, one object a check")
+    asked = parser.parse_args(list(words))
+    subjects = _subjects(asked.words, everything=asked.all)
+    left_out = _foreign(subjects) if asked.all else []
+    subjects = [subject for subject in subjects if subject not in left_out]
+    rows: list[dict[str, Any]] = []
+    failed = False
+    for kind, name in subjects:
+        results = check(kind, name)
+        failed |= any(result.status == FAILED for result in results)
+        if asked.json:
+            rows += [{"kind": kind, "name": name, **asdict(result)} for result in results]
+        else:
+            sys.stdout.write("".join(f"{line}\n" for line in _lines(kind, name, results, brief=len(subjects) > 1)))
+            sys.stdout.flush()
+    if asked.json:
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+    elif left_out:
+        sys.stdout.write(f"{len(left_out)} optimizers of other libraries were left out: check them by name\n")
+    return int(failed)
+
+
+def _subjects(words: Sequence[str], *, everything: bool) -> list[NAMED]:
+    if everything == bool(words):
+        raise InputError(f"check: say what: {USAGE}")
+    if everything:
+        return sorted(registry.current().entries, key=lambda entry: (list(CHECKS).index(entry[0]), entry[1]))
+    first, *names = words
+    if first.endswith(".py"):
+        if names:
+            raise InputError(f"check: one file at a time, not also {names[0]}")
+        return _of_file(Path(first))
+    if first not in CHECKS:
+        raise InputError(f"check: no plugins are of kind {first}{nearest(first, CHECKS)}")
+    if not names:
+        raise InputError(
+            f"check: name the {first} to check, such as: check {first} {registry.current().names(first)[0]}"
+        )
+    return [(first, registry.find(first, name).name) for name in names]
+
+
+def _foreign(subjects: Sequence[NAMED]) -> list[NAMED]:
+    return [named for named in subjects if getattr(registry.find(*named).cls, "foreign", "")]
+
+
+def _of_file(path: Path) -> list[NAMED]:
+    """Return what a plugin's file provides; this process's registry then has it.
+
+    Raises:
+        InputError: there is no such file, or it registers nothing.
+        PluginError: it does not load.
+    """
+    if not path.is_file():
+        raise InputError(f"check {path}: there is no such file")
+    known, path = registry.current(), path.resolve()
+    if not any(provider.path == path for provider in known.providers):
+        known.strict = True  # a file that was asked for by name and does not load is an error
+        known.add_file(path)
+    found = [key for key, entry in known.entries.items() if entry.provider.path == path]
+    if not found:
+        raise InputError(f"check {path}: it registers nothing: write a class or a hook (see plugins/README.md)")
+    return found
+
+
+def _lines(kind: str, name: str, results: Sequence[Result], *, brief: bool) -> Iterator[str]:
+    counts = {status: sum(result.status == status for result in results) for status in (PASSED, FAILED, SKIPPED)}
+    yield f"{kind} {name}: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    shown = [result for result in results if result.status == FAILED or not brief]
+    width = max((len(result.check) for result in shown), default=0)
+    for result in shown:
+        figure = "" if result.figure is None else f"{result.figure:.3g} (at most {result.bound:g})"
+        yield f"  {result.check:<{width}}  {result.status:<7}  {figure:<22}  {result.reason}".rstrip()

@@ -1,0 +1,181 @@
+"""Checks of data sets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from framework.checks.bits import differing
+from framework.checks.results import Figure, Skip, worst
+from framework.checks.settings import Settings, accepted, label
+from framework.dataset import Data, Dataset, Raw, Samples
+from framework.errors import InputError
+
+LARGE = 5_000_000
+BLOCK = 1_000
+DIGITS = 4
+"""To which the splits, scaled back, are compared with what was loaded."""
+
+SHARE = 1.5
+"""Samples by which a class may miss its exact share of a split: rounding, once a split."""
+
+
+class DatasetCase:
+    """A data set with one setting, loaded once."""
+
+    def __init__(self, cls: type[Dataset], values: Settings) -> None:
+        self.cls, self.values = cls, values
+
+    def __str__(self) -> str:
+        return label(self.values)
+
+    @cached_property
+    def raw(self) -> Raw:
+        """What the class loads."""
+        return self.cls(**self.values).load()
+
+    @property
+    def dtypes(self) -> tuple[type, ...]:
+        """The dtypes it is prepared in: large data sets in float32 alone, for memory's sake."""
+        return (np.float32,) if self.raw.samples.inputs.size > LARGE else (np.float64, np.float32)
+
+    @cached_property
+    def data(self) -> Data:
+        """The splits."""
+        return self.cls(**self.values).prepare(self.dtypes[0])
+
+
+@dataclass(frozen=True)
+class DatasetSubject:
+    """A data set's class with the cases it is checked on."""
+
+    cls: type[Dataset]
+    cases: Sequence[DatasetCase] = field(default_factory=list)
+
+
+def dataset_subject(cls: type[Dataset]) -> DatasetSubject:
+    """Return the subject for a data set's class.
+
+    Raises:
+        Skip: it needs a network, a file, or a package that is not here.
+    """
+    settings = [dict(example) for example in cls.examples]
+    if accepted(cls, {}):
+        settings.insert(0, {})
+    cases, reasons = [], ["no settings are known to work: give the class `examples`"]
+    for values in settings:
+        made = cls(**values)
+        try:
+            if cls.downloads and not made.stamp():
+                raise Skip("its files are not on this machine, and checks download nothing")
+            case = DatasetCase(cls, values)
+            case.raw  # noqa: B018 - loads
+        except InputError as error:
+            reasons.append(str(error))
+        else:
+            cases.append(case)
+    if not cases:
+        raise Skip(reasons[-1])
+    return DatasetSubject(cls, cases)
+
+
+def repeats(subject: DatasetSubject) -> Figure:
+    """Loading again gives the same samples, and preparing again the same splits."""
+    found = []
+    for case in subject.cases:
+        again = subject.cls(**case.values)
+        loaded = again.load()
+        count: float = differing(loaded.samples.inputs, case.raw.samples.inputs)
+        count += differing(loaded.samples.targets, case.raw.samples.targets)
+        count += again.prepare(case.dtypes[0]).digest != case.data.digest
+        found.append((count, f"{case}: {count} numbers differ the second time; draw from stream(self.split_seed, …)"))
+    return worst(found, 0)
+
+
+def splits_apart(subject: DatasetSubject) -> Figure:
+    """The splits together are the loaded samples, each once; an official test set is the test split, in order."""
+    found: list[tuple[float, str]] = []
+    for case in subject.cases:
+        if case.values.get("train_limit") is not None:
+            continue
+        parts, raw = _unscaled(case), case.raw
+        wanted = [raw.samples, *([raw.official_test] if raw.official_test is not None else [])]
+        split, loaded = _counts(parts), _counts(wanted)
+        surplus = sum((split - loaded).values()) + sum((loaded - split).values())
+        found.append((surplus, f"{case}: {surplus} samples are missing from the splits or in two of them"))
+        if raw.official_test is not None:
+            differs = list(_rows(parts[2])) != list(_rows(raw.official_test))
+            found.append((float(differs), f"{case}: the official test set is not the test split"))
+    return worst(found, 0)
+
+
+def _unscaled(case: DatasetCase) -> list[Samples]:
+    """Return the three splits in the loaded units."""
+    data = case.cls(**{**case.values, "scaling": "none", "reconstruct": False}).prepare(case.dtypes[0])
+    scale = case.raw.full_scale
+    return [Samples(part.inputs * scale, part.targets) for part in (data.train, data.validation, data.test)]
+
+
+def _rows(samples: Samples) -> Iterator[int]:
+    """Yield a hash of each sample with its target."""
+    for start in range(0, len(samples), BLOCK):
+        part = slice(start, start + BLOCK)
+        inputs, targets = (array[part].astype(np.float64) for array in (samples.inputs, samples.targets))
+        flat = [array.reshape(len(array), -1) for array in (inputs, targets)]
+        rounded = np.round(np.concatenate(flat, axis=1), DIGITS) + 0.0  # no -0
+        yield from (hash(row.tobytes()) for row in rounded)
+
+
+def _counts(parts: Sequence[Samples]) -> Counter[int]:
+    return Counter(row for part in parts for row in _rows(part))
+
+
+def stratified(subject: DatasetSubject) -> Figure:
+    """Each class has its share of each split, to one sample or two."""
+    found = []
+    for case in subject.cases:
+        if case.data.classes is None:
+            continue
+        parts = {"train": case.data.train, "validation": case.data.validation}
+        if case.raw.official_test is None:
+            parts["test"] = case.data.test
+        labels = np.concatenate([part.targets for part in parts.values()])
+        shares = np.bincount(labels, minlength=case.data.classes) / len(labels)
+        for name, part in parts.items():
+            away = np.abs(np.bincount(part.targets, minlength=case.data.classes) - shares * len(part)).max()
+            found.append((float(away), f"{case}: a class misses its share of {name} by {away:.1f} samples"))
+    return worst(found, SHARE)
+
+
+def finite_and_typed(subject: DatasetSubject) -> Figure:
+    """Inputs and values are finite, in the dtype asked for; labels are whole numbers below the number of classes."""
+    found = []
+    for case in subject.cases:
+        for dtype in case.dtypes:
+            data = case.data if dtype is case.dtypes[0] else subject.cls(**case.values).prepare(dtype)
+            for name, part in (("train", data.train), ("validation", data.validation), ("test", data.test)):
+                wrong = not _sound(part, data, dtype)
+                found.append(
+                    (float(wrong), f"{case}: {name} in {np.dtype(dtype)} has numbers or a dtype that are wrong")
+                )
+    return worst(found, 0)
+
+
+def _sound(part: Samples, data: Data, dtype: type) -> bool:
+    good = part.inputs.dtype == dtype and bool(np.isfinite(part.inputs).all())
+    if data.classes is None:
+        return good and part.targets.dtype == dtype and bool(np.isfinite(part.targets).all())
+    return good and part.targets.dtype.kind == "i" and 0 <= part.targets.min() <= part.targets.max() < data.classes
+
+
+def split_seed_has_effect(subject: DatasetSubject) -> Figure:
+    """Another split seed gives other splits, and the run's data do not depend on anything else."""
+    found = []
+    for case in subject.cases:
+        other = subject.cls(**{**case.values, "split_seed": 1}).prepare(case.dtypes[0])
+        found.append((float(other.digest == case.data.digest), f"{case}: split_seed changes nothing"))
+    return worst(found, 0)

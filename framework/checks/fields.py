@@ -1,0 +1,91 @@
+"""Checks of the declared fields, for every kind of plugin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from framework.checks.results import Figure, Skip, worst
+from framework.errors import InputError
+from framework.fields import Configurable, Field
+
+NUMBERS = ("number", "integer")
+
+
+def defaults_in_range(subject: Any) -> Figure:
+    """Every default and every tuning range lies within the field's own bounds."""
+    cls: type[Configurable] = subject.cls
+    found = []
+    for name, field in cls.fields.items():
+        for value in [field.default, *(field.search or ())]:
+            refused = _out_of_range(field, name, value)
+            found.append((float(refused is not None), f"{name}={value} is declared, but: {refused}"))
+    return worst(found, 0)
+
+
+def bounds_enforced(subject: Any) -> Figure:
+    """Every value outside a field's bounds is refused with an error that names field, value and range."""
+    cls: type[Configurable] = subject.cls
+    found = []
+    for name, field in cls.fields.items():
+        for value in _outside(field):
+            refused = _refusal(cls, name, value)
+            found.append((float(not _names(refused, name, field, value)), _complaint(name, field, value, refused)))
+    if not found:
+        raise Skip("no field has a bound")
+    return worst(found, 0)
+
+
+def has_summary(subject: Any) -> Figure:
+    """The docstring's first line says what this is: users see it in every list."""
+    summary = subject.cls.summary()
+    return Figure(float(not summary), 0, "there is no docstring: its first line is what users see in lists")
+
+
+def _refusal(cls: type[Configurable], name: str, value: Any) -> str | None:
+    try:
+        cls.stack([{name: value}])
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _out_of_range(field: Field, name: str, value: float) -> str | None:
+    try:
+        field.check(value, name)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _outside(field: Field) -> Iterator[Any]:
+    if field.kind not in NUMBERS:
+        if field.choices:
+            yield "no_such_choice"
+        return
+    step = 1 if field.kind == "integer" else 1e-3
+    if field.above is not None:
+        yield from (field.above, field.above - step)
+    if field.at_least is not None:
+        yield field.at_least - step
+    if field.below is not None:
+        yield from (field.below, field.below + step)
+    if field.at_most is not None:
+        yield field.at_most + step
+    if field.kind == "number":
+        yield from (math.nan, math.inf)
+
+
+def _names(refused: str | None, name: str, field: Field, value: Any) -> bool:
+    if refused is None or name not in refused:
+        return False
+    if field.kind not in NUMBERS:
+        return value in refused
+    return f"{value:g}" in refused and field.range() in refused
+
+
+def _complaint(name: str, field: Field, value: Any, refused: str | None) -> str:
+    if refused is None:
+        return f"{name}={value} is accepted and must be {field.range()}"
+    return f"{name}={value} is refused with {refused!r}, which must name the field, the value and {field.range()!r}"

@@ -1,0 +1,198 @@
+"""Which checks belong to which kind, and the functions that run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from framework import registry
+from framework.checks import (
+    chain_arrays,
+    chain_runs,
+    datasets,
+    fields,
+    layer_modes,
+    layers,
+    losses,
+    metrics,
+    optimizer_engines,
+    optimizer_problems,
+    optimizer_rules,
+    schedules,
+)
+from framework.checks.chains import chain_subject
+from framework.checks.results import FAILED, Check, Result, Skip, run_checks, skipped
+from framework.errors import InputError
+from framework.fields import Configurable
+from framework.specs import SPECS
+
+FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
+RUNS: tuple[Check, ...] = (
+    chain_runs.together_as_alone,
+    chain_runs.order_of_runs,
+    chain_runs.nan_stays_in_its_run,
+    chain_runs.repeats,
+    chain_runs.restores,
+    chain_arrays.keeps_dtype,
+)
+CHECKS: dict[str, tuple[Check, ...]] = {
+    "optimizer": (
+        *RUNS,
+        optimizer_problems.quadratic_minimum,
+        optimizer_problems.noisy_minimum,
+        optimizer_problems.rosenbrock_minimum,
+        optimizer_rules.splitting_tensors,
+        optimizer_rules.zero_gradient,
+        optimizer_rules.schedule_has_effect,
+        optimizer_rules.fields_have_effect,
+        optimizer_rules.follows_reference,
+        optimizer_engines.fused_as_numpy,
+        chain_arrays.gradient_unaltered,
+        chain_arrays.no_growth,
+    ),
+    "stage": (*RUNS, chain_arrays.only_before_alters_gradient, chain_arrays.no_growth),
+    "layer": (
+        layers.gradients,
+        layers.together_as_alone,
+        layers.nan_stays_in_its_run,
+        layers.batch_of_one,
+        layers.smaller_last_batch,
+        layer_modes.evaluation_is_fixed,
+        layer_modes.samples_apart_in_evaluation,
+        layer_modes.repeats,
+        layer_modes.keeps_dtype,
+        layer_modes.inputs_unaltered,
+        layer_modes.gradients_without_dx,
+        layer_modes.shared_input,
+    ),
+    "loss": (
+        losses.gradients,
+        losses.mean_over_batch,
+        losses.together_as_alone,
+        losses.nan_stays_in_its_run,
+        losses.smaller_last_batch,
+        losses.keeps_dtype,
+        losses.inputs_unaltered,
+        losses.repeats,
+    ),
+    "schedule": (
+        schedules.finite_and_not_negative,
+        schedules.shape_and_dtype,
+        schedules.together_as_alone,
+        schedules.steps_apart,
+        schedules.repeats,
+        schedules.restores,
+        schedules.nan_stays_in_its_run,
+    ),
+    "dataset": (
+        datasets.repeats,
+        datasets.splits_apart,
+        datasets.stratified,
+        datasets.finite_and_typed,
+        datasets.split_seed_has_effect,
+    ),
+    "metric": (
+        metrics.names_its_tasks,
+        metrics.batches_do_not_matter,
+        metrics.together_as_alone,
+        metrics.nan_stays_in_its_run,
+        metrics.starts_afresh,
+        metrics.shape_and_dtype,
+        metrics.perfect_is_best,
+        metrics.inputs_unaltered,
+    ),
+}
+"""The checks of each kind; every kind has those of `FIELDS` as well."""
+
+SUBJECTS: dict[str, Callable[[Any], Any]] = {
+    "optimizer": chain_subject,
+    "stage": chain_subject,
+    "layer": layers.layer_subject,
+    "loss": losses.loss_subject,
+    "schedule": schedules.schedule_subject,
+    "dataset": datasets.dataset_subject,
+    "metric": metrics.metric_subject,
+}
+
+Named = str | type[Configurable]
+
+
+class _Bare:
+    """A class alone, for the checks of its fields."""
+
+    def __init__(self, cls: type[Configurable]) -> None:
+        self.cls = cls
+
+
+def check(kind: str, named: Named) -> list[Result]:
+    """Run all checks of a kind.
+
+    Args:
+        kind: ``"optimizer"``, ``"layer"``, ``"loss"``, ``"dataset"``, ``"schedule"``, ``"metric"`` or ``"stage"``.
+        named: a registered name, or a class.
+
+    Raises:
+        InputError: no such kind or name.
+    """
+    registry.current().names(kind)
+    cls = registry.find(kind, named).cls if isinstance(named, str) else named
+    if not (isinstance(cls, type) and issubclass(cls, SPECS[kind].base)):
+        raise InputError(f"check {kind}: {named!r} is no subclass of {SPECS[kind].base.__name__}")
+    results = run_checks(FIELDS, _Bare(cls))
+    try:
+        subject = SUBJECTS[kind](cls)
+    except Skip as reason:
+        return [*results, *skipped(CHECKS[kind], str(reason))]
+    except Exception as error:  # noqa: BLE001 - a stranger's class may raise anything when it is made
+        broken = f"it cannot be made: {type(error).__name__}: {error}".replace("\n", " ")
+        return [*results, Result("starts", FAILED, broken)]
+    return [*results, *run_checks(CHECKS[kind], subject)]
+
+
+def assert_conforms(kind: str, named: Named, *, skip: Sequence[str] = ()) -> None:
+    """Raise an AssertionError that lists every failed check.
+
+    Args:
+        kind: as in `check`.
+        named: as in `check`.
+        skip: names of checks to leave out, which a test should explain.
+    """
+    failed = [result for result in check(kind, named) if result.status == FAILED and result.check not in skip]
+    told = "\n".join(f"  {result.check}: {result.reason}" for result in failed)
+    if failed:
+        raise AssertionError(f"{kind} {named} fails {len(failed)} checks:\n{told}")
+
+
+def check_optimizer(named: Named) -> list[Result]:
+    """Check an optimizer; see `check`."""
+    return check("optimizer", named)
+
+
+def check_layer(named: Named) -> list[Result]:
+    """Check a layer; see `check`."""
+    return check("layer", named)
+
+
+def check_loss(named: Named) -> list[Result]:
+    """Check a loss; see `check`."""
+    return check("loss", named)
+
+
+def check_dataset(named: Named) -> list[Result]:
+    """Check a data set; see `check`."""
+    return check("dataset", named)
+
+
+def check_schedule(named: Named) -> list[Result]:
+    """Check a schedule; see `check`."""
+    return check("schedule", named)
+
+
+def check_metric(named: Named) -> list[Result]:
+    """Check a metric; see `check`."""
+    return check("metric", named)
+
+
+def check_stage(named: Named) -> list[Result]:
+    """Check a stage; see `check`."""
+    return check("stage", named)

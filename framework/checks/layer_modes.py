@@ -1,0 +1,107 @@
+"""Checks of layers in their two modes, and of what they do with arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from framework.checks.bits import all_differing, differing
+from framework.checks.layers import DTYPES, LayerSubject
+from framework.checks.results import Figure, Skip, worst
+
+ROUNDING = 1e-10
+
+
+def evaluation_is_fixed(subject: LayerSubject) -> Figure:
+    """In evaluation the same input gives the same output, and nothing that the layer carries changes."""
+    found = []
+    for case in subject.cases:
+        bench = case.bench(subject.runs())
+        x, carried = bench.inputs(), bench.model.buffers.flat.copy()
+        first = bench.forward(x, training=False)
+        again = bench.layer.forward(x, training=False)
+        found.append((differing(first, again), f"{case}: a second evaluation gives another output"))
+        moved = differing(carried, bench.model.buffers.flat)
+        found.append((moved, f"{case}: evaluation changes {moved} numbers of the buffers"))
+    return worst(found, 0)
+
+
+def samples_apart_in_evaluation(subject: LayerSubject) -> Figure:
+    """In evaluation a sample's output does not depend on the other samples of its batch."""
+    found = []
+    for case in subject.cases:
+        bench = case.bench(subject.runs())
+        x = bench.inputs()
+        whole, part = bench.forward(x, training=False), bench.forward(x[:, 1:3].copy(), training=False)
+        away = float(np.abs(whole[:, 1:3] - part).max() / (1 + np.abs(part).max()))
+        found.append((away, f"{case}: a sample's output moves by {away:.1e} with the batch around it"))
+    return worst(found, ROUNDING)
+
+
+def repeats(subject: LayerSubject) -> Figure:
+    """Two new objects with the same settings and seeds do the same."""
+    found = []
+    for case in subject.cases:
+        first, second = (
+            bench.all_of(bench.inputs(), bench.slopes(), training=True)
+            for bench in (case.bench(subject.runs()) for _ in range(2))
+        )
+        count = all_differing(zip(first.values(), second.values(), strict=True))
+        found.append((count, f"{case}: {count} numbers differ the second time; take noise from self.noise alone"))
+    return worst(found, 0)
+
+
+def keeps_dtype(subject: LayerSubject) -> Figure:
+    """Output and gradients have the input's dtype."""
+    found = []
+    for case in subject.cases:
+        for dtype in DTYPES:
+            for training in (True, False):
+                bench = case.bench(subject.runs(), dtype)
+                made = bench.all_of(bench.inputs(), bench.slopes(), training=training)
+                for name, array in made.items():
+                    says = f"{case}: {name} is {array.dtype} for {np.dtype(dtype)} inputs"
+                    found.append((float(array.dtype != dtype), says))
+    return worst(found, 0)
+
+
+def inputs_unaltered(subject: LayerSubject) -> Figure:
+    """Neither the input nor the output's gradient is altered."""
+    found = []
+    for case in subject.cases:
+        bench = case.bench(subject.runs())
+        x, dy = bench.inputs(), bench.slopes()
+        bench.all_of(x, dy, training=True)
+        found.append((differing(x, bench.inputs()), f"{case}: the input was altered"))
+        found.append((differing(dy, bench.slopes()), f"{case}: the output's gradient was altered"))
+    return worst(found, 0)
+
+
+def gradients_without_dx(subject: LayerSubject) -> Figure:
+    """The trained tensors' gradients are the same where nobody asks for the input's."""
+    found = []
+    for case in subject.cases:
+        bench = case.bench(subject.runs())
+        x, dy = bench.inputs(), bench.slopes()
+        asked = bench.all_of(x, dy, training=True)
+        bench.forward(x, training=True)
+        bench.model.gradients.flat.fill(np.nan)
+        bench.layer.backward(dy, need_dx=False)
+        for name, view in bench.layer.gradient.items():
+            found.append((differing(view, asked[f"the gradient of {name}"]), f"{case}: {name} differs without need_dx"))
+    if not found:
+        raise Skip("it has no trained tensors")
+    return worst(found, 0)
+
+
+def shared_input(subject: LayerSubject) -> Figure:
+    """One input that all runs share (a runs axis of 1) gives what its copies give."""
+    subject.needs_company()
+    found = []
+    for case in subject.cases:
+        apart, shared = case.bench(), case.bench()
+        x, dy = apart.inputs()[:1], apart.slopes()
+        copies = apart.all_of(np.repeat(x, 3, axis=0), dy, training=True)
+        one = shared.all_of(x, dy, training=True)
+        for name, array in copies.items():
+            found.append((differing(array, np.broadcast_to(one[name], array.shape)), f"{case}: {name} differs"))
+    return worst(found, 0)

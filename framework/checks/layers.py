@@ -1,0 +1,216 @@
+"""Checks of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from framework.checks.bits import all_differing, differing
+from framework.checks.gradients import TOLERANCE, gradient_error, per_run
+from framework.checks.results import Figure, Skip, worst
+from framework.checks.settings import Settings, label, spread, variants
+from framework.errors import InputError
+from framework.layer import Layer
+from framework.model import Model
+from framework.parameters import Shape
+
+SHAPES: tuple[Shape, ...] = ((6,), (6, 5, 2), (6, 6, 2), (12,), (8, 3))
+"""Shapes of a sample that a layer is tried on; the first flat one and the first other one it takes are used."""
+
+RUNS = (0, 1, 2)
+BATCH = 5
+DTYPES = (np.float64, np.float32)
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A layer's class with one setting and one input shape."""
+
+    cls: type[Layer]
+    values: Settings
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"{label(self.values)}, samples {self.shape}"
+
+    def bench(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64) -> Bench:
+        """Return new runs of the layer; run r has its own seed, tensors and neighbour of the setting."""
+        rows = spread(self.cls, self.values)
+        return Bench(self.cls.stack([rows[run] for run in runs]), self.shape, runs, dtype)
+
+
+class Bench:
+    """A layer in a model of its own, with trained tensors and buffers away from their start."""
+
+    def __init__(self, layer: Layer, shape: Shape, runs: Sequence[int], dtype: Any) -> None:
+        self.layer, self.runs, self.dtype = layer, runs, dtype
+        self.model = Model([("layer", layer)], shape, [run + 10 for run in runs], dtype)
+        for row, run in enumerate(runs):
+            rng = np.random.default_rng([run, 7])
+            self.model.parameters.flat[row] += (0.5 * rng.standard_normal(self.model.parameters.size)).astype(dtype)
+            self.model.buffers.flat[row] += rng.uniform(0.1, 0.9, self.model.buffers.size).astype(dtype)
+
+    def numbers(self, shape: Shape, batch: int, key: int) -> np.ndarray:
+        """Return each run's own normal numbers, ``(R, batch, *shape)``."""
+        drawn = [np.random.default_rng([run, key]).standard_normal((batch, *shape)) for run in self.runs]
+        return np.stack(drawn).astype(self.dtype)
+
+    def inputs(self, batch: int = BATCH) -> np.ndarray:
+        """Return inputs."""
+        return self.numbers(self.model.input_shape, batch, 8)
+
+    def slopes(self, batch: int = BATCH) -> np.ndarray:
+        """Return gradients of the output."""
+        return self.numbers(self.model.output_shape, batch, 9)
+
+    def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
+        """Return the output for ``x`` with noise from its start, as an array of its own."""
+        self.model.begin_epoch(0)
+        return self.layer.forward(x, training=training).copy()
+
+    def all_of(self, x: np.ndarray, dy: np.ndarray, *, training: bool) -> dict[str, np.ndarray]:
+        """Return output, input gradient, tensor gradients and buffers of a forward and a backward, by name."""
+        y = self.forward(x, training=training)
+        self.model.gradients.flat.fill(np.nan)  # backward must write, not add
+        dx = self.layer.backward(dy, need_dx=True)
+        if dx is None:
+            raise InputError("backward returned no gradient of the input though need_dx is set")
+        found = {"the output": y, "the input's gradient": dx.copy()}
+        found |= {f"the gradient of {name}": view.copy() for name, view in self.layer.gradient.items()}
+        return found | {f"the buffer {name}": view.copy() for name, view in self.layer.buffer.items()}
+
+
+@dataclass(frozen=True)
+class LayerSubject:
+    """A layer's class with the cases it is checked on."""
+
+    cls: type[Layer]
+    cases: Sequence[LayerCase] = field(default_factory=list)
+
+    def needs_company(self) -> None:
+        """Skip a check that is about several runs where there can be one only."""
+        if not self.cls.shares:
+            raise Skip("its runs train one at a time (shares = False)")
+
+    def runs(self) -> tuple[int, ...]:
+        """Return the runs that can be together."""
+        return RUNS if self.cls.shares else (1,)
+
+
+def layer_subject(cls: type[Layer]) -> LayerSubject:
+    """Return the subject for a layer's class.
+
+    Raises:
+        Skip: no setting and shape known here work.
+    """
+    reasons = ["no settings are known to work"]
+    cases: list[LayerCase] = []
+    for values in variants(cls):
+        shapes = SHAPES if cls.example_shape is None else (cls.example_shape, *SHAPES)
+        good = [shape for shape in shapes if _takes(cls, values, shape, reasons)]
+        flat, other = [s for s in good if len(s) == 1], [s for s in good if len(s) > 1]
+        cases += [LayerCase(cls, values, shape) for shape in (*flat[:1], *other[:1])]
+    if not cases:
+        raise Skip(f"give the class `examples` (and `example_shape`): {reasons[-1]}")
+    return LayerSubject(cls, cases)
+
+
+def _takes(cls: type[Layer], values: Mapping[str, Any], shape: Shape, reasons: list[str]) -> bool:
+    try:
+        cls.stack([values]).output_shape(shape)
+    except InputError as error:
+        reasons.append(str(error))
+        return False
+    return True
+
+
+def gradients(subject: LayerSubject) -> Figure:
+    """`backward` agrees with how the output changes, in training and in evaluation."""
+    found = []
+    for case in subject.cases:
+        for training in (True, False):
+            for batch in (BATCH, 1):
+                found += _slopes(case, subject.runs(), batch, training)
+    return worst(found, TOLERANCE)
+
+
+def _slopes(case: LayerCase, runs: Sequence[int], batch: int, training: bool) -> list[tuple[float, str]]:
+    bench = case.bench(runs)
+    x, dy, buffers = bench.inputs(batch), bench.slopes(batch), bench.model.buffers.flat.copy()
+    claimed = bench.all_of(x, dy, training=training)
+
+    def value() -> np.ndarray:
+        bench.model.buffers.flat[...] = buffers
+        return per_run(dy * bench.forward(x, training=training))
+
+    places = {"the input's gradient": x} | {f"the gradient of {n}": view for n, view in bench.layer.weight.items()}
+    mode = "training" if training else "evaluation"
+    errors = {name: gradient_error(value, place, claimed[name]) for name, place in places.items()}
+    return [
+        (e, f"{case}, batch of {batch}, {mode}: {name} is off by {e:.1e} of its length") for name, e in errors.items()
+    ]
+
+
+def together_as_alone(subject: LayerSubject) -> Figure:
+    """R runs together give each run the bits it has alone."""
+    subject.needs_company()
+    found = []
+    for case in subject.cases:
+        for dtype in DTYPES:
+            bench = case.bench(RUNS, dtype)
+            together = bench.all_of(bench.inputs(), bench.slopes(), training=True)
+            for run in RUNS:
+                one = case.bench((run,), dtype)
+                alone = one.all_of(one.inputs(), one.slopes(), training=True)
+                for name, array in together.items():
+                    found.append((differing(array[run], alone[name][0]), f"{case}, {np.dtype(dtype)}: {name} differs"))
+    return worst(found, 0)
+
+
+def nan_stays_in_its_run(subject: LayerSubject) -> Figure:
+    """A NaN in one run's input leaves the other runs' bits untouched."""
+    subject.needs_company()
+    found = []
+    for case in subject.cases:
+        clean, spoiled = case.bench(), case.bench()
+        x = clean.inputs()
+        healthy = clean.all_of(x, clean.slopes(), training=True)
+        x[1] = np.nan
+        with np.errstate(all="ignore"):
+            sick = spoiled.all_of(x, spoiled.slopes(), training=True)
+        for name, array in healthy.items():
+            found.append((differing(array[[0, 2]], sick[name][[0, 2]]), f"{case}: {name} of healthy runs differs"))
+    return worst(found, 0)
+
+
+def batch_of_one(subject: LayerSubject) -> Figure:
+    """One sample alone works, in training and in evaluation, and gives finite numbers of the right shapes."""
+    found = []
+    for case in subject.cases:
+        for training in (True, False):
+            bench = case.bench(subject.runs())
+            made = bench.all_of(bench.inputs(1), bench.slopes(1), training=training)
+            good = {name: bool(np.isfinite(array).all()) for name, array in made.items()}
+            good["the output"] &= made["the output"].shape[1:] == (1, *bench.model.output_shape)
+            good["the input's gradient"] &= made["the input's gradient"].shape[1:] == (1, *case.shape)
+            found += [(float(not fine), f"{case}: {name} has a wrong shape or number") for name, fine in good.items()]
+    return worst(found, 0)
+
+
+def smaller_last_batch(subject: LayerSubject) -> Figure:
+    """A smaller batch after a larger one gives what it gives on a new object: nothing old is left in it."""
+    found = []
+    for case in subject.cases:
+        used, fresh = case.bench(subject.runs()), case.bench(subject.runs())
+        used.all_of(used.inputs(), used.slopes(), training=True)
+        fresh.model.buffers.flat[...] = used.model.buffers.flat
+        x, dy = used.inputs()[:, 3:].copy(), used.slopes()[:, 3:].copy()
+        pairs = zip(
+            used.all_of(x, dy, training=True).values(), fresh.all_of(x, dy, training=True).values(), strict=True
+        )
+        count = all_differing(pairs)
+        found.append((count, f"{case}: {count} numbers differ after a larger batch"))
+    return worst(found, 0)

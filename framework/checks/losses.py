@@ -1,0 +1,214 @@
+"""Checks of losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from framework.checks.bits import differing
+from framework.checks.gradients import TOLERANCE, gradient_error
+from framework.checks.results import Figure, Skip, worst
+from framework.checks.settings import Settings, label, spread, variants
+from framework.errors import InputError
+from framework.loss import Loss
+from framework.parameters import Shape
+
+RUNS = (0, 1, 2)
+BATCH = 7
+OUTPUTS: tuple[tuple[Shape, str], ...] = (
+    ((4,), "labels"),
+    ((1,), "labels"),
+    ((4,), "shares"),
+    ((3, 2, 2), "shares"),
+    ((4,), "values"),
+    ((3, 2, 2), "values"),
+)
+"""Shapes of one sample's output with the kind of targets; a loss is checked on those it takes."""
+
+ROUNDING = 1e-12
+DTYPES = (np.float64, np.float32)
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss's class with one setting, one output shape and one kind of targets."""
+
+    cls: type[Loss]
+    values: Settings
+    output: Shape
+    targets: str
+
+    def __str__(self) -> str:
+        return f"{label(self.values)}, {self.targets} for outputs {self.output}"
+
+    def loss(self, runs: Sequence[int] = RUNS) -> Loss:
+        """Return a new loss; run r has its own neighbour of the setting."""
+        rows = spread(self.cls, self.values)
+        return self.cls.stack([rows[run] for run in runs])
+
+    def predictions(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64, batch: int = BATCH) -> np.ndarray:
+        """Return each run's own predictions, as the loss expects them."""
+        drawn = np.stack([np.random.default_rng([run, 1]).standard_normal((batch, *self.output)) for run in runs])
+        if self.cls.expects == "probabilities":
+            odds = np.exp(drawn)
+            wide = len(self.output) == 1 and self.output[0] > 1
+            drawn = odds / odds.sum(axis=-1, keepdims=True) if wide else odds / (1 + odds)
+        return drawn.astype(dtype)
+
+    def target(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64, batch: int = BATCH) -> np.ndarray:
+        """Return each run's own targets."""
+        drawn = [np.random.default_rng([run, 2]) for run in runs]
+        if self.targets == "labels":
+            return np.stack([rng.integers(0, max(2, self.output[0]), batch) for rng in drawn])
+        if self.targets == "shares":
+            return np.stack([rng.uniform(0.05, 0.95, (batch, *self.output)) for rng in drawn]).astype(dtype)
+        return np.stack([2 * rng.standard_normal((batch, *self.output)) for rng in drawn]).astype(dtype)
+
+
+@dataclass(frozen=True)
+class LossSubject:
+    """A loss's class with the cases it is checked on."""
+
+    cls: type[Loss]
+    cases: Sequence[LossCase] = field(default_factory=list)
+
+
+def loss_subject(cls: type[Loss]) -> LossSubject:
+    """Return the subject for a loss's class.
+
+    Raises:
+        Skip: no setting and no kind of targets known here work.
+    """
+    kinds = [pair for pair in OUTPUTS if pair[1] != "values" or cls.expects == "values"]
+    made = [LossCase(cls, values, *pair) for values in variants(cls) for pair in kinds]
+    reasons = ["no settings are known to work: give the class `examples`"]
+    cases = [case for case in made if _takes(case, reasons)]
+    if not cases:
+        raise Skip(reasons[-1])
+    return LossSubject(cls, cases)
+
+
+def _takes(case: LossCase, reasons: list[str]) -> bool:
+    try:
+        case.loss().forward(case.predictions(), case.target())
+    except InputError as error:
+        reasons.append(str(error))
+        return False
+    return True
+
+
+def gradients(subject: LossSubject) -> Figure:
+    """`backward` agrees with how the loss changes, for several samples and for one."""
+    found = []
+    for case in subject.cases:
+        for batch in (BATCH, 1):
+            loss, predictions, targets = case.loss(), case.predictions(batch=batch), case.target(batch=batch)
+            loss.forward(predictions, targets)
+            gradient = loss.backward().copy()
+            if gradient.shape != predictions.shape:
+                found.append((np.nan, f"{case}: backward gives {gradient.shape} for predictions {predictions.shape}"))
+                continue
+            error = gradient_error(lambda: loss.forward(predictions, targets), predictions, gradient)  # noqa: B023
+            found.append((error, f"{case}, batch of {batch}: the gradient is off by {error:.1e} of its length"))
+    return worst(found, TOLERANCE)
+
+
+def mean_over_batch(subject: LossSubject) -> Figure:
+    """A batch's loss is the mean of its samples' losses."""
+    found = []
+    for case in subject.cases:
+        loss, predictions, targets = case.loss(), case.predictions(), case.target()
+        whole = np.array(loss.forward(predictions, targets))
+        each = [np.array(loss.forward(predictions[:, i : i + 1], targets[:, i : i + 1])) for i in range(BATCH)]
+        mean = np.mean(each, axis=0)
+        away = float((np.abs(whole - mean) / (1e-300 + np.abs(mean))).max()) if whole.shape == mean.shape else np.nan
+        found.append((away, f"{case}: the batch's loss is {whole}, the mean of its samples' {mean}"))
+    return worst(found, ROUNDING)
+
+
+def together_as_alone(subject: LossSubject) -> Figure:
+    """R runs together give each run the bits it has alone, with targets of its own and with shared ones."""
+    found = []
+    for case in subject.cases:
+        for dtype in DTYPES:
+            for shared in (False, True):
+                together = _both(case, RUNS, dtype, shared)
+                for run in RUNS:
+                    pairs = zip(together, _both(case, (run,), dtype, shared), strict=True)
+                    count = sum(differing(a[run], b[0]) for a, b in pairs)
+                    found.append((count, f"{case}, {np.dtype(dtype)}: {count} numbers of run {run} differ"))
+    return worst(found, 0)
+
+
+def _both(case: LossCase, runs: Sequence[int], dtype: Any, shared: bool) -> tuple[np.ndarray, np.ndarray]:
+    loss, targets = case.loss(runs), case.target((1,) if shared else runs, dtype)
+    losses = np.array(loss.forward(case.predictions(runs, dtype), targets))
+    return losses, np.array(loss.backward())
+
+
+def nan_stays_in_its_run(subject: LossSubject) -> Figure:
+    """A NaN in one run's predictions leaves the other runs' bits untouched."""
+    found = []
+    for case in subject.cases:
+        clean = _both(case, RUNS, np.float64, False)
+        loss, predictions = case.loss(), case.predictions()
+        predictions[1] = np.nan
+        with np.errstate(all="ignore"):
+            sick = np.array(loss.forward(predictions, case.target())), np.array(loss.backward())
+        count = sum(differing(a[[0, 2]], b[[0, 2]]) for a, b in zip(clean, sick, strict=True))
+        found.append((count, f"{case}: {count} numbers of healthy runs differ"))
+    return worst(found, 0)
+
+
+def smaller_last_batch(subject: LossSubject) -> Figure:
+    """A smaller batch after a larger one gives what it gives on a new object."""
+    found = []
+    for case in subject.cases:
+        used, fresh = case.loss(), case.loss()
+        used.forward(case.predictions(), case.target())
+        used.backward()
+        predictions, targets = case.predictions()[:, 4:].copy(), case.target()[:, 4:].copy()
+        count = differing(used.forward(predictions, targets), fresh.forward(predictions, targets))
+        count += differing(used.backward(), fresh.backward())
+        found.append((count, f"{case}: {count} numbers differ after a larger batch"))
+    return worst(found, 0)
+
+
+def keeps_dtype(subject: LossSubject) -> Figure:
+    """Losses and gradients have the predictions' dtype, and one number a run."""
+    found = []
+    for case in subject.cases:
+        for dtype in DTYPES:
+            losses, gradient = _both(case, RUNS, dtype, False)
+            wrong = losses.dtype != dtype or gradient.dtype != dtype or losses.shape != (len(RUNS),)
+            says = (
+                f"{case}: losses are {losses.dtype} {losses.shape}, gradients {gradient.dtype}, for {np.dtype(dtype)}"
+            )
+            found.append((float(wrong), says))
+    return worst(found, 0)
+
+
+def inputs_unaltered(subject: LossSubject) -> Figure:
+    """Predictions and targets are not altered, and the predictions may be overwritten before `backward`."""
+    found = []
+    for case in subject.cases:
+        loss, predictions, targets = case.loss(), case.predictions(), case.target()
+        loss.forward(predictions, targets)
+        found.append((differing(predictions, case.predictions()), f"{case}: forward altered the predictions"))
+        predictions[...] = 0.5
+        found.append((differing(loss.backward(), _both(case, RUNS, np.float64, False)[1]), f"{case}: it keeps a view"))
+        found.append((differing(targets, case.target()), f"{case}: the targets were altered"))
+    return worst(found, 0)
+
+
+def repeats(subject: LossSubject) -> Figure:
+    """Two new objects with the same settings do the same."""
+    found = []
+    for case in subject.cases:
+        first, second = _both(case, RUNS, np.float64, False), _both(case, RUNS, np.float64, False)
+        count = sum(differing(a, b) for a, b in zip(first, second, strict=True))
+        found.append((count, f"{case}: {count} numbers differ the second time"))
+    return worst(found, 0)

@@ -1,0 +1,192 @@
+"""Checks of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from framework.checks.bits import differing
+from framework.checks.results import Broken, Figure, Skip, worst
+from framework.checks.settings import Settings, label, variants
+from framework.errors import InputError
+from framework.metric import Metric
+
+RUNS = 3
+SAMPLES = 40
+CLASSES = 8
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class MetricCase:
+    """A metric's class with one setting and one task."""
+
+    cls: type[Metric]
+    values: Settings
+    task: str
+
+    def __str__(self) -> str:
+        return f"{label(self.values)}, {self.task}"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the targets are labels."""
+        return self.task == "classification"
+
+    def targets(self) -> np.ndarray:
+        """Return targets that all runs share."""
+        rng = np.random.default_rng(1)
+        return rng.integers(0, CLASSES, (1, SAMPLES)) if self.labelled else rng.standard_normal((1, SAMPLES, 4))
+
+    def perfect(self) -> np.ndarray:
+        """Return predictions that are right in each run."""
+        right = 4.0 * np.eye(CLASSES)[self.targets()] if self.labelled else self.targets()
+        return np.repeat(right, RUNS, axis=0)
+
+    def predictions(self) -> np.ndarray:
+        """Return predictions with errors that differ from run to run."""
+        return self.perfect() + np.random.default_rng(2).standard_normal(self.perfect().shape) * 3.0
+
+    def value(self, predictions: np.ndarray, cuts: Sequence[int] = (), metric: Metric | None = None) -> np.ndarray:
+        """Return the figure of batches that end at ``cuts``."""
+        metric = metric or self.new()
+        targets, edges = self.targets(), [0, *cuts, SAMPLES]
+        metric.start(len(predictions))
+        for first, last in pairwise(edges):
+            metric.update(predictions[:, first:last].copy(), targets[:, first:last].copy())
+        return np.array(metric.value())
+
+    def new(self) -> Metric:
+        """Return a new metric."""
+        made = self.cls.stack([self.values])
+        made.predicted = "logits" if self.labelled else "values"
+        return made
+
+
+@dataclass(frozen=True)
+class MetricSubject:
+    """A metric's class with the cases it is checked on."""
+
+    cls: type[Metric]
+    cases: Sequence[MetricCase] = field(default_factory=list)
+
+
+def metric_subject(cls: type[Metric]) -> MetricSubject:
+    """Return the subject for a metric's class.
+
+    Raises:
+        Skip: no settings are known to work.
+    """
+    reasons = ["no settings are known to work: give the class `examples`"]
+    tasks = cls.tasks or ("classification", "regression")
+    made = [MetricCase(cls, values, task) for values in variants(cls) for task in tasks]
+    cases = [case for case in made if _takes(case, reasons)]
+    if not cases:
+        raise Skip(reasons[-1])
+    return MetricSubject(cls, cases)
+
+
+def _takes(case: MetricCase, reasons: list[str]) -> bool:
+    try:
+        case.value(case.predictions())
+    except InputError as error:
+        reasons.append(str(error))
+        return False
+    return True
+
+
+def names_its_tasks(subject: MetricSubject) -> Figure:
+    """The class says for which tasks it makes sense."""
+    return Figure(float(not subject.cls.tasks), 0, "tasks is empty: no run would take this metric")
+
+
+def batches_do_not_matter(subject: MetricSubject) -> Figure:
+    """However the samples are cut into batches, the figure is the same."""
+    found = []
+    for case in subject.cases:
+        whole, parts = case.value(case.predictions()), case.value(case.predictions(), (1, 17, 30))
+        away = float((np.abs(whole - parts) / (1 + np.abs(whole))).max())
+        found.append((away, f"{case}: {whole} at once, {parts} in batches"))
+    return worst(found, ROUNDING)
+
+
+def together_as_alone(subject: MetricSubject) -> Figure:
+    """R runs together give each run the bits it has alone."""
+    found = []
+    for case in subject.cases:
+        together = case.value(case.predictions(), (17,))
+        for run in range(RUNS):
+            count = differing(together[run], case.value(case.predictions()[[run]], (17,))[0])
+            found.append((count, f"{case}: the figure of run {run} differs"))
+    return worst(found, 0)
+
+
+def nan_stays_in_its_run(subject: MetricSubject) -> Figure:
+    """A NaN in one run's predictions leaves the other runs' bits untouched."""
+    found = []
+    for case in subject.cases:
+        predictions = case.predictions()
+        clean = case.value(predictions)
+        predictions[1, 3] = np.nan
+        with np.errstate(all="ignore"):
+            sick = case.value(predictions)
+        found.append((differing(clean[[0, 2]], sick[[0, 2]]), f"{case}: figures of healthy runs differ"))
+    return worst(found, 0)
+
+
+def starts_afresh(subject: MetricSubject) -> Figure:
+    """`start` forgets everything: the same object measures the same again, for another number of runs too."""
+    found = []
+    for case in subject.cases:
+        metric, predictions = case.new(), case.predictions()
+        first = case.value(predictions, metric=metric)
+        case.value(predictions[:1], metric=metric)
+        count = differing(first, case.value(predictions, metric=metric))
+        found.append((count, f"{case}: {count} figures differ the second time"))
+    return worst(found, 0)
+
+
+def shape_and_dtype(subject: MetricSubject) -> Figure:
+    """The figure is one float64 number a run, NaN before any sample."""
+    found = []
+    for case in subject.cases:
+        metric = case.new()
+        metric.start(RUNS)
+        with np.errstate(all="ignore"):
+            empty = np.asarray(metric.value())
+        made = case.value(case.predictions().astype(np.float32))
+        wrong = made.shape != (RUNS,) or made.dtype != np.float64
+        found.append((float(wrong), f"{case}: the figure has shape {made.shape} and dtype {made.dtype}"))
+        early = empty.shape != (RUNS,) or not np.isnan(empty).all()
+        found.append((float(early), f"{case}: before any sample the figure is {empty}, which must be NaN a run"))
+    return worst(found, 0)
+
+
+def perfect_is_best(subject: MetricSubject) -> Figure:
+    """As `greater_is_better` goes, perfect predictions are never worse than others, and better somewhere."""
+    found = []
+    for case in subject.cases:
+        best, other = case.value(case.perfect()), case.value(case.predictions())
+        if not (np.isfinite(best).all() and np.isfinite(other).all()):
+            raise Broken(f"{case}: the figures are {best} and {other}")
+        worse = (best < other) if case.cls.greater_is_better else (best > other)
+        found.append(
+            (float(worse.any() or (best == other).all()), f"{case}: perfect predictions give {best}, others {other}")
+        )
+    return worst(found, 0)
+
+
+def inputs_unaltered(subject: MetricSubject) -> Figure:
+    """Predictions and targets are not altered."""
+    found = []
+    for case in subject.cases:
+        metric, predictions, targets = case.new(), case.predictions(), case.targets()
+        metric.start(RUNS)
+        metric.update(predictions, targets)
+        metric.value()
+        count = differing(predictions, case.predictions()) + differing(targets, case.targets())
+        found.append((count, f"{case}: {count} numbers were altered"))
+    return worst(found, 0)

@@ -1,0 +1,30 @@
+"""Checks that the engines which run a rule agree."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from framework.checks.bits import all_differing
+from framework.checks.chains import DTYPES, ChainSubject
+from framework.checks.results import Figure, Skip, worst
+from framework.checks.settings import label
+from framework.optimizer import ElementwiseOptimizer
+
+
+def fused_as_numpy(subject: ChainSubject) -> Figure:
+    """The compiled loop gives the bits that NumPy gives."""
+    cls = subject.cls
+    if not issubclass(cls, ElementwiseOptimizer) or cls.step is not ElementwiseOptimizer.step:
+        raise Skip("only elementwise rules are compiled")
+    if not cls.exact:
+        raise Skip("its functions differ in the last bit between engines (exact = False): it runs in NumPy only")
+    found = []
+    for variant in subject.variants:
+        for dtype in DTYPES:
+            plain = subject.population(variant, dtype=dtype).walk()
+            fused = subject.population(variant, dtype=dtype, kernel="fused").walk()
+            if fused.update._fused is None:
+                raise Skip(f"{label(variant)}: its loop could not be compiled here; the log says why")
+            count = all_differing(zip(plain.arrays(), fused.arrays(), strict=True))
+            found.append((count, f"{label(variant)}, {np.dtype(dtype)}: {count} numbers differ from NumPy's"))
+    return worst(found, 0)

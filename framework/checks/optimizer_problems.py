@@ -1,0 +1,174 @@
+"""Checks that an optimizer gets to the minimum of known problems, over a small grid of learning rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from framework.checks.chains import ChainSubject
+from framework.checks.results import Broken, Figure, Skip
+from framework.checks.settings import accepted
+from framework.fields import Field
+from framework.optimizer import Optimizer
+from framework.parameters import Parameters, Shape
+from framework.update import Update
+
+CONDITIONS = (1.0, 1e1, 1e2, 1e4)
+GRID = 7
+QUADRATIC_STEPS = 1500
+ROSENBROCK_STEPS = 3000
+LOOK_EVERY = 50
+
+BOUNDS: Mapping[str, Mapping[str, float]] = {
+    "minimises": {"quadratic": 5e-3, "noisy": 1e-2, "rosenbrock": 0.02},
+    "descends": {"quadratic": 0.2, "noisy": 0.2, "rosenbrock": 0.25},
+}
+"""The share of the loss at the start that may be left at the end, for each value of `Optimizer.converges`."""
+
+
+class Landscape:
+    """A function for many runs at once, one learning rate a run.
+
+    Attributes:
+        losses: at the last `evaluate`, shape ``(R,)``.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        function: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+        noise: float = 0.0,
+    ) -> None:
+        self.parameters, self.gradients = parameters, parameters.like()
+        self._function, self._noise = function, noise
+        self._bump: Any = 0.0
+        self.losses = self.evaluate()
+
+    def at(self, t: int) -> None:
+        """Draw the noise of step ``t``, the same for each run, and evaluate."""
+        if self._noise:
+            self._bump = self._noise * np.random.default_rng([4, t]).standard_normal(self.parameters.size)
+        self.losses = self.evaluate()
+
+    def evaluate(self) -> np.ndarray:
+        """Write the gradients at the present parameters; return the losses ``(R,)``."""
+        with np.errstate(all="ignore"):  # a learning rate of the grid may be too large
+            losses, slopes = self._function(self.parameters.flat)
+            self.gradients.flat[...] = slopes + self._bump
+        return losses
+
+
+def quadratic_minimum(subject: ChainSubject) -> Figure:
+    """It brings rotated quadratics of condition 1 to 1e4 down, within its class."""
+    bound = _bound(subject, "quadratic")
+    left = {condition: _left(subject, _quadratic(subject, condition), bound) for condition in CONDITIONS}
+    condition, value = max(left.items(), key=lambda pair: pair[1])
+    return Figure(value, bound, f"condition {condition:g}: {value:.2g} of the loss is left at the best learning rate")
+
+
+def noisy_minimum(subject: ChainSubject) -> Figure:
+    """It brings a quadratic down through noise in the gradient, within its class."""
+    bound = _bound(subject, "noisy")
+    value = _left(subject, _quadratic(subject, 10.0), bound, noise=0.3)
+    return Figure(value, bound, f"{value:.2g} of the loss is left at the best learning rate")
+
+
+def rosenbrock_minimum(subject: ChainSubject) -> Figure:
+    """It follows Rosenbrock's curved valley, within its class."""
+    bound = _bound(subject, "rosenbrock")
+    shape = (2,) if "bias" in subject.shapes else (2, 1)
+    problem = ({"x": shape}, np.array([-1.2, 1.0]), _rosenbrock)
+    value = _left(subject, problem, bound, steps=ROSENBROCK_STEPS)
+    return Figure(value, bound, f"{value:.2g} of the loss is left at the best learning rate")
+
+
+Problem = tuple[Mapping[str, Shape], np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]]
+
+
+def _bound(subject: ChainSubject, problem: str) -> float:
+    cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
+    if cls.converges == "":
+        raise Skip(f"it promises no descent: {cls.warning or 'converges is empty'}")
+    if cls.converges not in BOUNDS:
+        raise Broken(f"converges={cls.converges!r} must be 'minimises', 'descends' or ''")
+    return BOUNDS[cls.converges][problem]
+
+
+def _quadratic(subject: ChainSubject, condition: float) -> Problem:
+    shapes = {"weight": (4, 2), "bias": (2,)} if "bias" in subject.shapes else {"weight": (4, 2)}
+    size = sum(int(np.prod(shape)) for shape in shapes.values())
+    rng = np.random.default_rng(5)
+    rotation, _ = np.linalg.qr(rng.standard_normal((size, size)))
+    matrix = rotation @ np.diag(np.geomspace(1.0 / condition, 1.0, size)) @ rotation.T
+
+    def function(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        slopes = x @ matrix
+        return 0.5 * (slopes * x).sum(axis=1), slopes
+
+    return shapes, rng.standard_normal(size), function
+
+
+SCALE = 0.01
+"""Rosenbrock's function is scaled to slopes of a network's size, so that learning rates from tuning ranges fit."""
+
+
+def _rosenbrock(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = points[:, 0], points[:, 1]
+    bend = y - x * x
+    slopes = np.stack([-2 * (1 - x) - 400 * x * bend, 200 * bend], axis=1)
+    return SCALE * ((1 - x) ** 2 + 100 * bend**2), SCALE * slopes
+
+
+def _left(
+    subject: ChainSubject, problem: Problem, goal: float, *, noise: float = 0.0, steps: int = QUADRATIC_STEPS
+) -> float:
+    """Return the smallest share of the first loss that any learning rate of the grid leaves."""
+    cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
+    rates = _rates(cls)
+    grids = [rates] if cls.shares else [[rate] for rate in rates]
+    best = np.inf
+    for grid in grids:
+        best = min(
+            best, _descend(cls.stack([{**subject.variants[0], **rate} for rate in grid]), problem, goal, noise, steps)
+        )
+        if best <= goal:
+            break
+    return best
+
+
+def _descend(optimizer: Optimizer, problem: Problem, goal: float, noise: float, steps: int) -> float:
+    shapes, start, function = problem
+    parameters = Parameters(shapes, len(optimizer.rows), np.float64)
+    parameters.flat[...] = start
+    first = function(start[None])[0][0]
+    landscape = Landscape(parameters, function, noise)
+    update = Update(optimizer, parameters, landscape.gradients, total=steps)
+    best, seen = np.inf, []
+    for t in range(1, steps + 1):
+        landscape.at(t)
+        update.step(t, landscape)
+        if t % LOOK_EVERY > LOOK_EVERY - 5 or t % LOOK_EVERY == 0:  # the mean of five steps: a path may swing
+            with update.evaluating(), np.errstate(all="ignore"):
+                seen.append(function(parameters.flat)[0])
+        if t % LOOK_EVERY == 0:
+            left = np.mean(seen, axis=0) / first
+            best, seen = min(best, float(np.where(np.isfinite(left), left, np.inf).min())), []
+            if best <= goal:
+                break
+    return best
+
+
+def _rates(cls: type[Optimizer]) -> list[dict[str, float]]:
+    """Return the default and a grid of learning rates within the declared tuning range."""
+    fields = {name: field for name, field in cls.fields.items() if name == "lr" or name.endswith("_lr")}
+    grids = {name: _grid(field) for name, field in fields.items()}
+    rates = [{name: grid[place] for name, grid in grids.items()} for place in range(GRID if grids else 0)]
+    return [{}, *(rate for rate in rates if accepted(cls, rate))]
+
+
+def _grid(field: Field) -> list[float]:
+    low, high = field.search or (field.default * 1e-2, field.default * 1e2)
+    grid = np.geomspace(low, high, GRID) if low > 0 else np.linspace(low, high, GRID)
+    return [float(rate) for rate in np.clip(grid, low, high)]  # geomspace may miss its ends by a rounding

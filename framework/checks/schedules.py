@@ -1,0 +1,166 @@
+"""Checks of learning-rate schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from framework.checks.bits import all_differing, differing
+from framework.checks.results import Figure, Skip, worst
+from framework.checks.settings import Settings, accepted, label, spread, variants
+from framework.errors import InputError
+from framework.schedule import Schedule
+
+RUNS = (0, 1, 2)
+TOTAL = 60
+EPOCHS = 30
+
+
+@dataclass(frozen=True)
+class ScheduleSubject:
+    """A schedule's class with the settings it is checked with."""
+
+    cls: type[Schedule]
+    variants: Sequence[Settings] = field(default_factory=list)
+
+    def make(self, values: Settings, runs: Sequence[int] = RUNS) -> Schedule:
+        """Return a new schedule; run r has its own neighbour of ``values``."""
+        rows = spread(self.cls, values)
+        return self.cls.stack([rows[run] for run in runs])
+
+    def factors(self, values: Settings, runs: Sequence[int] = RUNS, first: int = 1, last: int = TOTAL) -> np.ndarray:
+        """Return the factors of steps ``first`` to ``last``, one column a run."""
+        made = self.make(values, runs).factors(np.arange(first, last + 1), TOTAL)
+        return np.broadcast_to(made, (last - first + 1, len(runs), 1))
+
+
+def schedule_subject(cls: type[Schedule]) -> ScheduleSubject:
+    """Return the subject for a schedule's class, with and without a warm-up.
+
+    Raises:
+        Skip: no settings are known to work.
+    """
+    reasons = ["no settings are known to work: give the class `examples`"]
+    wide = [*variants(cls), *({**values, "warmup_steps": 5} for values in variants(cls)[:1])]
+    good = [values for values in wide if accepted(cls, values) and _works(cls, values, reasons)]
+    if not good:
+        raise Skip(reasons[-1])
+    return ScheduleSubject(cls, good)
+
+
+def _works(cls: type[Schedule], values: Settings, reasons: list[str]) -> bool:
+    try:
+        cls.stack([values]).factors(np.arange(1, 3), TOTAL)
+    except InputError as error:
+        reasons.append(str(error))
+        return False
+    return True
+
+
+def finite_and_not_negative(subject: ScheduleSubject) -> Figure:
+    """Every factor of the budget is a finite number of at least 0."""
+    found = []
+    for values in subject.variants:
+        factors = subject.factors(values)
+        wrong = int((~np.isfinite(factors) | (factors < 0)).sum())
+        found.append((wrong, f"{label(values)}: {wrong} of {factors.size} factors are negative or not finite"))
+    return worst(found, 0)
+
+
+def shape_and_dtype(subject: ScheduleSubject) -> Figure:
+    """Factors have shape (T, R or 1, 1), in float64."""
+    found = []
+    for values in subject.variants:
+        made = subject.make(values).factors(np.arange(1, TOTAL + 1), TOTAL)
+        wrong = made.shape not in ((TOTAL, 1, 1), (TOTAL, 3, 1)) or made.dtype != np.float64
+        found.append((float(wrong), f"{label(values)}: factors have shape {made.shape} and dtype {made.dtype}"))
+    return worst(found, 0)
+
+
+def together_as_alone(subject: ScheduleSubject) -> Figure:
+    """R runs together give each run the bits it has alone, also after validation losses."""
+    found = []
+    for values in subject.variants:
+        together, watched = subject.factors(values), _watch(subject, values, RUNS)
+        for run in RUNS:
+            count = differing(together[:, run], subject.factors(values, (run,))[:, 0])
+            count += all_differing(
+                (a[run], b[0]) for a, b in zip(watched, _watch(subject, values, (run,)), strict=True)
+            )
+            found.append((count, f"{label(values)}: {count} numbers of run {run} differ"))
+    return worst(found, 0)
+
+
+def steps_apart(subject: ScheduleSubject) -> Figure:
+    """A step's factor does not depend on which steps it is asked for with: a resumed run sees the same."""
+    found = []
+    for values in subject.variants:
+        whole = subject.factors(values)
+        parts = np.concatenate([subject.factors(values, last=23), subject.factors(values, first=24)])
+        count = differing(whole, parts)
+        found.append((count, f"{label(values)}: {count} factors differ when asked for in two parts"))
+    return worst(found, 0)
+
+
+def repeats(subject: ScheduleSubject) -> Figure:
+    """The same schedule asked twice, and a new one, give the same."""
+    found = []
+    for values in subject.variants:
+        made = subject.make(values)
+        steps = np.arange(1, TOTAL + 1)
+        count = differing(made.factors(steps, TOTAL), made.factors(steps, TOTAL))
+        count += differing(subject.factors(values), subject.factors(values))
+        found.append((count, f"{label(values)}: {count} factors differ the second time"))
+    return worst(found, 0)
+
+
+def restores(subject: ScheduleSubject) -> Figure:
+    """A schedule that watches the validation loss goes on from its saved state with the same bits."""
+    found = []
+    for values in subject.variants:
+        made, state = _started(subject, values)
+        _observe(made, state, RUNS, 0, 9)
+        fresh, kept = subject.make(values), {name: array.copy() for name, array in state.items()}
+        after, again = _observe(made, state, RUNS, 9, EPOCHS), _observe(fresh, kept, RUNS, 9, EPOCHS)
+        count = all_differing(zip(after, again, strict=True))
+        found.append((count, f"{label(values)}: {count} factors differ after a restore; is state kept on the object?"))
+    return worst(found, 0)
+
+
+def nan_stays_in_its_run(subject: ScheduleSubject) -> Figure:
+    """A NaN in one run's validation loss leaves the other runs' factors untouched."""
+    found = []
+    for values in subject.variants:
+        clean, sick = _watch(subject, values, RUNS), _watch(subject, values, RUNS, spoil=1)
+        count = all_differing((a[[0, 2]], b[[0, 2]]) for a, b in zip(clean, sick, strict=True))
+        found.append((count, f"{label(values)}: {count} factors of healthy runs differ"))
+    return worst(found, 0)
+
+
+def _started(subject: ScheduleSubject, values: Settings) -> tuple[Schedule, dict[str, np.ndarray]]:
+    made = subject.make(values)
+    state = made.initial_state(len(RUNS))
+    if not state:
+        raise Skip("it watches no validation loss")
+    return made, state
+
+
+def _watch(subject: ScheduleSubject, values: Settings, runs: Sequence[int], spoil: int = -1) -> list[np.ndarray]:
+    made = subject.make(values, runs)
+    return _observe(made, made.initial_state(len(runs)), runs, 0, EPOCHS, spoil)
+
+
+def _observe(
+    made: Schedule, state: dict[str, np.ndarray], runs: Sequence[int], first: int, last: int, spoil: int = -1
+) -> list[np.ndarray]:
+    """Return the factors after each epoch's losses, which fall, then stall."""
+    seen = []
+    for epoch in range(first, last):
+        losses = np.array([1 / (1 + min(epoch, 5)) + 0.1 * run for run in runs])
+        if spoil >= 0 and epoch >= 3:
+            losses[spoil] = np.nan
+        made_of_it = made.observe(state, losses)
+        seen.append(np.ones((len(runs), 1)) if made_of_it is None else np.array(made_of_it))
+    return seen
