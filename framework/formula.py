@@ -2,7 +2,7 @@
 
 Nothing is translated from source or bytecode, so helpers, constants and flags that a rule uses are all in the
 formula, and there is no second one beside the plugin's. Whatever could change a bit is refused: then NumPy runs the
-rule.
+rule. (A NaN is a NaN: its sign and payload, which processors choose by the order of operands, may differ.)
 """
 
 from __future__ import annotations
@@ -245,8 +245,8 @@ def _extreme(ufunc: np.ufunc, beyond: Function, op: str) -> Function:
             return formula.make(op, x.at, y.at)
         larger = _where(formula, beyond(formula, x, y), x, y)
         larger = larger if tie == "second" else _where(formula, x == y, x, larger)
-        nan = x != x  # true of NaN alone
-        return _where(formula, nan, x, larger)
+        unknown = x != x  # true of NaN alone; given the constant instead of x, LLVM has one instruction for the rest
+        return _where(formula, unknown, formula.number(np.nan), larger)
 
     return make
 
