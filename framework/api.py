@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 INLINE_IMPORTS = """\
 import numpy as np
 
+import framework
 from framework import *
 from framework.elementwise import *
 """

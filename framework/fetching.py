@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from framework.errors import InputError
 from framework.mark import Mark, without_password
-from framework.store import Store, resolve_uri, sqlite_file
+from framework.store import resolve_uri, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,9 +39,10 @@ def fetched(run_id: str, uri: str | None = None) -> Path:
         raise InputError(f"{run_id}: there is no such folder, and no run of that id in {where}")
     if (address, run_id) in _copies:
         return Path(_copies[address, run_id].name)
+    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    client = Store(address).client
+    client = MlflowClient(address)  # and no set_tracking_uri: it would send this process's next runs there
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
@@ -67,21 +68,22 @@ def _copy(client: MlflowClient, run: Run, address: str) -> Path:
     folder = Path(copy.name)
     for name in NEEDED:
         client.download_artifacts(run_id, name, str(folder))
-    _copy_model(run, folder, address)
+    _copy_model(client, run, folder, address)
     _copies[address, run_id] = copy
     return folder
 
 
-def _copy_model(run: Run, folder: Path, address: str) -> None:
+def _copy_model(client: MlflowClient, run: Run, folder: Path, address: str) -> None:
     """Copy the logged model's own files; children of a sweep have none in MLflow."""
     logged = run.outputs.model_outputs if run.outputs else []
     if not logged:
         return
-    import mlflow
+    from mlflow.artifacts import download_artifacts
 
     whole = folder / "logged"
-    uri = f"models:/{logged[-1].model_id}"
-    mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(whole), tracking_uri=address)
+    whole.mkdir()
+    place = client.get_logged_model(logged[-1].model_id).artifact_location
+    download_artifacts(artifact_uri=place, dst_path=str(whole), tracking_uri=address)
     found = next(whole.rglob("weights.npz"), None)
     if found is not None:
         found.parent.rename(folder / "model")

@@ -1,0 +1,150 @@
+"""Who imports whom: plugins the framework, the framework NumPy; what is heavy, late and in few places."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FRAMEWORK = sorted((ROOT / "framework").rglob("*.py"))
+PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py") if "hydra" not in path.parts)
+
+HYDRA = {"cli", "config", "complaints", "composition", "jobs", "sweeps", "hydra_launcher", "api"}
+MLFLOW = {"store", "delivery", "outgoing", "serving", "writer", "ui", "fetching"}
+PLUGGY = {"hookspecs", "registry"}
+LATE = {"mlflow", "numba", "llvmlite", "matplotlib", "sklearn", "torch", "jax", "optax", "pandas", "joblib", "ray"}
+HEAVY = {"mlflow", "numba", "matplotlib", "sklearn", "torch", "pandas", "jax", "scipy", "joblib"}
+
+
+def imports(path: Path, *, late: bool = True) -> Iterator[str]:
+    """Yield the dotted names a file imports; without ``late`` only those that importing it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: a relative import"
+            yield f"{node.module}"
+        elif not late and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        elif not late and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_there_is_something_to_look_at():
+    assert len(FRAMEWORK) > 40
+    assert len(PLUGINS) > 60
+    assert "numpy" in set(imports(ROOT / "framework" / "training.py"))
+    assert "mlflow" in set(imports(ROOT / "framework" / "store.py"))
+    assert "mlflow" not in set(imports(ROOT / "framework" / "store.py", late=False))
+
+
+def importers(*libraries: str, late: bool = True) -> set[str]:
+    return {
+        path.stem for path in FRAMEWORK if libraries and {top(name) for name in imports(path, late=late)} & {*libraries}
+    }
+
+
+def test_the_framework_never_imports_plugins():
+    assert importers("plugins", "hydra_plugins") == set()
+
+
+def test_hydra_stays_in_its_rooms():
+    assert importers("hydra", "omegaconf") <= HYDRA
+
+
+def test_mlflow_stays_in_its_rooms_and_is_imported_late():
+    assert importers("mlflow") <= MLFLOW
+    assert importers("mlflow", late=False) == {"serving"}  # MLflow itself executes that file
+
+
+def test_pluggy_stays_in_its_rooms():
+    assert importers("pluggy") == PLUGGY
+
+
+@pytest.mark.parametrize("path", FRAMEWORK, ids=name_of)
+def test_what_is_heavy_is_imported_inside_functions(path):
+    found = {top(name) for name in imports(path, late=False)} & LATE
+    allowed = {"mlflow"} if path.stem == "serving" else {"torch"} if path.parent.name == "export" else set()
+    assert found <= allowed
+
+
+def test_what_needs_torch_is_itself_imported_late():
+    for path in FRAMEWORK:
+        if path.parent.name != "export":
+            assert not [name for name in imports(path, late=False) if name.startswith("framework.export._")]
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name_of)
+def test_plugins_import_the_framework_and_their_own_kind(path):
+    kind = path.relative_to(ROOT / "plugins").parts[0]
+    for name in imports(path, late=False):
+        if top(name) == "plugins":
+            assert name.startswith(f"plugins.{kind}."), f"{name} is another kind's"
+        else:
+            assert top(name) in {"framework", "numpy", *sys.stdlib_module_names}
+    assert not {top(name) for name in imports(path)} & {"hydra", "omegaconf", "mlflow", "pluggy"}
+
+
+def loaded(*words: str, cwd: Path) -> tuple[set[str], str]:
+    """Return the top-level modules that a Python process imported, and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *words],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {top(line.rpartition("|")[2].strip()) for line in lines}, done.stdout
+
+
+QUICK = {
+    "import framework": (["-c", "import framework"], ""),
+    "--help": (["-m", "framework", "--help"], "optimizer"),
+    "plugins": (["-m", "framework", "plugins"], "adam"),
+    "plugins --json": (["-m", "framework", "plugins", "--json"], '"adam"'),
+    "a wrong name": (["-m", "framework", "optimizer=adm"], ""),
+    "a wrong number": (["-m", "framework", "optimizer.lr=-1"], ""),
+    "a wrong sweep": (["-m", "framework", "-m", "optimizer=adam,sgd", "optimizer.lrr=1"], ""),
+}
+
+
+@pytest.mark.parametrize("what", QUICK)
+def test_quick_answers_import_nothing_heavy(what, tmp_path):
+    words, said = QUICK[what]
+    modules, printed = loaded(*words, cwd=tmp_path)
+    assert "framework" in modules
+    assert said in printed
+    assert modules & HEAVY == set()
+
+
+def test_importing_the_framework_imports_next_to_nothing(tmp_path):
+    modules, _ = loaded("-c", "import framework", cwd=tmp_path)
+    assert modules & {"numpy", "hydra", "omegaconf", "pluggy", "rich"} == set()
+
+
+def test_a_run_without_tracking_never_imports_mlflow(tmp_path):
+    words = ["-m", "framework", "tracking.enabled=false", "epochs=1", "problem=digits_softmax"]
+    modules, printed = loaded(*words, cwd=tmp_path)
+    assert "finished" in printed
+    assert modules & {"mlflow", "sklearn", "torch", "pandas"} == set()

@@ -1,0 +1,252 @@
+"""A sweep from its command to its leaderboard: what is composed, refused, planned, recorded and ranked."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hydra.core.utils import JobStatus
+from runs import same_numbers
+from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_of
+
+from framework.errors import InputError
+from framework.journal import read_journal
+from framework.runner import Finished
+from framework.sweeps import failures, leaderboard, ranking_metric
+
+ONE = (*SMALL, "epochs=1")
+
+
+def command(*words, cwd, timeout=120, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "framework", *words],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+# What is composed
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["seed=range(3)"], [["seed=0"], ["seed=1"], ["seed=2"]]),
+        (["seed=range(0,5,2)", "shuffle=false"], [[f"seed={seed}", "shuffle=False"] for seed in (0, 2, 4)]),
+        (["optimizer=choice(adam,sgd)"], [["optimizer=adam"], ["optimizer=sgd"]]),
+        (
+            ["optimizer=adam,sgd", "optimizer.lr=1e-3,0.1"],
+            [[f"optimizer={name}", f"optimizer.lr={lr}"] for name in ("adam", "sgd") for lr in ("0.001", "0.1")],
+        ),
+        (["+tags.note='a,b'", "seed=1,2"], [["+tags.note='a,b'", f"seed={seed}"] for seed in (1, 2)]),
+        (
+            [
+                "model.layers=[flatten,{layer: dense, units: outputs}],[flatten,{layer: dense, units: 10}]",
+                "~model.initial",
+            ],
+            [
+                ["model.layers=[flatten,{layer:dense,units:outputs}]", "~model.initial=null"],
+                ["model.layers=[flatten,{layer:dense,units:10}]", "~model.initial=null"],
+            ],
+        ),
+        (["patience=null,2", "keep=best"], [["patience=null", "keep=best"], ["patience=2", "keep=best"]]),
+        (["seed=interval(0,1)"], None),
+    ],
+    ids=str,
+)
+def test_sweeps_are_hydras_products(tmp_path, words, expected):
+    if expected is None:
+        with pytest.raises(InputError):
+            swept(tmp_path / "s", *ONE, *words)
+        assert not (tmp_path / "s").exists()
+        return
+    swept(tmp_path / "s", *ONE, *words)
+    found = [yaml_of(job / "overrides.yaml") for job in jobs_of(tmp_path / "s")]
+    assert [item[-len(expected[0]) :] for item in found] == expected
+    assert all("epochs=1" in item for item in found)
+
+
+# What is refused before anything starts
+
+WRONG = [
+    (["optimizer=adm,sgd"], "did you mean adam"),
+    (["optimizer.lr=0.1,-1"], "optimizer.lr"),
+    (["optimizer.lr=0.1,nan"], "optimizer.lr"),
+    (["optimizer.lrr=0.1,0.2"], "did you mean"),
+    (["+optimizer.foo=1,2"], "optimizer.foo"),
+    (["seed=0,x"], "seed"),
+    (["seed=0,1", "loss=mse,categorical_cross_entropy"], "takes probabilities"),  # does not fit the model
+    (["seed=0,1", "dataset.validation=1,5000"], "validation"),
+    (["seed=0,1", "schedule=cosine", "schedule.warmup_steps=1,9999"], "warmup_steps"),
+    (["seed=0,1", "optimizer=["], "optimizer=["),
+    (["launcher.block=0", "seed=0,1"], "launcher.block"),
+    (["hydra/launcher=basic", "seed=0,1", "loss=categorical_cross_entropy"], "takes probabilities"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG, ids=str)
+def test_what_is_wrong_is_said_before_anything_starts(tmp_path, words, said):
+    with pytest.raises(InputError) as refused:
+        swept(tmp_path / "s", *ONE, *words)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_command_exits_with_2_and_leaves_no_folder(tmp_path):
+    done = command("-m", *ONE, "optimizer=adam,sgd", "optimizer.lr=0.1,-1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: optimizer.lr")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# What is planned
+
+
+def test_a_plan_starts_nothing(tmp_path):
+    words = ["optimizer=adam,lbfgs", "seed=range(10)", "plan=true"]
+    done = command("-m", *SMALL, *words, "launcher.workers=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "20 runs in 2 groups" in done.stdout
+    assert "optimizer lbfgs takes one run at a time" in done.stdout
+    assert "Nothing was started." in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_run_can_be_planned_too(tmp_path):
+    done = command(*SMALL, "plan=true", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 runs in 1 groups" in done.stdout
+    assert "-" not in done.stdout.split("about")[1]  # no negative time or memory
+    assert list(tmp_path.iterdir()) == []
+
+
+# What is recorded
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep") / "s"
+    words = ["optimizer=adam,sgd", "optimizer.lr=0.1,1e-8", "tags.team=red", "launcher.workers=1"]
+    return folder, swept(folder, *ONE, "model=mlp", *words)
+
+
+def test_the_leaderboard_is_sorted_and_complete(sweep):
+    folder, table = sweep
+    assert list(table["val/accuracy"]) == sorted(table["val/accuracy"], reverse=True)
+    assert len(table) == 4
+    assert {"run", "optimizer", "lr", "seed", "train/loss", "test/accuracy", "ended", "steps", "folder"} <= set(table)
+    assert not any(name.startswith(("tracking", "launcher", "tags", "progress")) for name in table)
+    with (folder / "leaderboard.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["run"] for row in rows] == list(table["run"])
+    assert [float(row["test/loss"]) for row in rows] == list(table["test/loss"])
+
+
+def test_a_row_is_what_the_runs_journal_says(sweep):
+    for _, row in sweep[1].iterrows():
+        tested = epochs_of(Path(row["folder"]))[-1]["values"]
+        assert tested["test/loss"] == row["test/loss"]
+        assert tags_of(Path(row["folder"]))["ended"] == row["ended"]
+
+
+def test_names_say_what_was_set_and_nothing_else(sweep):
+    names = set(sweep[1]["run"])
+    extra = "problem=digits_softmax dataset.train_limit=75 epochs=1 model=mlp"
+    assert names == {f"{optimizer} lr={lr} {extra} seed=0" for optimizer in ("adam", "sgd") for lr in ("0.1", "1e-08")}
+
+
+def test_the_parents_journal_holds_the_sweep(sweep):
+    folder, table = sweep
+    entries = read_journal(folder)
+    start = entries[0].content
+    assert start["name"] == "sweep of 4: adam, sgd"
+    assert start["parent"] is None
+    assert start["tags"]["sweep_id"] == folder.name
+    assert start["tags"]["team"] == "red"
+    assert " -m " in start["tags"]["command"]
+    assert start["params"]["runs"] == 4
+    assert status_of(folder) == "FINISHED"
+    best = next(entry.content["values"] for entry in entries if entry.kind == "metrics")
+    assert best["val/accuracy"] == table["val/accuracy"][0]
+    artifacts = [entry.content["path"] for entry in entries if entry.kind == "artifact"]
+    assert sorted(artifacts) == ["environment.txt", "leaderboard.csv", "leaderboard.png", "multirun.yaml"]
+    assert all((folder / name).stat().st_size for name in artifacts)
+
+
+def test_children_name_their_parent_and_carry_no_picture(sweep):
+    folder, _ = sweep
+    for job in jobs_of(folder):
+        start = read_journal(job)[0].content
+        assert start["parent"] == str(folder)
+        assert start["tags"]["sweep_id"] == folder.name
+        assert not (job / "curves.png").exists()
+        assert "model" not in [entry.kind for entry in read_journal(job)]
+
+
+def returned(status=JobStatus.COMPLETED, value=None, overrides=("a=1",)):
+    return SimpleNamespace(status=status, return_value=value, _return_value=value, overrides=list(overrides))
+
+
+def finished(name, **metrics):
+    named = {key.replace("_", "/", 1): value for key, value in metrics.items()}
+    return returned(value=Finished(name, "/f", "budget", 1.0, 3, named, {}))
+
+
+def ranked(*results):
+    return [row["run"] for row in leaderboard(results)]
+
+
+def test_the_first_validation_figure_ranks_never_test():
+    one = finished("one", val_loss=1.0, val_accuracy=0.5, test_accuracy=0.9)
+    two = finished("two", val_loss=2.0, val_accuracy=0.6, test_accuracy=0.1)
+    assert ranked(one, two) == ["two", "one"]
+    assert ranking_metric(["val/loss", "val/accuracy"]) == ("val/accuracy", True)
+    assert ranking_metric(["val/loss", "val/mse"]) == ("val/mse", False)
+    assert ranking_metric(["val/loss"]) == ("val/loss", False)
+
+
+def test_equal_figures_are_ranked_by_loss_and_diverged_runs_come_last():
+    rows = [
+        finished("gone", val_loss=math.nan, val_accuracy=math.nan),
+        finished("worse", val_loss=2.0, val_accuracy=0.5),
+        finished("better", val_loss=1.0, val_accuracy=0.5),
+    ]
+    assert ranked(*rows) == ["better", "worse", "gone"]
+    assert ranked(finished("a", val_loss=2.0), finished("b", val_loss=1.0)) == ["b", "a"]
+
+
+def test_failed_jobs_are_told_apart():
+    results = [finished("fine", val_loss=1.0), returned(JobStatus.FAILED, ValueError("bad\nluck"), ["seed=1", "b=2"])]
+    assert ranked(*results) == ["fine"]
+    assert failures(results) == ["seed=1 b=2: ValueError: bad luck"]
+    assert leaderboard(results[1:]) == []
+
+
+# Folders
+
+
+def test_processes_started_together_have_folders_of_their_own(tmp_path):
+    words = [sys.executable, "-m", "framework", "-m", *ONE, "seed=0,1"]
+    started = [
+        subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in started:
+        assert process.communicate(timeout=120)[1] == ""
+        assert process.returncode == 0
+    sweeps = {path.parent for path in tmp_path.glob("multirun/*/*/multirun.yaml")}
+    assert len(sweeps) == 3
+    first, *others = [jobs_of(folder) for folder in sorted(sweeps)]
+    for jobs in others:
+        assert [same_numbers(epochs_of(a), epochs_of(b)) for a, b in zip(first, jobs, strict=True)] == [True, True]
