@@ -85,7 +85,25 @@ def _sync(words: Sequence[str]) -> int:
     return deliver(words)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"plugins": _plugins, "ui": _ui, "sync": _sync}
+def _check(words: Sequence[str]) -> int:
+    from framework.checks.command import main as check
+
+    return check(words)
+
+
+def _new_plugin(words: Sequence[str]) -> int:
+    from framework.scaffold import main as write
+
+    return write(words)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "check": _check,
+    "new-plugin": _new_plugin,
+    "plugins": _plugins,
+    "sync": _sync,
+    "ui": _ui,
+}
 
 
 def _hydra(words: Sequence[str]) -> int:

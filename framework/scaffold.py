@@ -1,0 +1,99 @@
+"""``python -m framework new-plugin NAME``: a small pip-installable package with one rule that passes at once."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import keyword
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import NoReturn
+
+from framework import DISTRIBUTION, __version__, registry
+from framework.errors import InputError
+
+TEMPLATES = Path(__file__).parent / "templates" / "plugin"
+FILES = {
+    "pyproject.toml.in": "pyproject.toml",
+    "README.md.in": "README.md",
+    "rule.py.in": "{name}.py",
+    "test.py.in": "tests/test_{name}.py",
+}
+"""Each template and where it goes in the new package."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"new-plugin: {message}; for example: new-plugin my_rule --into .")
+
+
+def main(words: Sequence[str]) -> int:
+    """Write the package that was asked for and say what to do next.
+
+    Raises:
+        InputError: the name or the folder will not do; nothing was written.
+    """
+    parser = _Parser(
+        prog="python -m framework new-plugin",
+        description="Write a pip-installable package with one optimizer and its test.",
+    )
+    parser.add_argument("name", metavar="NAME", help="of the optimizer and its module, such as my_rule")
+    parser.add_argument("--into", default=".", metavar="DIR", help="where the package's folder is made (default: here)")
+    asked = parser.parse_args(list(words))
+    folder = write(asked.name, Path(asked.into))
+    sys.stdout.write(
+        f"wrote {folder}; next:\n"
+        f"  pip install -e '{folder}[test]' && pytest {folder}\n"
+        f"  python -m framework optimizer={asked.name}\n"
+    )
+    return 0
+
+
+def write(name: str, into: Path) -> Path:
+    """Write a package for the optimizer ``name`` below the folder ``into``; return the package's folder.
+
+    Raises:
+        InputError: the name is no lower-case Python name or is taken, ``into`` is no folder or cannot be written to, or
+            the package's folder exists; nothing was written.
+    """
+    _check_name(name)
+    if not into.is_dir():
+        raise InputError(f"new-plugin: --into {into} is not a folder: create it or name another")
+    folder = into / name
+    if not os.access(into, os.W_OK):
+        raise InputError(f"new-plugin: --into {into} cannot be written to: name another folder")
+    if folder.exists():
+        raise InputError(f"new-plugin: {folder} exists and is left as it is: choose another name or folder")
+    words = name.split("_")
+    values = {
+        "name": name,
+        "dashed": name.replace("_", "-"),
+        "title": " ".join([words[0].capitalize(), *words[1:]]).strip(),
+        "class_name": "".join(word.capitalize() for word in words),
+        "distribution": DISTRIBUTION,
+        "version": __version__,
+    }
+    with tempfile.TemporaryDirectory(dir=into, prefix=f".{name}-") as work:  # all of the package appears, or none
+        for template, place in FILES.items():
+            path = Path(work) / name / place.format(name=name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
+            path.write_text(text, encoding="utf-8")
+        (Path(work) / name).rename(folder)
+    return folder
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
+        raise InputError(f"new-plugin: {name!r} cannot be a name: use lower-case words, such as my_rule")
+    known = registry.current().entries.get(("optimizer", name))
+    if known is not None:
+        raise InputError(f"new-plugin: {known.provider} has an optimizer {name} already: choose another name")
+    found = importlib.util.find_spec(name)
+    if found is not None and found.origin is not None:  # a mere folder of that name is no module
+        raise InputError(f"new-plugin: Python has a module {name} already: choose another name")
