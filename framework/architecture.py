@@ -38,7 +38,7 @@ def expand(items: Any, target_shape: Shape) -> list[LayerConfig]:
         cls = find_layer(name, where)
         activation = fields.pop("activation", None) if "activation" not in cls.fields else None
         for single in _repeated(cls, fields):
-            layers.append((name, cls.resolve(_replace_words(single, target_shape), where)))
+            layers.append((name, _replace_words(cls.resolve(single, where), target_shape)))
             if activation not in (None, "linear"):
                 layers.append((str(activation), find_layer(str(activation), where).resolve({}, where)))
     return layers

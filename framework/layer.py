@@ -114,10 +114,11 @@ class Layer(Configurable, ABC):
     def scratch(self, key: str, shape: Shape, dtype: Any) -> np.ndarray:
         """Return an array with undefined contents, the same one for the same key, shape and dtype."""
         held = self.__dict__.setdefault("_scratch", {})
-        place = (key, shape, np.dtype(dtype))
-        if place not in held:
-            held[place] = np.empty(shape, dtype)
-        return held[place]
+        place = (key, shape, dtype)
+        found = held.get(place)
+        if found is None:
+            found = held[place] = np.empty(shape, dtype)
+        return found
 
     @staticmethod
     def column(values: np.ndarray | float, like: np.ndarray) -> np.ndarray:

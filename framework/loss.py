@@ -11,6 +11,10 @@ from framework.errors import InputError
 from framework.fields import Configurable
 
 
+INTEGERS = "iu"
+"""Kinds of dtypes that labels have; asking for one is far quicker than ``issubdtype``, and is done at each step."""
+
+
 class Loss(Configurable, ABC):
     """The mean over a batch of how wrong each prediction is, one number a run.
 
@@ -52,7 +56,7 @@ def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     Raises:
         InputError: the shapes do not fit, or a label has no output.
     """
-    if np.issubdtype(targets.dtype, np.integer):
+    if targets.dtype.kind in INTEGERS:
         width = _width(targets, predictions)
         if width == 1:
             return targets[..., None].astype(predictions.dtype)
@@ -78,7 +82,7 @@ def as_labels(targets: np.ndarray, predictions: np.ndarray, *, classes: int | No
         InputError: the targets are values, the predictions are not one row of outputs a sample, or a label is not
             in ``0 … classes - 1``.
     """
-    if not np.issubdtype(targets.dtype, np.integer):
+    if targets.dtype.kind not in INTEGERS:
         raise InputError("class labels are needed and the data set has values: take mse, mae or another value loss")
     width = _width(targets, predictions)
     _check_labels(targets, width if classes is None else classes)

@@ -11,4 +11,5 @@ def mean_of_runs(terms: np.ndarray) -> np.ndarray:
     NumPy adds along the last, contiguous axis pairwise, so that the rounding error grows with the logarithm of the
     count, and each run's sum is its own: its bits do not depend on the number of runs.
     """
-    return np.asarray(terms.reshape(len(terms), -1).mean(axis=1))
+    rows = terms.reshape(len(terms), -1)
+    return np.asarray(np.add.reduce(rows, axis=1) / rows.dtype.type(rows.shape[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     expects = "logits"
-    label_smoothing: float = hyper(
+    label_smoothing: Any = hyper(
         0.0,
         at_least=0,
         at_most=1,
@@ -35,25 +36,37 @@ class SoftmaxCrossEntropy(Loss):
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return each run's mean cross-entropy for logits ``(R, B, C)`` and labels ``(R or 1, B)``."""
         labels = as_labels(targets, predictions)
-        runs, batch, _ = predictions.shape
-        self._at_label = (np.arange(runs)[:, None], np.arange(batch), labels)
-        shifted = predictions - predictions.max(axis=2, keepdims=True)
+        runs, batch, classes = predictions.shape
+        shifted = predictions - np.maximum.reduce(predictions, axis=2, keepdims=True)
         self._exp = np.exp(shifted)
-        self._sum = self._exp.sum(axis=2, keepdims=True)
-        smoothing = self.column(self.label_smoothing, shifted[..., 0])
-        spread = np.zeros((runs, batch), shifted.dtype)
+        self._sum = np.add.reduce(self._exp, axis=2)
+        self._at_label = np.arange(0, runs * batch * classes, classes).reshape(runs, batch) + labels
+        losses = np.log(self._sum)
+        picked = shifted.reshape(-1)[self._at_label]
+        if not self._smooth:
+            return mean_of_runs(np.subtract(losses, picked, out=losses))
+        smoothing = self.column(self.label_smoothing, picked)
+        spread = np.zeros_like(picked)
         # a masked class (logit -inf) costs nothing where there is no smoothing: 0 * -inf would be NaN
         np.multiply(smoothing, shifted.mean(axis=2), out=spread, where=smoothing > 0)
-        return mean_of_runs(np.log(self._sum[..., 0]) - (1 - smoothing) * shifted[self._at_label] - spread)
+        return mean_of_runs(losses - (1 - smoothing) * picked - spread)
+
+    @property
+    def _smooth(self) -> bool:
+        """Whether any run smooths; with a share of 0 the general way gives the same bits, slower."""
+        return bool(self.label_smoothing.any())
 
     def backward(self) -> np.ndarray:
         """Return (softmax(z) - q) / B, shape ``(R, B, C)``."""
         _, batch, classes = self._exp.shape
-        smoothing = self.column(self.label_smoothing, self._exp)
-        gradient = self._exp / self._sum
+        gradient = self._exp / (self._sum * batch)[:, :, None]
+        flat = gradient.reshape(-1)
+        if not self._smooth:
+            flat[self._at_label] -= gradient.dtype.type(1.0 / batch)
+            return gradient
+        smoothing = self.column(self.label_smoothing / batch, gradient)
         gradient -= smoothing / classes
-        gradient[self._at_label] -= 1 - smoothing[..., 0]
-        gradient *= 1.0 / batch
+        flat[self._at_label] -= gradient.dtype.type(1.0 / batch) - smoothing[..., 0]
         return gradient
 
 

@@ -94,7 +94,7 @@ def machine() -> dict[str, str]:
         facts["processor"] = next(
             (line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")), ""
         )
-    for name in ("numpy", "numba", "torch", "jax", "optax", "scikit-learn", "hydra-core", "mlflow"):
+    for name in ("numpy", "llvmlite", "torch", "jax", "optax", "scikit-learn", "hydra-core", "mlflow"):
         try:
             facts[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
