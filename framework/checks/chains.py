@@ -67,10 +67,6 @@ class Bowl:
         self._step = t
         self.losses = self.evaluate()
 
-    def take(self, gradient: np.ndarray) -> None:
-        """Give ``gradient`` ``(R, size)`` as it was recorded."""
-        self.gradients.flat[...] = gradient
-
     def flatten(self) -> None:
         """Become a plain: every gradient is zero."""
         self.noise, self.curvature = 0.0, np.zeros_like(self.curvature)

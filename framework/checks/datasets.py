@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,13 @@ class DatasetCase:
     @cached_property
     def data(self) -> Data:
         """The splits."""
-        return self.cls(**self.values).prepare(self.dtypes[0])
+        return self.prepared(self.dtypes[0])
+
+    def prepared(self, dtype: type, **changes: Any) -> Data:
+        """Return the splits of the samples that were loaded already, with some settings changed."""
+        made = self.cls(**{**self.values, **changes})
+        made.load = lambda: self.raw  # type: ignore[method-assign] # loading may take seconds
+        return made.prepare(dtype)
 
 
 @dataclass(frozen=True)
@@ -87,11 +94,10 @@ def repeats(subject: DatasetSubject) -> Figure:
     """Loading again gives the same samples, and preparing again the same splits."""
     found = []
     for case in subject.cases:
-        again = subject.cls(**case.values)
-        loaded = again.load()
-        count: float = differing(loaded.samples.inputs, case.raw.samples.inputs)
-        count += differing(loaded.samples.targets, case.raw.samples.targets)
-        count += again.prepare(case.dtypes[0]).digest != case.data.digest
+        again = DatasetCase(subject.cls, case.values)
+        count: float = differing(again.raw.samples.inputs, case.raw.samples.inputs)
+        count += differing(again.raw.samples.targets, case.raw.samples.targets)
+        count += again.data.digest != case.data.digest
         found.append((count, f"{case}: {count} numbers differ the second time; draw from stream(self.split_seed, …)"))
     return worst(found, 0)
 
@@ -115,7 +121,7 @@ def splits_apart(subject: DatasetSubject) -> Figure:
 
 def _unscaled(case: DatasetCase) -> list[Samples]:
     """Return the three splits in the loaded units."""
-    data = case.cls(**{**case.values, "scaling": "none", "reconstruct": False}).prepare(case.dtypes[0])
+    data = case.prepared(case.dtypes[0], scaling="none", reconstruct=False)
     scale = case.raw.full_scale
     return [Samples(part.inputs * scale, part.targets) for part in (data.train, data.validation, data.test)]
 
@@ -156,7 +162,7 @@ def finite_and_typed(subject: DatasetSubject) -> Figure:
     found = []
     for case in subject.cases:
         for dtype in case.dtypes:
-            data = case.data if dtype is case.dtypes[0] else subject.cls(**case.values).prepare(dtype)
+            data = case.data if dtype is case.dtypes[0] else case.prepared(dtype)
             for name, part in (("train", data.train), ("validation", data.validation), ("test", data.test)):
                 wrong = not _sound(part, data, dtype)
                 found.append(

@@ -27,6 +27,8 @@ from framework.fields import Configurable
 from framework.specs import SPECS
 
 FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
+CLASS_CHECKS: dict[str, tuple[Check, ...]] = {"metric": (*FIELDS, metrics.names_its_tasks)}
+"""What is checked on the class alone; `FIELDS` where a kind has nothing of its own."""
 RUNS: tuple[Check, ...] = (
     chain_runs.together_as_alone,
     chain_runs.order_of_runs,
@@ -92,7 +94,6 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         datasets.split_seed_has_effect,
     ),
     "metric": (
-        metrics.names_its_tasks,
         metrics.batches_do_not_matter,
         metrics.together_as_alone,
         metrics.nan_stays_in_its_run,
@@ -102,7 +103,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         metrics.inputs_unaltered,
     ),
 }
-"""The checks of each kind; every kind has those of `FIELDS` as well."""
+"""The checks of each kind, beside those of its class."""
 
 SUBJECTS: dict[str, Callable[[Any], Any]] = {
     "optimizer": chain_subject,
@@ -138,7 +139,7 @@ def check(kind: str, named: Named) -> list[Result]:
     cls = registry.find(kind, named).cls if isinstance(named, str) else named
     if not (isinstance(cls, type) and issubclass(cls, SPECS[kind].base)):
         raise InputError(f"check {kind}: {named!r} is no subclass of {SPECS[kind].base.__name__}")
-    results = run_checks(FIELDS, _Bare(cls))
+    results = run_checks(CLASS_CHECKS.get(kind, FIELDS), _Bare(cls))
     try:
         subject = SUBJECTS[kind](cls)
     except Skip as reason:

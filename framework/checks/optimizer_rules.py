@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework.checks.bits import differing
-from framework.checks.chains import ChainSubject, Population
+from framework.checks.chains import STEPS, ChainSubject, Population
 from framework.checks.results import Broken, Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label, moved, spread
 from framework.optimizer import Optimizer
@@ -31,50 +31,58 @@ class Halving(Schedule):
 
 
 def splitting_tensors(subject: ChainSubject) -> Figure:
-    """Elementwise: other tensors of the same numbers change nothing. Per tensor: each tensor goes as it would alone."""
+    """A part goes as it would alone: any numbers of an elementwise rule, any tensor of another."""
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if cls.whole:
         raise Skip("it couples all tensors of a run (whole = True)")
     if cls.foreign:
         raise Skip(f"{cls.foreign} decides how tensors go together")
+    if cls.needs_closure or cls.needs_loss:
+        raise Skip("the loss it reads couples all tensors of a run")
     found = []
     for variant in subject.variants:
-        count = _resplit(subject, variant) if cls.elementwise else _one_by_one(subject, variant)
-        says = (
-            "with other tensors" if cls.elementwise else "beside other tensors; a rule for whole runs says whole = True"
-        )
-        found.append((count, f"{label(variant)}: {count} numbers differ {says}"))
+        count = _parts_that_differ(subject, spread(cls, variant))
+        says = "elementwise = True" if cls.elementwise else "a rule for whole runs says whole = True"
+        found.append((count, f"{label(variant)}: {count} numbers differ from those of their part alone; {says}"))
     return worst(found, 0)
 
 
-def _resplit(subject: ChainSubject, variant: Settings) -> int:
-    plain = subject.population(variant).walk()
-    size = plain.parameters.size
-    other = subject.population(variant, shapes={"head": (5,), "rest": (size - 5, 1)}).walk()
-    return differing(plain.parameters.flat, other.parameters.flat)
-
-
-def _one_by_one(subject: ChainSubject, variant: Settings) -> int:
-    together = subject.population(variant)
-    start, curvature, centre = together.parameters.flat.copy(), together.bowl.curvature, together.bowl.centre
-    gradients = []
-    for t in range(1, together.steps + 1):
-        together.bowl.at(t)
-        gradients.append(together.gradients.flat.copy())
-        together.update.step(t, together.bowl)
+def _parts_that_differ(subject: ChainSubject, rows: list[Settings]) -> int:
+    cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
+    whole = Parameters(subject.shapes, len(rows), np.float64)
+    start, gradients = _recorded((whole.runs, whole.size), STEPS)
+    together = _follow(cls, rows, subject.shapes, start, gradients)[-1]
+    if cls.elementwise:
+        parts = [((5,), slice(0, 5)), ((whole.size - 5, 1), slice(5, None))]
+    else:
+        parts = [(shape, whole.slices[name]) for name, shape in whole.shapes.items()]
     count = 0
-    for name, part in together.parameters.slices.items():
-        alone = subject.population(variant, shapes={name: subject.shapes[name]})
-        alone.parameters.flat[...] = start[:, part]
-        alone.update = Update(  # the starting point belongs to the first state of some rules
-            alone.update.optimizer, alone.parameters, alone.gradients, total=together.steps
-        )
-        alone.bowl.curvature, alone.bowl.centre = curvature[:, part], centre[:, part]
-        for t, gradient in enumerate(gradients, start=1):
-            alone.bowl.take(gradient[:, part])
-            alone.update.step(t, alone.bowl)
-        count += differing(together.parameters.flat[:, part], alone.parameters.flat)
+    for shape, part in parts:
+        alone = _follow(cls, rows, {"x": shape}, start[:, part], gradients[:, :, part])[-1]
+        count += differing(together[:, part], alone)
     return count
+
+
+def _recorded(shape: Shape, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a start and the gradients of ``steps`` steps, of sizes from small to large."""
+    rng = np.random.default_rng(3)
+    sizes = 10.0 ** rng.uniform(-3, 1, shape)
+    return rng.standard_normal(shape), sizes * (rng.standard_normal((steps, *shape)) + 0.5)
+
+
+def _follow(
+    cls: type[Optimizer], rows: list[Settings], shapes: Mapping[str, Shape], start: np.ndarray, gradients: np.ndarray
+) -> np.ndarray:
+    """Return the parameters ``(steps, R, size)`` after each of the recorded gradients."""
+    parameters = Parameters(shapes, len(rows), np.float64)
+    parameters.flat[...] = start.reshape(parameters.flat.shape)
+    update = Update(cls.stack(rows), parameters, parameters.like(), total=len(gradients), kernel="numpy")
+    path = np.empty((len(gradients), *parameters.flat.shape))
+    for t, gradient in enumerate(gradients, start=1):
+        update.gradients.flat[...] = gradient.reshape(parameters.flat.shape)
+        update.step(t)
+        path[t - 1] = parameters.flat
+    return path
 
 
 def zero_gradient(subject: ChainSubject) -> Figure:
@@ -154,22 +162,11 @@ def follows_reference(subject: ChainSubject) -> Figure:
     return worst(found, REFERENCE_BOUND)
 
 
-def _distance(cls: type[Optimizer], reference: Callable[..., Any], row: Mapping[str, Any], shape: Shape) -> float:
-    rng = np.random.default_rng(3)
-    sizes = 10.0 ** rng.uniform(-3, 1, shape)
-    gradients = sizes * (rng.standard_normal((REFERENCE_STEPS, *shape)) + 0.5)
-    parameters = Parameters({"x": shape}, 1, np.float64)
-    parameters.views["x"][0] = start = rng.standard_normal(shape)
-    update = Update(cls.stack([row]), parameters, parameters.like(), total=REFERENCE_STEPS)
+def _distance(cls: type[Optimizer], reference: Callable[..., Any], row: Settings, shape: Shape) -> float:
+    start, gradients = _recorded(shape, REFERENCE_STEPS)
     expected = np.array(list(reference(start.copy(), gradients.copy(), **cls.resolve(row))))
     if expected.shape != gradients.shape:
         raise Broken(f"`reference` returned shape {expected.shape}; it must be one tensor a step, {gradients.shape}")
-    worst_error = 0.0
-    for t, gradient in enumerate(gradients, start=1):
-        update.gradients.views["x"][0] = gradient
-        update.step(t)
-        away = np.abs(parameters.views["x"][0] - expected[t - 1]).max() / np.abs(expected[t - 1]).max()
-        worst_error = max(worst_error, float(away)) if np.isfinite(away) else np.nan
-        if np.isnan(worst_error):
-            break
-    return worst_error
+    found = _follow(cls, [row], {"x": shape}, start, gradients).reshape(gradients.shape)
+    axes = tuple(range(1, gradients.ndim))
+    return float((np.abs(found - expected).max(axis=axes) / np.abs(expected).max(axis=axes)).max())

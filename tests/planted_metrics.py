@@ -1,0 +1,95 @@
+"""Metrics with one bug each, and the check that must catch it."""
+
+from __future__ import annotations
+
+import numpy as np
+from planted_rules import plant
+
+from framework.metric import Metric
+
+
+class Distance(Metric):
+    """The mean absolute error: a metric as it should be."""
+
+    tasks = ("regression",)
+    greater_is_better = False
+
+    def start(self, runs):
+        self._sum, self._count = np.zeros(runs), 0
+
+    def update(self, predictions, targets):
+        self._sum = self._sum + self._of(predictions, targets)
+        self._count += predictions.shape[1]
+
+    def _of(self, predictions, targets):
+        return np.abs(predictions - targets).astype(np.float64).reshape(len(predictions), -1).sum(axis=1)
+
+    def value(self):
+        return self._sum / self._count if self._count else np.full(len(self._sum), np.nan)
+
+
+@plant("metric", "names_its_tasks")
+class NoTasks(Distance):
+    """For nobody."""
+
+    tasks = ()
+
+
+@plant("metric", "batches_do_not_matter")
+class MeanOfBatches(Distance):
+    """Weighs a small batch like a large one."""
+
+    def update(self, predictions, targets):
+        self._sum = self._sum + self._of(predictions, targets) / predictions.shape[1]
+        self._count += 1
+
+
+@plant("metric", "together_as_alone", "nan_stays_in_its_run")
+class MetricMixesRuns(Distance):
+    """The mean over all runs."""
+
+    def value(self):
+        return super().value() * 0.5 + super().value().mean() * 0.5
+
+
+@plant("metric", "nan_stays_in_its_run")
+class MetricGuard(Distance):
+    """Gives up for all runs when one has a NaN."""
+
+    def value(self):
+        return super().value() if np.isfinite(self._sum).all() else np.full(len(self._sum), np.nan)
+
+
+@plant("metric", "starts_afresh")
+class NeverForgets(Distance):
+    """Goes on with what it has seen before."""
+
+    def start(self, runs):
+        if len(getattr(self, "_sum", ())) != runs:
+            super().start(runs)
+            self._sum = self._sum + getattr(self, "_kept", 0)
+        self._kept = 1.0
+
+
+@plant("metric", "shape_and_dtype")
+class SingleFigures(Distance):
+    """Gives float32."""
+
+    def value(self):
+        return super().value().astype(np.float32)
+
+
+@plant("metric", "perfect_is_best")
+class WrongWay(Distance):
+    """Says that more error is better."""
+
+    greater_is_better = True
+
+
+@plant("metric", "inputs_unaltered")
+class MetricInPlace(Distance):
+    """Computes in the predictions' own array."""
+
+    def _of(self, predictions, targets):
+        predictions -= targets
+        return np.abs(predictions).astype(np.float64).reshape(len(predictions), -1).sum(axis=1)

@@ -1,0 +1,161 @@
+"""Schedules and data sets with one bug each, and the check that must catch it."""
+
+from __future__ import annotations
+
+import numpy as np
+from planted_rules import plant
+
+from framework.dataset import Dataset, Raw, Samples
+from framework.fields import hyper
+from framework.randomness import stream
+from framework.schedule import Schedule
+
+
+class Falls(Schedule):
+    """1 / (1 + rate t): a schedule as it should be."""
+
+    rate: float = hyper(0.1, at_least=0, search=(0.01, 1.0))
+
+    def factor(self, t, total):
+        return 1 / (1 + self.rate * t)
+
+
+class Watches(Falls):
+    """Halves when the validation loss has grown, as it should."""
+
+    def initial_state(self, runs):
+        return {"last": np.full((runs, 1), np.inf), "scale": np.ones((runs, 1))}
+
+    def observe(self, state, val_loss):
+        loss = val_loss[:, None].astype(np.float64)
+        state["scale"][...] = np.where(loss >= state["last"], state["scale"] * 0.9, state["scale"])
+        state["last"][...] = loss
+        return state["scale"].copy()
+
+
+@plant("schedule", "finite_and_not_negative")
+class GoesBelow(Falls):
+    """Falls along a line and does not stop at zero."""
+
+    def factor(self, t, total):
+        return 1 - self.rate * t / 5
+
+
+@plant("schedule", "shape_and_dtype")
+class SingleFactors(Falls):
+    """Gives float32."""
+
+    def factors(self, steps, total):
+        return super().factors(steps, total).astype(np.float32)
+
+
+@plant("schedule", "together_as_alone")
+class OneRateForAll(Falls):
+    """Takes the mean of the runs' rates."""
+
+    def factor(self, t, total):
+        return 1 / (1 + self.rate.mean() * t)
+
+
+@plant("schedule", "steps_apart")
+class CountsFromTheFirstAsked(Falls):
+    """Takes the first step it is asked for as its start."""
+
+    def factor(self, t, total):
+        return 1 / (1 + self.rate * (t - t.min()))
+
+
+@plant("schedule", "repeats", "together_as_alone", "steps_apart", "nan_stays_in_its_run")
+class Restless(Falls):
+    """Draws noise from nowhere."""
+
+    noise = np.random.default_rng()
+
+    def factor(self, t, total):
+        return 1 / (1 + self.rate * t) + self.noise.uniform(0, 1e-3, t.shape)
+
+
+@plant("schedule", "restores")
+class RemembersOnTheObject(Watches):
+    """Counts bad epochs where no checkpoint sees it."""
+
+    def observe(self, state, val_loss):
+        self.seen = getattr(self, "seen", 0) + 1
+        return super().observe(state, val_loss) / self.seen
+
+
+@plant("schedule", "nan_stays_in_its_run")
+class StopsForAll(Watches):
+    """Stops every run when one has a NaN."""
+
+    def observe(self, state, val_loss):
+        return super().observe(state, val_loss) * float(np.isfinite(val_loss).all())
+
+
+class Clouds(Dataset):
+    """Two clouds: a data set as it should be."""
+
+    def load(self):
+        rng = stream(self.split_seed, "clouds")
+        labels = np.arange(120) % 3 // 2
+        return Raw(Samples(rng.standard_normal((120, 4)) + labels[:, None], labels), source="generated")
+
+
+@plant("dataset", "repeats", "splits_apart", "stratified", "finite_and_typed")
+class Unseeded(Clouds):
+    """Draws its samples from nowhere."""
+
+    def load(self):
+        labels = np.arange(120) % 2
+        return Raw(Samples(np.random.default_rng().standard_normal((120, 4)), labels))
+
+
+@plant("dataset", "splits_apart")
+class Leaks(Clouds):
+    """Tests on samples it has trained on."""
+
+    def _split(self, raw, labels):
+        train, validation, _ = super()._split(raw, labels)
+        return train, validation, train.take(np.arange(24))
+
+
+@plant("dataset", "splits_apart")
+class DropsOfficialTest(Clouds):
+    """Has an official test set and turns it round."""
+
+    def load(self):
+        raw = super().load()
+        return Raw(raw.samples, official_test=raw.samples.take(np.arange(0, 120, 5)))
+
+    def _split(self, raw, labels):
+        train, validation, test = super()._split(raw, labels)
+        return train, validation, test.take(np.arange(len(test))[::-1])
+
+
+@plant("dataset", "stratified")
+class Unbalanced(Clouds):
+    """Splits without looking at the classes."""
+
+    def _split(self, raw, labels):
+        order = np.argsort(labels + stream(self.split_seed, "order").uniform(0, 0.5, len(labels)))
+        return tuple(raw.samples.take(part) for part in np.split(order, [90, 105]))
+
+
+@plant("dataset", "finite_and_typed")
+class AlwaysDoubles(Clouds):
+    """Gives float64 whatever is asked for."""
+
+    def prepare(self, dtype):
+        return super().prepare(np.float64)
+
+
+@plant("dataset", "split_seed_has_effect")
+class OneSplit(Clouds):
+    """Splits by order, whatever the seed."""
+
+    def load(self):
+        labels = np.arange(120) % 2
+        return Raw(Samples(stream(0, "clouds").standard_normal((120, 4)), labels))
+
+    def _split(self, raw, labels):
+        return tuple(raw.samples.take(part) for part in np.split(np.arange(len(labels)), [80, 100]))

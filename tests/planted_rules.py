@@ -1,0 +1,299 @@
+"""Optimizers with one bug each, and the check that must catch it.
+
+``plant(check, *others)`` names the check, and others that the same bug may fail as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from framework.elementwise import absolute, maximum, minimum, sqrt
+from framework.fields import hyper
+from framework.optimizer import ElementwiseOptimizer, Optimizer
+from framework.tensors import TensorOptimizer
+from plugins.optimizers.rprop import Rprop
+
+PLANTED: list[tuple[str, type[Any], str, set[str]]] = []
+"""Kind, class, the check that must fail, others that may."""
+
+DESCENT = {"quadratic_minimum", "noisy_minimum", "rosenbrock_minimum"}
+
+
+def plant(kind: str, check: str, *others: str) -> Callable[[type[Any]], type[Any]]:
+    def note(cls: type[Any]) -> type[Any]:
+        PLANTED.append((kind, cls, check, set(others)))
+        return cls
+
+    return note
+
+
+class Sound(ElementwiseOptimizer):
+    """Adam, as it should be: the ground for the bugs below."""
+
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1e-1))
+    beta1: float = hyper(0.9, at_least=0, below=1, search=(0.5, 0.95))
+    beta2: float = hyper(0.99, at_least=0, below=1, search=(0.9, 0.999))
+    eps: float = hyper(1e-8, above=0, prior="log", search=(1e-10, 1e-3))
+    slots = dict(m=0, v=0)
+
+    def coefficients(h, t):
+        scale = (1 - h.beta2**t) ** 0.5
+        step = h.lr * scale / (1 - h.beta1**t)
+        return dict(b1=h.beta1, a1=1 - h.beta1, b2=h.beta2, a2=1 - h.beta2, step=step, eps=h.eps * scale)
+
+    def rule(p, g, m, v, *, b1, a1, b2, a2, step, eps):
+        m = b1 * m + a1 * g
+        v = b2 * v + a2 * g * g
+        return p - step * m / (sqrt(v) + eps), m, v
+
+    def reference(x0, gradients, *, lr, beta1, beta2, eps):
+        x, m, v = x0, 0.0, 0.0
+        for t, g in enumerate(gradients, start=1):
+            m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+            x = x - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+            yield x
+
+
+class Plain(ElementwiseOptimizer):
+    """Gradient descent, as it should be."""
+
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-2, 1.0))
+
+    def rule(p, g, *, lr):
+        return p - lr * g
+
+
+class PlainTensors(TensorOptimizer):
+    """Gradient descent tensor by tensor, as it should be."""
+
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-2, 1.0))
+
+    def slots(self, shape):
+        return {}
+
+    def rule(p, g, s, c):
+        return p - c.lr * g
+
+
+@plant("optimizer", "follows_reference")
+class NoBiasCorrection(Sound):
+    """Adam without bias correction."""
+
+    def coefficients(h, t):
+        return dict(b1=h.beta1, a1=1 - h.beta1, b2=h.beta2, a2=1 - h.beta2, step=h.lr, eps=h.eps)
+
+
+@plant("optimizer", "follows_reference")
+class EpsInside(Sound):
+    """Adam with epsilon inside the root."""
+
+    def rule(p, g, m, v, *, b1, a1, b2, a2, step, eps):
+        m = b1 * m + a1 * g
+        v = b2 * v + a2 * g * g
+        return p - step * m / sqrt(v + eps), m, v
+
+
+@plant("optimizer", "quadratic_minimum", *DESCENT)
+class WrongSign(Plain):
+    """Climbs."""
+
+    def rule(p, g, *, lr):
+        return p + lr * g
+
+
+@plant("optimizer", "noisy_minimum")
+class Impatient(Rprop):
+    """Promises more than it keeps: noise turns signs."""
+
+    converges = "minimises"
+
+
+@plant("optimizer", "rosenbrock_minimum")
+class Fenced(Plain):
+    """Never climbs above a fence, which only a minimum beyond it shows."""
+
+    def rule(p, g, *, lr):
+        return minimum(p - lr * g, maximum(p, 0.2))
+
+
+MIXED = ("order_of_runs", "nan_stays_in_its_run", "rosenbrock_minimum")
+"""What fails as well where runs are mixed: their order counts, and one that diverges takes the others along."""
+
+
+@plant("optimizer", "together_as_alone", *MIXED)
+class SharedAcrossRuns(Plain):
+    """Mixes the runs."""
+
+    def rule(p, g, *, lr):
+        return p - lr * (g + 0.01 * g.mean(axis=0, keepdims=True))
+
+
+@plant("optimizer", "together_as_alone", *MIXED)
+class TrustRatioOverRuns(PlainTensors):
+    """One trust ratio for all runs."""
+
+    def rule(p, g, s, c):
+        return p - c.lr * g * np.sqrt((p * p).sum()) / (1e-3 + np.sqrt((p * p).sum()))
+
+
+@plant("optimizer", "order_of_runs", "together_as_alone")
+class FirstRunFirst(PlainTensors):
+    """Treats the first run of a population in a way of its own."""
+
+    def rule(p, g, s, c):
+        bonus = np.ones(len(p), p.dtype).reshape(-1, *[1] * (p.ndim - 1))
+        bonus[0] = 1.5 if len(p) > 1 else 1.0
+        return p - c.lr * bonus * g
+
+
+@plant("optimizer", "nan_stays_in_its_run", "rosenbrock_minimum")
+class AllOrNobody(PlainTensors):
+    """Waits in every run while one is ill."""
+
+    def rule(p, g, s, c):
+        return p - c.lr * g if np.isfinite(g).all() else p
+
+
+@plant("optimizer", "splitting_tensors")
+class TrustRatioOverTheBuffer(Optimizer):
+    """A trust ratio over all tensors that calls itself per tensor."""
+
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-2, 1.0))
+
+    def initial_state(self, parameters):
+        return {}
+
+    def step(self, parameters, gradients, state, columns, objective):
+        length = np.sqrt((gradients.flat**2).sum(axis=1, keepdims=True))
+        with np.errstate(all="ignore"):
+            parameters.flat[...] -= columns["lr"] * gradients.flat / (1 + length)
+
+
+@plant("optimizer", "splitting_tensors")
+class NotElementwise(TrustRatioOverTheBuffer):
+    """The same, and it calls itself elementwise."""
+
+    elementwise = True
+
+
+@plant("optimizer", "restores")
+class CountsOnTheObject(Plain):
+    """Counts its steps where no checkpoint sees it."""
+
+    def step(self, parameters, gradients, state, columns, objective):
+        self.count = getattr(self, "count", 0) + 1
+        super().step(parameters, gradients, state, {"lr": columns["lr"] / self.count**0.1}, objective)
+
+
+class CountsOnTheClass(Plain):
+    """Counts its steps where the next run finds the count."""
+
+    count = 0
+
+    def step(self, parameters, gradients, state, columns, objective):
+        type(self).count += 1
+        slower = (columns["lr"] / self.count**0.01).astype(columns["lr"].dtype)
+        super().step(parameters, gradients, state, {"lr": slower}, objective)
+
+
+UNREPEATABLE = {"together_as_alone", "order_of_runs", "nan_stays_in_its_run", "restores", "splitting_tensors"}
+plant("optimizer", "repeats", *UNREPEATABLE)(CountsOnTheClass)
+
+
+@plant("optimizer", "keeps_dtype")
+class ForgottenCast(Plain):
+    """Computes in float64 whatever the parameters are."""
+
+    def rule(p, g, *, lr):
+        return p - lr * g * np.array([[0.9]])
+
+
+@plant("optimizer", "keeps_dtype")
+class DoubleState(Plain):
+    """Keeps its state in float64."""
+
+    def initial_state(self, parameters):
+        return {"m": np.zeros(parameters.flat.shape)}
+
+
+@plant("optimizer", "zero_gradient")
+class ZeroOverZero(Plain):
+    """Divides by the gradient's size, without a cushion."""
+
+    def rule(p, g, *, lr):
+        return p - lr * g * maximum(absolute(g), 0) / absolute(g)
+
+
+@plant("optimizer", "schedule_has_effect")
+class IgnoresSchedule(Plain):
+    """Takes the schedule out again."""
+
+    def coefficients(h, t):
+        return dict(lr=h.lr / h.schedule)
+
+
+@plant("optimizer", "schedule_has_effect", *DESCENT)
+class NoRate(ElementwiseOptimizer):
+    """Has no learning rate and does not say that it needs none."""
+
+    def rule(p, g):
+        return p - 0.1 * g
+
+
+@plant("optimizer", "fields_have_effect")
+class ForgottenField(Plain):
+    """Declares a field and never looks at it."""
+
+    beta: float = hyper(0.9, at_least=0, below=1)
+
+
+@plant("optimizer", "gradient_unaltered")
+class AltersGradient(PlainTensors):
+    """Scales the gradient in place."""
+
+    def rule(p, g, s, c):
+        g *= 0.9
+        return p - c.lr * g
+
+
+@plant("optimizer", "no_growth")
+class Collector(Plain):
+    """Keeps every gradient it has seen."""
+
+    def step(self, parameters, gradients, state, columns, objective):
+        self.__dict__.setdefault("seen", []).append(gradients.flat.copy())
+        super().step(parameters, gradients, state, columns, objective)
+
+
+@plant("optimizer", "bounds_enforced")
+class Clamps(Plain):
+    """Bends values into its range in silence."""
+
+    @classmethod
+    def resolve(cls, values, where=""):
+        rate = values.get("lr", 0.1)
+        known = isinstance(rate, float) and np.isfinite(rate)
+        return super().resolve({**values, "lr": max(rate, 1e-9)} if known else values, where)
+
+
+@plant("optimizer", "defaults_in_range")
+class SearchesOutside(Plain):
+    """Has a tuning range that starts where its bound ends."""
+
+    lr: float = hyper(0.1, above=0, search=(0.0, 1.0))
+
+
+@plant("optimizer", "has_summary")
+class Undescribed(Plain):
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-2, 1.0))
+
+
+@plant("optimizer", "starts")
+class CannotStart(Plain):
+    """Breaks before the first step."""
+
+    def initial_state(self, parameters):
+        return {"m": self.nothing}

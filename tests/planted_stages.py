@@ -1,0 +1,88 @@
+"""Stages with one bug each, and the check that must catch it."""
+
+from __future__ import annotations
+
+import numpy as np
+from planted_rules import plant
+
+from framework.elementwise import sign
+from framework.fields import hyper
+from framework.stage import Stage
+
+
+class Halver(Stage):
+    """Half of every gradient: a stage as it should be."""
+
+    factor: float = hyper(0.5, above=0, search=(0.1, 1.0))
+
+    def before(self, parameters, gradients, state, lr):
+        gradients.flat *= self.factor.astype(gradients.dtype)
+
+
+@plant("stage", "together_as_alone", "order_of_runs", "nan_stays_in_its_run")
+class CentresRuns(Halver):
+    """Subtracts the mean over the runs."""
+
+    def before(self, parameters, gradients, state, lr):
+        gradients.flat -= 0.1 * gradients.flat.mean(axis=0)
+
+
+@plant("stage", "order_of_runs", "together_as_alone")
+class FavoursTheFirst(Halver):
+    """Halves all but the first run of a population."""
+
+    def before(self, parameters, gradients, state, lr):
+        gradients.flat[1:] *= 0.5
+
+
+@plant("stage", "nan_stays_in_its_run")
+class GlobalGuard(Halver):
+    """Throws all gradients away when one is NaN."""
+
+    def before(self, parameters, gradients, state, lr):
+        if np.isnan(gradients.flat).any():
+            gradients.flat[...] = 0
+
+
+@plant("stage", "repeats", "together_as_alone", "order_of_runs", "nan_stays_in_its_run", "restores")
+class GlobalNoise(Halver):
+    """Draws noise from nowhere."""
+
+    noise = np.random.default_rng()
+
+    def before(self, parameters, gradients, state, lr):
+        gradients.flat += self.noise.standard_normal(gradients.flat.shape).astype(gradients.dtype)
+
+
+@plant("stage", "restores")
+class RemembersOnTheObject(Halver):
+    """Keeps the last gradient where no checkpoint sees it."""
+
+    def before(self, parameters, gradients, state, lr):
+        last = getattr(self, "last", np.zeros_like(gradients.flat))
+        self.last = gradients.flat.copy()
+        gradients.flat += last
+
+
+@plant("stage", "keeps_dtype")
+class KeepsDoubles(Halver):
+    """Keeps its state in float64."""
+
+    def initial_state(self, parameters):
+        return {"mean": np.zeros(parameters.flat.shape)}
+
+
+@plant("stage", "only_before_alters_gradient")
+class CleansUp(Halver):
+    """Clears the gradient afterwards."""
+
+    def after(self, parameters, gradients, state, lr):
+        gradients.flat[...] = 0
+
+
+@plant("stage", "no_growth")
+class StageCollector(Halver):
+    """Keeps every gradient it has seen."""
+
+    def before(self, parameters, gradients, state, lr):
+        self.__dict__.setdefault("seen", []).append(sign(gradients.flat))
