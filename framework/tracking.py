@@ -60,7 +60,16 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not any((folder / JOURNAL).exists() for folder in self._folders):
+            self._abandon()
         self.finish()
+
+    def _abandon(self) -> None:
+        """End the writer at once, for no run has begun: bad input shall not wait until mlflow is imported."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
     def follow(self, folder: Path) -> None:
         """Deliver the journal in ``folder``, from now on or from when it appears."""

@@ -41,7 +41,7 @@ def test_lists_make_a_population_and_single_values_broadcast():
 def test_stack_keeps_columns_apart_and_refuses_different_structure():
     stacked = Sample.stack([{"lr": 0.1}, {"lr": 0.2}])
     assert stacked.lr.tolist() == [[0.1], [0.2]]
-    with pytest.raises(InputError, match="x.count differs between runs"):
+    with pytest.raises(InputError, match=r"x\.count differs between runs"):
         Sample.stack([{"count": 1}, {"count": 2}], "x")
 
 

@@ -71,7 +71,10 @@ def test_a_missing_file_is_an_input_error(tmp_path):
         ("x = 1", "no hook and no class"),
         ("raise SystemExit(3)", "SystemExit"),
         ("from framework import hookimpl\n@hookimpl\ndef register_optimisers():\n    return []", "register_optimisers"),
-        ("from framework import hookimpl\n@hookimpl\ndef register_layers():\n    yield 3", "must yield LayerSpec, not 3"),
+        (
+            "from framework import hookimpl\n@hookimpl\ndef register_layers():\n    yield 3",
+            "must yield LayerSpec, not 3",
+        ),
         ("framework_api = 99\n" + GOOD, "plugin API 99"),
         (GOOD.replace("(p, g, *, lr)", "(p, g, v, *, lr)"), "slots declares"),
     ],
@@ -91,7 +94,9 @@ def test_strict_mode_makes_it_an_error(tmp_path):
 
 
 def test_disabled_plugins_are_not_even_imported(tmp_path, capsys):
-    found = load(file(tmp_path, "raise SystemExit('imported')"), FRAMEWORK_DISABLE_PLUGINS="mine, plugins.optimizers.adam")
+    found = load(
+        file(tmp_path, "raise SystemExit('imported')"), FRAMEWORK_DISABLE_PLUGINS="mine, plugins.optimizers.adam"
+    )
     assert capsys.readouterr().err == ""
     assert "adam" not in found.names("optimizer")
     assert {p.name for p in found.providers if p.status == "disabled"} == {"mine", "plugins.optimizers.adam"}

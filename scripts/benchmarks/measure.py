@@ -57,7 +57,9 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e3:8.2f} ms" if seconds < 1 else f"{seconds:8.2f} s "
 
 
-def in_turns(contenders: Mapping[str, Callable[[], object]], *, rounds: int = 5, seconds: float = 0.1) -> dict[str, float]:
+def in_turns(
+    contenders: Mapping[str, Callable[[], object]], *, rounds: int = 5, seconds: float = 0.1
+) -> dict[str, float]:
     """Return the smallest time of one call of each contender, timed in turns so that noise meets all alike.
 
     Args:
@@ -92,7 +94,8 @@ def machine() -> dict[str, str]:
     info = Path("/proc/cpuinfo")
     if info.is_file():
         facts["processor"] = next(
-            (line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")), ""
+            (line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")),
+            "",
         )
     for name in ("numpy", "llvmlite", "torch", "jax", "optax", "scikit-learn", "hydra-core", "mlflow"):
         try:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from benchmarks.measure import Row, in_turns, installed
 from threadpoolctl import threadpool_limits
+
+from benchmarks.measure import Row, in_turns, installed
 
 CLASSES = 10
 SCANNED = 50
@@ -47,7 +49,14 @@ def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
     from framework.registry import find
     from framework.update import Update
 
-    conv = [{"layer": "conv2d", "filters": [8]}, "relu", "pool2d", {"layer": "conv2d", "filters": [16]}, "relu", "pool2d"]
+    conv = [
+        {"layer": "conv2d", "filters": [8]},
+        "relu",
+        "pool2d",
+        {"layer": "conv2d", "filters": [16]},
+        "relu",
+        "pool2d",
+    ]
     hidden = [{"layer": "dense", "units": list(network.hidden), "activation": "relu"}] if network.hidden else []
     items = [*(conv if network.convolutional else []), "flatten", *hidden, "dense"]
     layers = expand(items, (CLASSES,))
@@ -74,11 +83,18 @@ def torch_step(network: Network) -> Callable[[], object]:
 
     nn = torch.nn
     if network.convolutional:
-        parts: list[Any] = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2)]
+        parts: list[Any] = [
+            nn.Conv2d(1, 8, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 16, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
         parts += [nn.Flatten(), nn.Linear(16 * 5 * 5, CLASSES)]
     else:
         sizes = [int(np.prod(network.input_shape)), *network.hidden]
-        parts = [part for a, b in zip(sizes, sizes[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
+        parts = [part for a, b in itertools.pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
         parts.append(nn.Linear(sizes[-1], CLASSES))
     model = nn.Sequential(*parts)
     adam = torch.optim.Adam(model.parameters(), fused=True)
@@ -108,7 +124,9 @@ def jax_steps(network: Network, runs: int) -> Callable[[], object]:
 
     def initial(key: Any) -> Any:
         keys = jax.random.split(key, len(sizes) - 1)
-        return [(jax.random.normal(k, (a, b)) * 0.1, jnp.zeros(b)) for k, a, b in zip(keys, sizes, sizes[1:], strict=False)]
+        return [
+            (jax.random.normal(k, (a, b)) * 0.1, jnp.zeros(b)) for k, a, b in zip(keys, sizes, sizes[1:], strict=False)
+        ]
 
     def loss(parameters: Any) -> Any:
         hidden = x
@@ -178,8 +196,10 @@ def gemm_share(network: Network, seconds: float, threads: int) -> str:
     sizes = [int(np.prod(network.input_shape)), *network.hidden, CLASSES]
     rng = np.random.default_rng(0)
     products = []
-    for place, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
-        x, w, dy = (rng.standard_normal(shape).astype(np.float32) for shape in ((network.batch, a), (a, b), (network.batch, b)))
+    for place, (a, b) in enumerate(itertools.pairwise(sizes)):
+        x, w, dy = (
+            rng.standard_normal(shape).astype(np.float32) for shape in ((network.batch, a), (a, b), (network.batch, b))
+        )
         products += [(x, w), (x.T, dy)] + ([(dy, w.T)] if place else [])
     outs = [np.empty((left.shape[0], right.shape[1]), np.float32) for left, right in products]
 
@@ -204,6 +224,8 @@ def training() -> list[Row]:
 
 def population() -> list[Row]:
     """Return the rows of populations, per run."""
-    rows = [compare("population", SMALL, runs, {"torch": 0.06, "jax": 1.0} if runs == 32 else {}) for runs in (8, 32, 128)]
+    rows = [
+        compare("population", SMALL, runs, {"torch": 0.06, "jax": 1.0} if runs == 32 else {}) for runs in (8, 32, 128)
+    ]
     rows.append(compare("population", MIDDLE, 32, {"torch": 0.35, "jax": 1.0}))
     return rows

@@ -1,6 +1,6 @@
 """What users run today: a Hydra + torch + MLflow script. The contender of the sweep benchmark, as plain as can be.
 
-    python peer_sweep.py -m optimizer=adam,sgd lr=0.001,0.01 seed=0,1
+python peer_sweep.py -m optimizer=adam,sgd lr=0.001,0.01 seed=0,1
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from typing import Any
 
 import hydra
 
-NAMES = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad", "adamax": "Adamax", "adadelta": "Adadelta"}
+NAMES = {
+    "adam": "Adam",
+    "sgd": "SGD",
+    "rmsprop": "RMSprop",
+    "adagrad": "Adagrad",
+    "adamax": "Adamax",
+    "adadelta": "Adadelta",
+}
 NAMES |= {"nadam": "NAdam", "radam": "RAdam"}
 
 

@@ -24,8 +24,13 @@ def timed(words: Sequence[str], folder: Path, **environment: str) -> tuple[float
         RuntimeError: it failed.
     """
     started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.perf_counter() - started
     if done.returncode:
@@ -44,7 +49,9 @@ def sweep(*, full: bool) -> list[Row]:
             seconds, _ = timed([*words, "epochs=20"], Path(name), MLFLOW_TRACKING_URI=f"sqlite:///{name}/ours.db")
             training = training_seconds(Path(name))
         times = {"ours": seconds}
-        note = f"{runs / seconds:.1f} runs a second; (wall - training) / wall = {1 - training / seconds:.2f} (target 0.5)"
+        note = (
+            f"{runs / seconds:.1f} runs a second; (wall - training) / wall = {1 - training / seconds:.2f} (target 0.5)"
+        )
         if installed("torch"):
             if seeds == 1 or full:
                 per_run = peer(lrs, seeds) / runs

@@ -1,0 +1,262 @@
+"""The command line as a user meets it: wrong inputs, exit codes, what is left behind, plugins, help."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+RULE = '''
+from framework import ElementwiseOptimizer, hyper
+
+class Mine(ElementwiseOptimizer):
+    """Plain descent, by a user."""
+    lr: float = hyper(0.05, above=0, below=10)
+    def rule(p, g, *, lr):
+        return p - lr * g
+'''
+QUICK = ("tracking.enabled=false", "epochs=1")
+
+
+def run(*words, cwd, env=None, timeout=120):
+    """Run the real command in a real process."""
+    environment = {**os.environ, **(env or {})}
+    return subprocess.run(
+        [sys.executable, "-m", "framework", *words],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """Run the command in this process, which saves half a second a call; return exit code, output and errors."""
+    from framework import cli, registry
+
+    monkeypatch.chdir(tmp_path)
+    for name in registry.DOORS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "argv", ["framework"])
+
+    def call(*words):
+        handler, environment = signal.getsignal(signal.SIGTERM), dict(os.environ)
+        try:
+            code = cli.main(list(words))
+        except SystemExit as ended:
+            code = ended.code
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+            os.environ.clear()
+            os.environ.update(environment)
+            registry.install(None)
+        said = capfd.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+WRONG = [
+    (["optimizer=adm"], "optimizer=adm: there is no such optimizer; did you mean adam"),
+    (["optimizer=blog/adm"], "did you mean blog/adam"),
+    (["problem=digts_mlp"], "problem=digts_mlp: there is no such problem; did you mean digits_mlp"),
+    (["stages=[clip_nrm]"], "stages=clip_nrm: there is no such stage; did you mean clip_norm"),
+    (["optimizer="], "optimizer=: there is no such optimizer"),
+    (["optimizer=adam", "optimizer.lrr=1"], "optimizer.lrr: adam has no such field; did you mean lr?"),
+    (["optimizer.lrr=1"], "optimizer.lrr: there is no such key; did you mean optimizer.lr"),
+    (["+optimizer.foo=1"], "optimizer.foo: adam has no such field"),
+    (["+sed=1"], "sed: there is no such key; did you mean seed"),
+    (["optimzer=adam"], "optimzer: there is no such key; did you mean optimizer"),
+    (["optimizer.lr=abc"], "optimizer.lr=abc is not a number: it must be > 0"),
+    (["optimizer.lr=-1"], "optimizer.lr=-1 is out of range: it must be > 0"),
+    (["optimizer.lr=nan"], "optimizer.lr=nan is out of range"),
+    (["optimizer.lr=inf"], "optimizer.lr=inf is out of range"),
+    (["optimizer.lr=null"], "optimizer.lr=None is not a number"),
+    (["optimizer.beta1=1"], "optimizer.beta1=1 is out of range: it must be in [0, 1)"),
+    (["optimizer.amsgrad=3"], "optimizer.amsgrad=3 is not true or false"),
+    (["optimizer.lr=[1"], "optimizer.lr=[1: this cannot be read"),
+    (["optimizer=sgd", "optimizer.nesterov=true"], "nesterov"),
+    (["optimizer=blog/adam", "optimizer.lr=0.1"], "ignores the user's learning rate"),
+    (["optimizer=blog/iterative", "schedule=cosine"], "no learning rate that a schedule could act on"),
+    (["seed=1.5"], "seed=1.5 is not a whole number"),
+    (["epochs=0"], "epochs=0 is out of range"),
+    (["epochs=null"], "set epochs, steps or max_seconds"),
+    (["schedule=cosine", "epochs=null", "max_seconds=1"], "set epochs or steps"),
+    (["schedule.warmup_steps=100", "steps=50"], "schedule.warmup_steps=100"),
+    (["batch_size=5000", "drop_last=true"], "drop_last leaves nothing"),
+    (["model.sizes=[a]"], "model.layers[1].units=a is not a whole number"),
+    (["model.activation=rlu"], "no layer is called rlu; did you mean relu"),
+    (["+model.foo=1"], "model.foo: no layer of model mlp uses it"),
+    (["model=cnn", "dataset=iris"], "conv2d takes images"),
+    (["loss=categorical_cross_entropy"], "takes probabilities: end the model in softmax"),
+    (["loss=mse", "dataset=diabetes", "metrics=[accuracy]"], "accuracy makes no sense for regression"),
+    (["metrics=[acc]"], "no metric is called acc; did you mean accuracy?"),
+    (["metrics=3"], "metrics=3 is not a list"),
+    (["dataset=file", "dataset.path=/absent.csv"], "dataset.path=/absent.csv"),
+    (["dataset.test=0"], "dataset.test=0 is out of range"),
+    (["tags=3"], "tags=3 must be a mapping"),
+    (["tracking.uri=mlruns"], "tracking.uri=mlruns"),
+    (["launcher.workers=0"], "launcher.workers=0 is out of range"),
+    (["train"], "train: there is no such command"),
+    (["--plugin", "absent.py"], "absent.py: there is no such file"),
+    (["--plugin"], "--plugin needs a Python file"),
+    (["sync", "nowhere"], "nowhere"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+def test_wrong_input_is_one_line_exit_two_and_leaves_nothing(command, tmp_path, words, said):
+    code, out, err = command(*words)
+    assert code == 2
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert said in err
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["optimizer.lr=0.1,-1"],
+        ["optimizer.lr=0.1,abc"],
+        ["optimizer=sgd,adm"],
+        ["seed=range(2)", "optimizer.lrr=1,2"],
+        ["model=mlp,cnn", "dataset=digits,iris", "optimizer.beta1=2"],
+    ],
+    ids=" ".join,
+)
+def test_a_sweep_with_one_wrong_job_starts_none(command, tmp_path, words):
+    code, _, err = command("-m", *words)
+    assert code == 2
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_says_what_it_trains_how_it_ended_and_where_it_is(command, tmp_path):
+    code, out, err = command("optimizer=adam", *QUICK)
+    assert code == 0 and err == ""
+    assert "adam lr=0.001" in out and "1,294 train" in out
+    assert "4,160" in out and "4,810" in out  # the layer table: 64*64+64 and the total
+    assert "finished: 1 epoch" in out and "41 steps" in out
+    folder = next((tmp_path / "outputs").glob("*/*"))
+    assert str(folder.relative_to(tmp_path)) in out
+    assert {"config.yaml", "overrides.yaml", "environment.txt", "journal.jsonl", "curves.png", "model", ".hydra"} <= {
+        path.name for path in folder.iterdir()
+    }
+
+
+def test_two_runs_of_one_second_have_folders_of_their_own(tmp_path):
+    words = [sys.executable, "-m", "framework", *QUICK]
+    started = [subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait() for process in started] == [0, 0]
+    assert len(list((tmp_path / "outputs").glob("*/*"))) == 2
+
+
+def test_published_forms_come_with_a_warning(command):
+    code, _, err = command("optimizer=blog/momentum", *QUICK)
+    assert code == 0
+    assert err.startswith("warning: blog/momentum") and err.count("\n") == 1
+
+
+def test_a_rule_in_a_file_runs_sweeps_and_is_kept_with_its_runs(command, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(RULE)
+    code, out, _ = command("--plugin", str(path), "-m", "optimizer=mine,sgd", "optimizer.lr=0.1,0.2", *QUICK)
+    assert code == 0 and "mine lr=0.1" in out
+    kept = sorted((tmp_path / "multirun").glob("*/*/*/mine.py"))
+    assert [copy.read_text() for copy in kept] == [RULE, RULE]
+    assert command("optimizer=mine", *QUICK)[0] == 2  # without the flag nobody knows it
+
+
+def test_a_rule_that_raises_shows_its_own_traceback_and_exit_one(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(RULE.replace("return p - lr * g", "return undefined_name"))
+    done = run("--plugin", str(path), "optimizer=mine", *QUICK, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "undefined_name" in done.stderr and "mine.py" in done.stderr
+    journal = next((tmp_path / "outputs").glob("*/*/journal.jsonl")).read_text().splitlines()
+    assert json.loads(journal[-1])["status"] == "FAILED"
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_is_closed_as_killed(tmp_path, end):
+    words = [sys.executable, "-m", "framework", "tracking.enabled=false", "epochs=100000"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("outputs/*/*/journal.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(end)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert err == "error: interrupted; what was recorded is kept\n"
+    entries = [json.loads(line) for line in next(tmp_path.glob("outputs/*/*/journal.jsonl")).read_text().splitlines()]
+    assert entries[-1]["kind"] == "end" and entries[-1]["status"] == "KILLED"
+    assert any(entry["kind"] == "metrics" for entry in entries)
+
+
+def test_help_lists_groups_and_settings_and_config_is_shown(command):
+    code, out, _ = command("--help")
+    assert code == 0
+    assert "optimizer: " in out and "adam" in out and "optimizer/blog: " in out and "epochs: 30" in out
+    code, out, _ = command("--cfg", "job", "optimizer=sgd", "optimizer.momentum=0.5")
+    assert code == 0 and "momentum: 0.5" in out and "nesterov: false" in out
+    code, out, _ = command("plugins")
+    assert code == 0 and "plugins.optimizers.adam" in out
+
+
+def test_a_broken_plugin_leaves_the_command_working(command, tmp_path):
+    (tmp_path / "broken.py").write_text("import nothing_like_this")
+    code, out, err = command("--plugin", str(tmp_path / "broken.py"), "optimizer=adam", *QUICK)
+    assert code == 0 and "finished" in out
+    assert err.count("\n") == 1 and "broken" in err
+
+
+def test_the_strict_mode_and_no_plugins(command, tmp_path, monkeypatch):
+    (tmp_path / "broken.py").write_text("import nothing_like_this")
+    monkeypatch.setenv("FRAMEWORK_STRICT_PLUGINS", "1")
+    code, _, err = command("--plugin", str(tmp_path / "broken.py"), "plugins")
+    assert code == 2 and "nothing_like_this" in err
+    code, _, err = command("--no-plugins", "--plugin", str(tmp_path / "broken.py"), "plugins")
+    assert code == 0 and err == ""
+
+
+def test_the_installed_script_completes_words(tmp_path):
+    script = Path(sys.executable).with_name("framework")
+    if not script.exists():
+        pytest.skip("the console script is not installed beside this Python")
+    environment = {**os.environ, "COMP_LINE": "framework optimizer=ada", "COMP_POINT": "23"}
+    done = subprocess.run(
+        [str(script), "-sc", "query=bash"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert "optimizer=adam" in done.stdout.split() and "optimizer=adagrad" in done.stdout.split()
+
+
+def test_the_progress_bar_is_for_terminals_only(tmp_path):
+    pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
+    leader, follower = pty.openpty()
+    words = [sys.executable, "-m", "framework", "tracking.enabled=false", "epochs=60"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(leader, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    assert process.wait() == 0
+    assert b"steps/s" in shown or b"steps" in shown.split(b"finished")[0]
+    assert b"\x1b[" in shown
+    assert "\x1b[" not in run("tracking.enabled=false", "epochs=2", cwd=tmp_path).stdout
