@@ -218,7 +218,9 @@ def register_stages() -> Iterable[StageSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def run_started(run: Run) -> None:
-    """Called once for each run before its first step.
+    """Called for each run before its first step.
+
+    Once, or again where a run of its population raised an error and each of the others is then trained alone.
 
     ::
 

@@ -195,7 +195,7 @@ def _train(jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], *, final:
     overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
     journaling = Journaling(overrides, parent=parent, pictures=False, final=final)
     try:
-        train([job.config for job in jobs], runs, [journaling, *hooks(registry.current())])
+        train([job.config for job in jobs], runs, [journaling, *hooks(registry.current(), final=final)])
     finally:
         for job in jobs:
             if str(job.number) in journaling.outcomes:

@@ -66,9 +66,15 @@ class Observers:
 
 
 class Hooks(Observer):
-    """Passes on to the plugins' lifecycle hooks, each resolved once."""
+    """Passes on to the plugins' lifecycle hooks, each resolved once.
 
-    def __init__(self, registry: Registry) -> None:
+    Args:
+        registry: whose plugins.
+        final: an error is the runs' end; False where each run is then tried alone.
+    """
+
+    def __init__(self, registry: Registry, *, final: bool = True) -> None:
+        self._final = final
         self._started = registry.lifecycle("run_started")
         self._epoch = registry.lifecycle("epoch_finished")
         self._stop = registry.lifecycle("should_stop")
@@ -95,8 +101,8 @@ class Hooks(Observer):
             self._finished(run=outcome.run, metrics=dict(outcome.metrics))
 
     def failed(self, run: Run, error: BaseException) -> None:
-        """Call ``run_failed``."""
-        if self._failed:
+        """Call ``run_failed``, unless the run is yet to be tried alone."""
+        if self._failed and (self._final or not isinstance(error, Exception)):
             self._failed(run=run, error=error)
 
 
@@ -112,6 +118,6 @@ class StepHooks(Observer):
             self._step(runs=runs, step=step, losses=losses)
 
 
-def hooks(registry: Registry) -> list[Observer]:
-    """Return the observers that the registry's plugins need."""
-    return [Hooks(registry), *([StepHooks(registry)] if registry.lifecycle("step_finished") else [])]
+def hooks(registry: Registry, *, final: bool = True) -> list[Observer]:
+    """Return the observers that the registry's plugins need; ``final`` as in `Hooks`."""
+    return [Hooks(registry, final=final), *([StepHooks(registry)] if registry.lifecycle("step_finished") else [])]

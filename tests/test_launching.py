@@ -385,7 +385,29 @@ def test_a_block_that_failed_leaves_no_epoch_twice(fragile, tmp_path):
 
 
 LEAVING = """
-from framework import Optimizer, hookimpl, hyper
+from pathlib import Path
+
+from framework import hookimpl
+
+
+def note(what, run):
+    with Path("seen.txt").open("a") as seen:
+        seen.write(f"{what} {run.config['optimizer']['lr']}\\n")
+
+
+@hookimpl
+def run_started(run):
+    note("started", run)
+
+
+@hookimpl
+def run_finished(run, metrics):
+    note("finished", run)
+
+
+@hookimpl
+def run_failed(run, error):
+    note("failed", run)
 
 
 @hookimpl
@@ -409,6 +431,10 @@ def test_runs_that_had_ended_when_their_block_failed_are_not_trained_again(tmp_p
     assert [status_of(job) for job in jobs] == ["FINISHED", "FAILED", "FINISHED"]
     assert [row["step"] for row in epochs_of(jobs[0])] == [3, 3]
     assert tags_of(jobs[0])["ended"] == "stopped"
+    assert (tmp_path / "seen.txt").read_text().splitlines() == [
+        *("started 0.1", "started 0.5", "started 0.2", "finished 0.1"),
+        *("started 0.5", "failed 0.5", "started 0.2", "finished 0.2"),
+    ]
     assert [row["step"] for row in epochs_of(jobs[2])] == [3, 6, 9, 9]
 
 
