@@ -176,14 +176,15 @@ def register_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
             greater_is_better = False
 
             def start(self, runs):
-                self._worst = np.zeros(runs)
+                self._worst = [np.full(runs, -np.inf)]
 
             def update(self, predictions, targets):
                 error = np.abs(predictions - targets).reshape(len(predictions), -1)
-                self._worst = np.maximum(self._worst, error.max(axis=1))
+                self._worst.append(error.max(axis=1))
 
             def value(self):
-                return self._worst
+                worst = np.max(self._worst, axis=0)
+                return np.where(np.isneginf(worst), np.nan, worst)  # NaN before any sample
 
 
         @hookimpl
