@@ -46,7 +46,7 @@ def test_a_field_that_is_a_list_does_not_repeat():
 
 def test_outputs_stands_for_the_targets():
     assert shape_of([{"layer": "dense", "units": "outputs"}], (8, 8, 1)) == [("dense", 64)]
-    assert expand([{"layer": "reshape", "shape": "outputs"}], (8, 8, 1))[0][1]["shape"] == (8, 8, 1)
+    assert list(expand([{"layer": "reshape", "shape": "outputs"}], (8, 8, 1))[0][1]["shape"]) == [8, 8, 1]
     assert shape_of([{"layer": "dense", "units": [7, "outputs"]}], (3,)) == [("dense", 7), ("dense", 3)]
 
 
