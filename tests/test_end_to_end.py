@@ -1,0 +1,187 @@
+"""The main job in real processes and a real MLflow store: what a newcomer gets, and the blog's figures beaten."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EIGHT = ("sgd", "iterative", "momentum", "rmsprop", "adagrad", "adam", "adamax", "adadelta")
+RATES = {"sgd": 0.1, "iterative": 0.1, "momentum": 0.01, "rmsprop": 0.003, "adagrad": 0.03, "adam": 0.003}
+RATES |= {"adamax": 0.01, "adadelta": 1.0}
+
+
+def framework(*words, cwd):
+    done = subprocess.run(
+        [sys.executable, "-m", "framework", *words], cwd=cwd, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with one default run and one sweep of the eight optimizers, recorded by the real commands."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    framework("optimizer=adam", "tags.who=newcomer", cwd=folder)
+    framework("-m", f"optimizer={','.join(EIGHT)}", "seed=0,1", cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(place):
+    with quiet():
+        import mlflow
+
+        return mlflow.MlflowClient(f"sqlite:///{place}/mlflow.db")
+
+
+@contextmanager
+def quiet():
+    """Ignore what mlflow's own code warns of, and let it send nothing."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.fixture(scope="module")
+def runs(client):
+    with quiet():
+        experiment = client.get_experiment_by_name("framework")
+    return client.search_runs([experiment.experiment_id], max_results=100)
+
+
+@pytest.fixture(scope="module")
+def single(runs):
+    return next(run for run in runs if run.data.tags.get("who") == "newcomer")
+
+
+def test_the_default_run_is_finished_and_good(single):
+    assert single.info.status == "FINISHED"
+    assert single.info.run_name == "adam lr=0.001 seed=0"
+    assert single.data.metrics["test/accuracy"] >= 0.95
+    assert {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "test/loss", "epoch", "time/seconds"} <= set(
+        single.data.metrics
+    )
+
+
+def test_its_page_says_how_to_do_it_again(single):
+    assert single.data.params["optimizer.lr"] == "0.001"
+    assert single.data.params["seed"] == "0"
+    tags = single.data.tags
+    assert tags["command"] == "python -m framework optimizer=adam tags.who=newcomer"
+    assert tags["command"] in tags["mlflow.note.content"]
+    assert {"optimizer", "problem", "seed", "config_hash", "plugin", "plugin_version"} <= set(tags)
+    assert tags["optimizer"] == "adam" and tags["problem"] == "digits_mlp"
+
+
+def test_its_artifacts_are_there(client, single):
+    assert {file.path for file in client.list_artifacts(single.info.run_id)} >= {
+        "config.yaml",
+        "overrides.yaml",
+        "environment.txt",
+        "journal.jsonl",
+        "curves.png",
+    }
+
+
+def test_its_data_set_is_an_input(single):
+    (found,) = single.inputs.dataset_inputs
+    assert found.dataset.name == "digits" and found.dataset.digest
+
+
+def test_its_metrics_have_the_step_axis(client, single):
+    losses = client.get_metric_history(single.info.run_id, "val/loss")
+    assert [point.step for point in losses] == [41 * epoch for epoch in range(1, 31)]
+
+
+def test_its_model_serves_raw_images_without_pickle(place, client, single):
+    from sklearn.datasets import load_digits
+
+    with quiet():
+        import mlflow
+
+        mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
+        model = mlflow.pyfunc.load_model(f"runs:/{single.info.run_id}/model")
+        x, y = load_digits(return_X_y=True)
+        scores = model.predict(x.reshape(-1, 8, 8, 1).astype(np.float32))
+    assert model.metadata.signature is not None
+    assert scores.shape == (1797, 10)
+    assert (scores.argmax(axis=1) == y).mean() >= 0.95
+    files = [path for path in (place / "mlartifacts").rglob("*") if path.suffix in (".pkl", ".pickle")]
+    assert files == []
+
+
+def test_running_it_again_gives_the_same_figures(place, single):
+    out = framework("optimizer=adam", "tracking.enabled=false", cwd=place)
+    assert f"{single.data.metrics['test/accuracy']:.4f}" in out
+    folders = sorted((place / "outputs").glob("*/*"), key=lambda path: path.stat().st_mtime)
+    first, again = (np.load(folder / "model" / "weights.npz")["parameters"] for folder in (folders[0], folders[-1]))
+    assert np.array_equal(first, again)
+
+
+def test_the_sweep_is_one_parent_with_sixteen_finished_children(client, runs):
+    parents = [run for run in runs if run.info.run_name.startswith("sweep of 16")]
+    assert len(parents) == 1 and parents[0].info.status == "FINISHED"
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
+    assert len(children) == 16
+    assert {run.info.status for run in children} == {"FINISHED"}
+    assert sorted((run.data.tags["optimizer"], run.data.tags["seed"]) for run in children) == sorted(
+        (name, seed) for name in EIGHT for seed in ("0", "1")
+    )
+    assert all("test/accuracy" in run.data.metrics for run in children)
+    assert {file.path for file in client.list_artifacts(parents[0].info.run_id)} >= {
+        "leaderboard.csv",
+        "leaderboard.png",
+    }
+
+
+def trained(tmp_path, *words):
+    framework(*words, "tracking.enabled=false", cwd=tmp_path)
+    journal = next(tmp_path.glob("outputs/*/*/journal.jsonl")).read_text().splitlines()
+    figures = {}
+    for line in journal:
+        entry = json.loads(line)
+        if entry["kind"] == "metrics":
+            figures |= entry["values"]
+    return figures
+
+
+@pytest.mark.parametrize("name", EIGHT)
+def test_each_of_the_eight_reaches_95_percent_on_digits_with_a_rate_from_its_range(name, tmp_path):
+    from framework.registry import find
+
+    low, high = find("optimizer", name).cls.fields["lr"].search
+    assert low <= RATES[name] <= high
+    figures = trained(tmp_path, f"optimizer={name}", f"optimizer.lr={RATES[name]}")
+    assert figures["test/accuracy"] >= 0.95
+
+
+def data_folder():
+    folder = os.environ.get("FRAMEWORK_DATA", "")
+    if not (Path(folder) / "mnist").is_dir():
+        pytest.skip("FRAMEWORK_DATA names no folder with mnist/: the blog's problems need the real MNIST")
+
+
+def test_the_blogs_network_beats_its_training_accuracy_on_the_test_set(tmp_path):
+    data_folder()
+    figures = trained(tmp_path, "problem=blog_mlp", "optimizer.lr=0.002", "schedule=cosine", "epochs=20")
+    assert figures["test/accuracy"] >= 0.975  # the post: 0.9595 on its training set
+
+
+def test_the_blogs_second_convolutional_experiment_reaches_95_percent(tmp_path):
+    data_folder()
+    figures = trained(tmp_path, "problem=blog_conv8_conv16", "epochs=8", "optimizer.lr=0.002")
+    assert figures["val/accuracy"] >= 0.95  # the post: 0.818
+
+
+def test_the_blogs_autoencoder_beats_its_error(tmp_path):
+    data_folder()
+    figures = trained(tmp_path, "problem=blog_autoencoder", "epochs=5")
+    assert figures["val/mse"] < 0.0564
