@@ -21,9 +21,12 @@ class Stage(Configurable, ABC):
 
     Attributes:
         needs_lr: the stage uses the learning rate, so the optimizer must have one.
+        every: the chain goes past this stage at each ``every``-th step only, which then counts as one step of the rule.
+            The other steps end with this stage's `before`.
     """
 
     needs_lr: ClassVar[bool] = False
+    every: int = 1
 
     def initial_state(self, parameters: Parameters) -> State:
         """Return the state before the first step: arrays with a leading runs axis."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -48,7 +49,9 @@ class Update:
         self._schedule = schedule
         self._stages = list(stages)
         self._total = total
+        self._every = math.prod(stage.every for stage in self._stages)
         self._check_lr()
+        self._check_every()
         runs = parameters.runs
         self._rule_state = optimizer.initial_state(parameters) | optimizer.initial_scalars(runs)
         self._stage_states = [stage.initial_state(parameters) for stage in self._stages]
@@ -56,10 +59,12 @@ class Update:
         self._scale = np.ones((runs, 1))
         self._first = 0
         self._length = 0
+        self._origin = 0
         self._threads = threads
         self._fused: FusedStep | None = None
         self._fuse_at_once = kernel == "fused"
-        self._patience = Patience(total) if kernel == "auto" and fusable(optimizer) else None
+        rule_steps = None if total is None else total // self._every
+        self._patience = Patience(rule_steps) if kernel == "auto" and fusable(optimizer) else None
 
     def _check_lr(self) -> None:
         factors = self._factors(np.arange(1, min(self._total or LOOKED_AHEAD, LOOKED_AHEAD) + 1))
@@ -71,6 +76,12 @@ class Update:
                 raise InputError(f"stages: {stage.label()} needs a learning rate and optimizer {name} has none")
         if self._schedule and ((factors != 1.0).any() or self._schedule.initial_state(1)):
             raise InputError(f"schedule: optimizer {name} has no learning rate that a schedule could act on")
+
+    def _check_every(self) -> None:
+        if self._every > 1 and (self.optimizer.needs_closure or self.optimizer.needs_loss):
+            stage = next(stage for stage in self._stages if stage.every > 1)
+            name = self.optimizer.label()
+            raise InputError(f"stages: {stage.label()} joins several batches; optimizer {name} looks at one's loss")
 
     def _factors(self, steps: np.ndarray) -> np.ndarray:
         return self._schedule.factors(steps, self._total) if self._schedule else np.ones((len(steps), 1, 1))
@@ -105,25 +116,35 @@ class Update:
         if not 0 <= at < self._length:
             self._fill(t)
             at = 0
-        if self._stages:
-            for stage, held in zip(self._stages, self._stage_states, strict=True):
-                stage.before(self.parameters, self.gradients, held, self._lr[at])
+        if self._stages and not self._reaches_rule(t, at):
+            return
+        row = t // self._every - self._origin
         if self._fused is not None:
-            self._fused.step(at)
+            self._fused.step(row)
         else:
-            self._interpret(at, objective)
+            self._interpret(row, objective)
         for name, rows in self._scalars.items():
-            self._rule_state[name][...] = rows[at]
+            self._rule_state[name][...] = rows[row]
         if self._stages:
             for stage, held in zip(self._stages, self._stage_states, strict=True):
                 stage.after(self.parameters, self.gradients, held, self._lr[at])
 
-    def _interpret(self, at: int, objective: Objective | None) -> None:
+    def _reaches_rule(self, t: int, at: int) -> bool:
+        """Let the stages act before the rule; return whether none of them ends the step."""
+        every = 1
+        for stage, held in zip(self._stages, self._stage_states, strict=True):
+            stage.before(self.parameters, self.gradients, held, self._lr[at])
+            every *= stage.every
+            if t % every:
+                return False
+        return True
+
+    def _interpret(self, row: int, objective: Objective | None) -> None:
         objective = self._recorded() if objective is None else objective
-        columns = {name: rows[at] for name, rows in self._columns.items()}
+        columns = {name: rows[row] for name, rows in self._columns.items()}
         started = perf_counter()
         self.optimizer.step(self.parameters, self.gradients, self._rule_state, columns, objective)
-        if self._patience is not None and self._patience.ends(self._first + at, perf_counter() - started):
+        if self._patience is not None and self._patience.ends(self._origin + row, perf_counter() - started):
             self._patience = None
             self._fuse()
 
@@ -181,8 +202,6 @@ class Update:
         length = TABLE if self._total is None else max(1, min(TABLE, self._total - t + 1))
         steps = np.arange(t, t + length)
         factors = self._factors(steps) * self._scale
-        self._table = self.optimizer.table(steps, factors, self._rule_state)
-        self._scalars = {name: self._table[name] for name in self.optimizer.scalars}
         if self._stages:
             lr = getattr(self.optimizer, "lr", None)
             shape = (length, self.parameters.runs, 1)
@@ -190,6 +209,14 @@ class Update:
                 self.parameters.dtype
             )
         self._first, self._length = t, length
+        acting = slice(-t % self._every, None, self._every)
+        if len(steps[acting]):
+            self._fill_rule(steps[acting] // self._every, factors[acting])
+
+    def _fill_rule(self, steps: np.ndarray, factors: np.ndarray) -> None:
+        self._origin = int(steps[0])
+        self._table = self.optimizer.table(steps, factors, self._rule_state)
+        self._scalars = {name: self._table[name] for name in self.optimizer.scalars}
         if self._fuse_at_once:
             self._fuse_at_once = False
             self._fuse()
