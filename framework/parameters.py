@@ -21,13 +21,16 @@ class Parameters:
         flat: shape ``(R, size)``.
         views: for each name a view of shape ``(R, *shape)`` into ``flat``.
         shapes: for each name the shape of one run's tensor.
+
+    Args:
+        flat: the buffer to hold them in, C-contiguous, ``(R, size)`` of ``dtype``; by default a new one of zeros.
     """
 
-    def __init__(self, shapes: Mapping[str, Shape], runs: int, dtype: Any) -> None:
+    def __init__(self, shapes: Mapping[str, Shape], runs: int, dtype: Any, flat: np.ndarray | None = None) -> None:
         self.shapes = dict(shapes)
         self.runs = runs
         self.size = sum(math.prod(shape) for shape in self.shapes.values())
-        self.flat = np.zeros((runs, self.size), dtype=dtype)
+        self.flat = np.zeros((runs, self.size), dtype=dtype) if flat is None else flat
         self.views: dict[str, np.ndarray] = {}
         self.slices: dict[str, slice] = {}
         start = 0

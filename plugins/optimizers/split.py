@@ -43,6 +43,8 @@ class Split(Optimizer):
     the same.
     """
 
+    whole = True
+    still_at_zero = False
     lr: float = hyper(0.02, above=0, prior="log", search=(1e-3, 0.3), help="learning rate of the matrices")
     rest_lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate of the rest")
     matrices: str = text("muon", help="the optimizer of the matrices")

@@ -1,0 +1,155 @@
+"""Tensors that step together, as this project's parameters and state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from framework.errors import InputError
+from framework.optimizer import Optimizer, State
+from framework.parameters import Parameters
+
+STEP = "step"
+"""Where torch's optimizers keep the count of steps."""
+
+
+class Unit:
+    """The tensors of one run of a rule, and the rule's state for them.
+
+    An elementwise rule steps on the tensor's own memory. Others step on a copy in this project's layout, outputs
+    last: torch's dense ``(out, in)`` becomes ``(in, out)``, its kernel ``(out, in, k, k)`` becomes ``(k, k, in, out)``.
+
+    Attributes:
+        anchor: the tensor under which torch's ``state`` has the unit's.
+    """
+
+    def __init__(
+        self, tensors: Mapping[str, torch.Tensor], optimizer: Optimizer, saved: Mapping[str, Any] | None, label: str
+    ) -> None:
+        self._tensors = dict(tensors)
+        self._label = label
+        self._elementwise = optimizer.elementwise
+        self.anchor = next(iter(self._tensors.values()))
+        self._shapes = {name: self._numbers(tensor).shape for name, tensor in self._tensors.items()}
+        self._dtype = self.anchor.detach().numpy().dtype
+        self._state: State = optimizer.initial_state(self._values()) | optimizer.initial_scalars(1)
+        self._taken = 0
+        if saved:
+            self._restore(saved)
+
+    def held(self) -> dict[str, Any]:
+        """Return the state as torch keeps it: the count of steps, and tensors that share the arrays' memory."""
+        return {STEP: self._taken, **{name: torch.from_numpy(array) for name, array in self._state.items()}}
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        if saved.keys() != {STEP, *self._state}:
+            raise InputError(f"{self._label}: the state has {sorted(saved)}; the rule needs {sorted(self.held())}")
+        self._taken = int(saved[STEP])
+        for name, array in self._state.items():
+            array[...] = saved[name].numpy()
+
+    def step(self, optimizer: Optimizer, factor: float, loss: Any, closure: Callable[[], Any] | None) -> bool:
+        """Take one step; return False where no tensor has a gradient, which is no step.
+
+        Args:
+            optimizer: the rule with its fields, of one run.
+            factor: what lr is multiplied with.
+            loss: the closure's loss at the tensors as they are, or None.
+            closure: evaluates the loss again and writes the tensors' gradients anew, or None.
+        """
+        if all(tensor.grad is None for tensor in self._tensors.values()):
+            return False
+        values, slopes = self._values(), self._slopes()
+        self._taken += 1
+        table = optimizer.table(np.array([self._taken]), np.full((1, 1, 1), factor), self._state)
+        columns = {name: rows[0].astype(values.dtype) for name, rows in table.items()}
+        optimizer.step(values, slopes, self._state, columns, _Objective(self, values, loss, closure))
+        for name in optimizer.scalars:
+            self._state[name][...] = table[name][0]
+        self._commit(values)
+        return True
+
+    @cached_property
+    def _copies(self) -> tuple[Parameters, Parameters]:
+        """Buffers for values and for gradients."""
+        return Parameters(self._shapes, 1, self._dtype), Parameters(self._shapes, 1, self._dtype)
+
+    def _values(self) -> Parameters:
+        """Return the values: the tensor's own memory where that will do, else a copy."""
+        if self._elementwise and self.anchor.is_contiguous():
+            return Parameters(self._shapes, 1, self._dtype, self.anchor.detach().numpy().reshape(1, -1))
+        for name, tensor in self._tensors.items():
+            self._copies[0].views[name][0] = self._numbers(tensor)
+        return self._copies[0]
+
+    def _numbers(self, tensor: torch.Tensor) -> np.ndarray:
+        """Return a view of the tensor's memory in the layout that the rule sees."""
+        numbers: np.ndarray = tensor.detach().numpy()
+        if self._elementwise or numbers.ndim < 2:
+            return numbers
+        return numbers.transpose(*range(2, numbers.ndim), 1, 0)
+
+    def _slopes(self) -> Parameters:
+        """Return a copy of the gradients; a missing one counts as zero."""
+        slopes = self._copies[1]
+        for name, tensor in self._tensors.items():
+            if tensor.grad is not None and tensor.grad.layout != torch.strided:
+                raise InputError(f"{self._label}: a gradient is {tensor.grad.layout}; it must be dense")
+            slopes.views[name][0] = 0 if tensor.grad is None else self._numbers(tensor.grad)
+        return slopes
+
+    def _commit(self, values: Parameters) -> None:
+        """Bring ``values`` into the tensors, and let autograd know, which does not see NumPy's writes."""
+        for name, tensor in self._tensors.items():
+            if values is self._copies[0]:
+                self._numbers(tensor)[...] = values.views[name][0]
+            torch.autograd.graph.increment_version(tensor)
+
+    def evaluate(self, values: Parameters, closure: Callable[[], Any]) -> np.ndarray:
+        """Evaluate at ``values``; return the loss, ``(1,)``, and read the gradients anew."""
+        self._commit(values)
+        loss = closure()
+        self._slopes()
+        return np.array([_number(loss)], dtype=self._dtype)
+
+    @contextmanager
+    def evaluating(self, optimizer: Optimizer) -> Iterator[None]:
+        """Put the parameters to evaluate into the tensors for a while, where they are not the trained ones."""
+        values = self._values()
+        point = optimizer.evaluation_point(values, self._state)
+        if point is None:
+            yield
+            return
+        trained = values.flat.copy()
+        values.flat[...] = point
+        self._commit(values)
+        try:
+            yield
+        finally:
+            values.flat[...] = trained
+            self._commit(values)
+
+
+def _number(loss: Any) -> float:
+    return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+
+
+class _Objective:
+    """The loss that a closure computes."""
+
+    def __init__(self, unit: Unit, values: Parameters, loss: Any, closure: Callable[[], Any] | None) -> None:
+        self._unit = unit
+        self._values = values
+        self._closure = closure
+        self.losses = np.array([np.nan if loss is None else _number(loss)], dtype=values.dtype)
+
+    def evaluate(self) -> np.ndarray:
+        """Evaluate at the values as they are now; return the loss, ``(1,)``, and write the gradients anew."""
+        if self._closure is None:
+            raise InputError("the rule evaluates the loss within a step: pass a closure, step(closure)")
+        return self._unit.evaluate(self._values, self._closure)
