@@ -68,6 +68,15 @@ def register_layers():
     yield LayerSpec("bend", Bend)
 ''',
 }
+ONE_FILE = '''
+from framework import ElementwiseOptimizer, hyper
+
+class Mine(ElementwiseOptimizer):
+    """Plain descent, by a user."""
+    lr: float = hyper(0.05, above=0)
+    def rule(p, g, *, lr):
+        return p - lr * g
+'''
 SMALL = ("dataset.train_limit=60", "epochs=1", "progress=false")
 BENT = "model.layers=[flatten,{layer: dense, units: 8},bend,{layer: dense, units: outputs}]"
 
@@ -145,19 +154,12 @@ def test_a_strangers_parts_are_checked(environment, tmp_path):
         assert " failed" not in done.stdout
 
 
-def test_both_packages_are_swept_and_logged(environment, tmp_path):
+def test_two_packages_and_a_file_are_swept_and_logged(environment, tmp_path):
+    (tmp_path / "mine.py").write_text(ONE_FILE)
     store = tmp_path / "store.db"
     done = environment.run(
-        *(
-            "framework",
-            "-m",
-            "optimizer=half,plain_memory",
-            "seed=0,1",
-            "~model.sizes",
-            "~model.activation",
-            BENT,
-            *SMALL,
-        ),
+        *("framework", "--plugin", "mine.py", "-m", "optimizer=half,mine,plain_memory", "seed=0,1"),
+        *("~model.sizes", "~model.activation", BENT, *SMALL),
         cwd=tmp_path,
         MLFLOW_TRACKING_URI=f"sqlite:///{store}",
     )
@@ -174,13 +176,19 @@ def test_both_packages_are_swept_and_logged(environment, tmp_path):
     assert sorted((tags[run]["optimizer"], tags[run]["seed"]) for run in children) == [
         ("half", "0"),
         ("half", "1"),
+        ("mine", "0"),
+        ("mine", "1"),
         ("plain_memory", "0"),
         ("plain_memory", "1"),
     ]
     assert {status[run] for run in children} == {"FINISHED"}
     assert {run for (run,) in losses} >= set(children)
-    plugins = {(tags[run]["optimizer"], tags[run]["plugin"], tags[run]["plugin_version"]) for run in children}
-    assert plugins == {("half", "strangers_parts", "3.1"), ("plain_memory", "plain_memory", "0.1.0")}
+    plugins = {(tags[run]["optimizer"], tags[run]["plugin"], tags[run].get("plugin_version")) for run in children}
+    assert plugins == {
+        ("half", "strangers_parts", "3.1"),
+        ("plain_memory", "plain_memory", "0.1.0"),
+        ("mine", "mine", None),
+    }
 
 
 def test_a_package_is_never_written_over(tmp_path):
