@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -35,6 +36,7 @@ class Job:
         folder: where its files go.
         dirname: the overrides as Hydra's folder names use them.
         choices: which option of each group was chosen, for Hydra's records.
+        telling: the overrides that not all jobs of the sweep share; they make the run's name.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Job:
     folder: Path
     dirname: str = ""
     choices: Mapping[str, Any] = field(default_factory=dict)
+    telling: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,13 @@ class Composer:
         Raises:
             InputError: a configuration is wrong.
         """
+        shared = shared_by_all(overrides)
         jobs = []
         for number, words in enumerate(overrides, start=first):
             config, unresolved, choices = self._known(tuple(words))
             folder, dirname = self._folder(number, words), self._dirname(words)
-            jobs.append(Job(number, tuple(words), config, unresolved, folder, dirname, choices))
+            telling = tuple(word for word in words if word not in shared)
+            jobs.append(Job(number, tuple(words), config, unresolved, folder, dirname, choices, telling))
         return jobs
 
     def _known(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
@@ -197,3 +202,14 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
             held = held[section]
         held[leaf] = value
     return copy
+
+
+def split(arguments: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of each job of a sweep, in Hydra's order, for what was written after ``-m``."""
+    batches = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(list(arguments)), None)
+    return [job for batch in batches for job in batch]
+
+
+def shared_by_all(jobs: Sequence[Sequence[str]]) -> set[str]:
+    """Return the overrides that every job of a sweep has: they tell no run from another."""
+    return set[str].intersection(*map(set, jobs)) if jobs else set()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from framework import display
-from framework.composition import Job
+from framework.composition import Job, shared_by_all, split
 from framework.config import Composed, check
 from framework.errors import InputError
 from framework.launching import plan
+from framework.records import Outcome
 from framework.runner import Finished, execute
 from framework.tracking import Tracker
 
@@ -31,10 +34,10 @@ def job(composed: DictConfig) -> Finished | None:
     try:
         config = check(Composed.of(composed))
         if hydra.mode is RunMode.MULTIRUN:
-            outcome = execute(config, overrides, folder, parent=Path(hydra.sweep.dir).resolve())
+            outcome, finished = _train_in_sweep(config, hydra)
             sys.stdout.write(f"{hydra.job.num:>5}  {display.one_line(outcome)}\n")
             sys.stdout.flush()
-            return Finished.of(outcome, overrides)
+            return finished
         if config["plan"]:
             planned = plan([Job(0, tuple(overrides), config, {}, folder)], config["launcher"], config["threads"])
             sys.stdout.write(display.plan_text(planned))
@@ -75,10 +78,17 @@ def holding_errors() -> tuple[TaskFunction, list[Exception]]:
 def quiet_job(composed: DictConfig) -> Finished:
     """Train one run of a sweep and print nothing; arguments and errors as in `job`."""
     hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
-    overrides = list(hydra.overrides.task)
-    outcome = execute(check(Composed.of(composed)), overrides, folder, parent=Path(hydra.sweep.dir).resolve())
-    return Finished.of(outcome, overrides)
+    return _train_in_sweep(check(Composed.of(composed)), hydra)[1]
+
+
+def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Finished]:
+    overrides, parent = list(hydra.overrides.task), Path(hydra.sweep.dir).resolve()
+    record = parent / "multirun.yaml"  # a launcher that is called without a sweeper has none
+    arguments = OmegaConf.load(record).hydra.overrides.task if record.is_file() else []
+    shared = shared_by_all(split(arguments))
+    telling = [word for word in overrides if word not in shared]
+    outcome = execute(config, overrides, Path(hydra.runtime.output_dir), parent=parent, telling=telling)
+    return outcome, Finished.of(outcome, telling)
 
 
 def _remove_if_fresh(folder: Path) -> None:

@@ -16,6 +16,7 @@ from framework.errors import said
 from framework.estimates import Estimate, estimate
 from framework.grouping import Group, grouped
 from framework.observers import hooks
+from framework.pools import pool, require
 from framework.records import Run
 from framework.runner import Finished, Journaling, hydra_files
 from framework.training import train
@@ -83,6 +84,7 @@ def plan(jobs: Sequence[Job], options: Mapping[str, Any], threads: int) -> Plan:
     Raises:
         InputError: the parts of a job do not fit together.
     """
+    require(options["backend"])
     groups = [(group, estimate([job.config for job in group.jobs])) for group in grouped(jobs)]
     workers = options["workers"] or max(1, (os.cpu_count() or 1) // threads)
     limit = (options["memory"] * 2**30 if options["memory"] else available_memory() / 2) / workers
@@ -141,17 +143,13 @@ def _results(
         for block in planned.blocks:
             yield block, train_block(block, parent, hydra_yaml)
         return
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
-    if options["backend"] == "ray":
-        from ray.util.joblib import register_ray
-
-        register_ray()
     doors = _doors()
-    pool = Parallel(planned.workers, backend=options["backend"], return_as="generator_unordered", batch_size=1)
     calls = (delayed(_in_worker)(place, block, parent, hydra_yaml, doors) for place, block in enumerate(planned.blocks))
-    for place, results in pool(calls):
-        yield planned.blocks[place], results
+    with pool(options["backend"], planned.workers) as parallel:
+        for place, results in parallel(calls):
+            yield planned.blocks[place], results
 
 
 def _in_worker(
@@ -189,9 +187,7 @@ def train_block(block: Block, parent: Path, hydra_yaml: str) -> list[Ended]:
 
 def _train(jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], *, final: bool) -> None:
     """Train jobs as one population; put those that ended in good order into ``ended``, also where an error follows."""
-    runs = [
-        Run(str(job.number), provenance.run_name(job.config, job.overrides), job.config, job.folder) for job in jobs
-    ]
+    runs = [Run(str(job.number), provenance.run_name(job.config, job.telling), job.config, job.folder) for job in jobs]
     overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
     journaling = Journaling(overrides, parent=parent, pictures=False, final=final)
     try:
@@ -199,4 +195,4 @@ def _train(jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], *, final:
     finally:
         for job in jobs:
             if str(job.number) in journaling.outcomes:
-                ended[job.number] = Finished.of(journaling.outcomes[str(job.number)], job.overrides)
+                ended[job.number] = Finished.of(journaling.outcomes[str(job.number)], job.telling)

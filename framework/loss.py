@@ -10,7 +10,6 @@ import numpy as np
 from framework.errors import InputError
 from framework.fields import Configurable
 
-
 INTEGERS = "iu"
 """Kinds of dtypes that labels have; asking for one is far quicker than ``issubdtype``, and is done at each step."""
 

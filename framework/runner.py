@@ -182,6 +182,7 @@ def execute(
     folder: Path,
     *,
     parent: Path | None = None,
+    telling: Sequence[str] | None = None,
     observers: Sequence[Observer] = (),
 ) -> Outcome:
     """Train one run and leave its folder complete.
@@ -191,9 +192,11 @@ def execute(
         overrides: what the user set to get it.
         folder: where its files go.
         parent: the folder of the sweep it belongs to.
+        telling: the overrides that make its name; by default all.
         observers: more who watch.
     """
-    run = Run(uuid.uuid4().hex, provenance.run_name(config, overrides), config, folder)
+    name = provenance.run_name(config, overrides if telling is None else telling)
+    run = Run(uuid.uuid4().hex, name, config, folder)
     journaling = Journaling({run.id: overrides}, parent=parent, pictures=parent is None)
     return train([config], [run], [journaling, *hooks(current()), *observers])[0]
 

@@ -8,15 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import display, provenance
-from framework.composition import Composer, Job
+from framework.composition import Composer, Job, split
 from framework.errors import FrameworkError, said
 from framework.journal import Journal
 from framework.launching import Plan, plan
@@ -58,7 +56,7 @@ class Sweep:
             InputError: a job's configuration is wrong; nothing was started.
             SweepFailedError: some jobs failed; the others are complete.
         """
-        jobs = self._composer.jobs(self._split(arguments), 0)
+        jobs = self._composer.jobs(split(arguments), 0)
         first = jobs[0].config
         planned = plan(jobs, first["launcher"], first["threads"])
         if first["plan"]:
@@ -96,11 +94,6 @@ class Sweep:
             journal.write("end", status=status)
             journal.close()
         return rows, failed
-
-    def _split(self, arguments: Sequence[str]) -> list[list[str]]:
-        parser = OverridesParser.create(config_loader=self._loader)
-        batches = BasicSweeper.split_arguments(parser.parse_overrides(list(arguments)), None)
-        return [job for batch in batches for job in batch]
 
     def _open(self, arguments: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Journal:
         first = configs[0]

@@ -160,10 +160,9 @@ def test_a_row_is_what_the_runs_journal_says(sweep):
         assert tags_of(Path(row["folder"]))["ended"] == row["ended"]
 
 
-def test_names_say_what_was_set_and_nothing_else(sweep):
+def test_names_say_what_tells_runs_apart_and_nothing_else(sweep):
     names = set(sweep[1]["run"])
-    extra = "problem=digits_softmax dataset.train_limit=75 epochs=1 model=mlp"
-    assert names == {f"{optimizer} lr={lr} {extra} seed=0" for optimizer in ("adam", "sgd") for lr in ("0.1", "1e-08")}
+    assert names == {f"{optimizer} lr={lr} seed=0" for optimizer in ("adam", "sgd") for lr in ("0.1", "1e-08")}
 
 
 def test_the_parents_journal_holds_the_sweep(sweep):

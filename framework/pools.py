@@ -1,0 +1,60 @@
+"""The pool of worker processes: joblib's own, or another engine behind the same door."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from framework import DISTRIBUTION
+from framework.errors import InputError
+
+if TYPE_CHECKING:
+    from joblib import Parallel
+
+ENGINES = {"ray": "ray", "dask": "distributed"}
+"""Backends that need an extra of the same name, with the module that shows it is there."""
+
+
+def require(backend: str) -> None:
+    """Refuse a backend whose engine is not installed.
+
+    Raises:
+        InputError: with the command that installs it.
+    """
+    module = ENGINES.get(backend)
+    if module is not None and importlib.util.find_spec(module) is None:
+        raise InputError(f"launcher.backend={backend} is not installed: pip install '{DISTRIBUTION}[{backend}]'")
+
+
+@contextmanager
+def pool(backend: str, workers: int) -> Iterator[Parallel]:
+    """Give a pool of ``workers`` that yields results: as they come, or all at the end where the engine cannot.
+
+    Ray and Dask use a cluster that the process is connected to (``RAY_ADDRESS``, ``DASK_SCHEDULER_ADDRESS``), else
+    one of their own on this machine.
+    """
+    from joblib import Parallel, parallel_config
+
+    if backend == "ray":
+        from ray.util.joblib import register_ray
+
+        register_ray()
+        yield Parallel(workers, backend=backend, batch_size=1)
+    elif backend == "dask":
+        with _dask(workers), parallel_config(backend=backend):
+            yield Parallel(workers, batch_size=1)
+    else:
+        yield Parallel(workers, backend=backend, return_as="generator_unordered", batch_size=1)
+
+
+@contextmanager
+def _dask(workers: int) -> Iterator[None]:
+    from distributed import Client
+
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    own = {} if address else {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+    with Client(address, **own):
+        yield
