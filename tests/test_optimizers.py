@@ -138,7 +138,9 @@ def test_float32_stays_float32(name):
     path = follow(update, gradients)
     columns = optimizer.table(np.arange(1, 3), np.ones((2, 1, 1)), update.state)
     slots = [optimizer.initial_state(update.parameters).get(slot) for slot in optimizer.slots]
-    keywords = {key: rows[0].astype(np.float32) for key, rows in columns.items()} | {key: True for key in flags(name) if key != "momentum"}
+    keywords = {key: rows[0].astype(np.float32) for key, rows in columns.items()} | {
+        key: True for key in flags(name) if key != "momentum"
+    }
     with np.errstate(all="ignore"):
         new = optimizer.rule(start, gradients[0], *slots, **keywords)
     assert update.parameters.dtype == np.float32

@@ -57,7 +57,7 @@ class Dense(Layer):
         """Write dW = x^T dy and db = the sum of dy; return dy W^T."""
         np.matmul(self._x.swapaxes(1, 2), dy, out=self.gradient["weight"])
         if self.bias:
-            np.sum(dy, axis=1, out=self.gradient["bias"])
+            np.add.reduce(dy, axis=1, out=self.gradient["bias"])
         if not need_dx:
             return None
         dx = self.scratch("dx", (*dy.shape[:2], self._x.shape[2]), dy.dtype)
