@@ -90,6 +90,8 @@ def zero_gradient(subject: ChainSubject) -> Figure:
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if not cls.still_at_zero:
         raise Skip("the rule moves at a gradient of zero (still_at_zero = False)")
+    if cls.foreign:
+        raise Skip(f"{cls.foreign} decides what a gradient of zero does")
     found = []
     for variant in subject.variants:
         values = {**variant, **{name: 0.0 for name in cls.fields if "weight_decay" in name}}
