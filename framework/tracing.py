@@ -88,7 +88,7 @@ class PointObjective:
 
 def _made(optimizer: str | type[Optimizer] | Optimizer, hyper: dict[str, Any]) -> Optimizer:
     if isinstance(optimizer, str):
-        optimizer = find("optimizer", optimizer).cls  # type: ignore[assignment]
+        optimizer = find("optimizer", optimizer).cls
     if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
         made = optimizer(**hyper)
     elif not isinstance(optimizer, Optimizer):

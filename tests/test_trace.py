@@ -11,8 +11,7 @@ from framework.errors import InputError
 from framework.optimizer import Optimizer
 from framework.parameters import Parameters
 from framework.tracing import trace
-from framework.update import TABLE
-from framework.update import Update
+from framework.update import TABLE, Update
 
 CURVATURE = np.array([1.0, 10.0, 0.1])
 START = [3.0, -1.0, 2.0]

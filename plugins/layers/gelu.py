@@ -48,7 +48,7 @@ class Gelu(Layer):
 
 
 def _normal_distribution(x: np.ndarray) -> np.ndarray:
-    from scipy.special import ndtr  # type: ignore[import-untyped]  # scipy takes 0.1 s to import
+    from scipy.special import ndtr
 
     return np.asarray(ndtr(x))
 
