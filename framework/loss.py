@@ -23,9 +23,12 @@ class Loss(Configurable, ABC):
 
     Attributes:
         expects: ``"logits"`` (any real scores), ``"probabilities"`` or ``"values"``: what the predictions must be.
+        labels_checked: every label that will come has an output; set by whoever knows all of them, so that a loss
+            need not look at each batch.
     """
 
     expects: ClassVar[str] = "values"
+    labels_checked: bool = False
 
     @abstractmethod
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

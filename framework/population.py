@@ -62,6 +62,8 @@ class Population:
         )
         self.loss: Loss = stacked(configs, "loss")
         self._check_outputs()
+        classes, outputs = self.data.classes, self.model.output_shape
+        self.loss.labels_checked = classes is not None and len(outputs) == 1 and outputs[0] >= classes
         self.metrics = metrics_for(first, self.data.task)
         for metric in self.metrics.values():
             metric.predicted = self.loss.expects

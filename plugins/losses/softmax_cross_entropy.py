@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,11 @@ class SoftmaxCrossEntropy(Loss):
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return each run's mean cross-entropy for logits ``(R, B, C)`` and labels ``(R or 1, B)``."""
-        labels = as_labels(targets, predictions)
-        runs, batch, classes = predictions.shape
+        labels = targets if self.labels_checked else as_labels(targets, predictions)
         shifted = predictions - np.maximum.reduce(predictions, axis=2, keepdims=True)
         self._exp = np.exp(shifted)
         self._sum = np.add.reduce(self._exp, axis=2)
-        self._at_label = np.arange(0, runs * batch * classes, classes).reshape(runs, batch) + labels
+        self._at_label = _row_starts(*predictions.shape) + labels
         losses = np.log(self._sum)
         picked = shifted.reshape(-1)[self._at_label]
         if not self._smooth:
@@ -51,7 +51,7 @@ class SoftmaxCrossEntropy(Loss):
         np.multiply(smoothing, shifted.mean(axis=2), out=spread, where=smoothing > 0)
         return mean_of_runs(losses - (1 - smoothing) * picked - spread)
 
-    @property
+    @cached_property
     def _smooth(self) -> bool:
         """Whether any run smooths; with a share of 0 the general way gives the same bits, slower."""
         return bool(self.label_smoothing.any())
@@ -68,6 +68,12 @@ class SoftmaxCrossEntropy(Loss):
         gradient -= smoothing / classes
         flat[self._at_label] -= gradient.dtype.type(1.0 / batch) - smoothing[..., 0]
         return gradient
+
+
+@lru_cache(maxsize=16)
+def _row_starts(runs: int, batch: int, classes: int) -> np.ndarray:
+    """Return where each sample's first class stands among all predictions, ``(R, B)``."""
+    return np.arange(0, runs * batch * classes, classes).reshape(runs, batch)
 
 
 @hookimpl

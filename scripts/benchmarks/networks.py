@@ -62,6 +62,7 @@ def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
     layers = expand(items, (CLASSES,))
     model = Model(build([layers] * runs), network.input_shape, [0] * runs, np.dtype(np.float32))
     loss = find("loss", "softmax_cross_entropy").cls()
+    loss.labels_checked = True  # as a population sets it
     adam = find("optimizer", "adam").cls()
     update = Update(adam, model.parameters, model.gradients, kernel="fused", threads=threads)
     inputs, labels = samples(network)
