@@ -57,7 +57,7 @@ class Display(Configurable):
 class Launching(Configurable):
     """How the runs of a sweep are spread over processes."""
 
-    backend: str = choice("loky", ("loky", "threading", "ray", "dask"), help="joblib's; ray and dask are extras")
+    backend: str = choice("loky", ("loky", "ray", "dask"), help="joblib's; ray and dask are extras")
     workers: int | None = integer(None, at_least=1, help="processes; default cores / threads")
     block: int | None = integer(None, at_least=1, help="most runs that train as one array program; default by size")
     memory: float | None = number(None, above=0, help="GB that all workers may use; default half of what is free")

@@ -13,9 +13,9 @@ from framework import pools
 from framework.errors import InputError
 
 
-@pytest.mark.parametrize("backend", ["ray", "dask", "threading"])
+@pytest.mark.parametrize("backend", sorted(pools.ENGINES))
 def test_another_engine_gives_the_same_bits(backend, tmp_path):
-    module = pools.ENGINES.get(backend, "joblib")
+    module = pools.ENGINES[backend]
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not installed: pip install -e '.[{backend}]'")
     # a process of its own: an engine leaves daemons and warnings behind

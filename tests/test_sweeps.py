@@ -89,6 +89,7 @@ WRONG = [
     (["seed=0,1", "schedule=cosine", "schedule.warmup_steps=1,9999"], "warmup_steps"),
     (["seed=0,1", "optimizer=["], "optimizer=["),
     (["launcher.block=0", "seed=0,1"], "launcher.block"),
+    (["launcher.backend=threading", "seed=0,1"], "launcher.backend"),
     (["hydra/launcher=basic", "seed=0,1", "loss=categorical_cross_entropy"], "takes probabilities"),
 ]
 
