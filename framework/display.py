@@ -17,6 +17,7 @@ from framework.observers import Observer
 from framework.population import Population
 from framework.records import Outcome, Record, Run
 from framework.registry import find
+from framework.store import sqlite_file
 from framework.tracking import run_id
 
 
@@ -67,13 +68,14 @@ def _figure(value: float | None) -> str:
 
 def summary(outcome: Outcome) -> str:
     """Return how a run ended: steps, time and figures."""
+    advice = "; try a lower learning rate" if "lr" in outcome.run.config["optimizer"] else ""
     how = {
         "budget": "finished",
         "early stopping": f"stopped early (best epoch {outcome.best_epoch})",
-        "diverged": f"diverged at step {outcome.steps:,}: try a lower learning rate",
+        "diverged": f"diverged at step {outcome.steps:,}{advice}",
         "stopped": "stopped by a plugin",
     }[outcome.ended]
-    took = f"{len(outcome.history)} epochs, {outcome.steps:,} steps, {outcome.seconds:.2f} s of training"
+    took = f"{counted(len(outcome.history), 'epoch')}, {counted(outcome.steps, 'step')}, {outcome.seconds:.2f} s of training"
     return f"{how}: {took}\n{figures(outcome.metrics)}"
 
 
@@ -134,6 +136,11 @@ def observers(*, progress: bool) -> list[Observer]:
     return shown
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: ``"1 epoch"``, ``"1,230 steps"``."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def one_line(outcome: Outcome) -> str:
     """Return a finished run of a sweep in one line."""
     ended = "" if outcome.ended == "budget" else f"  {outcome.ended}"
@@ -148,7 +155,7 @@ def whereabouts(folder: Path, uri: str) -> str:
     lines = [f"run folder  {_short(folder)}"]
     run = run_id(folder)
     if run is not None:
-        lines += [f"MLflow      run {run} in {without_password(uri)}", "open it     python -m framework ui"]
+        lines += [f"MLflow      run {run} in {_short_store(uri)}", "open it     python -m framework ui"]
     return "\n".join(lines) + "\n"
 
 
@@ -162,6 +169,11 @@ def warn(lines: Iterable[str]) -> None:
     """Write warnings where they do not mix with results."""
     for line in lines:
         sys.stderr.write(f"warning: {line}\n")
+
+
+def _short_store(uri: str) -> str:
+    database = sqlite_file(uri)
+    return without_password(uri) if database is None else _short(database)
 
 
 def _short(folder: Path) -> str:

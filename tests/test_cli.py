@@ -143,7 +143,7 @@ def test_a_run_says_what_it_trains_how_it_ended_and_where_it_is(command, tmp_pat
     assert code == 0 and err == ""
     assert "adam lr=0.001" in out and "1,294 train" in out
     assert "4,160" in out and "4,810" in out  # the layer table: 64*64+64 and the total
-    assert "finished: 1 epoch" in out and "41 steps" in out
+    assert "finished: 1 epoch, 41 steps" in out
     folder = next((tmp_path / "outputs").glob("*/*"))
     assert str(folder.relative_to(tmp_path)) in out
     assert {"config.yaml", "overrides.yaml", "environment.txt", "journal.jsonl", "curves.png", "model", ".hydra"} <= {
