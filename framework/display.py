@@ -75,8 +75,8 @@ def summary(outcome: Outcome) -> str:
         "diverged": f"diverged at step {outcome.steps:,}{advice}",
         "stopped": "stopped by a plugin",
     }[outcome.ended]
-    took = f"{counted(len(outcome.history), 'epoch')}, {counted(outcome.steps, 'step')}, {outcome.seconds:.2f} s of training"
-    return f"{how}: {took}\n{figures(outcome.metrics)}"
+    epochs, steps = counted(len(outcome.history), "epoch"), counted(outcome.steps, "step")
+    return f"{how}: {epochs}, {steps}, {outcome.seconds:.2f} s of training\n{figures(outcome.metrics)}"
 
 
 class Announce(Observer):
