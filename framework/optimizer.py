@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType, SimpleNamespace
 from typing import Any, ClassVar, Protocol
@@ -57,6 +57,7 @@ class Optimizer(Configurable, ABC):
         warning: a line to show when this optimizer is used, or "".
 
     Attributes:
+        seeds: the runs' seeds, one a run, or one for all: with the step, all that a rule's noise may depend on.
         scalars: per-run numbers in float64 that `coefficients` carries from step to step, by name, with their start.
         reference: an author's own plain loop to check the rule against, or None: ``reference(x0, gradients, **fields)``
             takes one tensor of one run in float64, its gradients ``(steps, *shape)`` and every field by name, and
@@ -73,6 +74,7 @@ class Optimizer(Configurable, ABC):
     still_at_zero: ClassVar[bool] = True
     foreign: ClassVar[str] = ""
     warning: ClassVar[str] = ""
+    seeds: Sequence[int] = (0,)
     scalars: ClassVar[Mapping[str, float]] = {}
     reference: ClassVar[Callable[..., Any] | None] = None
 

@@ -77,12 +77,15 @@ class Population:
         self.total = self._total()
         optimizer: Optimizer = stacked(configs, "optimizer")
         schedule: Schedule = stacked(configs, "schedule")
+        stages = [_stage(configs, name) for name in first["stages"]]
+        for link in (optimizer, *stages):
+            link.seeds = seeds
         self.update = Update(
             optimizer,
             self.model.parameters,
             self.model.gradients,
             schedule=schedule,
-            stages=[_stage(configs, name) for name in first["stages"]],
+            stages=stages,
             total=self.total,
             kernel=self.settings.kernel,
             threads=self.settings.threads,

@@ -19,6 +19,18 @@ def stream(seed: int, *purpose: str | int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, *words]))
 
 
+def normal(seeds: Sequence[int], size: int, *purpose: str | int) -> np.ndarray:
+    """Return standard normal numbers for each run, float64, shape ``(R, size)``, or ``(1, size)`` for one seed.
+
+    Args:
+        seeds: one a run.
+        size: numbers a run.
+        *purpose: what they are for, as in `stream`.
+    """
+    groups = SeedGroups(seeds)
+    return groups.spread(np.stack([stream(seed, *purpose).standard_normal(size) for seed in groups.seeds]))
+
+
 class SeedGroups:
     """The runs of a population grouped by seed, so that what depends on the seed alone is made once a seed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -23,10 +24,12 @@ class Stage(Configurable, ABC):
         needs_lr: the stage uses the learning rate, so the optimizer must have one.
         every: the chain goes past this stage at each ``every``-th step only, which then counts as one step of the rule.
             The other steps end with this stage's `before`.
+        seeds: the runs' seeds, one a run, or one for all: with the step, all that a stage's noise may depend on.
     """
 
     needs_lr: ClassVar[bool] = False
     every: int = 1
+    seeds: Sequence[int] = (0,)
 
     def initial_state(self, parameters: Parameters) -> State:
         """Return the state before the first step: arrays with a leading runs axis."""

@@ -43,6 +43,21 @@ def test_rows_are_the_runs_in_order():
         assert population.update.lr(1)[row] == chosen["optimizer"]["lr"]
 
 
+@pytest.mark.parametrize(
+    "noisy", [{"stages": {"gradient_noise": {}}}, {"optimizer": {"name": "sophia", "update_interval": 2}}]
+)
+def test_noise_is_the_seeds_and_the_same_in_any_population(noisy):
+    configs = [config(seed=seed, **noisy) for seed in (0, 7, 2)]
+    together = after(Population(configs), 2)
+    for row, chosen in enumerate(configs):
+        alone = after(Population([chosen]), 2)
+        for name, array in alone.tensors().items():
+            assert np.array_equal(array[0], together.tensors()[name][row]), name
+    update = Population(configs).update
+    assert list(update.optimizer.seeds) == [0, 7, 2]
+    assert all(list(stage.seeds) == [0, 7, 2] for stage in update._stages)
+
+
 def test_a_subset_stands_where_its_runs_stood():
     whole = after(Population(mixed(model__layers=IMAGES, stages={"ema": {}})), 2)
     before = {name: array.copy() for name, array in whole.tensors().items()}

@@ -10,7 +10,7 @@ from framework.fields import choice, hyper, integer
 from framework.hookspecs import hookimpl
 from framework.optimizer import Columns, Objective, Optimizer, State
 from framework.parameters import Parameters
-from framework.randomness import stream
+from framework.randomness import normal
 from framework.specs import OptimizerSpec
 from framework.tensors import norm
 from plugins.optimizers._closure import exploring
@@ -27,11 +27,11 @@ class Sophia(Optimizer):
 
     c = u H u, number by number (Hutchinson), with u random signs (``probe=rademacher``) or normal numbers. The
     Hessian-vector product is not exact: H u = (g(p + k u) - g(p - k u)) / (2 k), a central difference of two more
-    gradients of the same batch, with k = cbrt(machine epsilon) (1 + |p|) / |u|. u depends on ``probe_seed`` and the
-    number of the estimate alone, and is the same in all runs.
+    gradients of the same batch, with k = cbrt(machine epsilon) (1 + |p|) / |u|. u depends on the run's seed and the
+    number of the estimate alone.
 
     Source: Liu et al. 2023, arXiv:2305.14342, Algorithm 3 with Algorithm 1. Names and defaults are optax's, b1 and b2
-    as beta1 and beta2, ``random_seed`` as ``probe_seed``.
+    as beta1 and beta2, ``random_seed`` is the run's seed.
 
     Differs from the paper: differences for an exact product, and signs for normal numbers unless told otherwise. Its
     Gauss-Newton-Bartlett estimate (Algorithm 2) is not here: it needs labels drawn from the model's predictions, which
@@ -53,7 +53,6 @@ class Sophia(Optimizer):
     )
     update_interval: int = integer(10, at_least=1, help="steps from one estimate to the next")
     probe: str = choice("rademacher", ("rademacher", "normal"), help="what the random vectors u are made of")
-    probe_seed: int = integer(0, at_least=0, help="seed of the random vectors")
 
     def coefficients(h, t):
         moments = dict(b1=h.beta1, a1=1 - h.beta1, b2=h.beta2, a2=1 - h.beta2)
@@ -98,8 +97,8 @@ class Sophia(Optimizer):
         return u * (ahead - behind) / (2 * length)
 
     def _probe(self, number: int, size: int) -> np.ndarray:
-        """Return the random vector of the estimate with this number, ``(1, size)``."""
-        drawn = stream(self.probe_seed, "sophia", number).standard_normal((1, size))
+        """Return the random vectors of the estimate with this number, ``(R, size)``, or one for all runs."""
+        drawn = normal(self.seeds, size, "sophia", number)
         return np.copysign(1.0, drawn) if self.probe == "rademacher" else drawn
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper, integer
+from framework.fields import hyper
 from framework.hookspecs import hookimpl
 from framework.parameters import Parameters
-from framework.randomness import stream
+from framework.randomness import normal
 from framework.specs import StageSpec
 from framework.stage import Stage, State
 
@@ -18,8 +18,8 @@ class GradientNoise(Stage):
     """Add normal noise of falling variance to the gradient.
 
     At step t (from 1) every number of the gradient gets noise of variance ``eta / t^gamma``. The noise depends on
-    ``noise_seed`` and t alone: runs that differ in anything else get the same noise, wherever they stand in a
-    population. ``stages.gradient_noise.noise_seed=${seed}`` gives each seed its own.
+    the run's seed and t alone: runs that differ in anything else get the same noise, wherever they stand in a
+    population.
 
     Source: Neelakantan et al. 2015, arXiv:1511.06807, equation 1, whose t starts at 0: eta / (1 + t)^gamma. As
     ``optax.add_noise``. The paper tries eta 0.01, 0.3 and 1.
@@ -27,7 +27,6 @@ class GradientNoise(Stage):
 
     eta: float = hyper(0.01, at_least=0, prior="log", search=(1e-4, 1.0), help="variance at the first step")
     gamma: float = hyper(0.55, at_least=0, prior="linear", search=(0.3, 1.0), help="how fast the variance falls")
-    noise_seed: int = integer(0, at_least=0, help="what the noise depends on beside the step")
 
     def initial_state(self, parameters: Parameters) -> State:
         """Return the count of steps."""
@@ -38,7 +37,7 @@ class GradientNoise(Stage):
         state["count"] += 1
         step = int(state["count"][0, 0])  # runs that step together have taken the same number of steps
         deviation = np.sqrt(np.asarray(self.eta) / step ** np.asarray(self.gamma))
-        drawn = stream(self.noise_seed, "gradient noise", step).standard_normal(gradients.size)
+        drawn = normal(self.seeds, gradients.size, "gradient noise", step)
         gradients.flat += (deviation * drawn).astype(gradients.dtype)
 
 
