@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ from framework.hookspecs import hookimpl
 from framework.optimizer import Columns, Objective, Optimizer, State
 from framework.parameters import Parameters
 from framework.specs import OptimizerSpec
+from plugins.optimizers._optax_engine import Engine, precision
 from plugins.optimizers._signatures import Argument, Signature, functions, learning_rate, package_folder
 
 RATE = "learning_rate"
@@ -34,6 +34,9 @@ LEFT_OUT = {
 
 NEEDS_LOSS = {"polyak_sgd", "momo", "momo_adam", "lbfgs"}
 """Those that read the loss: optax's signatures do not tell."""
+
+OWN_STEP_SIZE = {"rprop"}
+"""Those to which lr is where their step sizes begin, so that a schedule has nothing to act on."""
 
 DESCRIPTION = """{module}.{name}, as JAX runs it.
 
@@ -82,7 +85,7 @@ class OptaxOptimizer(Optimizer):
     def initial_state(self, parameters: Parameters) -> State:
         """Return one array for each leaf of optax's state, ``(R, *leaf)``."""
         state: State = {}
-        with _precision(parameters):
+        with precision(parameters):
             for row, engine in enumerate(self._engines(parameters)):
                 for name, leaf in engine.initial(parameters).items():
                     state.setdefault(name, np.empty((parameters.runs, *leaf.shape), leaf.dtype))[row] = leaf
@@ -92,7 +95,7 @@ class OptaxOptimizer(Optimizer):
         self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
     ) -> None:
         """Let optax step each run."""
-        with _precision(parameters):
+        with precision(parameters):
             for engine in self._engines(parameters):
                 engine.step(parameters, gradients, state, columns, objective)
 
@@ -101,7 +104,7 @@ class OptaxOptimizer(Optimizer):
         from optax import contrib
 
         point = parameters.like()
-        with _precision(parameters):
+        with precision(parameters):
             for row, engine in enumerate(self._engines(parameters)):
                 held = engine.tree(state)
                 if not isinstance(held, contrib.ScheduleFreeState):
@@ -116,133 +119,6 @@ class OptaxOptimizer(Optimizer):
         if self.__dict__.get("_built", (None,))[0] != key:
             self._built = (key, [Engine(self, row, parameters) for row in range(parameters.runs)])
         return self._built[1]
-
-
-class Engine:
-    """optax's step for one run, compiled."""
-
-    def __init__(self, optimizer: OptaxOptimizer, row: int, parameters: Parameters) -> None:
-        import jax
-
-        rows = optimizer.rows
-        self._settings = rows[row % len(rows)]
-        self._optimizer = optimizer
-        self._row = row
-        self._ask: Callable[[np.ndarray], np.ndarray] | None = None
-        with _precision(parameters):
-            shapes = jax.eval_shape(self._initial, parameters.row(row))
-            paths, self._structure = jax.tree_util.tree_flatten_with_path(shapes)
-            self._names = [
-                f"{place}.{jax.tree_util.keystr(path, simple=True, separator='.')}"
-                for place, (path, _) in enumerate(paths)
-            ]
-            self._keys = [jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) for _, leaf in paths]
-            self._step = jax.jit(self._traced)
-
-    def _initial(self, params: Any) -> Any:
-        return self._optimizer.made(self._settings, self._settings.get("lr")).init(params)
-
-    def initial(self, parameters: Parameters) -> dict[str, np.ndarray]:
-        """Return the leaves of optax's first state by name."""
-        return dict(zip(self._names, self._plain(self._initial(parameters.row(self._row))), strict=True))
-
-    def tree(self, state: State) -> Any:
-        """Return optax's state, made of the run's row of ours."""
-        return self._tree([state[name][self._row, ...] for name in self._names])
-
-    def step(
-        self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
-    ) -> None:
-        """Move the run's parameters and state in place."""
-        row = self._row
-        lr = np.broadcast_to(columns["lr"], (parameters.runs, 1))[row, 0] if "lr" in columns else None
-        self._ask = _asking(parameters, gradients, objective, row)
-        leaves = [state[name][row, ...] for name in self._names]
-        values, slopes = parameters.row(row), gradients.row(row)  # copies: JAX may read them after the call
-        moved, new = self._step(leaves, lr, values, slopes, objective.losses[row])
-        for name, value in moved.items():
-            parameters.views[name][row] = value
-        for name, leaf in zip(self._names, new, strict=True):
-            state[name][row] = leaf
-
-    def _traced(self, leaves: list[Any], lr: Any, params: Any, grads: Any, loss: Any) -> tuple[Any, list[Any]]:
-        import optax
-
-        made = self._optimizer.made(self._settings, lr)
-        extra = {"value": loss, "grad": grads}
-        if self._optimizer.needs_closure:
-            extra["value_fn"] = self._function()
-        updates, state = made.update(grads, self._tree(leaves), params, **extra)
-        return optax.apply_updates(params, updates), self._plain(state)
-
-    def _tree(self, leaves: list[Any]) -> Any:
-        import jax
-
-        wrapped = [
-            jax.random.wrap_key_data(leaf) if key else leaf for key, leaf in zip(self._keys, leaves, strict=True)
-        ]
-        return jax.tree.unflatten(self._structure, wrapped)
-
-    def _plain(self, tree: Any) -> list[Any]:
-        import jax
-
-        leaves = jax.tree.leaves(tree)
-        return [jax.random.key_data(leaf) if key else leaf for key, leaf in zip(self._keys, leaves, strict=True)]
-
-    def _function(self) -> Callable[[Any], Any]:
-        """Return the run's loss as a function JAX can differentiate: values and slopes come from the objective.
-
-        Numbers cross over as their bits: JAX calls back from a thread of its own, in which it would round float64.
-        """
-        import jax
-        from jax.flatten_util import ravel_pytree
-
-        def ask(params: Any) -> Any:
-            flat, unravel = ravel_pytree(params)
-            bits = jax.lax.bitcast_convert_type(flat, np.uint32)
-            shape = jax.ShapeDtypeStruct((flat.size + 1, *bits.shape[1:]), np.uint32)
-            found = jax.pure_callback(lambda point: self._ask(point), shape, bits)  # type: ignore[misc]
-            loss_and_slope = jax.lax.bitcast_convert_type(found, flat.dtype)
-            return loss_and_slope[0], unravel(loss_and_slope[1:])
-
-        def backward(slopes: Any, factor: Any) -> tuple[Any]:
-            return (jax.tree.map(lambda slope: factor * slope, slopes),)
-
-        function = jax.custom_vjp(lambda params: ask(params)[0])
-        function.defvjp(ask, backward)
-        return function
-
-
-def _asking(
-    parameters: Parameters, gradients: Parameters, objective: Objective, row: int
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function that evaluates one run elsewhere and leaves the buffers as they are.
-
-    It takes a point and returns loss and slope there, both as the bits of one vector, the tensors in JAX's
-    order: sorted by name.
-    """
-    names = sorted(parameters.views)
-
-    def evaluate(bits: np.ndarray) -> np.ndarray:
-        here, slope = parameters.flat.copy(), gradients.flat.copy()
-        point, start = np.array(bits).reshape(-1).view(parameters.dtype), 0
-        for name in names:
-            view = parameters.views[name][row, ...]
-            view[...] = point[start : start + view.size].reshape(view.shape)
-            start += view.size
-        loss = objective.evaluate()[row]
-        found = np.concatenate([[loss], *(gradients.views[name][row].reshape(-1) for name in names)])
-        parameters.flat[...], gradients.flat[...] = here, slope
-        return found.astype(parameters.dtype).view(np.uint32).reshape(-1, *bits.shape[1:])
-
-    return evaluate
-
-
-def _precision(parameters: Parameters) -> AbstractContextManager[Any]:
-    """Return the context in which JAX computes in the parameters' dtype."""
-    import jax
-
-    return jax.enable_x64(parameters.dtype == np.float64)
 
 
 def registered() -> Iterator[tuple[str, type[OptaxOptimizer]]]:
@@ -279,7 +155,7 @@ def _class(signature: Signature, module: str) -> type[OptaxOptimizer]:
         "signature": kept,
         "needs_closure": "linesearch" in arguments,
         "needs_loss": signature.name in NEEDS_LOSS,
-        "own_step_size": rate is None,
+        "own_step_size": rate is None or signature.name in OWN_STEP_SIZE,
     }
     return type(f"Optax{signature.name.title().replace('_', '')}", (OptaxOptimizer,), traits | fields | kept.fields())
 

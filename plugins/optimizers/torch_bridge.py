@@ -28,6 +28,9 @@ OTHER_FILES = {"lr_scheduler.py", "swa_utils.py"}
 LEFT_OUT = {"SparseAdam": "it takes sparse gradients, which no model here has"}
 """torch's optimizers that are not registered, and why."""
 
+OWN_STEP_SIZE = {"Rprop"}
+"""Those to which lr is where their step sizes begin, so that a schedule has nothing to act on."""
+
 DESCRIPTION = """torch.optim.{name}, as torch runs it.
 
     torch steps in place on views of this project's parameters and gradients; the fields are those of its constructor,
@@ -226,7 +229,8 @@ def _class(signature: Signature, demanding: bool) -> type[TorchOptimizer]:
     fields["lr"] = learning_rate(fields["lr"].default)
     omitted = ", ".join(sorted(OMITTED - {"params"}))
     documented = DESCRIPTION.format(name=signature.name, omitted=omitted)
-    traits = {"__doc__": documented, "__module__": __name__, "signature": trimmed, "needs_closure": demanding}
+    traits = {"__doc__": documented, "__module__": __name__, "signature": trimmed}
+    traits |= {"needs_closure": demanding, "own_step_size": signature.name in OWN_STEP_SIZE}
     return type(f"Torch{signature.name}", (TorchOptimizer,), {**traits, **fields})
 
 
