@@ -74,7 +74,7 @@ class FusedStep:
             self._call(self._address, row)
         else:
             self._plan[COUNTER] = 0
-            team(self._threads).run(self._call, self._address, row, self._keep)
+            team(self._threads).run(self._call, self._address, row, (self._keep, self._table))
 
 
 def fuse(
@@ -141,8 +141,11 @@ def _bind(
     buffers: dict[str, Any] = {**state, "p": parameters.flat, "g": gradients.flat}
     arrays = [buffers[name] for name in formula.elements]
     for name, array in zip(formula.elements, arrays, strict=True):
-        if array.shape != arrays[0].shape or array.dtype != formula.dtype or not array.flags.c_contiguous:
+        flags = array.flags
+        if array.shape != arrays[0].shape or array.dtype != formula.dtype or not (flags.c_contiguous and flags.aligned):
             raise UnfusableError(f"{name} is not laid out like the parameters")
+        if name in formula.stores and not flags.writeable:
+            raise UnfusableError(f"{name} cannot be written to")
     return formula, arrays
 
 

@@ -22,17 +22,24 @@ MOST = 1_000
 DIGEST = hashlib.sha256().digest_size
 
 
-def folder() -> Path:
-    """Return this user's directory: ``$XDG_CACHE_HOME/framework/kernels``, else below ``~/.cache``."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if home else Path.home() / ".cache") / "framework" / "kernels"
+def folder() -> Path | None:
+    """Return this user's directory: ``$XDG_CACHE_HOME/framework/kernels``, else below ``~/.cache``; None without."""
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        cache = Path(chosen) if chosen else Path.home() / ".cache"
+    except RuntimeError as error:  # a user without an entry, as in some containers
+        LOG.debug("no compiled loops are kept: %s", error)
+        return None
+    return cache / "framework" / "kernels"
 
 
 def get(key: str) -> bytes | None:
     """Return the machine code that was kept under ``key``, or None where there is none, or none to be trusted."""
-    path = folder() / key
+    if (place := folder()) is None:
+        return None
+    path = place / key
     try:
-        if not _private(path.parent):
+        if not _private(place):
             return None
         content = path.read_bytes()
     except FileNotFoundError:
@@ -46,16 +53,18 @@ def get(key: str) -> bytes | None:
 
 def put(key: str, code: bytes) -> None:
     """Keep machine code under ``key``. Processes may do so at once: a file appears whole or not at all."""
-    path = folder() / key
+    if (place := folder()) is None:
+        return
+    path = place / key
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _private(path.parent):
-            LOG.debug("%s can be written by others: no compiled loops are kept there", path.parent)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _private(place):
+            LOG.debug("%s can be written by others: no compiled loops are kept there", place)
             return
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
             file.write(_digest(key, code) + code)
         Path(file.name).replace(path)
-        _prune(path.parent)
+        _prune(place)
     except OSError as error:  # a full disk or a read-only home costs a compilation the next time, no more
         LOG.debug("%s was not kept: %s", path, error)
 

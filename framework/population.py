@@ -78,8 +78,9 @@ class Population:
         optimizer: Optimizer = stacked(configs, "optimizer")
         schedule: Schedule = stacked(configs, "schedule")
         stages = [_stage(configs, name) for name in first["stages"]]
-        for link in (optimizer, *stages):
-            link.seeds = seeds
+        optimizer.seeds = seeds
+        for stage in stages:
+            stage.seeds = seeds
         self.update = Update(
             optimizer,
             self.model.parameters,

@@ -12,11 +12,10 @@ from framework.native import Call
 
 
 class Team:
-    """The calling thread and ``helpers`` others, which wait between calls. One call at a time."""
+    """The calling thread and ``helpers`` others, which wait between calls. Several threads may call at once."""
 
     def __init__(self, helpers: int) -> None:
         self._asked: list[SimpleQueue[Any]] = [SimpleQueue() for _ in range(helpers)]
-        self._done: SimpleQueue[Any] = SimpleQueue()
         for asked in self._asked:
             threading.Thread(target=self._help, args=(asked,), name="framework-kernels", daemon=True).start()
 
@@ -27,22 +26,49 @@ class Team:
             call: takes pieces of the work until there are none.
             plan: its first argument.
             row: its second argument.
-            keep: what must not be freed while a helper works, should an interrupt end this call early.
+            keep: what must not be freed while a helper works.
+
+        Raises:
+            BaseException: an interrupt, or what the call raises here; the helpers are through then, too.
         """
-        ticket = object()
-        for asked in self._asked:
-            asked.put((ticket, call, plan, row, keep))
-        call(plan, row)
-        missing = len(self._asked)
-        while missing:
-            missing -= self._done.get() is ticket  # a call that was interrupted may have left its tickets behind
+        ticket = _Ticket()
+        try:
+            for asked in self._asked:
+                asked.put((ticket, call, plan, row, keep))
+                ticket.given.append(asked)
+            call(plan, row)
+        finally:
+            ticket.wait()
 
     def _help(self, asked: SimpleQueue[Any]) -> None:
         while True:
             ticket, call, plan, row, _keep = asked.get()
             call(plan, row)
-            self._done.put(ticket)
+            ticket.finish()
             del ticket, call, plan, row, _keep  # or the last call's arrays would live on while this thread waits
+
+
+class _Ticket:
+    """Counts the helpers of one call."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+        self._finished: list[None] = []
+        self._bell: SimpleQueue[None] = SimpleQueue()
+
+    def finish(self) -> None:
+        """Say that one more helper is through."""
+        self._finished.append(None)
+        self._bell.put(None)
+
+    def wait(self) -> None:
+        """Return when all are through; an interrupt is raised then, not before."""
+        try:
+            while len(self._finished) < len(self.given):
+                self._bell.get()
+        finally:
+            if len(self._finished) < len(self.given):
+                self.wait()
 
 
 @functools.cache

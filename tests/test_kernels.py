@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from framework.fields import flag, hyper
 from framework.fusing import Patience
 from framework.optimizer import ElementwiseOptimizer, when
 from framework.parameters import Parameters
+from framework.team import Team
 from framework.update import TABLE, Update
 
 ROOT = Path(__file__).parent.parent
@@ -508,3 +510,87 @@ def test_the_setting_is_checked_and_reaches_the_update():
     assert Settings(epochs=1).kernel == "auto"
     with pytest.raises(InputError, match="kernel"):
         Settings(epochs=1, kernel="fast")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks other variables")
+def test_a_user_without_a_home_keeps_nothing(monkeypatch):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    kernel_cache.put("a", b"code")
+    assert kernel_cache.get("a") is None
+    assert kernel_cache.folder() is None
+    native.load.cache_clear()
+    assert adam_once()._fused is not None
+
+
+def test_two_threads_may_call_one_team_at_once():
+    helped, calls = Team(2), 200
+    through = [[], []]
+
+    def caller(place):
+        for _ in range(calls):
+            done = []
+            helped.run(lambda _plan, _row, done=done: done.append(1), 0, 0, None)
+            through[place].append(len(done))
+
+    threads = [threading.Thread(target=caller, args=(place,), daemon=True) for place in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert through == [[3] * calls] * 2
+
+
+def test_an_interrupted_call_ends_when_its_helpers_are_through():
+    helped, caller, go = Team(1), threading.current_thread(), threading.Event()
+    finished = []
+
+    def work(_plan, _row):
+        if threading.current_thread() is caller:
+            threading.Timer(0.05, go.set).start()
+            raise KeyboardInterrupt
+        go.wait(60)
+        finished.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        helped.run(work, 0, 0, None)
+    assert finished == [True]
+    helped.run(lambda *_: finished.append(False), 0, 0, None)
+    assert finished == [True, False, False]
+
+
+def test_a_step_keeps_all_arrays_whose_addresses_it_hands_out(monkeypatch):
+    monkeypatch.setattr(fusing, "SHARED_FROM", 1)
+    kept = []
+    monkeypatch.setattr(Team, "run", lambda self, call, plan, row, keep: kept.append(keep))
+    made = update(optimizer_class("adam")(), 2, 40, np.float32, "fused", threads=2)
+    stepped(made, 1)
+    assert any(part is made._fused._table for part in kept[0])
+
+
+@pytest.mark.parametrize("unfit", ["read-only", "unaligned"])
+def test_buffers_that_machine_code_must_not_touch_are_left_to_numpy(unfit, caplog):
+    fusing._tell.cache_clear()
+    made = update(optimizer_class("adam")(), 2, 40, np.float32, "numpy")
+    stepped(made, 1)
+    if unfit == "read-only":
+        made._rule_state["m"].flags.writeable = False
+    else:
+        flat = made.gradients.flat
+        moved = np.empty(flat.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(flat.shape)
+        made.gradients.flat = moved
+    with caplog.at_level(logging.WARNING, "framework"):
+        held = (made.parameters, made.gradients, made._rule_state)
+        assert fusing.fuse(made.optimizer, *held, made._table) is None
+    expected = {"read-only": "m cannot be written to", "unaligned": "g is not laid out like the parameters"}
+    assert expected[unfit] in caplog.text
+
+
+def test_what_is_only_read_may_be_read_only():
+    made = update(optimizer_class("adam")(), 2, 40, np.float32, "numpy")
+    stepped(made, 1)
+    made.gradients.flat.flags.writeable = False
+    assert fusing.fuse(made.optimizer, made.parameters, made.gradients, made._rule_state, made._table) is not None
