@@ -10,8 +10,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from framework.blocks import Ended, Failed
 from framework.composition import Job
-from framework.launching import Ended, Failed, Plan
+from framework.launching import Plan
 from framework.mark import without_password
 from framework.observers import Observer
 from framework.population import Population

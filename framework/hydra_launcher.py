@@ -12,9 +12,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from framework import display
+from framework.blocks import Ended, Failed
 from framework.composition import Composer, Job
 from framework.errors import RunFailedError
-from framework.launching import Ended, Failed, Plan, launch, plan
+from framework.launching import Plan, launch, plan
 from framework.runner import HYDRA_PLACES
 
 
@@ -80,7 +81,7 @@ class PopulationLaunch:
         sys.stdout.write(display.grouping_text(planned))
         parent = Path(self._config.hydra.sweep.dir).resolve()
         with display.watching(len(jobs), progress=config["progress"]) as done:
-            ended = launch(planned, config["launcher"], parent, self._hydra_yaml(jobs[0]), done)
+            ended = launch(planned, config["launcher"], parent, self._hydra_yaml(jobs[0]), done, _warn)
         returns: list[JobReturn] = [LazyReturn(job, ended[job.number], self._config) for job in jobs]
         self._call_back(jobs, returns)
         return returns
@@ -108,3 +109,7 @@ class PopulationLaunch:
             config = self._context.config_loader.load_sweep_config(self._config, list(job.overrides))
             self._context.callbacks.on_job_start(config=config, task_function=self._task_function)
             self._context.callbacks.on_job_end(config=config, job_return=returned)
+
+
+def _warn(line: str) -> None:
+    display.warn([line])

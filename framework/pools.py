@@ -29,6 +29,21 @@ def require(backend: str) -> None:
         raise InputError(f"launcher.backend={backend} is not installed: pip install '{DISTRIBUTION}[{backend}]'")
 
 
+def deaths(backend: str) -> tuple[type[Exception], ...]:
+    """Return what the engine raises where a worker process died."""
+    if backend == "ray":
+        from ray.exceptions import RayActorError, WorkerCrashedError
+
+        return RayActorError, WorkerCrashedError
+    if backend == "dask":
+        from distributed import KilledWorker
+
+        return (KilledWorker,)
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    return (BrokenProcessPool,)
+
+
 @contextmanager
 def pool(backend: str, workers: int) -> Iterator[Parallel]:
     """Give a pool of ``workers`` that yields results: as they come, or all at the end where the engine cannot.

@@ -48,11 +48,6 @@ class Finished:
     @classmethod
     def of(cls, outcome: Outcome, overrides: Sequence[str]) -> Finished:
         """Return the plain data of an outcome."""
-        config = outcome.run.config
-        named = dict(item.lstrip("+~").partition("=")[::2] for item in overrides)
-        params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
-        said = ("optimizer", "optimizer.lr", "seed")
-        extra = {key: value for key, value in named.items() if key not in said and not provenance.outside(key)}
         return cls(
             name=outcome.run.name,
             folder=str(outcome.run.folder),
@@ -60,13 +55,21 @@ class Finished:
             seconds=outcome.seconds,
             steps=outcome.steps,
             metrics=dict(outcome.metrics),
-            params={**params, **extra},
+            params=told(outcome.run.config, overrides),
         )
 
     def row(self) -> dict[str, Any]:
         """Return one flat row of the leaderboard."""
         rest = {"ended": self.ended, "steps": self.steps, "seconds": self.seconds, "folder": self.folder}
         return {"run": self.name, **self.params, **self.metrics, **rest}
+
+
+def told(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what tells a run from others, by name: optimizer, lr, seed, and what else the user set."""
+    named = dict(item.lstrip("+~").partition("=")[::2] for item in overrides)
+    params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
+    said = ("optimizer", "optimizer.lr", "seed")
+    return params | {key: value for key, value in named.items() if key not in said and not provenance.outside(key)}
 
 
 class Journaling(Observer):

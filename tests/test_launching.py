@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from sweeping import (
 )
 
 from framework import launching
+from framework.blocks import recovered
 from framework.composition import Job
 from framework.estimates import Estimate
 from framework.grouping import grouped, structure, why_alone
@@ -265,7 +267,7 @@ def test_memory_bounds_blocks_for_all_workers_together(monkeypatch):
 
 def test_short_sweeps_start_no_workers(monkeypatch):
     jobs = [job(n, seed=n) for n in range(8)]
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(launching, "cores", lambda: 4)
     unset = {**OPTIONS, "workers": None}
     monkeypatch.setattr(launching, "estimate", cost(alone=1e-6))
     assert plan(jobs, unset, 1).workers == 1
@@ -361,6 +363,7 @@ def test_a_run_that_fails_harms_no_neighbour(fragile, unharmed, tmp_path, worker
     assert "Traceback" not in done.stderr
     assert "2 of 6 runs failed" in done.stderr
     assert "broken at step 5" in done.stderr
+    assert "could not train together (Awkward: broken at step 5); each was trained alone" in done.stderr
     jobs = jobs_of(tmp_path / "s")
     assert [status_of(job) for job in jobs] == ["FINISHED"] * 2 + ["FAILED"] * 2 + ["FINISHED"] * 2
     for one, other in zip(unharmed, [*jobs[:2], *jobs[4:]], strict=True):
@@ -458,3 +461,64 @@ def test_a_run_that_raises_from_the_start_ends_the_sweep_in_good_order(tmp_path)
     assert "NameError" in done.stderr
     assert "Traceback" not in done.stderr
     assert [status_of(job) for job in jobs_of(tmp_path / "s")] == ["FAILED"] * 2 + ["FINISHED"] * 2
+
+
+# Workers that die
+
+DEADLY = '''
+import os
+
+from framework import Optimizer, hyper
+
+
+class Deadly(Optimizer):
+    """Plain descent whose process dies in a worker, in the second epoch, for one rate."""
+
+    lr: float = hyper(0.1, above=0)
+
+    def initial_state(self, parameters):
+        self.count = 0
+        return {}
+
+    def step(self, parameters, gradients, state, columns, objective):
+        self.count += 1
+        if self.count > 4 and (columns["lr"] == 0.5).any():
+            os._exit(9)
+        parameters.flat -= columns["lr"] * gradients.flat
+'''
+
+
+def test_a_worker_that_dies_takes_one_run_with_it(tmp_path):
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    words = [*SMALL, "optimizer=deadly", "keep=best", "seed=0,1", "launcher.block=2"]
+    good = command("--plugin=deadly.py", "-m", *words, "optimizer.lr=0.1,0.2", "hydra.sweep.dir=g", cwd=tmp_path)
+    assert good.returncode == 0, good.stderr
+    words += ["optimizer.lr=0.1,0.5,0.2", "hydra.sweep.dir=s", "launcher.workers=2"]
+    done = command("--plugin=deadly.py", "-m", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "2 of 6 runs failed; the first: " in done.stderr.splitlines()[-1]
+    assert "its worker process died" in done.stderr.splitlines()[-1]
+    jobs = jobs_of(tmp_path / "s")
+    failing = [job for job in jobs if "optimizer.lr=0.5" in yaml_of(job / "overrides.yaml")]
+    assert len(failing) == 2
+    for job in failing:
+        assert status_of(job) == "FAILED"
+        assert "its worker process died" in tags_of(job)["error"]
+    for one, other in zip(jobs_of(tmp_path / "g"), [job for job in jobs if job not in failing], strict=True):
+        assert_same_run(one, other)
+    assert status_of(tmp_path / "s") == "FAILED"
+    assert len((tmp_path / "s" / "leaderboard.csv").read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize("words", [["keep=best"], ["patience=1", "optimizer.lr=0.5"], ["optimizer.lr=1e30"]], ids=str)
+def test_a_result_that_got_lost_is_in_the_journal(tmp_path, words):
+    (theirs,) = returns("population", tmp_path, [[]], *SMALL, "optimizer=sgd", *words)
+    job = theirs._job
+    found = recovered(job, 0.0)
+    assert found is not None
+    assert {**vars(found), "metrics": None} == {**vars(theirs.return_value), "metrics": None}
+    assert same_numbers(found.metrics, theirs.return_value.metrics)
+    assert recovered(job, time.time()) is None
+    (job.folder / "journal.jsonl").unlink()
+    assert recovered(job, 0.0) is None

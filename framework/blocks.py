@@ -1,0 +1,136 @@
+"""What one process does with a block of a sweep: train it as one population, or each run alone where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from framework import provenance, registry
+from framework.composition import Job
+from framework.errors import said
+from framework.journal import FILE as JOURNAL
+from framework.journal import Journal, read_journal
+from framework.observers import hooks
+from framework.records import Run
+from framework.runner import Finished, Journaling, hydra_files, told
+from framework.settings import Settings
+from framework.training import train
+
+DIED = "its worker process died: out of memory, or a crash in compiled code"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Jobs that train as one population, in one process.
+
+    Attributes:
+        memory: bytes at the peak, estimated.
+        seconds: training time, estimated.
+    """
+
+    jobs: tuple[Job, ...]
+    memory: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job that ended by an error, as text: not every exception survives the way from a worker."""
+
+    error: str
+
+
+Ended = Finished | Failed
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What comes back from a worker.
+
+    Attributes:
+        ended: how jobs ended, by number.
+        caution: what the user should know beside, or "".
+    """
+
+    ended: Mapping[int, Ended]
+    caution: str = ""
+
+
+def train_block(block: Block, parent: Path, hydra_yaml: str) -> Trained:
+    """Train one block; where it fails, train each of its runs alone, so that one bad run never harms its neighbours."""
+    for job in block.jobs:
+        hydra_files(job, hydra_yaml)
+    ended: dict[int, Ended] = {}
+    caution = ""
+    if len(block.jobs) > 1:
+        try:
+            _train(block.jobs, parent, ended, final=False)
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises: each run that has not ended is tried alone
+            left = len(block.jobs) - len(ended)
+            caution = f"{left} runs could not train together ({said(error)}); each was trained alone"
+    for job in block.jobs:
+        if job.number not in ended:
+            try:
+                _train([job], parent, ended, final=True)
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the other runs go on
+                ended[job.number] = Failed(said(error))
+    return Trained(ended, caution)
+
+
+def _train(jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], *, final: bool) -> None:
+    """Train jobs as one population; put those that ended in good order into ``ended``, also where an error follows."""
+    runs = [Run(str(job.number), provenance.run_name(job.config, job.telling), job.config, job.folder) for job in jobs]
+    overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
+    journaling = Journaling(overrides, parent=parent, pictures=False, final=final)
+    try:
+        train([job.config for job in jobs], runs, [journaling, *hooks(registry.current(), final=final)])
+    finally:
+        for job in jobs:
+            if str(job.number) in journaling.outcomes:
+                ended[job.number] = Finished.of(journaling.outcomes[str(job.number)], job.telling)
+
+
+def recovered(job: Job, since: float) -> Ended | None:
+    """Return how a job ended by its journal, for a result that a dying worker took along.
+
+    Args:
+        job: the job.
+        since: unix time in seconds; what the journal held before is another sweep's.
+
+    Returns:
+        None where the journal has no end since then.
+    """
+    if not (job.folder / JOURNAL).is_file():
+        return None
+    entries = [entry for entry in read_journal(job.folder) if entry.time >= since]
+    if not entries or entries[-1].kind != "end":
+        return None
+    tags = {name: value for entry in entries if entry.kind == "tags" for name, value in entry.content["values"].items()}
+    if entries[-1].content["status"] != "FINISHED":
+        return Failed(tags.get("error", DIED))
+    *epochs, tested = [entry.content for entry in entries if entry.kind == "metrics"]
+    if not epochs:
+        return None
+    keeps_best = Settings(**{name: job.config[name] for name in Settings.fields}).keeps_best and "best_epoch" in tags
+    kept = epochs[int(tags["best_epoch"]) - 1 if keeps_best else -1]["values"]
+    return Finished(
+        name=provenance.run_name(job.config, job.telling),
+        folder=str(job.folder),
+        ended=tags["ended"],
+        seconds=epochs[-1]["values"]["time/seconds"],
+        steps=tested["step"],
+        metrics={name: kept[name] for name in kept if name.startswith(("train/", "val/"))} | tested["values"],
+        params=told(job.config, job.telling),
+    )
+
+
+def buried(job: Job) -> Failed:
+    """Return that a job's worker died, and say so in its journal where it has begun one."""
+    if (job.folder / JOURNAL).is_file():
+        journal = Journal(job.folder)
+        journal.write("tags", values={"error": DIED})
+        journal.write("artifact", path=JOURNAL, to="")
+        journal.write("end", status="FAILED")
+        journal.close()
+    return Failed(DIED)

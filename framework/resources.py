@@ -1,0 +1,42 @@
+"""What the machine has for us: cores and free memory, as far as the scheduler and the container let us use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+UNKNOWN = 4 * 2**30
+"""Bytes of memory that are taken to be free where the system does not say."""
+
+
+def cores() -> int:
+    """Return how many cores this process may use: affinity and a container's share count."""
+    from joblib import cpu_count
+
+    return max(1, int(cpu_count()))
+
+
+def available_memory(system: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the bytes of memory that are free for new work.
+
+    Args:
+        system: the kernel's account of the whole machine.
+        group: the folder of the container's own account (cgroup v2), where there is one.
+    """
+    free = _listed(system, "MemAvailable:")
+    machine = UNKNOWN if free is None else free * 1024
+    limit = group / "memory.max"
+    if not limit.is_file() or limit.read_text().strip() == "max":
+        return machine
+    # The cache of files that nobody reads just now counts as used, but makes room when asked.
+    used = int((group / "memory.current").read_text()) - (_listed(group / "memory.stat", "inactive_file") or 0)
+    return min(machine, max(0, int(limit.read_text()) - used))
+
+
+def _listed(account: Path, name: str) -> int | None:
+    """Return the number that a file lists behind a name, or None."""
+    if account.is_file():
+        for line in account.read_text().splitlines():
+            words = line.split()
+            if words and words[0] == name:
+                return int(words[1])
+    return None
