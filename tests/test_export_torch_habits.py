@@ -64,6 +64,86 @@ def test_fields_changed_on_the_way_count_from_the_next_step():
     assert torch.allclose(found[0], before[0] - 0.2 * other.grad, rtol=1e-14, atol=0)
 
 
+CYCLES = {
+    "OneCycleLR": {"max_lr": 0.1, "total_steps": 30},
+    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4},
+}
+TWINS = {
+    "adam": (torch.optim.Adam, {"eps": 1e-8}, {"betas": (0.9, 0.99)}),
+    "sgd": (torch.optim.SGD, {}, {"momentum": 0.9}),
+}
+
+
+def cycled(held, optimizer, scheduler, steps=25):
+    """Return where torch's scheduler, its other settings as they come, leads along a fixed row of gradients."""
+    made = getattr(torch.optim.lr_scheduler, scheduler)(optimizer, **CYCLES[scheduler])
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        for tensor in held:
+            tensor.grad = torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
+        optimizer.step()
+        made.step()
+    return [tensor.detach().clone() for tensor in held]
+
+
+@pytest.mark.parametrize("scheduler", CYCLES)
+@pytest.mark.parametrize("name", TWINS)
+def test_schedulers_cycle_momentum_as_with_torchs_own(name, scheduler):
+    cls, same_as_default, fields = TWINS[name]
+    ours, theirs, plain = (tensors((3, 2), (4,)) for _ in range(3))
+    found = cycled(ours, framework.export.torch(name, ours, lr=0.02, **fields), scheduler)
+    expected = cycled(theirs, cls(theirs, lr=0.02, **fields, **same_as_default), scheduler)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, rtol=1e-11, atol=1e-12)
+    still = {**CYCLES[scheduler], "cycle_momentum": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CYCLES, scheduler, still)
+        steady = cycled(plain, framework.export.torch(name, plain, lr=0.02, **fields), scheduler)
+    assert not torch.allclose(steady[0], expected[0], rtol=1e-3)
+
+
+def test_betas_are_one_tuple_in_a_group_and_survive_a_state_dict():
+    a, b = tensors((3, 2), (4,))
+    groups = [{"params": [a]}, {"params": [b], "betas": [0.5, 0.6]}]
+    optimizer = framework.export.torch("adam", groups, beta1=0.8)
+    assert [group["betas"] for group in optimizer.param_groups] == [(0.8, 0.999), (0.5, 0.6)]
+    assert optimizer.defaults["betas"] == (0.8, 0.999)
+    optimizer.param_groups[0]["betas"] = (0.7, 0.99)
+    found = moved([a, b], optimizer)
+    for tensor, result, betas in zip(tensors((3, 2), (4,)), found, [(0.7, 0.99), (0.5, 0.6)], strict=True):
+        beta1, beta2 = betas
+        assert same(moved([tensor], framework.export.torch("adam", [tensor], beta1=beta1, beta2=beta2)), [result])
+    fresh = framework.export.torch("adam", [{"params": [a]}, {"params": [b]}])
+    fresh.load_state_dict(optimizer.state_dict())
+    assert [group["betas"] for group in fresh.param_groups] == [(0.7, 0.99), (0.5, 0.6)]
+    assert framework.export.torch("adan", [a]).defaults["betas"] == (0.98, 0.92, 0.99)
+    optimizer.param_groups[0]["beta1"] = 0.1
+    with pytest.raises(InputError, match="beta1 is there twice: in a group, it is part of betas"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["adam", "muon"])
+def test_tensors_of_another_kind_after_a_step_are_refused(name):
+    layer = torch.nn.Linear(3, 2)
+    before = framework.export.torch(name, layer.parameters())
+    layer.double()
+    layer(torch.ones(1, 3, dtype=torch.float64)).sum().backward()
+    moved(list(layer.parameters()), before)
+    layer.float()
+    stood = layer.weight.detach().clone()
+    layer.zero_grad()
+    layer(torch.ones(1, 3)).sum().backward()
+    with pytest.raises(InputError, match=r"was float64 of shape .* is now float32 .*: make the optimizer after"):
+        before.step()
+    assert torch.equal(layer.weight, stood)
+    after = framework.export.torch(name, layer.parameters())
+    after.load_state_dict(before.state_dict())
+    after.step()
+    assert layer.weight.dtype == torch.float32
+    assert not torch.equal(layer.weight, stood)
+    assert after.state[layer.weight]["step"] == 4
+
+
 def test_names_route_tensors_through_split():
     a, b = tensors((3, 2), (4, 4))
     fields = {"names": "last", "matrices": "sgd", "rest": "adam", "lr": 0.1, "rest_lr": 0.5}
@@ -135,6 +215,9 @@ SPARSE = torch.nn.Embedding(5, 3, sparse=True)
         ("adm", [torch.zeros(2)], {}, "no optimizer is called adm; did you mean"),
         ("adam", [torch.zeros(2)], {"beta": 0.9}, "beta: adam has no such field; did you mean"),
         ("adam", [torch.zeros(2)], {"beta1": 1.5}, "beta1=1.5 is out of range: it must be in [0, 1)"),
+        ("adam", [torch.zeros(2)], {"betas": 0.9}, "betas=0.9 must be 2 numbers: ['beta1', 'beta2']"),
+        ("adam", [torch.zeros(2)], {"betas": (0.9, 0.9), "beta1": 0.5}, "beta1 is there twice"),
+        ("adam", [torch.zeros(2)], {"betas": (1.5, 0.9)}, "beta1=1.5 is out of range: it must be in [0, 1)"),
         ("adam", [{"params": [torch.zeros(2)], "weigth_decay": 1}], {}, "a group has no field weigth_decay; did you"),
         ("adam", [{"params": [torch.zeros(2)], "lr": -1.0}], {}, "lr=-1 is out of range: it must be > 0"),
         ("adam", [torch.zeros(2, dtype=torch.bfloat16)], {}, "torch.bfloat16, torch.strided on cpu; it must be dense"),
@@ -166,6 +249,9 @@ def test_what_cannot_be_stepped_on_later_is_refused_then():
     loaded = framework.export.torch("adam", [w])
     loaded.load_state_dict({**other.state_dict(), "param_groups": loaded.state_dict()["param_groups"]})
     with pytest.raises(InputError, match=r"the state has \['b', 'step'\]; the rule needs \['m', 'step', 'v'\]"):
+        loaded.step()
+    loaded.load_state_dict(other.state_dict())
+    with pytest.raises(InputError, match=r"a group has no amsgrad, beta1, .*: is its state_dict that of another rule"):
         loaded.step()
     with pytest.raises(InputError, match="a group has no field momentun"):
         optimizer.add_param_group({"params": tensors((2,)), "momentun": 0.9})

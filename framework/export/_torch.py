@@ -17,6 +17,9 @@ from framework.registry import find
 OWN_KEYS = {"params", "param_names", "initial_lr"}
 """What torch and its schedulers keep in a parameter group beside the fields."""
 
+BETAS = "betas"
+"""Where torch has the numbers of a rule's fields beta1, beta2, ...: some of its schedulers set the first."""
+
 
 class TorchOptimizer(torch.optim.Optimizer):
     """A rule of this project on torch's tensors; made by `framework.export.torch`.
@@ -25,6 +28,7 @@ class TorchOptimizer(torch.optim.Optimizer):
     they do here what they did there. A rule that couples all of a run's tensors takes each parameter group for a run
     of its own, and a missing gradient for zero.
 
+    Groups have the rule's fields, those of a rule with beta1 and beta2 as one tuple ``betas``, as torch's own do.
     ``state`` holds the rule's arrays, with a leading axis of 1, as tensors that share their memory.
     """
 
@@ -32,7 +36,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         self._rule: type[Optimizer] = find("optimizer", rule).cls if isinstance(rule, str) else rule
         self._units: dict[torch.Tensor, Unit] = {}
         self._made: dict[int, tuple[dict[str, Any], Optimizer]] = {}
-        super().__init__(params, self._rule.resolve(hyper))
+        super().__init__(params, self._joined(self._rule.resolve(self._apart(hyper))))
 
     @property
     def label(self) -> str:
@@ -45,10 +49,12 @@ class TorchOptimizer(torch.optim.Optimizer):
         Raises:
             InputError: an unknown field, a value out of range, or a tensor that the rule cannot step on.
         """
-        for key in param_group.keys() - OWN_KEYS - self._rule.fields.keys():
+        own = {key: value for key, value in param_group.items() if key in OWN_KEYS}
+        given = self._apart({key: value for key, value in param_group.items() if key not in OWN_KEYS})
+        for key in given.keys() - self._rule.fields.keys():
             raise InputError(f"{self.label}: a group has no field {key}{nearest(key, self._rule.fields)}")
-        fields = {name: param_group.get(name, self.defaults[name]) for name in self._rule.fields}
-        super().add_param_group({**param_group, **self._rule.resolve(fields)})
+        fields = self._rule.resolve({**self._apart(self.defaults), **given})
+        super().add_param_group({**own, **self._joined(fields)})
         try:
             for tensor in self.param_groups[-1]["params"]:
                 self._check(tensor)
@@ -57,6 +63,35 @@ class TorchOptimizer(torch.optim.Optimizer):
             self.param_groups.pop()
             raise
         self._optimizer(len(self.param_groups) - 1)
+
+    @property
+    def _betas(self) -> list[str]:
+        """The fields that torch has as one tuple."""
+        found = sorted(name for name in self._rule.fields if name[:4] == "beta" and name[4:].isdigit())
+        return found if found[:2] == ["beta1", "beta2"] else []
+
+    def _joined(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return fields as a group has them."""
+        if not self._betas:
+            return dict(fields)
+        rest = {name: value for name, value in fields.items() if name not in self._betas}
+        return {**rest, BETAS: tuple(fields[name] for name in self._betas)}
+
+    def _apart(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a group, or a caller, gives, as the rule's fields.
+
+        Raises:
+            InputError: betas of another number, or given twice.
+        """
+        if not self._betas or BETAS not in group:
+            return dict(group)
+        values = group[BETAS]
+        if not isinstance(values, tuple | list) or len(values) != len(self._betas):
+            raise InputError(f"{self.label}: betas={values} must be {len(self._betas)} numbers: {self._betas}")
+        for name in group.keys() & set(self._betas):
+            raise InputError(f"{self.label}: {name} is there twice: in a group, it is part of betas")
+        rest = {name: value for name, value in group.items() if name != BETAS}
+        return {**rest, **dict(zip(self._betas, values, strict=True))}
 
     def _check(self, tensor: torch.Tensor) -> None:
         good = tensor.device.type == "cpu" and tensor.layout == torch.strided
@@ -106,7 +141,9 @@ class TorchOptimizer(torch.optim.Optimizer):
 
     def _optimizer(self, place: int) -> Optimizer:
         """Return the rule with a group's fields, which may be changed at any time; its lr is of when it was made."""
-        group = self.param_groups[place]
+        group = self._apart(self.param_groups[place])
+        if lost := sorted(self._rule.fields.keys() - group.keys()):
+            raise InputError(f"{self.label}: a group has no {', '.join(lost)}: is its state_dict that of another rule?")
         fields = {name: group[name] for name in self._rule.fields if name != "lr"}
         made = self._made.get(place)
         if made is None or made[0] != fields:

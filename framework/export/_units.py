@@ -81,11 +81,22 @@ class Unit:
 
     def _values(self) -> Parameters:
         """Return the values: the tensor's own memory where that will do, else a copy."""
+        self._check()
         if self._elementwise and self.anchor.is_contiguous():
             return Parameters(self._shapes, 1, self._dtype, self.anchor.detach().numpy().reshape(1, -1))
         for name, tensor in self._tensors.items():
             self._copies[0].views[name][0] = self._numbers(tensor)
         return self._copies[0]
+
+    def _check(self) -> None:
+        for name, tensor in self._tensors.items():
+            now = self._numbers(tensor)
+            if (now.dtype, now.shape) != (self._dtype, self._shapes[name]):
+                was = f"{self._dtype} of shape {self._shapes[name]}"
+                raise InputError(
+                    f"{self._label}: a tensor that was {was} is now {now.dtype} of shape {now.shape}: make the optimizer "
+                    "after such changes (load_state_dict takes the state over)"
+                )
 
     def _numbers(self, tensor: torch.Tensor) -> np.ndarray:
         """Return a view of the tensor's memory in the layout that the rule sees."""
