@@ -96,10 +96,19 @@ class Update:
         return {**named, "schedule_scale": self._scale}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what `state` of another chain of the same structure returned."""
+        """Take over what `state` of another chain of the same structure returned.
+
+        Raises:
+            InputError: other names, shapes or dtypes; nothing has changed then.
+        """
         own = self.state
         if own.keys() != state.keys():
             raise InputError(f"this state has {sorted(state)}; the chain needs {sorted(own)}")
+        for name, array in own.items():
+            given = state[name]
+            if (given.shape, given.dtype) != (array.shape, array.dtype):
+                found, needed = (f"{held.dtype} of shape {held.shape}" for held in (given, array))
+                raise InputError(f"this state's {name} is {found}; the chain needs {needed}")
         for name, array in own.items():
             array[...] = state[name]
         self._length = 0

@@ -161,3 +161,14 @@ def test_a_schedule_is_never_asked_beyond_the_budget(total):
     path = follow(chain(optimizer_class("sgd")(lr=0.1), start, schedule=Budgeted(), total=total), gradients)
     factors = 1 - np.arange(total)[:, None, None] / total
     assert np.allclose(path, start - 0.1 * (factors * gradients).cumsum(axis=0), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("other", [recorded(3, 9), recorded(2, 8), recorded(2, 9, dtype=np.float32)])
+def test_restore_refuses_other_shapes_and_dtypes_and_changes_nothing(other):
+    given = chain(optimizer_class("adam")(), other[0])
+    follow(given, other[1])
+    update = chain(optimizer_class("adam")(), recorded(2, 9)[0])
+    before = copied(update.state)
+    with pytest.raises(InputError, match=r"this state's rule/m is float\d\d of shape .*; the chain needs float64 of"):
+        update.restore(given.state)
+    assert all(np.array_equal(array, before[name]) for name, array in update.state.items())
