@@ -196,8 +196,6 @@ def plan_text(planned: Plan) -> str:
             notes.append(f"  {group.label}: one by one, because {group.alone}")
         if cost.failed:
             notes.append(f"  {group.label}: could not be tried: {cost.failed}")
-        if cost.steps is None:
-            notes.append(f"  {group.label}: only time limits these runs; their time is not estimated")
     runs = sum(len(group.jobs) for group, _ in planned.groups)
     total = (
         f"{runs} runs in {len(planned.groups)} groups and {len(planned.blocks)} blocks on "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 import tracemalloc
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ class Estimate:
         beside: seconds that each further run adds to a step.
         steps: optimizer steps of a whole run, or None where only time limits it.
         failed: why no run of them could be tried, or "".
+        limit: seconds after which a run ends, whatever its steps.
     """
 
     shared: int
@@ -45,6 +47,7 @@ class Estimate:
     beside: float
     steps: int | None
     failed: str = ""
+    limit: float | None = None
 
     def memory(self, runs: int) -> int:
         """Return the bytes that a population of ``runs`` needs at its peak."""
@@ -52,7 +55,10 @@ class Estimate:
 
     def seconds(self, runs: int) -> float:
         """Return the training time of a population of ``runs``."""
-        return (self.steps or 0) * (self.alone + (runs - 1) * self.beside)
+        limit = math.inf if self.limit is None else self.limit
+        if self.steps is None:
+            return limit
+        return min(limit, self.steps * (self.alone + (runs - 1) * self.beside))
 
 
 def estimate(configs: Sequence[Config]) -> Estimate:
@@ -77,6 +83,22 @@ def estimate(configs: Sequence[Config]) -> Estimate:
     return Estimate(0, 0, 0.0, 0.0, 0, failed=why)
 
 
+def fits(configs: Sequence[Config]) -> None:
+    """Build the parts of runs of one structure, without a step.
+
+    A plugin that raises is passed over, as in `estimate`.
+
+    Raises:
+        InputError: the parts do not fit together.
+    """
+    try:
+        Population(configs[:1])
+    except InputError:
+        raise
+    except Exception:  # noqa: BLE001 - a plugin's error is its own run's, which will say it
+        return
+
+
 def _estimate(configs: Sequence[Config]) -> Estimate:
     with threadpool_limits(configs[0]["threads"], user_api="blas"), np.errstate(all="ignore"):
         first = Population(configs[:1])
@@ -91,7 +113,7 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
     copies = (1 + first.settings.keeps_best) * (first.model.parameters.size + first.model.buffers.size)
     beside = max((many - alone) / (runs - 1), 0.0)
     each = two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize
-    return Estimate(shared + max(2 * one - two, 0), each, alone, beside, first.total)
+    return Estimate(shared + max(2 * one - two, 0), each, alone, beside, first.total, limit=first.settings.max_seconds)
 
 
 def _repeated(configs: Sequence[Config], runs: int) -> list[Config]:

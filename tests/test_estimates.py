@@ -53,7 +53,9 @@ def test_what_runs_cost_adds_up():
     cost = Estimate(shared=100, per_run=10, alone=0.5, beside=0.25, steps=4)
     assert (cost.memory(1), cost.memory(3)) == (110, 130)
     assert (cost.seconds(1), cost.seconds(3)) == (2.0, 4.0)
-    assert Estimate(0, 0, 0.5, 0.25, None).seconds(3) == 0
+    assert Estimate(0, 0, 0.5, 0.25, None, limit=7.0).seconds(1) == 7.0
+    assert Estimate(0, 0, 0.5, 0.25, 4, limit=1.5).seconds(1) == 1.5
+    assert Estimate(0, 0, 0.5, 0.25, 4, limit=9.0).seconds(1) == 2.0
 
 
 def test_an_estimate_leaves_no_trace():
@@ -74,7 +76,9 @@ def test_parts_that_do_not_fit_are_said_before_anything_trains():
 
 def test_budgets_below_a_probe_are_kept():
     assert estimate([config(steps=1)]).steps == 1
-    assert estimate([config(epochs=None, max_seconds=1.0)]).steps is None
+    timed = estimate([config(epochs=None, max_seconds=1.0)])
+    assert timed.steps is None
+    assert timed.seconds(1) == 1.0
 
 
 @pytest.fixture
