@@ -7,7 +7,8 @@ rate, a seed); such an override needs no new composition.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -133,12 +134,8 @@ class Composer:
         config = self._loader.load_sweep_config(self._sweep_config, list(overrides))
         with open_dict(config):
             config.hydra.job.num, config.hydra.job.id = number, str(number)
-        held = HydraConfig.instance().cfg
-        HydraConfig.instance().set_config(config)  # what ${hydra:…} in a folder's name refers to
-        try:
+        with seen_by_hydra(config):  # what ${hydra:…} in a folder's name refers to
             return top / str(config.hydra.sweep.subdir)
-        finally:
-            HydraConfig.instance().cfg = held
 
     def _composed(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
         parsed = [self._parse(text) for text in overrides]
@@ -202,6 +199,17 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
             held = held[section]
         held[leaf] = value
     return copy
+
+
+@contextmanager
+def seen_by_hydra(config: DictConfig) -> Iterator[None]:
+    """Make a job's configuration the one that ``HydraConfig`` and ``${hydra:…}`` refer to."""
+    held = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = held
 
 
 def split(arguments: Sequence[str]) -> list[list[str]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
@@ -13,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from framework import display
 from framework.blocks import Ended, Failed
-from framework.composition import Composer, Job
-from framework.errors import RunFailedError
+from framework.composition import Composer, Job, seen_by_hydra
+from framework.errors import InputError, RunFailedError
 from framework.launching import Plan, launch, plan
 from framework.runner import HYDRA_PLACES
 
@@ -61,6 +60,18 @@ def job_hydra(source: DictConfig, job: Job) -> DictConfig:
     return section
 
 
+def refuse_unkept(config: DictConfig) -> None:
+    """Refuse what Hydra would do around each job and no population can.
+
+    Raises:
+        InputError: the sweep's configuration asks for it.
+    """
+    if config.hydra.job.chdir:
+        raise InputError("hydra.job.chdir: runs that train together share one folder; use hydra/launcher=basic")
+    if config.hydra.job.env_set:
+        raise InputError("hydra.job.env_set: set the variables before the command, or use hydra/launcher=basic")
+
+
 class PopulationLaunch:
     """Trains jobs in populations.
 
@@ -80,13 +91,21 @@ class PopulationLaunch:
         config = jobs[0].config
         sys.stdout.write(display.grouping_text(planned))
         parent = Path(self._config.hydra.sweep.dir).resolve()
-        with display.watching(len(jobs), progress=config["progress"]) as done:
-            ended = launch(planned, config["launcher"], parent, self._hydra_yaml(jobs[0]), done, _warn)
-        returns: list[JobReturn] = [LazyReturn(job, ended[job.number], self._config) for job in jobs]
-        self._call_back(jobs, returns)
-        return returns
+        callbacks = JobCallbacks(self._context, self._config, self._task_function)
+        callbacks.start(jobs)
+        returns: dict[int, JobReturn] = {}
+        with display.watching(len(jobs), progress=config["progress"]) as show:
+
+            def done(job: Job, ended: Ended) -> None:
+                returns[job.number] = LazyReturn(job, ended, self._config)
+                callbacks.end(job, returns[job.number])
+                show(job, ended)
+
+            launch(planned, config["launcher"], parent, self._hydra_yaml(jobs[0]), done, _warn)
+        return [returns[job.number] for job in jobs]
 
     def _plan(self, job_overrides: Sequence[Sequence[str]], first: int) -> tuple[Sequence[Job], Plan]:
+        refuse_unkept(self._config)
         jobs = Composer(self._context.config_loader, self._config).jobs(job_overrides, first)
         return jobs, plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
 
@@ -100,15 +119,35 @@ class PopulationLaunch:
         section = job_hydra(self._config, marked)
         return str(OmegaConf.to_yaml(OmegaConf.create({"hydra": section})))
 
-    def _call_back(self, jobs: Sequence[Job], returns: Sequence[JobReturn]) -> None:
-        """Tell Hydra's callbacks of each job, where the user configured any."""
-        callbacks: Mapping[str, Any] | None = self._config.hydra.callbacks
-        if not callbacks:
+
+class JobCallbacks:
+    """Tells Hydra's callbacks of each job, where the user configured any: all start together, each ends by itself."""
+
+    def __init__(self, context: HydraContext, config: DictConfig, task_function: TaskFunction) -> None:
+        self._context = context
+        self._config = config
+        self._task_function = task_function
+        self._configs: dict[int, DictConfig] = {}
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Call ``on_job_start`` for all."""
+        if not self._config.hydra.callbacks:
             return
-        for job, returned in zip(jobs, returns, strict=True):
+        for job in jobs:
             config = self._context.config_loader.load_sweep_config(self._config, list(job.overrides))
-            self._context.callbacks.on_job_start(config=config, task_function=self._task_function)
-            self._context.callbacks.on_job_end(config=config, job_return=returned)
+            with read_write(config), open_dict(config):
+                config.hydra.job.num, config.hydra.job.id = job.number, str(job.number)
+                config.hydra.runtime.output_dir = str(job.folder)
+            self._configs[job.number] = config
+            with seen_by_hydra(config):
+                self._context.callbacks.on_job_start(config=config, task_function=self._task_function)
+
+    def end(self, job: Job, returned: JobReturn) -> None:
+        """Call ``on_job_end`` for one."""
+        if job.number in self._configs:
+            config = self._configs.pop(job.number)
+            with seen_by_hydra(config):
+                self._context.callbacks.on_job_end(config=config, job_return=returned)
 
 
 def _warn(line: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from framework.blocks import Block, Ended, train_block
 from framework.composition import Job
-from framework.estimates import Estimate, estimate
+from framework.estimates import Estimate, estimate, fits
 from framework.grouping import Group, grouped
 from framework.pools import require
 from framework.resources import available_memory, cores
@@ -69,6 +69,16 @@ def plan(jobs: Sequence[Job], options: Mapping[str, Any], threads: int) -> Plan:
     total = sum(block.seconds for block in blocks)
     few = len(blocks) == 1 or (options["workers"] is None and total < WORTH_A_POOL)
     return Plan(tuple(groups), tuple(blocks), 1 if few else min(workers, len(blocks)))
+
+
+def refuse_misfits(jobs: Sequence[Job]) -> None:
+    """Build the parts of each structure once, for a launcher that needs no plan.
+
+    Raises:
+        InputError: the parts of a job do not fit together.
+    """
+    for group in grouped(jobs):
+        fits([job.config for job in group.jobs])
 
 
 def _blocks(group: Group, cost: Estimate, most: int | None, workers: int, limit: float) -> Iterator[Block]:

@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from framework import display, provenance
 from framework.composition import Composer, Job, split
 from framework.errors import FrameworkError, said
+from framework.hydra_launcher import refuse_unkept
 from framework.journal import Journal
-from framework.launching import Plan, plan
+from framework.launching import Plan, plan, refuse_misfits
 from framework.metric import Metric
 from framework.registry import find
 from framework.tracking import Tracker
@@ -58,12 +59,10 @@ class Sweep:
         """
         jobs = self._composer.jobs(split(arguments), 0)
         first = jobs[0].config
-        planned = plan(jobs, first["launcher"], first["threads"])
         if first["plan"]:
-            sys.stdout.write(display.plan_text(planned))
+            sys.stdout.write(display.plan_text(plan(jobs, first["launcher"], first["threads"])))
             return []
-        if isinstance(self._launcher, TakesPlan):
-            self._launcher.planned = jobs, planned
+        self._prepare(jobs)
         display.warn(display.cautions([job.config for job in jobs]))
         self._folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, self._folder / "multirun.yaml")
@@ -79,6 +78,14 @@ class Sweep:
         if failed:
             raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}")
         return rows
+
+    def _prepare(self, jobs: Sequence[Job]) -> None:
+        """Refuse what cannot be trained; plan where the launcher makes use of it."""
+        if isinstance(self._launcher, TakesPlan):
+            refuse_unkept(self._config)
+            self._launcher.planned = jobs, plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
+        else:
+            refuse_misfits(jobs)
 
     def _launch(self, jobs: Sequence[Job], journal: Journal) -> tuple[list[dict[str, Any]], list[str]]:
         status = "KILLED"

@@ -153,6 +153,39 @@ def test_hydras_own_folder_can_be_left_out(tmp_path):
     assert not list(tmp_path.rglob(".hydra"))
 
 
+NOTES = """
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+
+
+class Notes(Callback):
+    def on_job_start(self, config, **kwargs):
+        self.note("start", config)
+
+    def on_job_end(self, config, job_return, **kwargs):
+        self.note(f"end {job_return.status.name} {job_return.return_value.name}", config)
+
+    def note(self, what, config):
+        job, seen = config.hydra.job, HydraConfig.get()
+        folder = Path(config.hydra.runtime.output_dir).name
+        with Path("notes.txt").open("a") as notes:
+            notes.write(f"{what} {job.num} {job.id} {seen.job.num} {folder} {config.seed}\\n")
+"""
+
+
+def test_hydras_callbacks_hear_of_each_job(tmp_path):
+    (tmp_path / "notes.py").write_text(NOTES)
+    words = [*SMALL, "epochs=1", "seed=3,4", "hydra.sweep.dir=s", "launcher.workers=1"]
+    done = command("-m", *words, "+hydra.callbacks.n._target_=notes.Notes", cwd=tmp_path, PYTHONPATH=f"{tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "notes.txt").read_text().splitlines() == [
+        *("start 0 0 0 0 3", "start 1 1 1 1 4"),
+        *(f"end COMPLETED adam lr=0.001 seed={seed} {n} {n} {n} {n} {seed}" for n, seed in ((0, 3), (1, 4))),
+    ]
+
+
 # Which runs share
 
 
@@ -231,6 +264,14 @@ def test_who_takes_one_run_at_a_time_says_why():
     assert "max_seconds" in why_alone(config(max_seconds=5.0))
     alone = plan([job(n, seed=n, max_seconds=5.0) for n in range(3)], OPTIONS, 1)
     assert [len(block.jobs) for block in alone.blocks] == [1, 1, 1]
+
+
+def test_runs_that_only_time_limits_are_worth_a_pool(monkeypatch):
+    monkeypatch.setattr(launching, "cores", lambda: 4)
+    jobs = [job(n, seed=n, epochs=None, max_seconds=5.0) for n in range(3)]
+    timed = plan(jobs, {**OPTIONS, "workers": None}, 1)
+    assert timed.workers == 3
+    assert timed.seconds == 5.0
 
 
 def cost(per_run=10**6, shared=0, alone=0.001, steps=100):

@@ -15,6 +15,7 @@ from hydra.core.utils import JobStatus
 from runs import same_numbers
 from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_of
 
+from framework import launching
 from framework.errors import InputError
 from framework.journal import read_journal
 from framework.runner import Finished
@@ -89,6 +90,8 @@ WRONG = [
     (["seed=0,1", "schedule=cosine", "schedule.warmup_steps=1,9999"], "warmup_steps"),
     (["seed=0,1", "optimizer=["], "optimizer=["),
     (["launcher.block=0", "seed=0,1"], "launcher.block"),
+    (["seed=0,1", "hydra.job.chdir=true"], "hydra.job.chdir"),
+    (["seed=0,1", "+hydra.job.env_set.WHERE=here"], "hydra.job.env_set"),
     (["launcher.backend=threading", "seed=0,1"], "launcher.backend"),
     (["hydra/launcher=basic", "seed=0,1", "loss=categorical_cross_entropy"], "takes probabilities"),
 ]
@@ -130,6 +133,15 @@ def test_a_single_run_can_be_planned_too(tmp_path):
     assert "1 runs in 1 groups" in done.stdout
     assert "-" not in done.stdout.split("about")[1]  # no negative time or memory
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_basic_launcher_needs_no_probe(tmp_path, monkeypatch):
+    def probed(configs):
+        raise AssertionError("took a step before the sweep")
+
+    monkeypatch.setattr(launching, "estimate", probed)
+    table = swept(tmp_path / "s", "hydra/launcher=basic", *ONE, "seed=0,1")
+    assert len(table) == 2
 
 
 # What is recorded
