@@ -1,15 +1,13 @@
-"""Layers and losses with one bug each, and the check that must catch it."""
+"""Layers with one bug each, and the check that must catch it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from planted_rules import plant
+from planted_rules import one_product, plant
 
-from framework.checks.kit import CHECKS
 from framework.layer import Buffer, Layer, Weight
-from framework.loss import Loss, as_values
 
 
 class Scale(Layer):
@@ -66,6 +64,40 @@ class CentresOverRuns(Same):
 
     def forward(self, x, *, training):
         return x - 0.1 * x.mean(axis=0, keepdims=True)
+
+
+@plant("layer", "together_as_alone", "shared_input")
+class OneProductForAllRuns(Same):
+    """Multiplies all runs' samples in one product: other bits from some size on."""
+
+    def forward(self, x, *, training):
+        self._turned = one_product(x)
+        return x + self._turned
+
+    def backward(self, dy, *, need_dx):
+        m = one_product(np.eye(dy.shape[-1], dtype=dy.dtype))
+        return dy + dy @ m.T if need_dx else None
+
+
+@plant("layer", "shared_input")
+class RunsSideBySide(Layer):
+    """Multiplies an input that all runs share with all their weights side by side."""
+
+    def weights(self, shape):
+        return {"w": Weight((shape[-1], shape[-1]), "glorot_uniform", shape[-1], shape[-1])}
+
+    def forward(self, x, *, training):
+        self._x, w = x.copy(), self.weight["w"]
+        if len(x) == len(w):
+            return x @ w.reshape(len(w), *[1] * (x.ndim - 3), *w.shape[1:])
+        wide = x[0] @ np.concatenate(list(w), axis=1)
+        return np.stack(np.split(wide, len(w), axis=-1))
+
+    def backward(self, dy, *, need_dx):
+        w = self.weight["w"]
+        x, slopes = self._x.reshape(len(self._x), -1, len(w[0])), dy.reshape(len(dy), -1, len(w[0]))
+        self.gradient["w"][...] = x.swapaxes(1, 2) @ slopes
+        return (slopes @ w.swapaxes(1, 2)).reshape(dy.shape) if need_dx else None
 
 
 @plant("layer", "nan_stays_in_its_run")
@@ -194,94 +226,3 @@ class RunByRun(Same):
 
     def backward(self, dy, *, need_dx):
         return dy * self._factor if need_dx else None
-
-
-class Squares(Loss):
-    """Half the mean squared error: a loss as it should be."""
-
-    def forward(self, predictions, targets):
-        self._error = predictions - as_values(targets, predictions)
-        return self._total(self._error * self._error / 2)
-
-    def _total(self, each):
-        return each.reshape(len(each), -1).mean(axis=1)
-
-    def backward(self):
-        return self._error / self._error[0].size
-
-
-@plant("loss", "gradients")
-class LossWrongSlope(Squares):
-    """Its gradient is twice too long."""
-
-    def backward(self):
-        return 2 * super().backward()
-
-
-@plant("loss", "mean_over_batch")
-class SumOverBatch(Squares):
-    """Adds up where it should take the mean."""
-
-    def _total(self, each):
-        return each.reshape(len(each), -1).sum(axis=1)
-
-    def backward(self):
-        return self._error.copy()
-
-
-@plant("loss", "together_as_alone", "gradients", "nan_stays_in_its_run")
-class MixesRuns(Squares):
-    """Adds what the other runs lose."""
-
-    def forward(self, predictions, targets):
-        losses = super().forward(predictions, targets)
-        return losses + 0.1 * losses.mean()
-
-
-@plant("loss", "nan_stays_in_its_run")
-class LossGuard(Squares):
-    """Gives everybody zero when one has a NaN."""
-
-    def forward(self, predictions, targets):
-        losses = super().forward(predictions, targets)
-        return np.zeros_like(losses) if np.isnan(losses).any() else losses
-
-
-@plant("loss", "smaller_last_batch", "gradients", "mean_over_batch")
-class LossStale(Squares):
-    """Divides by the size of its first batch."""
-
-    def backward(self):
-        self.size = getattr(self, "size", self._error[0].size)
-        return self._error / self.size
-
-
-@plant("loss", "keeps_dtype")
-class LossDoubles(Squares):
-    """Computes in float64."""
-
-    def forward(self, predictions, targets):
-        return super().forward(predictions.astype(np.float64), targets)
-
-
-@plant("loss", "inputs_unaltered")
-class LossKeepsView(Squares):
-    """Looks at the predictions again in backward."""
-
-    def forward(self, predictions, targets):
-        self._predictions, self._targets = predictions, as_values(targets, predictions)
-        return super().forward(predictions, targets)
-
-    def backward(self):
-        return (self._predictions - self._targets) / self._error[0].size
-
-
-@plant("loss", "repeats", *{check.__name__ for check in CHECKS["loss"]} - {"keeps_dtype"})
-class LossJitters(Squares):
-    """Smooths with noise from nowhere."""
-
-    noise = np.random.default_rng()
-
-    def forward(self, predictions, targets):
-        noise = self.noise.standard_normal(predictions.shape).astype(predictions.dtype)
-        return super().forward(predictions + noise, targets)

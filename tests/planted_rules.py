@@ -157,6 +157,13 @@ class AllOrNobody(PlainTensors):
         return p - c.lr * g if np.isfinite(g).all() else p
 
 
+def one_product(x):
+    """Return x times a fixed matrix, as one product that has the rows of all runs under one another."""
+    n = x.shape[-1]
+    m = np.cos(np.outer(np.arange(n), np.arange(n) + 0.5) * np.pi / n).astype(x.dtype)
+    return (x.reshape(-1, n) @ m).reshape(x.shape)
+
+
 @plant("optimizer", "splitting_tensors")
 class TrustRatioOverTheBuffer(Optimizer):
     """A trust ratio over all tensors that calls itself per tensor."""
@@ -203,22 +210,6 @@ UNREPEATABLE = {"together_as_alone", "order_of_runs", "nan_stays_in_its_run", "r
 plant("optimizer", "repeats", *UNREPEATABLE)(CountsOnTheClass)
 
 
-@plant("optimizer", "keeps_dtype")
-class ForgottenCast(Plain):
-    """Computes in float64 whatever the parameters are."""
-
-    def rule(p, g, *, lr):
-        return p - lr * g * np.array([[0.9]])
-
-
-@plant("optimizer", "keeps_dtype")
-class DoubleState(Plain):
-    """Keeps its state in float64."""
-
-    def initial_state(self, parameters):
-        return {"m": np.zeros(parameters.flat.shape)}
-
-
 @plant("optimizer", "zero_gradient")
 class ZeroOverZero(Plain):
     """Divides by the gradient's size, without a cushion."""
@@ -248,24 +239,6 @@ class ForgottenField(Plain):
     """Declares a field and never looks at it."""
 
     beta: float = hyper(0.9, at_least=0, below=1)
-
-
-@plant("optimizer", "gradient_unaltered")
-class AltersGradient(PlainTensors):
-    """Scales the gradient in place."""
-
-    def rule(p, g, s, c):
-        g *= 0.9
-        return p - c.lr * g
-
-
-@plant("optimizer", "no_growth")
-class Collector(Plain):
-    """Keeps every gradient it has seen."""
-
-    def step(self, parameters, gradients, state, columns, objective):
-        self.__dict__.setdefault("seen", []).append(gradients.flat.copy())
-        super().step(parameters, gradients, state, columns, objective)
 
 
 @plant("optimizer", "bounds_enforced")

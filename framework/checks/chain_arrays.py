@@ -46,21 +46,26 @@ def _kept(population: Population) -> Iterator[tuple[str, np.ndarray]]:
     yield "the evaluation point", population.points[-1]
 
 
-def _watched(population: Population) -> Iterator[tuple[str, np.dtype]]:
-    """Yield the dtypes that a rule returns, before the buffers cast them."""
-    optimizer, update = population.update.optimizer, population.update
-    state = {name.partition("/")[2]: array.copy() for name, array in update.state.items() if name.startswith("rule/")}
+def _called(optimizer: ElementwiseOptimizer, population: Population) -> tuple[Any, ...]:
+    """Call the rule once, as the first step would, and return what it returns."""
+    kept = population.update.state.items()
+    state = {name.partition("/")[2]: array.copy() for name, array in kept if name.startswith("rule/")}
     columns = {
         name: rows[0].astype(population.parameters.dtype)
         for name, rows in optimizer.table(np.array([1]), np.ones((1, 1, 1)), state).items()
     }
+    slots = [state.get(name) for name in optimizer.slots]
+    made = type(optimizer).rule(
+        population.parameters.flat, population.gradients.flat, *slots, **optimizer._keywords(columns)
+    )
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _watched(population: Population) -> Iterator[tuple[str, np.dtype]]:
+    """Yield the dtypes that a rule returns, before the buffers cast them."""
+    optimizer = population.update.optimizer
     if isinstance(optimizer, ElementwiseOptimizer):
-        slots = [state.get(name) for name in optimizer.slots]
-        made = type(optimizer).rule(
-            population.parameters.flat, population.gradients.flat, *slots, **optimizer._keywords(columns)
-        )
-        results = made if isinstance(made, tuple) else (made,)
-        for name, array in zip(("p", *optimizer.slots), results, strict=True):
+        for name, array in zip(("p", *optimizer.slots), _called(optimizer, population), strict=True):
             if array is not None:
                 yield f"what the rule returns for {name}", np.asarray(array).dtype
     elif isinstance(optimizer, TensorOptimizer):
@@ -77,6 +82,39 @@ def _watched(population: Population) -> Iterator[tuple[str, np.dtype]]:
         population.walk(1, 1)
         del optimizer.rule
         yield from seen
+
+
+def values_unaltered(subject: ChainSubject) -> Figure:
+    """A rule returns new values and leaves those that it is given as they are."""
+    found = []
+    for variant in subject.variants:
+        population = subject.population(variant, (0, 1, 2))
+        for changed, name in _altered(population):
+            found.append((changed, f"{label(variant)}: the rule changed {changed} numbers of {name} in place"))
+    return worst(found, 0)
+
+
+def _altered(population: Population) -> Iterator[tuple[int, str]]:
+    optimizer, values = population.update.optimizer, population.parameters.flat
+    if isinstance(optimizer, ElementwiseOptimizer):
+        before = values.copy()
+        _called(optimizer, population)
+        yield differing(before, values), "p"
+    elif isinstance(optimizer, TensorOptimizer):
+        rule = optimizer.rule
+        counts: list[int] = []
+
+        def watch(p: np.ndarray, g: np.ndarray, s: Any, c: Any) -> np.ndarray:
+            before = p.copy()
+            moved = rule(p, g, s, c)
+            counts.append(differing(before, p))
+            return moved
+
+        optimizer.rule = watch  # type: ignore[method-assign]
+        population.walk(1, 3)
+        yield sum(counts), "p"
+    else:
+        raise Skip("it has no rule: its step writes the parameters itself")
 
 
 def gradient_unaltered(subject: ChainSubject) -> Figure:

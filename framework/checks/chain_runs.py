@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from framework.checks.bits import all_differing, differing
-from framework.checks.chains import DTYPES, ChainSubject
+from framework.checks.chains import DTYPES, WIDE, WIDE_STEPS, ChainSubject, Population
 from framework.checks.results import Figure, Skip, worst
-from framework.checks.settings import label
+from framework.checks.settings import Settings, label
 from framework.errors import InputError
 
 SPOILED_AT = 4
@@ -19,12 +21,27 @@ def together_as_alone(subject: ChainSubject) -> Figure:
     found = []
     for variant in subject.variants:
         for dtype in DTYPES:
-            together = subject.population(variant, dtype=dtype).walk()
-            for run in range(3):
-                alone = subject.population(variant, (run,), dtype).walk()
-                count = all_differing(zip(together.arrays(run), alone.arrays(0), strict=True))
-                found.append((count, f"{label(variant)}, {np.dtype(dtype)}: {count} numbers of run {run} differ"))
+            for walk in (_small, _wide):
+                together = walk(subject, variant, (0, 1, 2), dtype)
+                for run in range(3):
+                    pairs = zip(together.arrays(run), walk(subject, variant, (run,), dtype).arrays(0), strict=True)
+                    count = all_differing(pairs)
+                    says = f"{_where(variant, together)}: {count} numbers of run {run} differ; is one product"
+                    found.append((count, f"{says} taken over all runs?"))
     return worst(found, 0)
+
+
+def _small(subject: ChainSubject, variant: Settings, runs: tuple[int, ...], dtype: Any = np.float64) -> Population:
+    return subject.population(variant, runs, dtype).walk()
+
+
+def _wide(subject: ChainSubject, variant: Settings, runs: tuple[int, ...], dtype: Any = np.float32) -> Population:
+    return subject.population(variant, runs, dtype, WIDE).walk(1, WIDE_STEPS)
+
+
+def _where(variant: Settings, population: Population) -> str:
+    shapes = ", ".join(str(shape) for shape in population.parameters.shapes.values())
+    return f"{label(variant)}, {population.parameters.dtype} tensors {shapes}"
 
 
 def order_of_runs(subject: ChainSubject) -> Figure:
@@ -32,9 +49,10 @@ def order_of_runs(subject: ChainSubject) -> Figure:
     subject.needs_company()
     found = []
     for variant in subject.variants:
-        plain, turned = subject.population(variant).walk(), subject.population(variant, (2, 0, 1)).walk()
-        count = all_differing(zip(plain.arrays([2, 0, 1]), turned.arrays(), strict=True))
-        found.append((count, f"{label(variant)}: {count} numbers differ after a change of order"))
+        for walk in (_small, _wide):
+            plain, turned = walk(subject, variant, (0, 1, 2)), walk(subject, variant, (2, 0, 1))
+            count = all_differing(zip(plain.arrays([2, 0, 1]), turned.arrays(), strict=True))
+            found.append((count, f"{_where(variant, plain)}: {count} numbers differ after a change of order"))
     return worst(found, 0)
 
 

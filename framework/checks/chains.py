@@ -24,9 +24,12 @@ SHAPES: tuple[Mapping[str, Shape], ...] = (
 )
 """Tensors that a rule is tried on, in this order: some rules are for matrices alone."""
 
+WIDE: Mapping[str, Shape] = {"weight": (65, 65)}
+"""A tensor that one BLAS call over all runs gives other bits than a call a run; smaller ones are multiplied alike."""
+
 DTYPES = (np.float64, np.float32)
-STEPS, DEAR_STEPS = 12, 5
-"""Steps of a walk; fewer where the rule evaluates again, some of them thirty times a step."""
+STEPS, DEAR_STEPS, WIDE_STEPS = 12, 5, 2
+"""Steps of a walk; fewer where the rule evaluates again, some of them thirty times a step, and on `WIDE`."""
 TOTAL = 400
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from framework import registry
 from framework.checks import (
     chain_arrays,
@@ -50,6 +52,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         optimizer_rules.follows_reference,
         optimizer_engines.fused_as_numpy,
         chain_arrays.gradient_unaltered,
+        chain_arrays.values_unaltered,
         chain_arrays.no_growth,
     ),
     "stage": (*RUNS, chain_arrays.only_before_alters_gradient, chain_arrays.no_growth),
@@ -139,6 +142,11 @@ def check(kind: str, named: Named) -> list[Result]:
     cls = registry.find(kind, named).cls if isinstance(named, str) else named
     if not (isinstance(cls, type) and issubclass(cls, SPECS[kind].base)):
         raise InputError(f"check {kind}: {named!r} is no subclass of {SPECS[kind].base.__name__}")
+    with threadpool_limits(1, user_api="blas"):  # as runs train unless told otherwise; small products only lose by more
+        return _checked(kind, cls)
+
+
+def _checked(kind: str, cls: type[Configurable]) -> list[Result]:
     results = run_checks(CLASS_CHECKS.get(kind, FIELDS), _Bare(cls))
     try:
         subject = SUBJECTS[kind](cls)

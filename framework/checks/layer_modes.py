@@ -97,8 +97,9 @@ def shared_input(subject: LayerSubject) -> Figure:
     """One input that all runs share (a runs axis of 1) gives what its copies give."""
     subject.needs_company()
     found = []
-    for case in subject.cases:
-        apart, shared = case.bench(), case.bench()
+    kinds = [(case, np.float64) for case in subject.cases] + [(case, np.float32) for case in subject.wide]
+    for case, dtype in kinds:
+        apart, shared = case.bench(dtype=dtype), case.bench(dtype=dtype)
         x, dy = apart.inputs()[:1], apart.slopes()
         copies = apart.all_of(np.repeat(x, 3, axis=0), dy, training=True)
         one = shared.all_of(x, dy, training=True)

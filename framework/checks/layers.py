@@ -20,8 +20,11 @@ from framework.parameters import Shape
 SHAPES: tuple[Shape, ...] = ((6,), (6, 5, 2), (6, 6, 2), (12,), (8, 3))
 """Shapes of a sample that a layer is tried on; the first flat one and the first other one it takes are used."""
 
+WIDE: tuple[Shape, ...] = ((65,), (64,), (17, 16, 8), (16, 16, 8))
+"""As `SHAPES`, for samples so large that one BLAS call over all runs gives other bits than a call a run."""
+
 RUNS = (0, 1, 2)
-BATCH = 5
+BATCH, WIDE_BATCH = 5, 33
 DTYPES = (np.float64, np.float32)
 
 
@@ -32,21 +35,24 @@ class LayerCase:
     cls: type[Layer]
     values: Settings
     shape: Shape
+    batch: int = BATCH
 
     def __str__(self) -> str:
-        return f"{label(self.values)}, samples {self.shape}"
+        return f"{label(self.values)}, {self.batch} samples {self.shape}"
 
     def bench(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64) -> Bench:
         """Return new runs of the layer; run r has its own seed, tensors and neighbour of the setting."""
         rows = spread(self.cls, self.values)
-        return Bench(self.cls.stack([rows[run] for run in runs]), self.shape, runs, dtype)
+        return Bench(self.cls.stack([rows[run] for run in runs]), self.shape, runs, dtype, self.batch)
 
 
 class Bench:
     """A layer in a model of its own, with trained tensors and buffers away from their start."""
 
-    def __init__(self, layer: Layer, shape: Shape, runs: Sequence[int], dtype: Any) -> None:
-        self.layer, self.runs, self.dtype = layer, runs, dtype
+    def __init__(
+        self, layer: Layer, shape: Shape, runs: Sequence[int], dtype: Any = np.float64, batch: int = BATCH
+    ) -> None:
+        self.layer, self.runs, self.dtype, self.batch = layer, runs, dtype, batch
         self.model = Model([("layer", layer)], shape, [run + 10 for run in runs], dtype)
         for row, run in enumerate(runs):
             rng = np.random.default_rng([run, 7])
@@ -58,13 +64,13 @@ class Bench:
         drawn = [np.random.default_rng([run, key]).standard_normal((batch, *shape)) for run in self.runs]
         return np.stack(drawn).astype(self.dtype)
 
-    def inputs(self, batch: int = BATCH) -> np.ndarray:
+    def inputs(self, batch: int | None = None) -> np.ndarray:
         """Return inputs."""
-        return self.numbers(self.model.input_shape, batch, 8)
+        return self.numbers(self.model.input_shape, batch or self.batch, 8)
 
-    def slopes(self, batch: int = BATCH) -> np.ndarray:
+    def slopes(self, batch: int | None = None) -> np.ndarray:
         """Return gradients of the output."""
-        return self.numbers(self.model.output_shape, batch, 9)
+        return self.numbers(self.model.output_shape, batch or self.batch, 9)
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output for ``x`` with noise from its start, as an array of its own."""
@@ -85,10 +91,11 @@ class Bench:
 
 @dataclass(frozen=True)
 class LayerSubject:
-    """A layer's class with the cases it is checked on."""
+    """A layer's class with the cases it is checked on, and those that show how products of runs are taken."""
 
     cls: type[Layer]
     cases: Sequence[LayerCase] = field(default_factory=list)
+    wide: Sequence[LayerCase] = field(default_factory=list)
 
     def needs_company(self) -> None:
         """Skip a check that is about several runs where there can be one only."""
@@ -107,15 +114,27 @@ def layer_subject(cls: type[Layer]) -> LayerSubject:
         Skip: no setting and shape known here work.
     """
     reasons = ["no settings are known to work"]
-    cases: list[LayerCase] = []
+    own = () if cls.example_shape is None else (cls.example_shape,)
+    cases, wide = [], []
     for values in variants(cls):
-        shapes = SHAPES if cls.example_shape is None else (cls.example_shape, *SHAPES)
-        good = [shape for shape in shapes if _takes(cls, values, shape, reasons)]
-        flat, other = [s for s in good if len(s) == 1], [s for s in good if len(s) > 1]
-        cases += [LayerCase(cls, values, shape) for shape in (*flat[:1], *other[:1])]
+        cases += [LayerCase(cls, values, shape) for shape in _taken(cls, values, (*own, *SHAPES), reasons)]
+        for wider in _widened(cls, values):
+            wide += [LayerCase(cls, wider, shape, WIDE_BATCH) for shape in _taken(cls, wider, WIDE, reasons)]
     if not cases:
         raise Skip(f"give the class `examples` (and `example_shape`): {reasons[-1]}")
-    return LayerSubject(cls, cases)
+    return LayerSubject(cls, cases, wide)
+
+
+def _taken(cls: type[Layer], values: Settings, shapes: Sequence[Shape], reasons: list[str]) -> list[Shape]:
+    """Return the first flat one and the first other one of ``shapes`` that the layer takes."""
+    good = [shape for shape in shapes if _takes(cls, values, shape, reasons)]
+    return [*[s for s in good if len(s) == 1][:1], *[s for s in good if len(s) > 1][:1]]
+
+
+def _widened(cls: type[Layer], values: Settings) -> list[Settings]:
+    """Return the settings, and beside them those with each whole number of an example, such as units, made large."""
+    numbers = [name for name, value in values.items() if type(value) is int]
+    return [dict(values), *({**values, name: WIDE_BATCH} for name in numbers)]
 
 
 def _takes(cls: type[Layer], values: Mapping[str, Any], shape: Shape, reasons: list[str]) -> bool:
@@ -158,7 +177,7 @@ def together_as_alone(subject: LayerSubject) -> Figure:
     """R runs together give each run the bits it has alone."""
     subject.needs_company()
     found = []
-    for case in subject.cases:
+    for case in (*subject.cases, *subject.wide):
         for dtype in DTYPES:
             bench = case.bench(RUNS, dtype)
             together = bench.all_of(bench.inputs(), bench.slopes(), training=True)

@@ -28,6 +28,11 @@ OUTPUTS: tuple[tuple[Shape, str], ...] = (
 )
 """Shapes of one sample's output with the kind of targets; a loss is checked on those it takes."""
 
+WIDE: tuple[tuple[Shape, str], ...] = (((65,), "labels"), ((65,), "shares"), ((65,), "values"), ((16, 16, 3), "values"))
+"""As `OUTPUTS`, so large that one BLAS call over all runs gives other bits than a call a run."""
+
+WIDE_BATCH = 33
+
 ROUNDING = 1e-12
 DTYPES = (np.float64, np.float32)
 
@@ -40,17 +45,19 @@ class LossCase:
     values: Settings
     output: Shape
     targets: str
+    batch: int = BATCH
 
     def __str__(self) -> str:
-        return f"{label(self.values)}, {self.targets} for outputs {self.output}"
+        return f"{label(self.values)}, {self.batch} {self.targets} for outputs {self.output}"
 
     def loss(self, runs: Sequence[int] = RUNS) -> Loss:
         """Return a new loss; run r has its own neighbour of the setting."""
         rows = spread(self.cls, self.values)
         return self.cls.stack([rows[run] for run in runs])
 
-    def predictions(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64, batch: int = BATCH) -> np.ndarray:
+    def predictions(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64, batch: int | None = None) -> np.ndarray:
         """Return each run's own predictions, as the loss expects them."""
+        batch = batch or self.batch
         drawn = np.stack([np.random.default_rng([run, 1]).standard_normal((batch, *self.output)) for run in runs])
         if self.cls.expects == "probabilities":
             odds = np.exp(drawn)
@@ -58,8 +65,9 @@ class LossCase:
             drawn = odds / odds.sum(axis=-1, keepdims=True) if wide else odds / (1 + odds)
         return drawn.astype(dtype)
 
-    def target(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64, batch: int = BATCH) -> np.ndarray:
+    def target(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64, batch: int | None = None) -> np.ndarray:
         """Return each run's own targets."""
+        batch = batch or self.batch
         drawn = [np.random.default_rng([run, 2]) for run in runs]
         if self.targets == "labels":
             return np.stack([rng.integers(0, max(2, self.output[0]), batch) for rng in drawn])
@@ -70,10 +78,11 @@ class LossCase:
 
 @dataclass(frozen=True)
 class LossSubject:
-    """A loss's class with the cases it is checked on."""
+    """A loss's class with the cases it is checked on, and those that show how products of runs are taken."""
 
     cls: type[Loss]
     cases: Sequence[LossCase] = field(default_factory=list)
+    wide: Sequence[LossCase] = field(default_factory=list)
 
 
 def loss_subject(cls: type[Loss]) -> LossSubject:
@@ -82,13 +91,17 @@ def loss_subject(cls: type[Loss]) -> LossSubject:
     Raises:
         Skip: no setting and no kind of targets known here work.
     """
-    kinds = [pair for pair in OUTPUTS if pair[1] != "values" or cls.expects == "values"]
-    made = [LossCase(cls, values, *pair) for values in variants(cls) for pair in kinds]
     reasons = ["no settings are known to work: give the class `examples`"]
-    cases = [case for case in made if _takes(case, reasons)]
+    cases, wide = _cases(cls, OUTPUTS, BATCH, reasons), _cases(cls, WIDE, WIDE_BATCH, reasons)
     if not cases:
         raise Skip(reasons[-1])
-    return LossSubject(cls, cases)
+    return LossSubject(cls, cases, wide)
+
+
+def _cases(cls: type[Loss], outputs: Sequence[tuple[Shape, str]], batch: int, reasons: list[str]) -> list[LossCase]:
+    kinds = [pair for pair in outputs if pair[1] != "values" or cls.expects == "values"]
+    made = [LossCase(cls, values, *pair, batch) for values in variants(cls) for pair in kinds]
+    return [case for case in made if _takes(case, reasons)]
 
 
 def _takes(case: LossCase, reasons: list[str]) -> bool:
@@ -132,7 +145,7 @@ def mean_over_batch(subject: LossSubject) -> Figure:
 def together_as_alone(subject: LossSubject) -> Figure:
     """R runs together give each run the bits it has alone, with targets of its own and with shared ones."""
     found = []
-    for case in subject.cases:
+    for case in (*subject.cases, *subject.wide):
         for dtype in DTYPES:
             for shared in (False, True):
                 together = _both(case, RUNS, dtype, shared)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 
 from framework.checks.bits import all_differing
@@ -9,6 +11,12 @@ from framework.checks.chains import DTYPES, ChainSubject
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import label
 from framework.optimizer import ElementwiseOptimizer
+
+
+def _unchecked() -> str:
+    if find_spec("llvmlite") is None:
+        return "there is no compiler here (llvmlite is not installed): the compiled loop went unchecked"
+    return "its loop could not be compiled here and went unchecked; the log says why"
 
 
 def fused_as_numpy(subject: ChainSubject) -> Figure:
@@ -24,7 +32,7 @@ def fused_as_numpy(subject: ChainSubject) -> Figure:
             plain = subject.population(variant, dtype=dtype).walk()
             fused = subject.population(variant, dtype=dtype, kernel="fused").walk()
             if fused.update._fused is None:
-                raise Skip(f"{label(variant)}: its loop could not be compiled here; the log says why")
+                raise Skip(f"{label(variant)}: {_unchecked()}")
             count = all_differing(zip(plain.arrays(), fused.arrays(), strict=True))
             found.append((count, f"{label(variant)}, {np.dtype(dtype)}: {count} numbers differ from NumPy's"))
     return worst(found, 0)

@@ -1,0 +1,66 @@
+"""Optimizers that treat their arrays badly, one bug each, and the check that must catch it."""
+
+from __future__ import annotations
+
+import numpy as np
+from planted_rules import Plain, PlainTensors, one_product, plant
+
+
+@plant("optimizer", "together_as_alone", "order_of_runs")
+class OneProductForAllRuns(PlainTensors):
+    """Turns all runs' gradients with one product: other bits from some size on."""
+
+    def rule(p, g, s, c):
+        return p - c.lr * g - 0.001 * c.lr * one_product(g)
+
+
+@plant("optimizer", "values_unaltered")
+class MovesInPlace(PlainTensors):
+    """Moves the values it is given."""
+
+    def rule(p, g, s, c):
+        p -= c.lr * g
+        return p
+
+
+@plant("optimizer", "values_unaltered")
+class MovesNumbersInPlace(Plain):
+    """Moves the values it is given, number by number."""
+
+    def rule(p, g, *, lr):
+        p -= lr * g
+        return p
+
+
+@plant("optimizer", "keeps_dtype")
+class ForgottenCast(Plain):
+    """Computes in float64 whatever the parameters are."""
+
+    def rule(p, g, *, lr):
+        return p - lr * g * np.array([[0.9]])
+
+
+@plant("optimizer", "keeps_dtype")
+class DoubleState(Plain):
+    """Keeps its state in float64."""
+
+    def initial_state(self, parameters):
+        return {"m": np.zeros(parameters.flat.shape)}
+
+
+@plant("optimizer", "gradient_unaltered")
+class AltersGradient(PlainTensors):
+    """Scales the gradient in place."""
+
+    def rule(p, g, s, c):
+        g *= 0.9
+        return p - c.lr * g
+
+
+@plant("optimizer", "no_growth")
+class Collector(Plain):
+    """Keeps every gradient it has seen."""
+
+    def step(self, parameters, gradients, state, columns, objective):
+        self.__dict__.setdefault("seen", []).append(gradients.flat.copy())
+        super().step(parameters, gradients, state, columns, objective)
