@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -113,10 +114,12 @@ def _hydra(words: Sequence[str]) -> int:
     from framework import jobs
     from framework.complaints import ERRORS, explain
     from framework.config import conf_folder, register_resolvers
+    from framework.provenance import FLAGS
 
     register_resolvers()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
     sys.argv = ["framework", *words]
+    os.environ[FLAGS] = shlex.join(_kept_flags(words))  # worker processes write it into their runs' commands
     signal.signal(signal.SIGTERM, _terminated)
     job, errors = jobs.holding_errors()
     try:
@@ -128,6 +131,19 @@ def _hydra(words: Sequence[str]) -> int:
     for held in errors:
         raise held
     return 0
+
+
+def _kept_flags(words: Sequence[str]) -> list[str]:
+    """Return the flags that decide what a command means: where configs are, and whether strangers' plugins load."""
+    kept = ["--no-plugins"] if os.environ.get("FRAMEWORK_NO_PLUGINS") == "1" else []
+    folders = {"--config-dir", "-cd", "--config-path", "-cp"}
+    waiting = iter(words)
+    for word in waiting:
+        flag, joined, value = word.partition("=")
+        if flag in {*folders, "--config-name", "-cn"} and flag.startswith("-"):
+            value = value if joined else next(waiting, "")
+            kept += [flag, str(Path(value).resolve()) if flag in folders else value]
+    return kept
 
 
 def _terminated(number: int, frame: FrameType | None) -> Any:

@@ -125,13 +125,13 @@ def _check_model(model: Any, referenced: set[str]) -> dict[str, Any]:
     if not isinstance(model, Mapping) or "layers" not in model:
         raise InputError("model must have a list of layers: choose one as in model=mlp, or set model.layers")
     used = {key.partition(".")[2].partition(".")[0] for key in referenced if key.startswith("model.")}
+    architecture.expand(model["layers"], (1,))  # names and ranges; shapes are checked once the data is known
     for key in model:
         if key not in {"name", "layers", *used}:
             raise InputError(
                 f"model.{key}: no layer of model {model.get('name')} uses it{nearest(str(key), used)}; "
                 f"~model.{key} takes it away"
             )
-    architecture.expand(model["layers"], (1,))  # names and ranges; shapes are checked once the data is known
     return dict(model)
 
 
@@ -140,15 +140,22 @@ def _check_metrics(config: Config) -> None:
     if metrics is None:
         return
     if not isinstance(metrics, list) or not metrics:
-        raise InputError(f"metrics={metrics} is not a list: write metrics=[accuracy], or null for the task's own")
-    for item in metrics:
-        name = item.get("metric") if isinstance(item, Mapping) else item
-        try:
-            find("metric", str(name))
-        except InputError as error:
-            raise InputError(f"metrics: {error}") from None
-    for task in find("metric", str(name)).cls.tasks[:1]:
-        metrics_for(config, task)
+        raise InputError(f"metrics={metrics} names none: write metrics=[accuracy], or null for the task's own")
+    tasks = [set(_metric_tasks(item)) for item in metrics]
+    both = set.intersection(*tasks)
+    if not both:
+        raise InputError(f"metrics={metrics}: no task has all of them; choose those of the data set's task")
+    metrics_for(config, min(both))
+
+
+def _metric_tasks(item: Any) -> tuple[str, ...]:
+    name = item.get("metric") if isinstance(item, Mapping) else item
+    if not isinstance(name, str):
+        raise InputError(f"metrics: {item} is no metric: write its name, or a mapping with metric: NAME and its fields")
+    try:
+        return tuple(find("metric", name).cls.tasks)
+    except InputError as error:
+        raise InputError(f"metrics: {error}") from None
 
 
 def _check_tags(tags: Any) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from framework.observers import Observer
 from framework.population import Population
 from framework.records import Outcome, Record, Run
 from framework.registry import find
-from framework.store import sqlite_file
+from framework.store import resolve_uri, sqlite_file
 from framework.tracking import run_id
 
 
@@ -80,6 +82,10 @@ def summary(outcome: Outcome) -> str:
     return f"{how}: {epochs}, {steps}, {outcome.seconds:.2f} s of training\n{figures(outcome.metrics)}"
 
 
+REFRESH_SECONDS = 0.2
+"""How often the bar takes in a new figure."""
+
+
 class Announce(Observer):
     """Writes what is about to train: one line and the layer table."""
 
@@ -103,18 +109,21 @@ class Progress(Observer):
         columns: list[Any] = [BarColumn(), MofNCompleteColumn(), TextColumn("steps  {task.description}")]
         self._bar = Bar(*columns, TimeElapsedColumn(), transient=True)
         self._task: Any = None
+        self._began = self._shown = 0.0
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
         """Show the bar."""
         self._task = self._bar.add_task("", total=population.total)
+        self._began = self._shown = time.monotonic()
         self._bar.start()
 
     def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
         """Move it, a few times a second at most."""
-        if step % 32 == 0:
-            task = self._bar.tasks[0]
-            rate = f"{task.speed:,.0f} steps/s" if task.speed else ""
-            self._bar.update(self._task, completed=step, description=f"loss {losses[0]:.4f}  {rate}")
+        now = time.monotonic()
+        if now - self._shown >= REFRESH_SECONDS:
+            rate = step / (now - self._began)
+            self._shown = now
+            self._bar.update(self._task, completed=step, description=f"loss {losses[0]:.4f}  {rate:,.0f} steps/s")
 
     def epoch(self, record: Record) -> None:
         """Move it to the epoch's last step."""
@@ -156,7 +165,8 @@ def whereabouts(folder: Path, uri: str) -> str:
     lines = [f"run folder  {_short(folder)}"]
     run = run_id(folder)
     if run is not None:
-        lines += [f"MLflow      run {run} in {_short_store(uri)}", "open it     python -m framework ui"]
+        elsewhere = "" if uri == resolve_uri() else f" --uri {shlex.quote(without_password(uri))}"
+        lines += [f"MLflow      run {run} in {_short_store(uri)}", f"open it     python -m framework ui{elsewhere}"]
     return "\n".join(lines) + "\n"
 
 
@@ -198,7 +208,7 @@ def plan_text(planned: Plan) -> str:
             notes.append(f"  {group.label}: could not be tried: {cost.failed}")
     runs = sum(len(group.jobs) for group, _ in planned.groups)
     total = (
-        f"{runs} runs in {len(planned.groups)} groups and {len(planned.blocks)} blocks on "
+        f"{_grouped(planned)} on "
         f"{planned.workers} {'process' if planned.workers == 1 else 'processes'}: about {duration(planned.seconds)} of "
         f"training, {size(planned.memory)} of memory, {size(runs * DISK_PER_RUN)} of disk. Nothing was started."
     )
@@ -211,13 +221,18 @@ DISK_PER_RUN = 60_000
 
 def grouping_text(planned: Plan) -> str:
     """Return how a sweep's runs are grouped, in a line a group at the most."""
-    runs = sum(len(group.jobs) for group, _ in planned.groups)
     lines = [
-        f"{runs} runs in {len(planned.groups)} groups, {len(planned.blocks)} blocks, {planned.workers} "
+        f"{_grouped(planned)}, {planned.workers} "
         f"{'process' if planned.workers == 1 else 'processes'}; about {duration(planned.seconds)}"
     ]
     lines += [f"  {group.label}: one by one, because {group.alone}" for group, _ in planned.groups if group.alone]
     return "\n".join(lines) + "\n"
+
+
+def _grouped(planned: Plan) -> str:
+    runs = sum(len(group.jobs) for group, _ in planned.groups)
+    groups, blocks = counted(len(planned.groups), "group"), counted(len(planned.blocks), "block")
+    return f"{counted(runs, 'run')} in {groups} and {blocks}"
 
 
 def duration(seconds: float) -> str:
@@ -266,7 +281,7 @@ def countdown() -> Callable[[int], None]:
 
     def tell(left: int) -> None:
         if left // 50 != said["left"] // 50:
-            sys.stdout.write(f"  {left} runs on their way to MLflow\n")
+            sys.stdout.write(f"  {counted(left, 'run')} on the way to MLflow\n")
             sys.stdout.flush()
         said["left"] = left
 

@@ -64,4 +64,5 @@ def _table(listed: Sequence[dict[str, Any]]) -> str:
         )
         cells = (f"{row[column]:<{width}}" for column, width in widths.items())
         lines.append("  ".join([*cells, said]) + origin)
+    lines.append("(--json adds distribution, version, status and error)")
     return "\n".join(lines) + "\n"

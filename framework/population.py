@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework import architecture
-from framework.batches import Batches
+from framework.batches import Batches, chunks
 from framework.dataset import Data, Dataset, prepared
 from framework.errors import InputError
 from framework.fields import Configurable
@@ -24,6 +24,10 @@ from framework.update import Update
 
 Config = Mapping[str, Any]
 """One run's resolved configuration, plain data: the settings at the top, and a section for each plugin."""
+
+
+TRIED = 2
+"""Samples that are put through all parts before a start."""
 
 
 def chosen(config: Config, kind: str) -> tuple[type[Configurable], dict[str, Any]]:
@@ -62,11 +66,11 @@ class Population:
         )
         self.loss: Loss = stacked(configs, "loss")
         self._check_outputs()
-        classes, outputs = self.data.classes, self.model.output_shape
-        self.loss.labels_checked = classes is not None and len(outputs) == 1 and outputs[0] >= classes
+        self.loss.labels_checked = self.data.classes is not None and len(self.model.output_shape) == 1
         self.metrics = metrics_for(first, self.data.task)
         for metric in self.metrics.values():
             metric.predicted = self.loss.expects
+        self._try_out()
         self.batches = Batches(
             self.data.train,
             seeds,
@@ -92,8 +96,23 @@ class Population:
             threads=self.settings.threads,
         )
 
+    def _try_out(self) -> None:
+        """Put a few samples through model, loss and metrics: parts that do not fit are refused before a start."""
+        few = next(chunks(self.data.train, TRIED))
+        with np.errstate(all="ignore"):
+            predictions = self.model.forward(few.inputs)
+            self.loss.forward(predictions, few.targets)
+            for metric in self.metrics.values():
+                metric.start(self.runs)
+                metric.update(predictions, few.targets)
+
     def _check_outputs(self) -> None:
-        """Refuse a loss on logits behind a softmax, and one on probabilities behind none."""
+        """Refuse a model whose outputs are too few, or not what the loss takes."""
+        classes, outputs = self.data.classes, self.model.output_shape
+        if classes is not None and len(outputs) == 1 and 1 != outputs[0] < classes:
+            raise InputError(
+                f"the model gives {outputs[0]} outputs and the data set has {classes} classes: end it in units=outputs"
+            )
         gives = next((layer.gives for layer in reversed(self.model.layers) if layer.gives), "values")
         loss = self.loss
         if (gives, loss.expects) == ("probabilities", "logits"):
@@ -122,10 +141,21 @@ class Population:
         """Return the runs at ``rows`` as a population of their own, where they are in their training."""
         if list(rows) == list(range(self.runs)):
             return self
-        smaller = Population([self.configs[row] for row in rows])
-        mine = self.tensors()
+        return Population.resumed(self.configs, self.tensors(), rows)
+
+    @classmethod
+    def resumed(cls, configs: Sequence[Config], tensors: Mapping[str, np.ndarray], rows: Sequence[int]) -> Population:
+        """Return the runs at ``rows`` of a population, of which only these are left.
+
+        Args:
+            configs: of all its runs.
+            tensors: from its `tensors`.
+            rows: which to take.
+        """
+        smaller = cls([configs[row] for row in rows])
         for name, array in smaller.tensors().items():
-            array[...] = mine[name][list(rows)]
+            for at, row in enumerate(rows):
+                array[at] = tensors[name][row]
         return smaller
 
     def settle(self) -> None:

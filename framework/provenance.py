@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import shlex
 import subprocess
@@ -22,6 +23,9 @@ from framework.registry import Provider, current, find
 
 OUTSIDE = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""
+
+FLAGS = "FRAMEWORK_FLAGS"
+"""Environment variable with the flags of the command line that a run's command must repeat."""
 
 PACKAGES = ("numpy", "hydra-core", "omegaconf", "mlflow", "pluggy", "scikit-learn", "threadpoolctl")
 
@@ -43,8 +47,9 @@ def run_name(config: Config, overrides: Sequence[str] = ()) -> str:
     if "lr" in optimizer:
         parts.append(f"lr={optimizer['lr']:g}")
     for override in overrides:
-        key, _, value = override.lstrip("+~").partition("=")
-        if key not in ("optimizer", "optimizer.lr", "seed") and not outside(key):
+        key, _, value = override.lstrip("+").partition("=")
+        gone = override.startswith("~")
+        if not gone and key not in ("optimizer", "optimizer.lr", "seed") and not outside(key):
             parts.append(f"{key.removeprefix('optimizer.')}={value}")
     parts.append(f"seed={config['seed']}")
     return " ".join(parts)[:200]
@@ -55,7 +60,8 @@ def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
     loaded = [provider for provider in current().providers if provider.status == "ok"]
     files = [str(provider.path) for provider in loaded if provider.path]
     files += [inline_file(provider) for provider in loaded if provider.text]
-    words = ["python", "-m", "framework", *(f"--plugin={path}" for path in files), *(["-m"] if sweep else [])]
+    flags = shlex.split(os.environ.get(FLAGS, ""))
+    words = ["python", "-m", "framework", *(f"--plugin={path}" for path in files), *flags, *(["-m"] if sweep else [])]
     return shlex.join([*words, *overrides])
 
 
@@ -103,6 +109,7 @@ def tags(config: Config, overrides: Sequence[str], folder: Path, *, sweep_id: st
         "command": command(overrides),
         "folder": str(folder.resolve()),
         **git_state(),
+        **own_commit(),
     }
     return {**{key: value for key, value in seen.items() if value}, **config["tags"]}
 
@@ -132,7 +139,7 @@ def environment() -> str:
             facts["blas"] = (
                 f"{library['internal_api']} {library.get('version')} {library.get('architecture', '')}".strip()
             )
-    facts |= git_state()
+    facts |= {**git_state(), **own_commit()}
     return "".join(f"{name}: {value}\n" for name, value in facts.items())
 
 
@@ -151,6 +158,16 @@ def git_state(folder: str = ".") -> Mapping[str, str]:
     if not commit:
         return {}
     return {"git_commit": commit, "git_dirty": "true" if _git(folder, "status", "--porcelain") else "false"}
+
+
+@functools.cache
+def own_commit() -> Mapping[str, str]:
+    """Return ``framework_commit``, marked ``-dirty``, where this package is imported from a checkout of its own."""
+    root = Path(__file__).resolve().parent.parent
+    state = git_state(str(root)) if (root / ".git").exists() else {}
+    if not state:
+        return {}
+    return {"framework_commit": state["git_commit"] + ("-dirty" if state["git_dirty"] == "true" else "")}
 
 
 def _git(folder: str, *words: str) -> str:

@@ -16,8 +16,9 @@ import yaml
 from framework import provenance
 from framework.composition import Job
 from framework.dataset import Data
+from framework.errors import InputError
 from framework.journal import FILE as JOURNAL
-from framework.journal import Journal, read_journal
+from framework.journal import Entry, Journal, read_journal
 from framework.observers import Observer, hooks
 from framework.population import Population
 from framework.records import Outcome, Record, Run, flatten
@@ -66,7 +67,7 @@ class Finished:
 
 def told(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Return what tells a run from others, by name: optimizer, lr, seed, and what else the user set."""
-    named = dict(item.lstrip("+~").partition("=")[::2] for item in overrides)
+    named = dict(item.lstrip("+").partition("=")[::2] for item in overrides if not item.startswith("~"))
     params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
     said = ("optimizer", "optimizer.lr", "seed")
     return params | {key: value for key, value in named.items() if key not in said and not provenance.outside(key)}
@@ -108,6 +109,7 @@ class Journaling(Observer):
             folder = _folder(run)
             folder.mkdir(parents=True, exist_ok=True)
             begun = read_journal(folder) if (folder / JOURNAL).is_file() else []
+            _refuse_another(folder, run, begun)
             self._recorded[run.id] = max((entry.content.get("epoch", 0) for entry in begun), default=0)
             self._journals[run.id] = Journal(folder)
             if not begun:
@@ -177,6 +179,19 @@ class Journaling(Observer):
         journal.write("artifact", path=JOURNAL, to="")
         journal.write("end", status=status)
         journal.close()
+
+
+def _refuse_another(folder: Path, run: Run, begun: Sequence[Entry]) -> None:
+    """Refuse to write into the folder of a run that has ended, or that is not this one.
+
+    Raises:
+        InputError: it is; nothing was written.
+    """
+    if not begun:
+        return
+    same = begun[0].content.get("tags", {}).get("config_hash") == provenance.identity(run.config)
+    if not same or begun[-1].kind == "end":
+        raise InputError(f"{folder} holds another run: choose another folder, or take that one away")
 
 
 def execute(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from framework.display import warn
+from framework.display import counted, warn
 from framework.errors import InputError
 from framework.tracking import sync
 
@@ -29,5 +29,5 @@ def main(words: Sequence[str]) -> int:
         raise InputError("there is no outputs or multirun folder here: name the folder of a run or of a sweep")
     done = sync(folders, asked.uri)
     warn(done.problems)
-    sys.stdout.write(f"delivered {len(done.delivered)} journals\n")
+    sys.stdout.write(f"delivered {counted(len(done.delivered), 'journal')}\n")
     return 1 if done.problems else 0

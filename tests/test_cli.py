@@ -97,7 +97,15 @@ WRONG = [
     (["loss=categorical_cross_entropy"], "takes probabilities: end the model in softmax"),
     (["loss=mse", "dataset=diabetes", "metrics=[accuracy]"], "accuracy makes no sense for regression"),
     (["metrics=[acc]"], "no metric is called acc; did you mean accuracy?"),
-    (["metrics=3"], "metrics=3 is not a list"),
+    (["metrics=[accuracy,r2]"], "no task has all of them"),
+    (["metrics=[{foo: 1}]"], "is no metric"),
+    (["metrics=[{metric: top_k, k: 99}]"], "k"),
+    (["dataset=diabetes"], "class labels are needed"),
+    (
+        ["model.layers=[flatten,{layer: dense, units: 5}]", "~model.sizes", "~model.activation"],
+        "the model gives 5 outputs and the data set has 10 classes",
+    ),
+    (["metrics=3"], "metrics=3 names none"),
     (["dataset=file", "dataset.path=/absent.csv"], "dataset.path=/absent.csv"),
     (["dataset.test=0"], "dataset.test=0 is out of range"),
     (["tags=3"], "tags=3 must be a mapping"),
@@ -244,8 +252,9 @@ def test_the_installed_script_completes_words(tmp_path):
 def test_the_progress_bar_is_for_terminals_only(tmp_path):
     pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
     leader, follower = pty.openpty()
-    words = [sys.executable, "-m", "framework", "tracking.enabled=false", "epochs=60"]
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=follower, stderr=follower)
+    words = [sys.executable, "-m", "framework", "tracking.enabled=false", "epochs=600"]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=follower, stderr=follower, env=environment)
     os.close(follower)
     shown = b""
     while True:
@@ -257,6 +266,6 @@ def test_the_progress_bar_is_for_terminals_only(tmp_path):
             break
         shown += piece
     assert process.wait() == 0
-    assert b"steps/s" in shown or b"steps" in shown.split(b"finished")[0]
+    assert b"steps/s" in shown and b"loss" in shown
     assert b"\x1b[" in shown
     assert "\x1b[" not in run("tracking.enabled=false", "epochs=2", cwd=tmp_path).stdout
