@@ -105,7 +105,7 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
         data = first.data
         shared = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
         _steps(first)  # what is made once a process (imports, caches, compiled rules) is no population's cost
-        one, two = (_peak(_repeated(configs, runs)) for runs in (1, 2))
+        (resting, one), (both_resting, two) = (_memory(_repeated(configs, runs)) for runs in (1, 2))
         runs = MANY if MANY * (two - one) <= PROBED_BYTES else 2
         alone, many = (_step_seconds(_repeated(configs, count)) for count in (1, runs))
     held = min(GATHERED, len(data.train) * int(np.prod(first.model.output_shape)))
@@ -113,6 +113,8 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
     copies = (1 + first.settings.keeps_best) * (first.model.parameters.size + first.model.buffers.size)
     beside = max((many - alone) / (runs - 1), 0.0)
     each = two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize
+    # Where a run leaves early, the others move into a new population beside the numbers of the old one.
+    each = max(each, 2 * (both_resting - resting))
     return Estimate(shared + max(2 * one - two, 0), each, alone, beside, first.total, limit=first.settings.max_seconds)
 
 
@@ -120,7 +122,8 @@ def _repeated(configs: Sequence[Config], runs: int) -> list[Config]:
     return list(itertools.islice(itertools.cycle(configs), runs))
 
 
-def _peak(configs: Sequence[Config]) -> int:
+def _memory(configs: Sequence[Config]) -> tuple[int, int]:
+    """Return the bytes that a population holds before its first step, and those at its peak."""
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()
@@ -128,9 +131,10 @@ def _peak(configs: Sequence[Config]) -> int:
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
         population = Population(configs)
+        resting = tracemalloc.get_traced_memory()[0] - before
         _steps(population)
         _meet_all_sizes(population)
-        return tracemalloc.get_traced_memory()[1] - before
+        return resting, tracemalloc.get_traced_memory()[1] - before
     finally:
         if not tracing:
             tracemalloc.stop()

@@ -20,6 +20,9 @@ from framework.observers import Observer, Observers
 from framework.population import Config, Population
 from framework.records import EpochMeans, Outcome, Record, Run
 
+COPIED = 8
+"""Runs that leave before the others are tested in copies of at most this part of their population."""
+
 
 def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Observer] = ()) -> list[Outcome]:
     """Train R runs of one structure and return how each ended, in their order.
@@ -40,8 +43,11 @@ def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Ob
         outcomes: dict[str, Outcome] = {}
         try:
             watch.started(runs, population)
-            for remaining, leaving in _epochs(population, records, watch):
+            epochs = _epochs(population, records, watch)
+            del population  # or it would live on beside the smaller ones of the runs that stay
+            for remaining, leaving in epochs:
                 outcomes |= _conclude(remaining, leaving, watch)
+                del remaining
         except BaseException as error:
             for run in runs:
                 if run.id not in outcomes:
@@ -81,7 +87,9 @@ def _epochs(
         if not staying:
             return
         if leaving:
-            population, records = population.subset(staying), [records[row] for row in staying]
+            configs, tensors, records = population.configs, population.tensors(), [records[row] for row in staying]
+            del population  # its gradients and scratch make room for the smaller one
+            population = Population.resumed(configs, tensors, staying)
 
 
 def train_step(population: Population, batch: Batch, step: int, means: EpochMeans) -> np.ndarray:
@@ -124,15 +132,22 @@ def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
 
 
 def _conclude(population: Population, leaving: dict[int, Record], watch: Observers) -> dict[str, Outcome]:
-    """Test the runs that leave, with the parameters they keep, and return their outcomes by run id."""
-    last = population.subset(list(leaving))
-    last.settle()
-    for row, record in enumerate(leaving.values()):
-        record.restore_kept(last, row)
-    tested = evaluate(last, last.data.test)
+    """Test the runs that leave, with the parameters they keep, and return their outcomes by run id.
+
+    A few at a time where others stay: they are copied, and memory holds all runs beside.
+    """
+    rows = list(leaving)
+    most = len(rows) if len(rows) == population.runs else max(1, population.runs // COPIED)
     outcomes = {}
-    for row, record in enumerate(leaving.values()):
-        outcome = record.outcome(last, row, tested)
-        watch.finished(outcome)
-        outcomes[record.run.id] = outcome
+    for at in range(0, len(rows), most):
+        some = [leaving[row] for row in rows[at : at + most]]
+        last = population.subset(rows[at : at + most])
+        last.settle()
+        for row, record in enumerate(some):
+            record.restore_kept(last, row)
+        tested = evaluate(last, last.data.test)
+        for row, record in enumerate(some):
+            outcome = record.outcome(last, row, tested)
+            watch.finished(outcome)
+            outcomes[record.run.id] = outcome
     return outcomes

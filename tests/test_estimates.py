@@ -10,6 +10,7 @@ from runs import IMAGES, config, trained
 from framework.dataset import prepared
 from framework.errors import InputError
 from framework.estimates import Estimate, estimate
+from framework.observers import Observer
 from framework.population import stacked
 
 MODELS = {
@@ -26,13 +27,31 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("seeds", ["one seed", "a seed each"])
-@pytest.mark.parametrize("runs", [1, 8])
-@pytest.mark.parametrize("model", MODELS)
-def test_the_peak_is_what_was_estimated(model, runs, seeds):
+WIDE = {
+    "model__layers": [
+        "flatten",
+        {"layer": "dense", "units": 2000, "activation": "relu"},
+        {"layer": "dense", "units": "outputs"},
+    ],
+    "batch_size": 4,
+}
+"""Almost nothing but parameters: batches are small."""
+
+
+class Leave(Observer):
+    """Asks some runs to leave after their first epoch."""
+
+    def __init__(self, count):
+        self._ids = {str(number) for number in range(count)}
+
+    def epoch(self, record):
+        record.stop_asked |= record.run.id in self._ids
+
+
+def peak_and_estimate(runs, leaving, *, one_seed, changes):
+    """Return the bytes of training, and those that were estimated for it, the data in neither."""
     configs = [
-        config(seed=run if seeds == "a seed each" else 0, optimizer__lr=0.001 * (run + 1), epochs=2, **MODELS[model])
-        for run in range(runs)
+        config(seed=0 if one_seed else run, optimizer__lr=0.001 * (run + 1), epochs=2, **changes) for run in range(runs)
     ]
     data = prepared(stacked(configs, "dataset"), configs[0]["dtype"])
     held = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
@@ -41,12 +60,27 @@ def test_the_peak_is_what_was_estimated(model, runs, seeds):
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        outcomes = trained(*configs)
+        outcomes = trained(*configs, observers=[Leave(leaving)])
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
-    assert len(outcomes) == runs
-    assert expected.memory(runs) - held == pytest.approx(peak, rel=0.3)
+    assert [outcome.ended for outcome in outcomes] == ["stopped"] * leaving + ["budget"] * (runs - leaving)
+    return peak, expected.memory(runs) - held
+
+
+@pytest.mark.parametrize("seeds", ["one seed", "a seed each"])
+@pytest.mark.parametrize("runs", [1, 8])
+@pytest.mark.parametrize("model", MODELS)
+def test_the_peak_is_what_was_estimated(model, runs, seeds):
+    peak, expected = peak_and_estimate(runs, 0, one_seed=seeds == "one seed", changes=MODELS[model])
+    assert expected == pytest.approx(peak, rel=0.3)
+
+
+@pytest.mark.parametrize("leaving", [1, 4, 7])
+@pytest.mark.parametrize("model", [*MODELS, "wide"])
+def test_runs_that_leave_early_stay_within_the_estimate(model, leaving):
+    peak, expected = peak_and_estimate(8, leaving, one_seed=False, changes=MODELS.get(model, WIDE))
+    assert peak < 1.25 * expected
 
 
 def test_what_runs_cost_adds_up():
