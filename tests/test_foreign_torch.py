@@ -12,7 +12,6 @@ from valleys import Valley, problem, weights_of
 
 from framework.errors import InputError
 from framework.parameters import Parameters
-from framework.update import Update
 from plugins.optimizers import torch_bridge
 
 OPAQUE = {"torch/lbfgs"}
@@ -160,20 +159,15 @@ def test_every_optimizer_of_torch_is_registered_or_left_out_with_a_reason(torch)
     assert known == {optimizer_class(name).signature.name for name in TORCH} | set(torch_bridge.LEFT_OUT)
 
 
-def test_what_torch_refuses_to_hold_is_refused_and_split_can_route_it(torch):
-    shapes = {"w": (2, 3), "b": (3,)}
-    start, tilts = problem(2)
-    with pytest.raises(InputError, match=r"torch/muon: Muon only supports 2D parameters.*optimizer=split"):
-        prepare("torch/muon", start, shapes)
-    path = descend(*prepare("split", start, shapes, matrices="torch/muon", rest="torch/adamw"), tilts)
-    for name, lr, part, shape in (("torch/muon", 0.02, slice(0, 6), (2, 3)), ("torch/adamw", 1e-3, slice(6, 9), (3,))):
-        parameters = Parameters({"x": shape}, 2, start.dtype)
-        parameters.flat[...] = start[:, part]
-        alone = Update(optimizer_class(name)(lr=lr), parameters, parameters.like())
-        whole, valley = prepare("sgd", start, shapes)
-        for step, tilt in enumerate(tilts):
-            valley.begin(tilt)
-            alone.gradients.flat[...] = valley.gradients.flat[:, part]
-            alone.step(step + 1)
-            assert np.array_equal(parameters.flat, path[step][:, part])
-            whole.parameters.flat[...] = path[step]
+def test_what_torch_refuses_to_hold_is_refused(torch):
+    start, _ = problem(2)
+    with pytest.raises(InputError, match=r"torch/muon: Muon only supports 2D parameters.*: choose another optimizer"):
+        prepare("torch/muon", start, {"w": (2, 3), "b": (3,)})
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("split", "matrices"), ("split", "rest"), ("mechanize", "base")], ids=lambda value: value
+)
+def test_what_steps_one_run_at_a_time_is_no_part_of_another_optimizer(torch, name, part):
+    with pytest.raises(InputError, match=f"{part}=torch/adamw steps one run at a time in torch: choose one that steps"):
+        optimizer_class(name).resolve({part: "torch/adamw"})

@@ -126,6 +126,7 @@ def test_one_object_serves_two_chains():
         ({"matrices": "mun"}, "no optimizer is called mun; did you mean muon?"),
         ({"rest": "cocob"}, "rest=cocob has no learning rate that rest_lr could be"),
         ({"matrices": "sam"}, "matrices=sam looks at the loss of the whole model"),
+        ({"rest": "lbfgs"}, "rest=lbfgs looks at the loss"),
         ({"names": "("}, "names=( is not a regular expression: missing )"),
         ({"rest_with": "beta1"}, "rest_with=beta1: beta1 must be like weight_decay=0.1"),
         ({"rest_with": "lr=2"}, "lr is set by rest_lr"),
@@ -139,3 +140,11 @@ def test_what_cannot_be_a_part_is_refused(fields, message):
         optimizer_class("split").resolve(fields, "optimizer")
     assert message in str(caught.value)
     assert str(caught.value).startswith("optimizer: ")
+
+
+def test_parts_know_the_runs_seeds():
+    for name in ("split", "mechanize"):
+        made = optimizer_class(name)()
+        made.seeds = [3, 1]
+        parts = list(made.parts.values()) if name == "split" else [made.inside]
+        assert [list(part.seeds) for part in parts] == [[3, 1]] * len(parts)

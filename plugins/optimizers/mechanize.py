@@ -58,15 +58,19 @@ class Mechanize(Optimizer):
         """Refuse a base whose step is not lr times a direction from gradients alone."""
         base: Any = find("optimizer", values["base"]).cls
         moves = base.evaluation_point is not Optimizer.evaluation_point
-        if "lr" in base.fields and not (base.needs_closure or base.needs_loss or base.scalars or moves):
-            return None
-        return f"base={values['base']} cannot be scaled: choose one with a learning rate and from gradients alone"
+        if "lr" not in base.fields or base.needs_closure or base.needs_loss or base.scalars or moves:
+            return f"base={values['base']} cannot be scaled: choose one with a learning rate and from gradients alone"
+        if not base.shares or base.foreign:
+            home = f" in {base.foreign}" if base.foreign else ""
+            return f"base={values['base']} steps one run at a time{home}: choose one that steps several at once"
+        return None
 
     @cached_property
     def inside(self) -> Optimizer:
         """The base optimizer, its learning rates those of this one."""
         cls: Any = find("optimizer", self.base).cls
         made: Optimizer = cls.stack([{"lr": row["lr"]} for row in self.rows], f"mechanize base {self.base}")
+        made.seeds = self.seeds
         return made
 
     def table(self, steps: np.ndarray, factors: np.ndarray, state: State) -> dict[str, np.ndarray]:

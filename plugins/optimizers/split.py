@@ -28,15 +28,17 @@ class Split(Optimizer):
 
     Matrices are the tensors with two axes or more, dense weights and convolution kernels, unless their name (such
     as ``1_dense/weight``) contains a match of the regular expression ``names``: ``names=^1_`` leaves the first layer
-    to the rest. Each part works as it would alone on a model of its tensors only: what one counts over a whole
-    run, a norm or a step size, it counts over its part. ``lr`` and ``rest_lr`` both follow the schedule.
+    to the rest. Vectors and single numbers, such as biases, always go to the rest: ``names`` can take tensors from
+    ``matrices``, never add any. Each part works as it would alone on a model of its tensors only: what one counts over
+    a whole run, a norm or a step size, it counts over its part. ``lr`` and ``rest_lr`` both follow the schedule.
 
     Other hyperparameters of the two keep their defaults, or are set by name in one text, the same for all runs::
 
         'optimizer.matrices_with="momentum=0.9 nesterov=false"' 'optimizer.rest_with="weight_decay=0.1"'
 
     Each part costs a copy of its parameters and gradients in and of its parameters out. Optimizers that look at the
-    loss within a step see the whole model and have no place here.
+    loss within a step see the whole model and have no place here, nor have those whose runs step one at a time, as
+    other libraries' do.
 
     Source: the usual way to use Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks",
     section "Definition": matrices by Muon, with the lr of its code, the rest by AdamW). ``optax.multi_transform`` does
@@ -73,6 +75,7 @@ class Split(Optimizer):
         for part in LR:
             cls = find("optimizer", getattr(self, part)).cls
             made[part] = cls.stack([_fields_of(part, row) for row in self.rows], part)
+            made[part].seeds = self.seeds
         return made
 
     @cached_property
@@ -154,6 +157,9 @@ def _fields_of(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"{part}={name} has no learning rate that {LR[part]} could be: choose one that has")
     if cls.needs_closure or cls.needs_loss:
         raise InputError(f"{part}={name} looks at the loss of the whole model: it cannot have a part of it")
+    if not cls.shares or cls.foreign:
+        home = f" in {cls.foreign}" if cls.foreign else ""
+        raise InputError(f"{part}={name} steps one run at a time{home}: choose one that steps several at once")
     fields = {"lr": values[LR[part]]}
     for word in listed.replace(",", " ").split():
         key, equals, value = word.partition("=")

@@ -99,7 +99,7 @@ class TorchOptimizer(Optimizer):
             tried = self.made(list(tensors.values()), self.rows[0])
             tried.step(lambda: 1.0) if self.needs_closure else tried.step()
         except (ValueError, RuntimeError) as error:
-            raise InputError(f"{self.label()}: {error} (optimizer=split can give it some tensors only)") from error
+            raise InputError(f"{self.label()}: {error}: choose another optimizer or another model") from error
         found: State = {}
         for name, tensor in tensors.items():
             for key, value in tried.state[tensor].items():
