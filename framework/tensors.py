@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from framework.errors import PluginError
 from framework.optimizer import HERE, Columns, Objective, Optimizer, State, starting
 from framework.parameters import Parameters, Shape
 
@@ -29,13 +31,19 @@ class TensorOptimizer(Optimizer):
 
     whole: ClassVar[bool] = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "rule" in vars(cls):
+            _check_signature(cls)
+
     @abstractmethod
     def slots(self, shape: Shape) -> Mapping[str, Start]:
         """Return one tensor's state by name for one run's ``shape``: the shape of each array and its start."""
 
+    @staticmethod
     @abstractmethod
-    def rule(self, p: np.ndarray, g: np.ndarray, s: Any, c: Any) -> np.ndarray:
-        """Return the tensor's new values, shape ``(R, *shape)``.
+    def rule(p: np.ndarray, g: np.ndarray, s: Any, c: Any) -> np.ndarray:
+        """Return the tensor's new values, shape ``(R, *shape)``; written without ``self``.
 
         Args:
             p: values, ``(R, *shape)``; not to be altered.
@@ -81,6 +89,15 @@ class TensorOptimizer(Optimizer):
                 values[tensor][...] = self.rule(values[tensor], slopes[tensor], s, c)
                 for name in names:
                     state[f"{tensor}/{name}"][...] = getattr(s, name)
+
+
+def _check_signature(cls: type[TensorOptimizer]) -> None:
+    names = list(inspect.signature(cls.rule).parameters)
+    if len(names) != len("pgsc") or names[0] == "self":
+        raise PluginError(
+            f"{cls.__name__}.rule takes {names}: make it rule(p, g, s, c), without self: "
+            "values, gradients, slots and coefficients"
+        )
 
 
 def inner(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from chains import Constant, Falling, optimizer_class
 from tensor_paths import NAMES, PER_TENSOR, SETTINGS, SHAPES, drawn, follow, paths, rows, same_bits, update_from
 
-from framework.errors import InputError
+from framework.errors import InputError, PluginError
 from framework.tensors import TensorOptimizer
 
 
@@ -228,3 +228,30 @@ def test_traits_follow_from_the_class(name):
     assert cls.summary().endswith(".")
     if cls.elementwise:
         assert not cls.exact
+
+
+def test_a_rule_of_other_arguments_is_refused_where_it_is_written():
+    with pytest.raises(
+        PluginError, match=r"Wrong.rule takes \['self', 'p', 'g', 's'\]: make it rule\(p, g, s, c\), wit"
+    ):
+
+        class Wrong(TensorOptimizer):
+            def rule(self, p, g, s):
+                return p
+
+    with pytest.raises(PluginError, match=r"Short.rule takes \['p', 'g', 's'\]"):
+
+        class Short(TensorOptimizer):
+            @staticmethod
+            def rule(p, g, s):
+                return p
+
+    class Right(TensorOptimizer):
+        def slots(self, shape):
+            return {}
+
+        @staticmethod
+        def rule(values, slopes, s, c):
+            return values - slopes
+
+    assert np.array_equal(Right.rule(np.ones(2), np.ones(2), None, None), np.zeros(2))
