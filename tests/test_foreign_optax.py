@@ -109,3 +109,16 @@ def test_every_optimizer_of_optax_is_registered_or_left_out_with_a_reason(optax)
                 if rates and not takes_another and not name.startswith(("_", "scale_by_")):
                     known.add(name)
     assert known == {optimizer_class(name).signature.name for name in OPTAX} | set(optax_bridge.LEFT_OUT)
+
+
+def test_an_older_jax_has_its_precision_elsewhere(optax, monkeypatch):
+    import jax
+    import jax.experimental
+
+    start, tilts = problem(1)
+    expected = descend(*prepare("optax/adam", start), tilts)
+    asked, real = [], jax.enable_x64
+    monkeypatch.setattr(jax.experimental, "enable_x64", lambda on: asked.append(on) or real(on), raising=False)
+    monkeypatch.delattr(jax, "enable_x64")
+    assert np.array_equal(descend(*prepare("optax/adam", start), tilts), expected)
+    assert set(asked) == {True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -136,4 +137,8 @@ def precision(parameters: Parameters) -> AbstractContextManager[Any]:
     """Return the context in which JAX computes in the parameters' dtype."""
     import jax
 
-    return jax.enable_x64(parameters.dtype == np.float64)
+    if hasattr(jax, "enable_x64"):
+        context: AbstractContextManager[Any] = jax.enable_x64(parameters.dtype == np.float64)
+    else:  # before JAX 0.8
+        context = importlib.import_module("jax.experimental").enable_x64(parameters.dtype == np.float64)
+    return context
