@@ -94,8 +94,8 @@ class Unit:
             if (now.dtype, now.shape) != (self._dtype, self._shapes[name]):
                 was = f"{self._dtype} of shape {self._shapes[name]}"
                 raise InputError(
-                    f"{self._label}: a tensor that was {was} is now {now.dtype} of shape {now.shape}: make the optimizer "
-                    "after such changes (load_state_dict takes the state over)"
+                    f"{self._label}: a tensor that was {was} is now {now.dtype} of shape {now.shape}: "
+                    "make the optimizer after such changes (load_state_dict takes the state over)"
                 )
 
     def _numbers(self, tensor: torch.Tensor) -> np.ndarray:
