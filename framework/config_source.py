@@ -18,6 +18,10 @@ STAGES = "stages"
 """The group of which a run may name several."""
 
 
+SETTINGS = "settings"
+"""The option at the root that holds the defaults of all that is not a plugin's."""
+
+
 def options() -> dict[str, Registered]:
     """Return what is registered by the path Hydra knows it by, such as ``optimizer/blog/adam``."""
     found = {}
@@ -31,7 +35,7 @@ def options() -> dict[str, Registered]:
 
 def node(path: str) -> tuple[dict[str, Any], str] | None:
     """Return an option's content and the package it goes to, or None where there is no such option."""
-    if path == "settings":
+    if path == SETTINGS:
         return everything(), "_global_"
     entry = options().get(path)
     if entry is None:
@@ -45,12 +49,19 @@ def node(path: str) -> tuple[dict[str, Any], str] | None:
 def children(path: str) -> dict[str, bool]:
     """Return the names below a path, each with whether it is a group."""
     prefix = f"{path}/" if path else ""
-    found: dict[str, bool] = {} if path else {"settings": False}
+    found: dict[str, bool] = {} if path else {SETTINGS: False}
     for option in options():
         if option.startswith(prefix):
             first, separator, _ = option.removeprefix(prefix).partition("/")
             found[first] = found.get(first, False) or bool(separator)
     return found
+
+
+def below(path: str) -> list[str]:
+    """Return every option below a path, those of its groups with their group: what completion offers."""
+    if not path:
+        return [SETTINGS]
+    return sorted(option.removeprefix(f"{path}/") for option in options() if option.startswith(f"{path}/"))
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -246,7 +246,12 @@ def test_the_installed_script_completes_words(tmp_path):
     done = subprocess.run(
         [str(script), "-sc", "query=bash"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    assert "optimizer=adam" in done.stdout.split() and "optimizer=adagrad" in done.stdout.split()
+    assert {"optimizer=adam", "optimizer=adagrad"} <= set(done.stdout.split())
+    environment |= {"COMP_LINE": "framework optimizer=bl", "COMP_POINT": "22"}
+    done = subprocess.run(
+        [str(script), "-sc", "query=bash"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert "optimizer=blog/adam" in done.stdout.split()
 
 
 def test_the_progress_bar_is_for_terminals_only(tmp_path):

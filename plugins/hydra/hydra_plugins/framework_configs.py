@@ -52,13 +52,13 @@ class RegistrySource(ConfigSource):
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the names below the path."""
-        from framework.config_source import children
+        from framework.config_source import below, children
 
         found = children(_bare(config_path))
         if results_filter is ObjectType.GROUP:
             return sorted(name for name, group in found.items() if group)
         if results_filter is ObjectType.CONFIG:
-            return sorted(name for name in found if self.is_config(f"{config_path}/{name}"))
+            return below(_bare(config_path))
         return sorted(found)
 
 
