@@ -1,4 +1,7 @@
-"""Every hook, each with a complete working plugin in its docstring (a test runs them all)."""
+"""Every hook, each with a complete working plugin in its docstring (a test runs them all).
+
+It is longer than other modules because of these examples: whoever writes a plugin finds all hooks in one place.
+"""
 
 from __future__ import annotations
 

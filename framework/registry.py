@@ -7,11 +7,8 @@ third-party plugin that fails to load costs one warning line, not the command.
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
-import importlib.util
 import os
-import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,21 +20,10 @@ from typing import Any
 import pluggy
 
 from framework import hookspecs
+from framework.doors import built_in_modules, file_importer, importer
 from framework.errors import InputError, PluginError, nearest
 from framework.implicit import ImplicitPlugin
 from framework.specs import HOOKS, SPECS, Spec
-
-BUILT_IN = (
-    "plugins.optimizers",
-    "plugins.optimizers.blog",
-    "plugins.layers",
-    "plugins.losses",
-    "plugins.metrics",
-    "plugins.datasets",
-    "plugins.schedules",
-    "plugins.stages",
-)
-"""Packages whose modules are plugins; modules that start with an underscore are helpers."""
 
 ENTRY_POINTS = "framework.plugins"
 
@@ -125,7 +111,7 @@ class Registry:
 
     def add_file(self, path: Path) -> None:
         """Load a plugin's file; raises as `add`."""
-        self.add(Provider(path.stem, "file", path=path), _file_importer(path))
+        self.add(Provider(path.stem, "file", path=path), file_importer(path))
 
     def _register(self, provider: Provider, plugin: object) -> list[Registered]:
         wanted = getattr(plugin, "framework_api", hookspecs.API_VERSION)
@@ -215,7 +201,7 @@ def load(files: Iterable[str | Path] = (), *, environ: Mapping[str, str] = os.en
     )
     registry = Registry(strict=environ.get("FRAMEWORK_STRICT_PLUGINS", "") == "1", disabled=disabled)
     for module in built_in_modules():
-        registry.add(Provider(module, "built-in", *_own_distribution()), _importer(module))
+        registry.add(Provider(module, "built-in", *_own_distribution()), importer(module))
     if environ.get("FRAMEWORK_NO_PLUGINS", "") != "1":
         for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
             origin = (point.dist.name, point.dist.version) if point.dist else ("", "")
@@ -228,44 +214,10 @@ def load(files: Iterable[str | Path] = (), *, environ: Mapping[str, str] = os.en
     return registry
 
 
-def built_in_modules() -> list[str]:
-    """Return the names of all built-in plugin modules."""
-    found = []
-    for package in BUILT_IN:
-        spec = importlib.util.find_spec(package)
-        if spec is not None:
-            paths = list(spec.submodule_search_locations or ())
-            modules = (info for info in pkgutil.iter_modules(paths) if not info.ispkg and not info.name.startswith("_"))
-            found += [f"{package}.{info.name}" for info in modules]
-    return found
-
-
 def _own_distribution() -> tuple[str, str]:
     from framework import DISTRIBUTION, __version__
 
     return DISTRIBUTION, __version__
-
-
-def _importer(module: str) -> Callable[[], object]:
-    return lambda: importlib.import_module(module)
-
-
-def _file_importer(path: Path) -> Callable[[], object]:
-    def load_file() -> object:
-        name = f"framework_plugin_{path.stem}"
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise PluginError(f"{path.name} is not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        return module
-
-    return load_file
 
 
 _current: Registry | None = None
