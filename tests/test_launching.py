@@ -321,11 +321,11 @@ def test_short_sweeps_start_no_workers(monkeypatch):
 
 def test_a_sweep_beyond_the_memory_limit_is_split_and_runs(tmp_path, capsys):
     swept(tmp_path / "whole", *SMALL, "epochs=1", "seed=range(6)", "launcher.workers=1")
-    assert "1 blocks" in capsys.readouterr().out
+    assert "1 block," in capsys.readouterr().out
     swept(tmp_path / "split", *SMALL, "epochs=1", "seed=range(6)", "launcher.memory=0.0005", "launcher.workers=1")
     said = capsys.readouterr().out
-    assert "1 groups" in said
-    assert "1 blocks" not in said
+    assert "1 group " in said
+    assert "1 block," not in said
     for one, other in zip(jobs_of(tmp_path / "whole"), jobs_of(tmp_path / "split"), strict=True):
         assert_same_run(one, other)
 

@@ -130,7 +130,7 @@ def test_a_plan_starts_nothing(tmp_path):
 def test_a_single_run_can_be_planned_too(tmp_path):
     done = command(*SMALL, "plan=true", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "1 runs in 1 groups" in done.stdout
+    assert "1 run in 1 group" in done.stdout
     assert "-" not in done.stdout.split("about")[1]  # no negative time or memory
     assert list(tmp_path.iterdir()) == []
 
