@@ -230,7 +230,8 @@ def _hydra() -> Iterator[Any]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from framework.config import conf_folder, register_resolvers
+    from framework.config import register_resolvers
+    from framework.places import conf_folder
 
     register_resolvers()
     held = GlobalHydra.instance().hydra

@@ -113,7 +113,8 @@ def _hydra(words: Sequence[str]) -> int:
 
     from framework import jobs
     from framework.complaints import ERRORS, explain
-    from framework.config import conf_folder, register_resolvers
+    from framework.config import register_resolvers
+    from framework.places import conf_folder
     from framework.provenance import FLAGS
 
     register_resolvers()

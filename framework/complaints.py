@@ -12,9 +12,9 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from framework.config import conf_folder
 from framework.config_source import STAGES
 from framework.errors import nearest
+from framework.places import conf_folder
 from framework.records import flatten
 from framework.registry import current, find
 

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import yaml
@@ -23,12 +22,6 @@ from framework.errors import InputError, nearest
 from framework.population import Config, metrics_for
 from framework.registry import find
 from framework.settings import Display, Launching, Settings, Tracking
-
-
-def conf_folder() -> Path:
-    """Return the folder of config groups: inside the installed package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parent
-    return here / "conf" if (here / "conf").is_dir() else here.parent / "conf"
 
 
 def register_resolvers() -> None:

@@ -8,6 +8,8 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
+from framework.places import conf_folder
+
 
 class RegistrySource(ConfigSource):
     """Hydra's door to `framework.config_source`."""
@@ -66,8 +68,10 @@ class RegistrySearchPath(SearchPathPlugin):
     """Puts the registry on Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Add it."""
-        search_path.append("framework", "framework://plugins")
+        """Add it to our own command's path; other applications in the same environment have groups of their own."""
+        ours = str(conf_folder())
+        if any(element.path is not None and element.path.endswith(ours) for element in search_path.get_path()):
+            search_path.append("framework", "framework://plugins")
 
 
 def _bare(path: str) -> str:
