@@ -79,13 +79,16 @@ class Population:
             drop_last=self.settings.drop_last,
         )
         self.total = self._total()
-        optimizer: Optimizer = stacked(configs, "optimizer")
-        schedule: Schedule = stacked(configs, "schedule")
-        stages = [_stage(configs, name) for name in first["stages"]]
+        self.update = self._update(seeds)
+
+    def _update(self, seeds: list[int]) -> Update:
+        optimizer: Optimizer = stacked(self.configs, "optimizer")
+        schedule: Schedule = stacked(self.configs, "schedule")
+        stages = [_stage(self.configs, name) for name in self.configs[0]["stages"]]
         optimizer.seeds = seeds
         for stage in stages:
             stage.seeds = seeds
-        self.update = Update(
+        return Update(
             optimizer,
             self.model.parameters,
             self.model.gradients,

@@ -182,11 +182,11 @@ class Record:
             self._best_loss = entry["val/loss"]
             self.best_epoch = len(self.history)
             if self._settings.keeps_best:
-                model = population.model
-                self._kept = {
-                    "parameters": model.parameters.flat[row].copy(),
-                    "buffers": model.buffers.flat[row].copy(),
-                }
+                self._keep(population, row)
+
+    def _keep(self, population: Population, row: int) -> None:
+        model = population.model
+        self._kept = {"parameters": model.parameters.flat[row].copy(), "buffers": model.buffers.flat[row].copy()}
 
     def restore_kept(self, population: Population, row: int) -> None:
         """Put the parameters to keep into ``row`` of ``population``: the best ones where the settings say so.
