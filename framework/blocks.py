@@ -134,3 +134,13 @@ def buried(job: Job) -> Failed:
         journal.write("end", status="FAILED")
         journal.close()
     return Failed(DIED)
+
+
+def close_interrupted(jobs: Sequence[Job]) -> None:
+    """Say KILLED in the journals that have begun and not ended: an interrupt took their workers before they could."""
+    for job in jobs:
+        if (job.folder / JOURNAL).is_file() and read_journal(job.folder)[-1].kind != "end":
+            journal = Journal(job.folder)
+            journal.write("artifact", path=JOURNAL, to="")
+            journal.write("end", status="KILLED")
+            journal.close()

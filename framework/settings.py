@@ -15,9 +15,7 @@ class Settings(Configurable):
     seed: int = integer(0, at_least=0, help="initial weights, data order and noise")
     epochs: int | None = integer(None, at_least=1, help="budget in passes over the training split")
     steps: int | None = integer(None, at_least=1, help="budget in optimizer steps; replaces epochs when set")
-    max_seconds: float | None = number(
-        None, above=0, help="stop so long after the first step, whatever the budget"
-    )
+    max_seconds: float | None = number(None, above=0, help="stop so long after the first step, whatever the budget")
     batch_size: int = integer(32, at_least=1)
     shuffle: bool = flag(True, help="a new order each epoch")
     drop_last: bool = flag(False, help="leave out a smaller last batch")

@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import display, provenance
+from framework.blocks import close_interrupted
 from framework.composition import Composer, Job, split
 from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
@@ -96,6 +97,9 @@ class Sweep:
             status = "FAILED" if failed else "FINISHED"
         except Exception:
             status = "FAILED"
+            raise
+        except KeyboardInterrupt:
+            close_interrupted(jobs)
             raise
         finally:
             journal.write("end", status=status)

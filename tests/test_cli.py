@@ -274,3 +274,25 @@ def test_the_progress_bar_is_for_terminals_only(tmp_path):
     assert b"steps/s" in shown and b"loss" in shown
     assert b"\x1b[" in shown
     assert "\x1b[" not in run("tracking.enabled=false", "epochs=2", cwd=tmp_path).stdout
+
+
+def test_an_interrupted_sweep_leaves_every_begun_run_closed(tmp_path):
+    words = ["-m", "seed=range(4)", "tracking.enabled=false", "epochs=100000", "launcher.workers=2", "launcher.block=1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "framework", *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while len(list(tmp_path.glob("multirun/*/*/*/journal.jsonl"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=90)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    journals = list(tmp_path.glob("multirun/*/*/*/journal.jsonl"))
+    assert len(journals) >= 2
+    for journal in journals:
+        ends = [json.loads(line) for line in journal.read_text().splitlines() if '"end"' in line]
+        assert [end["status"] for end in ends] == ["KILLED"]
