@@ -13,6 +13,7 @@ from typing import Any
 
 from framework import registry
 from framework.errors import FrameworkError, InputError, nearest
+from framework.tracking import start_early, stop_early
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -22,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0, 1 for a run that failed, 2 for bad input, 130 when interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if _records(words):
+            start_early()
         rest = _open_doors(words)
         if rest and rest[0] in COMMANDS:
             return COMMANDS[rest[0]](rest[1:])
@@ -37,6 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left (… | head): say no more
         return 1
+    finally:
+        stop_early()
+
+
+def _records(words: Sequence[str]) -> bool:
+    """Whether this looks like a command that ends in MLflow, so that a writer is worth its start."""
+    quiet = {*COMMANDS, "tracking.enabled=false", "plan=true"}
+    training_flags = ("-m", "--multirun", "--plugin", "--no-plugins", "--config-dir", "-cd")
+    flags = [word.partition("=")[0] for word in words if word.startswith("-")]
+    return not quiet.intersection(words) and all(flag in training_flags for flag in flags)
 
 
 def _complain(error: object, code: int) -> int:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,46 @@ _START = "import sys; sys.path.append(sys.argv[1]); from framework.writer import
 
 Progress = Callable[[int], None]
 """Told how many runs are still to be delivered."""
+
+
+Writer = tuple["subprocess.Popen[str]", IO[str]]
+
+_EARLY: list[Writer] = []
+"""A writer that was started before anybody knew for which store, if any."""
+
+
+def start_early() -> None:
+    """Start a writer that imports mlflow while the command is still being read; the next `Tracker` takes it."""
+    if not _EARLY:
+        with suppress(OSError):  # the tracker will try again, and say what is wrong
+            _EARLY.append(_spawn())
+
+
+def stop_early() -> None:
+    """End a writer that nobody took."""
+    while _EARLY:
+        process, errors = _EARLY.pop()
+        process.kill()
+        process.communicate()
+        errors.close()
+
+
+def _spawn() -> Writer:
+    errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until finish
+    root = str(Path(__file__).resolve().parent.parent)
+    # One BLAS thread: the writer computes next to nothing, and threads would take the trainer's cores.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+        [sys.executable, "-P", "-c", _START, root],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        encoding="utf-8",
+        env=environment,
+        start_new_session=True,  # Ctrl-C is for the trainer; the writer delivers what there is
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
+    return process, errors
 
 
 class Tracker:
@@ -100,21 +141,8 @@ class Tracker:
         return self.problems
 
     def _start(self) -> None:
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until finish
-        root = str(Path(__file__).resolve().parent.parent)
-        # One BLAS thread: the writer computes next to nothing, and threads would take the trainer's cores.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                [sys.executable, "-P", "-c", _START, root],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                encoding="utf-8",
-                env=environment,
-                start_new_session=True,  # Ctrl-C is for the trainer; the writer delivers what there is
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
+            self._process, self._errors = _EARLY.pop() if _EARLY else _spawn()
         except OSError as error:
             self._broken = f"its writer could not be started ({error})"
             return

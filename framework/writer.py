@@ -191,10 +191,9 @@ def main() -> None:
     for name, value in IMPATIENT.items():
         os.environ.setdefault(name, value)
     _allow_many_files()
-    writer = Writer(sys.stdin, answers)
-    import mlflow  # noqa: F401 - now, while training goes on: it takes more than a second
+    import mlflow  # noqa: F401 - now, while the command is read and training goes on: it takes more than a second
 
-    writer.run()
+    Writer(sys.stdin, answers).run()
 
 
 def _allow_many_files() -> None:
