@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-APPLICATION = '''
+APPLICATION = """
 import sys
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -15,7 +15,7 @@ def main(config):
     print(config.optimizer, config.dataset, "numpy" in sys.modules, "framework.registry" in sys.modules)
 
 main()
-'''
+"""
 
 
 def test_another_application_may_call_a_setting_optimizer(tmp_path):
