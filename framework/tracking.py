@@ -57,16 +57,20 @@ def _spawn() -> Writer:
     root = str(Path(__file__).resolve().parent.parent)
     # One BLAS thread: the writer computes next to nothing, and threads would take the trainer's cores.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
-    process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        [sys.executable, "-P", "-c", _START, root],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        encoding="utf-8",
-        env=environment,
-        start_new_session=True,  # Ctrl-C is for the trainer; the writer delivers what there is
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-    )
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [sys.executable, "-P", "-c", _START, root],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the trainer; the writer delivers what there is
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+    except OSError:
+        errors.close()
+        raise
     return process, errors
 
 
