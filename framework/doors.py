@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from framework.errors import PluginError
@@ -24,10 +24,10 @@ BUILT_IN = (
 """Packages whose modules are plugins; modules that start with an underscore are helpers."""
 
 
-def built_in_modules() -> list[str]:
-    """Return the names of all built-in plugin modules."""
+def built_in_modules(packages: Sequence[str] = BUILT_IN) -> list[str]:
+    """Return the names of all built-in plugin modules in ``packages``."""
     found = []
-    for package in BUILT_IN:
+    for package in packages:
         spec = importlib.util.find_spec(package)
         if spec is not None:
             paths = list(spec.submodule_search_locations or ())

@@ -151,8 +151,10 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
     import mlflow
     import numpy as np
 
+    from framework import registry
     from framework.predictor import Predictor
 
+    registry.install(registry.load(built_in=("plugins.layers",)))  # all that a saved model is made of
     inputs = None if example is None else np.load(example, allow_pickle=False)
     signature = None
     if inputs is not None:
