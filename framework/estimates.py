@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from framework.batches import Batch
 from framework.dataset import Samples
 from framework.errors import InputError, said
 from framework.population import Config, Population
 from framework.records import GATHERED, EpochMeans
+from framework.resources import blas_threads
 from framework.training import evaluate, train_step
 
 PROBED_STEPS = 4
@@ -100,7 +100,7 @@ def fits(configs: Sequence[Config]) -> None:
 
 
 def _estimate(configs: Sequence[Config]) -> Estimate:
-    with threadpool_limits(configs[0]["threads"], user_api="blas"), np.errstate(all="ignore"):
+    with blas_threads(configs[0]["threads"]), np.errstate(all="ignore"):
         first = Population(configs[:1])
         data = first.data
         shared = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))

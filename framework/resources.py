@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from threadpoolctl import ThreadpoolController
 
 UNKNOWN = 4 * 2**30
 """Bytes of memory that are taken to be free where the system does not say."""
@@ -40,3 +44,14 @@ def _listed(account: Path, name: str) -> int | None:
             if words and words[0] == name:
                 return int(words[1])
     return None
+
+
+def blas_threads(count: int) -> AbstractContextManager[object]:
+    """Return a context in which NumPy's matrix products use ``count`` threads."""
+    return _controller().limit(limits=count, user_api="blas")
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    """Return what holds the thread pools, found once a process: the search reads all libraries that are loaded."""
+    return ThreadpoolController()

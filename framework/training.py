@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from framework.batches import Batch, chunks
 from framework.dataset import Samples
 from framework.observers import Observer, Observers
 from framework.population import Config, Population
 from framework.records import EpochMeans, Outcome, Record, Run
+from framework.resources import blas_threads
 
 COPIED = 8
 """Runs that leave before the others are tested in copies of at most this part of their population."""
@@ -36,7 +36,7 @@ def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Ob
         InputError: the parts do not fit together; nothing was trained.
     """
     # A diverging run overflows by nature; it is noticed, recorded and leaves. Its neighbours go on in silence.
-    with threadpool_limits(configs[0]["threads"], user_api="blas"), np.errstate(all="ignore"):
+    with blas_threads(configs[0]["threads"]), np.errstate(all="ignore"):
         watch = Observers(observers)
         population = Population(configs)
         records = [Record(run, population.settings) for run in runs]
