@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from framework import registry
+from framework import kept, registry
 from framework.errors import InputError
 from framework.implicit import ImplicitPlugin, snake_case
 from framework.journal import read_journal
@@ -43,8 +43,9 @@ class Result:
     """A finished run.
 
     Attributes:
-        metrics: the figures of the kept parameters: ``train/…``, ``val/…`` and ``test/…``.
-        history: one row an epoch: ``epoch``, ``step``, ``lr``, ``time/seconds`` and all metrics.
+        metrics: the figures of the kept parameters: ``train/…``, ``val/…`` and ``test/…``. MLflow has the first two
+            as ``kept/train/…`` and ``kept/val/…``, beside the series of all epochs.
+        history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` and all metrics.
         run_id: the MLflow run, or None where tracking is off or could not deliver.
         params: the resolved configuration, flattened with dots (``"optimizer.lr"``).
         folder: where the run's files are.
@@ -173,13 +174,13 @@ def _params(config: Config) -> dict[str, Any]:
 
 def _read(folder: Path, run: str | None) -> Result:
     history: list[dict[str, float]] = []
-    tested: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     tags: dict[str, str] = {}
     for entry in read_journal(folder):
         if entry.kind == "metrics":
             values = dict(entry.content["values"])
-            if any(name.startswith("test/") for name in values):
-                tested |= values
+            if figures := kept.plain(values):
+                metrics |= figures
             else:
                 history.append({"epoch": entry.content["epoch"], "step": entry.content["step"], **values})
         elif entry.kind == "tags":
@@ -188,10 +189,17 @@ def _read(folder: Path, run: str | None) -> Result:
     if not config_file.is_file():
         raise InputError(f"{folder} is not a run's folder: it holds no {config_file.name}")
     config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    metrics = _kept_by_tags(history, config, tags) | metrics
+    return Result(metrics, history, run, _params(config), folder, tags.get("ended", "unfinished"))
+
+
+def _kept_by_tags(
+    history: Sequence[Mapping[str, float]], config: Mapping[str, Any], tags: Mapping[str, str]
+) -> dict[str, float]:
+    """Return the kept epoch's figures for a journal that does not state them: of a version before, or unfinished."""
     best = tags.get("best_epoch") if config["keep"] == "best" or config["patience"] is not None else None
-    kept = (history or [{}])[int(best) - 1 if best else -1]
-    metrics = {name: value for name, value in kept.items() if name.startswith(("train/", "val/"))}
-    return Result({**metrics, **tested}, history, run, _params(config), folder, tags.get("ended", "unfinished"))
+    row = (history or [{}])[int(best) - 1 if best else -1]
+    return {name: value for name, value in row.items() if name.startswith(("train/", "val/"))}
 
 
 @contextmanager

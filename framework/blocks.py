@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framework import provenance, registry
+from framework import kept, provenance, registry
 from framework.composition import Job
 from framework.errors import said
 from framework.journal import FILE as JOURNAL
@@ -14,7 +14,6 @@ from framework.journal import Journal, read_journal
 from framework.observers import hooks
 from framework.records import Run
 from framework.runner import Finished, Journaling, hydra_files, told
-from framework.settings import Settings
 from framework.training import train
 
 DIED = "its worker process died: out of memory, or a crash in compiled code"
@@ -109,18 +108,17 @@ def recovered(job: Job, since: float) -> Ended | None:
     tags = {name: value for entry in entries if entry.kind == "tags" for name, value in entry.content["values"].items()}
     if entries[-1].content["status"] != "FINISHED":
         return Failed(tags.get("error", DIED))
-    *epochs, tested = [entry.content for entry in entries if entry.kind == "metrics"]
+    *epochs, final = [entry.content for entry in entries if entry.kind == "metrics"]
     if not epochs:
         return None
-    keeps_best = Settings(**{name: job.config[name] for name in Settings.fields}).keeps_best and "best_epoch" in tags
-    kept = epochs[int(tags["best_epoch"]) - 1 if keeps_best else -1]["values"]
     return Finished(
         name=provenance.run_name(job.config, job.telling),
         folder=str(job.folder),
         ended=tags["ended"],
         seconds=epochs[-1]["values"]["time/seconds"],
-        steps=tested["step"],
-        metrics={name: kept[name] for name in kept if name.startswith(("train/", "val/"))} | tested["values"],
+        population_seconds=epochs[-1]["values"]["time/population_seconds"],
+        steps=epochs[-1]["step"],
+        metrics=kept.recorded(kept.plain(final["values"])),
         params=told(job.config, job.telling),
     )
 

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from framework import kept
 from framework.blocks import Ended, Failed
 from framework.composition import Job
 from framework.launching import Plan
@@ -74,12 +75,14 @@ def summary(outcome: Outcome) -> str:
     advice = "; try a lower learning rate" if "lr" in outcome.run.config["optimizer"] else ""
     how = {
         "budget": "finished",
-        "early stopping": f"stopped early (best epoch {outcome.best_epoch})",
+        "early stopping": "stopped early",
         "diverged": f"diverged at step {outcome.steps:,}{advice}",
         "stopped": "stopped by a plugin",
     }[outcome.ended]
     epochs, steps = counted(len(outcome.history), "epoch"), counted(outcome.steps, "step")
-    return f"{how}: {epochs}, {steps}, {outcome.seconds:.2f} s of training\n{figures(outcome.metrics)}"
+    of_epoch = outcome.kept_epoch != len(outcome.history)
+    which = f"; kept: the parameters of epoch {outcome.kept_epoch}" if of_epoch else ""
+    return f"{how}: {epochs}, {steps}, {outcome.clock.share:.2f} s of training{which}\n{figures(outcome.metrics)}"
 
 
 REFRESH_SECONDS = 0.2
@@ -154,10 +157,9 @@ def counted(number: int, what: str) -> str:
 def one_line(outcome: Outcome) -> str:
     """Return a finished run of a sweep in one line."""
     ended = "" if outcome.ended == "budget" else f"  {outcome.ended}"
-    shown = [
-        f"{name} {_figure(value)}" for name, value in outcome.metrics.items() if name.startswith(("val/", "test/"))
-    ]
-    return f"{outcome.run.name}  {'  '.join(shown)}  {outcome.seconds:.2f} s{ended}"
+    figures = kept.recorded(outcome.metrics)
+    shown = [f"{name} {_figure(figures[name])}" for name in kept.shown(figures)]
+    return f"{outcome.run.name}  {'  '.join(shown)}  {outcome.clock.share:.2f} s{ended}"
 
 
 def whereabouts(folder: Path, uri: str) -> str:
@@ -290,7 +292,7 @@ def countdown() -> Callable[[int], None]:
 
 def leaderboard_text(rows: Sequence[Mapping[str, Any]], folder: Path, *, most: int = 10) -> str:
     """Return the best runs of a sweep as a table, and where everything is."""
-    figures_shown = [name for name in rows[0] if name.startswith(("val/", "test/"))]
+    figures_shown = kept.shown(rows[0])
     lines = [("run", *figures_shown, "seconds", "ended")]
     for row in rows[:most]:
         shown = [_figure(row[name]) for name in figures_shown]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from framework import kept
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -57,7 +59,7 @@ def leaderboard(table: Iterable[Mapping[str, Any]], path: Path, title: str) -> N
     """Draw a sweep: one line an optimizer (or a run, where all have one), all runs as dots, the best labelled.
 
     Args:
-        table: one row a run, best first, with ``run``, ``optimizer`` and ``test/…`` or ``val/…`` figures. The first
+        table: one row a run, best first, with ``run``, ``optimizer`` and the figures of `framework.kept`. The first
             metric beside the loss is drawn, of the test split where there is one.
         path: the PNG file to write.
         title: above the picture.
@@ -180,11 +182,11 @@ def _grouped(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, A
 
 def _ranked_by(rows: Sequence[Mapping[str, Any]]) -> str:
     names = dict.fromkeys(name for row in rows for name in row)
-    for split in ("test/", "val/"):
+    for split in (kept.TEST, kept.VALIDATION):
         found = [name for name in names if name.startswith(split)]
         if found:
             return next((name for name in found if name != f"{split}loss"), f"{split}loss")
-    raise ValueError("no row of the table has a test/… or val/… figure")
+    raise ValueError(f"no row of the table has a {kept.TEST}… or {kept.VALIDATION}… figure")
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:

@@ -36,27 +36,59 @@ class Run:
     folder: Path | None = None
 
 
+@dataclass
+class Clock:
+    """Training time in seconds; validation and tests do not count.
+
+    Runs that train together take their time together, so there is no measured time of one of them. Each run accounts
+    for an equal share, so that the shares add up to the measured time.
+
+    Attributes:
+        share: sum over the run's epochs of the epoch's time divided by the number of runs that trained together.
+        population: sum over the same epochs of the time of all runs together; equal to ``share`` for a single run.
+    """
+
+    share: float = 0.0
+    population: float = 0.0
+
+    def add(self, seconds: float, runs: int) -> None:
+        """Count an epoch that took ``seconds`` for ``runs`` runs together."""
+        self.share += seconds / runs
+        self.population += seconds
+
+    def entries(self) -> dict[str, float]:
+        """Return both under the names of a history's row."""
+        return {"time/seconds": self.share, "time/population_seconds": self.population}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
 
     Attributes:
         ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"`` (by a hook).
-        metrics: the figures of the kept parameters: ``train/…`` and ``val/…`` of their epoch, ``test/…``.
-        history: one row an epoch: ``epoch``, ``step``, ``lr``, ``time/seconds`` and all metrics.
-        best_epoch: the epoch of the lowest validation loss, or None where it never was finite.
-        steps: optimizer steps taken, up to the divergence where there was one.
-        seconds: training time, validation and tests left out; a population's time counts for each of its runs.
+        metrics: the figures of the kept parameters: ``train/…`` and ``val/…`` of their epoch, and ``test/…``.
+        history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` as in `Clock`, and all metrics.
+        kept_epoch: the epoch whose parameters are tested and saved.
+        best_epoch: the epoch with the lowest validation loss, or None if it was never finite.
+        steps: optimizer steps taken, up to the divergence if there was one.
+        clock: training time.
     """
 
     run: Run
     ended: str
     metrics: dict[str, float]
     history: list[dict[str, float]]
+    kept_epoch: int
     best_epoch: int | None
     steps: int
-    seconds: float
+    clock: Clock
     predictor: Predictor
+
+    @property
+    def kept_step(self) -> int:
+        """The optimizer step of the kept parameters."""
+        return int(self.history[self.kept_epoch - 1]["step"])
 
     @property
     def diverged(self) -> bool:
@@ -122,9 +154,11 @@ class Record:
         self.stop_asked = False
         self._settings = settings
         self._best_loss = math.inf
+        self._improved_epoch = 0
+        self._improved_loss = math.inf
         self._kept: dict[str, np.ndarray] | None = None
         self._diverged = False
-        self._seconds = 0.0
+        self._clock = Clock()
 
     @property
     def ended(self) -> str:
@@ -143,7 +177,14 @@ class Record:
     @property
     def _out_of_patience(self) -> bool:
         patience = self._settings.patience
-        return patience is not None and len(self.history) - (self.best_epoch or 0) >= patience
+        return patience is not None and len(self.history) - self._improved_epoch >= patience
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose parameters are kept: the best so far if the settings keep it, else the last."""
+        if self._settings.keeps_best and self.best_epoch is not None:
+            return self.best_epoch
+        return len(self.history)
 
     def finish_epoch(
         self,
@@ -160,17 +201,17 @@ class Record:
         Args:
             step: the epoch's last optimizer step.
             row: this run's place in the population.
-            seconds: training time of the epoch.
+            seconds: training time of the epoch, of all runs together.
             means: where and whether runs diverged.
             training: loss and metrics by name, shape ``(R,)`` each.
             validation: as ``training``.
             population: the parameters as they are evaluated.
         """
-        self._seconds += seconds
+        self._clock.add(seconds, population.runs)
         diverged_at = int(means.diverged_at[row])
         self._diverged = bool(diverged_at) or not np.isfinite(population.model.parameters.flat[row]).all()
         step = diverged_at or step
-        entry: dict[str, float] = {"epoch": len(self.history) + 1, "step": step, "time/seconds": self._seconds}
+        entry: dict[str, float] = {"epoch": len(self.history) + 1, "step": step, **self._clock.entries()}
         lr = population.update.lr(step)
         if lr is not None:
             entry["lr"] = float(lr[row])
@@ -178,9 +219,10 @@ class Record:
             for name, values in figures.items():
                 entry[f"{split}/{name}"] = math.nan if self._diverged else float(values[row])
         self.history.append(entry)
-        if entry["val/loss"] < self._best_loss - (self._settings.min_delta if self.best_epoch else 0.0):
-            self._best_loss = entry["val/loss"]
-            self.best_epoch = len(self.history)
+        if entry["val/loss"] < self._improved_loss - self._settings.min_delta:
+            self._improved_loss, self._improved_epoch = entry["val/loss"], len(self.history)
+        if entry["val/loss"] < self._best_loss:
+            self._best_loss, self.best_epoch = entry["val/loss"], len(self.history)
             if self._settings.keeps_best:
                 self._keep(population, row)
 
@@ -203,7 +245,7 @@ class Record:
 
     def outcome(self, population: Population, row: int, tested: Mapping[str, np.ndarray]) -> Outcome:
         """Return how the run ended, with the test figures ``(R,)`` of the parameters in ``row``."""
-        kept = self.history[self.best_epoch - 1 if self._kept is not None and self.best_epoch else -1]
+        kept = self.history[self.kept_epoch - 1]
         metrics = {name: value for name, value in kept.items() if name.startswith(("train/", "val/"))}
         metrics |= {f"test/{name}": float(values[row]) for name, values in tested.items()}
         return Outcome(
@@ -211,9 +253,10 @@ class Record:
             ended=self.ended,
             metrics=metrics,
             history=self.history,
+            kept_epoch=self.kept_epoch,
             best_epoch=self.best_epoch,
             steps=int(self.history[-1]["step"]),
-            seconds=self._seconds,
+            clock=self._clock,
             predictor=Predictor.of(population, row),
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from framework import provenance
+from framework import kept, provenance
 from framework.composition import Job
 from framework.dataset import Data
 from framework.errors import InputError
@@ -35,6 +35,8 @@ class Finished:
     """What a job returns: how its run ended, as plain data.
 
     Attributes:
+        seconds, population_seconds: training time as in `framework.records.Clock`.
+        metrics: the kept model's figures, named as in `framework.kept`.
         params: what the user set, beside optimizer, lr and seed.
     """
 
@@ -42,6 +44,7 @@ class Finished:
     folder: str
     ended: str
     seconds: float
+    population_seconds: float
     steps: int
     metrics: Mapping[str, float]
     params: Mapping[str, Any]
@@ -53,15 +56,17 @@ class Finished:
             name=outcome.run.name,
             folder=str(outcome.run.folder),
             ended=outcome.ended,
-            seconds=outcome.seconds,
+            seconds=outcome.clock.share,
+            population_seconds=outcome.clock.population,
             steps=outcome.steps,
-            metrics=dict(outcome.metrics),
+            metrics=kept.recorded(outcome.metrics),
             params=told(outcome.run.config, overrides),
         )
 
     def row(self) -> dict[str, Any]:
         """Return one flat row of the leaderboard."""
-        rest = {"ended": self.ended, "steps": self.steps, "seconds": self.seconds, "folder": self.folder}
+        time = {"seconds": self.seconds, "population_seconds": self.population_seconds}
+        rest = {"ended": self.ended, "steps": self.steps, **time, "folder": self.folder}
         return {"run": self.name, **self.params, **self.metrics, **rest}
 
 
@@ -110,7 +115,7 @@ class Journaling(Observer):
             folder.mkdir(parents=True, exist_ok=True)
             begun = read_journal(folder) if (folder / JOURNAL).is_file() else []
             _refuse_another(folder, run, begun)
-            self._recorded[run.id] = max((entry.content.get("epoch", 0) for entry in begun), default=0)
+            self._recorded[run.id] = max((entry.content.get("epoch") or 0 for entry in begun), default=0)
             self._journals[run.id] = Journal(folder)
             if not begun:
                 self._begin(run, folder, data)
@@ -146,10 +151,10 @@ class Journaling(Observer):
             self._journals[record.run.id].write("metrics", step=row["step"], epoch=row["epoch"], values=values)
 
     def finished(self, outcome: Outcome) -> None:
-        """Append the test figures, save the model and close the journal."""
+        """Append the kept model's figures at its step, save the model and close the journal."""
         folder, journal = _folder(outcome.run), self._journals[outcome.run.id]
-        tested = {name: value for name, value in outcome.metrics.items() if name.startswith("test/")}
-        journal.write("metrics", step=outcome.steps, epoch=len(outcome.history), values=tested)
+        figures = {**kept.recorded(outcome.metrics), kept.EPOCH: outcome.kept_epoch}
+        journal.write("metrics", step=outcome.kept_step, epoch=None, values=figures)
         journal.write("tags", values=_ending(outcome))
         outcome.predictor.save(folder / "model")
         if self._pictures:

@@ -20,8 +20,10 @@ class Settings(Configurable):
     shuffle: bool = flag(True, help="a new order each epoch")
     drop_last: bool = flag(False, help="leave out a smaller last batch")
     patience: int | None = integer(None, at_least=1, help="stop after so many epochs without a better val/loss")
-    min_delta: float = number(0.0, at_least=0, help="how much lower val/loss must be to count as better")
-    keep: str = choice("last", ("last", "best"), help="the parameters that are tested and saved")
+    min_delta: float = number(0.0, at_least=0, help="with patience: how much lower val/loss must be to count as better")
+    keep: str | None = choice(
+        None, ("last", "best"), help="the epoch that is tested and saved; null: best with patience, else last"
+    )
     dtype: str = choice("float32", ("float32", "float64"))
     threads: int = integer(1, at_least=1, help="BLAS threads; part of a run's identity, for it changes last bits")
     kernel: str = choice("auto", ("auto", "numpy", "fused"), help="engine of the update; the bits are the same")
@@ -35,8 +37,8 @@ class Settings(Configurable):
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the parameters of the best validation loss are the ones to keep."""
-        return self.keep == "best" or self.patience is not None
+        """Whether the parameters with the lowest validation loss are kept, instead of the last ones."""
+        return self.patience is not None if self.keep is None else self.keep == "best"
 
 
 class Tracking(Configurable):

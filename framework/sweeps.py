@@ -13,7 +13,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from framework import display, provenance
+from framework import display, kept, provenance
 from framework.blocks import close_interrupted
 from framework.composition import Composer, Job, split
 from framework.errors import FrameworkError, said
@@ -24,8 +24,8 @@ from framework.metric import Metric
 from framework.registry import find
 from framework.tracking import Tracker
 
-MOST_SHOWN = 20
-"""Rows of the leaderboard in the terminal and on the parent run's page."""
+LOSS = f"{kept.VALIDATION}loss"
+"""The kept model's validation loss, which ranks runs of one metric value, and runs without a metric."""
 
 
 class SweepFailedError(FrameworkError):
@@ -142,22 +142,20 @@ class Sweep:
         for name in ("leaderboard.csv", "leaderboard.png"):
             journal.write("artifact", path=name, to="")
         best = rows[0]
-        journal.write(
-            "metrics", step=0, epoch=0, values={k: v for k, v in best.items() if k.startswith(("val/", "test/"))}
-        )
+        journal.write("metrics", step=0, epoch=None, values={name: best[name] for name in kept.shown(best)})
         journal.write("tags", values={"best_run": best["run"]})
 
 
 def ranking_metric(names: Sequence[str]) -> tuple[str, bool]:
-    """Return the validation figure that ranks runs and whether greater is better.
+    """Return the kept model's validation figure that ranks runs, and whether greater is better.
 
     The first metric beside the loss ranks, else the loss. Runs are ranked on validation, never on test.
     """
     for name in names:
-        if name.startswith("val/") and name != "val/loss":
-            cls: type[Metric] = find("metric", name.removeprefix("val/")).cls
+        if name.startswith(kept.VALIDATION) and name != LOSS:
+            cls: type[Metric] = find("metric", name.removeprefix(kept.VALIDATION)).cls
             return name, cls.greater_is_better
-    return "val/loss", False
+    return LOSS, False
 
 
 def leaderboard(results: Sequence[JobReturn]) -> list[dict[str, Any]]:
@@ -165,12 +163,12 @@ def leaderboard(results: Sequence[JobReturn]) -> list[dict[str, Any]]:
     rows = [result.return_value.row() for result in results if result.status is JobStatus.COMPLETED]
     if not rows:
         return []
-    metric, greater = ranking_metric([name for name in rows[0] if name.startswith("val/")])
+    metric, greater = ranking_metric(list(rows[0]))
 
     def key(row: Mapping[str, Any]) -> tuple[bool, float, float]:
         value = row[metric]
         finite = value == value
-        return (not finite, (-value if greater else value) if finite else 0.0, row["val/loss"] if finite else 0.0)
+        return (not finite, (-value if greater else value) if finite else 0.0, row[LOSS] if finite else 0.0)
 
     return sorted(rows, key=key)
 

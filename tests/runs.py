@@ -62,7 +62,7 @@ def trained(*configs: Mapping[str, Any], observers: Sequence[Observer] = ()) -> 
 
 
 def timeless(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-    return [{name: value for name, value in row.items() if name != "time/seconds"} for row in history]
+    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in history]
 
 
 def same_numbers(one: Any, other: Any) -> bool:
@@ -77,7 +77,7 @@ def same_numbers(one: Any, other: Any) -> bool:
 def assert_same(one: Outcome, other: Outcome) -> None:
     """Assert that two outcomes have the same history (time aside), figures and parameters, to the bit."""
     assert one.ended == other.ended
-    assert (one.steps, one.best_epoch) == (other.steps, other.best_epoch)
+    assert (one.steps, one.best_epoch, one.kept_epoch) == (other.steps, other.best_epoch, other.kept_epoch)
     assert same_numbers(timeless(one.history), timeless(other.history))
     assert same_numbers(one.metrics, other.metrics)
     kept, others = one.predictor._arrays, other.predictor._arrays

@@ -57,7 +57,7 @@ def epochs_of(folder: Path) -> list[dict[str, Any]]:
     """Return what a run's journal says of its epochs and its test, time aside."""
     rows = [entry.content for entry in read_journal(folder) if entry.kind == "metrics"]
     return [
-        {**row, "values": {name: value for name, value in row["values"].items() if name != "time/seconds"}}
+        {**row, "values": {name: value for name, value in row["values"].items() if not name.startswith("time/")}}
         for row in rows
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -82,8 +83,12 @@ def test_a_result_keeps_working_from_another_folder(here, monkeypatch):
     assert result.predict(np.zeros((2, 64))).shape == (2, 10)
 
 
-@pytest.mark.parametrize("how", [[], ["keep=best"], ["patience=1"]], ids=str)
-def test_a_folder_gives_the_result_back(here, how):
+@pytest.mark.parametrize(
+    ("how", "best"),
+    [([], False), (["keep=best"], True), (["patience=1"], True), (["patience=1", "keep=last"], False)],
+    ids=["default", "keep-best", "patience", "patience-keep-last"],
+)
+def test_a_folder_gives_the_result_back(here, how, best):
     result = framework.run(*SMALL, "epochs=9", "optimizer.lr=0.9", *how)
     for loaded in (framework.load(result.folder), framework.load(str(result.folder))):
         assert loaded.metrics == result.metrics
@@ -92,10 +97,22 @@ def test_a_folder_gives_the_result_back(here, how):
         assert (loaded.ended, loaded.run_id, loaded.folder) == (result.ended, None, result.folder)
         x = np.linspace(0, 16, 128).reshape(2, 64)
         assert np.array_equal(loaded.predict(x), result.predict(x))
-    if how:
-        best = min(range(len(result.history)), key=lambda epoch: result.history[epoch]["val/loss"])
-        assert best < len(result.history) - 1  # else this shows nothing
-        assert loaded.metrics["val/loss"] == result.history[best]["val/loss"]
+    lowest = min(range(len(result.history)), key=lambda epoch: result.history[epoch]["val/loss"])
+    assert lowest < len(result.history) - 1  # else this shows nothing
+    assert loaded.metrics["val/loss"] == result.history[lowest if best else -1]["val/loss"]
+
+
+@pytest.mark.parametrize("how", [["keep=best"], ["patience=1"], ["keep=last"]], ids=["keep-best", "patience", "last"])
+def test_a_journal_without_kept_figures_gives_the_result_back(here, how):
+    result = framework.run(*SMALL, "epochs=9", "optimizer.lr=0.9", *how)
+    journal = result.folder / "journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in lines:  # as the first version wrote it
+        if line["kind"] == "metrics" and line["epoch"] is None:
+            figures = {name: value for name, value in line["values"].items() if name.startswith("test/")}
+            line |= {"values": figures, "epoch": len(result.history)}
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert framework.load(result.folder).metrics == result.metrics
 
 
 def test_a_diverged_run_comes_back_too(here):
@@ -201,7 +218,7 @@ def test_a_sweep_is_a_table_with_a_row_a_run(here, capsys):
     table = framework.sweep(*SMALL, "optimizer=adam,sgd", "optimizer.lr=0.01,0.1")
     assert isinstance(table, pandas.DataFrame)
     assert len(table) == 4
-    assert list(table["val/accuracy"]) == sorted(table["val/accuracy"], reverse=True)
+    assert list(table["kept/val/accuracy"]) == sorted(table["kept/val/accuracy"], reverse=True)
     assert sorted(zip(table["optimizer"], table["lr"], strict=True)) == [
         ("adam", 0.01),
         ("adam", 0.1),
@@ -283,10 +300,24 @@ def tracked(tmp_path_factory):
         patch.chdir(home)
         for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID"):
             patch.delenv(name, raising=False)
-        single = framework.run(*TRACKED, "optimizer.lr=0.9", "keep=best")
+        single = framework.run(*TRACKED, "optimizer.lr=0.9", "keep=best", "epochs=9")
         table = framework.sweep(*TRACKED, "seed=0,1", "launcher.workers=1")
         import mlflow.pyfunc
     return home, single, table, mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+
+
+def test_the_kept_models_figures_are_in_mlflow_at_its_step(tracked):
+    _, single, _, client = tracked
+    metrics = client.get_run(single.run_id).data.metrics
+    (row,) = [row for row in single.history if row["epoch"] == metrics["kept/epoch"]]
+    assert row["val/loss"] == min(row["val/loss"] for row in single.history) != metrics["val/loss"]
+    for name in ("val/loss", "val/accuracy", "train/loss"):
+        (point,) = client.get_metric_history(single.run_id, f"kept/{name}")
+        assert (point.value, point.step) == (row[name], row["step"])
+    (tested,) = client.get_metric_history(single.run_id, "test/loss")
+    assert tested.step == row["step"]
+    epochs = client.get_metric_history(single.run_id, "epoch")
+    assert [point.value for point in epochs] == list(range(1, 10))
 
 
 def test_a_run_is_in_mlflow(tracked):

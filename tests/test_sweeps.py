@@ -18,6 +18,7 @@ from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_
 from framework import launching
 from framework.errors import InputError
 from framework.journal import read_journal
+from framework.kept import recorded
 from framework.runner import Finished
 from framework.sweeps import failures, leaderboard, ranking_metric
 
@@ -156,9 +157,10 @@ def sweep(tmp_path_factory):
 
 def test_the_leaderboard_is_sorted_and_complete(sweep):
     folder, table = sweep
-    assert list(table["val/accuracy"]) == sorted(table["val/accuracy"], reverse=True)
+    assert list(table["kept/val/accuracy"]) == sorted(table["kept/val/accuracy"], reverse=True)
     assert len(table) == 4
-    assert {"run", "optimizer", "lr", "seed", "train/loss", "test/accuracy", "ended", "steps", "folder"} <= set(table)
+    figures = {"kept/train/loss", "kept/val/loss", "test/accuracy"}
+    assert {"run", "optimizer", "lr", "seed", *figures, "ended", "steps", "folder"} <= set(table)
     assert not any(name.startswith(("tracking", "launcher", "tags", "progress")) for name in table)
     with (folder / "leaderboard.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -168,8 +170,10 @@ def test_the_leaderboard_is_sorted_and_complete(sweep):
 
 def test_a_row_is_what_the_runs_journal_says(sweep):
     for _, row in sweep[1].iterrows():
-        tested = epochs_of(Path(row["folder"]))[-1]["values"]
-        assert tested["test/loss"] == row["test/loss"]
+        final = epochs_of(Path(row["folder"]))[-1]["values"]
+        figures = [name for name in final if name != "kept/epoch"]
+        assert {"kept/train/loss", "kept/val/loss", "kept/val/accuracy", "test/loss"} <= set(figures)
+        assert [final[name] for name in figures] == [row[name] for name in figures]
         assert tags_of(Path(row["folder"]))["ended"] == row["ended"]
 
 
@@ -190,7 +194,7 @@ def test_the_parents_journal_holds_the_sweep(sweep):
     assert start["params"]["runs"] == 4
     assert status_of(folder) == "FINISHED"
     best = next(entry.content["values"] for entry in entries if entry.kind == "metrics")
-    assert best["val/accuracy"] == table["val/accuracy"][0]
+    assert best["kept/val/accuracy"] == table["kept/val/accuracy"][0]
     artifacts = [entry.content["path"] for entry in entries if entry.kind == "artifact"]
     assert sorted(artifacts) == ["environment.txt", "leaderboard.csv", "leaderboard.png", "multirun.yaml"]
     assert all((folder / name).stat().st_size for name in artifacts)
@@ -211,8 +215,8 @@ def returned(status=JobStatus.COMPLETED, value=None, overrides=("a=1",)):
 
 
 def finished(name, **metrics):
-    named = {key.replace("_", "/", 1): value for key, value in metrics.items()}
-    return returned(value=Finished(name, "/f", "budget", 1.0, 3, named, {}))
+    named = recorded({key.replace("_", "/", 1): value for key, value in metrics.items()})
+    return returned(value=Finished(name, "/f", "budget", 1.0, 2.0, 3, named, {}))
 
 
 def ranked(*results):
@@ -223,9 +227,9 @@ def test_the_first_validation_figure_ranks_never_test():
     one = finished("one", val_loss=1.0, val_accuracy=0.5, test_accuracy=0.9)
     two = finished("two", val_loss=2.0, val_accuracy=0.6, test_accuracy=0.1)
     assert ranked(one, two) == ["two", "one"]
-    assert ranking_metric(["val/loss", "val/accuracy"]) == ("val/accuracy", True)
-    assert ranking_metric(["val/loss", "val/mse"]) == ("val/mse", False)
-    assert ranking_metric(["val/loss"]) == ("val/loss", False)
+    assert ranking_metric(["val/accuracy", "kept/val/loss", "kept/val/accuracy"]) == ("kept/val/accuracy", True)
+    assert ranking_metric(["kept/val/loss", "kept/val/mse"]) == ("kept/val/mse", False)
+    assert ranking_metric(["kept/train/accuracy", "kept/val/loss"]) == ("kept/val/loss", False)
 
 
 def test_equal_figures_are_ranked_by_loss_and_diverged_runs_come_last():
@@ -243,6 +247,28 @@ def test_failed_jobs_are_told_apart():
     assert ranked(*results) == ["fine"]
     assert failures(results) == ["seed=1 b=2: ValueError: bad luck"]
     assert leaderboard(results[1:]) == []
+
+
+def test_runs_are_ranked_by_the_model_that_is_kept(tmp_path):
+    words = [*SMALL, "optimizer=sgd", "epochs=6", "seed=0,1,2", "optimizer.lr=1.5,0.01", "metrics=[accuracy]"]
+    table = swept(tmp_path / "s", *words, "keep=best", "launcher.workers=1")
+    worsened = 0
+    for _, row in table.iterrows():
+        *epochs, final = epochs_of(Path(row["folder"]))
+        lowest = min(epochs, key=lambda epoch: epoch["values"]["val/loss"])
+        assert row["kept/val/loss"] == lowest["values"]["val/loss"] == final["values"]["kept/val/loss"]
+        assert (final["step"], final["values"]["kept/epoch"]) == (lowest["step"], lowest["epoch"])
+        worsened += lowest is not epochs[-1]
+    assert worsened  # else the last epoch's figures would pass as well
+    assert list(table["kept/val/accuracy"]) == sorted(table["kept/val/accuracy"], reverse=True)
+
+
+def test_the_times_of_runs_that_train_together_add_up(tmp_path):
+    table = swept(tmp_path / "s", *SMALL, "seed=range(4)", "launcher.workers=1")
+    assert table["population_seconds"].nunique() == 1
+    assert math.isclose(table["seconds"].sum(), table["population_seconds"][0], rel_tol=1e-9)
+    alone = swept(tmp_path / "one", *SMALL, "seed=7")
+    assert alone["seconds"][0] == alone["population_seconds"][0] > 0
 
 
 # Folders

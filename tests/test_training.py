@@ -265,6 +265,10 @@ def validation(monkeypatch):
     return run
 
 
+def keep_id(how):
+    return "-".join(f"{name}-{value}" for name, value in how.items()) or "default"
+
+
 def test_patience_counts_epochs_since_the_best(validation):
     outcome = validation(5.0, 4.0, 4.5, 4.0, 3.0, patience=2)
     assert (outcome.ended, len(outcome.history), outcome.best_epoch) == ("early stopping", 4, 2)
@@ -272,12 +276,28 @@ def test_patience_counts_epochs_since_the_best(validation):
     assert (outcome.ended, outcome.best_epoch) == ("budget", 6)
 
 
-def test_min_delta_is_what_better_must_exceed(validation):
-    losses = (5.0, 4.75, 4.5, 4.25)
-    assert validation(*losses, min_delta=0.2).best_epoch == 4
-    assert validation(*losses, min_delta=0.25).best_epoch == 3  # 4.75 is not lower by more, 4.5 is
+def test_min_delta_decides_when_patience_ends(validation):
+    losses = (5.0, 4.75, 4.5, 4.25, 4.0)
+    assert validation(*losses, patience=2, min_delta=0.2).ended == "budget"
+    assert validation(*losses, patience=2, min_delta=0.25).ended == "budget"  # 4.75 is not lower by more, 4.5 is
     outcome = validation(*losses, patience=2, min_delta=0.6)
-    assert (outcome.best_epoch, len(outcome.history), outcome.ended) == (1, 3, "early stopping")
+    assert (len(outcome.history), outcome.ended) == (3, "early stopping")
+
+
+@pytest.mark.parametrize("how", [{"keep": "best"}, {"patience": 7}, {"patience": 7, "keep": "best"}], ids=keep_id)
+def test_best_is_the_lowest_validation_loss_whatever_min_delta(validation, how):
+    outcome = validation(5.0, 4.96, 4.99, min_delta=0.05, **how)
+    assert (outcome.best_epoch, outcome.kept_epoch, outcome.metrics["val/loss"]) == (2, 2, 4.96)
+
+
+@pytest.mark.parametrize("how", [{}, {"keep": "last"}, {"keep": "last", "patience": 2}], ids=keep_id)
+def test_the_last_epoch_is_kept_where_it_was_asked_for(validation, how):
+    last = trained(config(epochs=3))[0]
+    kept = validation(1.0, 2.0, 3.0, **how)
+    assert (kept.best_epoch, kept.kept_epoch, kept.metrics["val/loss"]) == (1, 3, 3.0)
+    assert kept.metrics["test/loss"] == last.metrics["test/loss"]
+    tensors = kept.predictor.parameters
+    assert all(np.array_equal(tensors[name], array) for name, array in last.predictor.parameters.items())
 
 
 def test_a_first_loss_that_is_not_finite_is_not_the_best(validation):
