@@ -1,4 +1,4 @@
-"""What holds for all tests: one thread a process for BLAS and torch.
+"""What holds for all tests: one thread a process for BLAS and torch, and ids that are short words.
 
 Pytest starts a process a core, and runs train on one thread unless told otherwise. More threads would wait for one
 another, busily: the matrix tests took twice the time.
@@ -6,5 +6,19 @@ another, busily: the matrix tests took twice the time.
 
 import os
 
+import pytest
+from ids import LONGEST_ID, misfits, parameter_id
+
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # read when NumPy and torch are first imported
     os.environ.setdefault(name, "1")
+
+
+def pytest_make_parametrize_id(val, argname):
+    return parameter_id(val, argname)
+
+
+def pytest_collection_modifyitems(items):
+    found = misfits(item.nodeid for item in items)
+    if found:
+        rule = f"a test id is made of letters, digits and _.,/=+- and is at most {LONGEST_ID} characters long"
+        raise pytest.UsageError(f"{rule}; give ids=... or pytest.param(..., id=...): {found[:3]!a}")

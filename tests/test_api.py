@@ -135,7 +135,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG, ids=str)
+@pytest.mark.parametrize(("words", "said"), WRONG)
 def test_what_is_wrong_is_an_input_error_and_leaves_nothing(here, words, said):
     with pytest.raises(InputError) as refused:
         framework.run(*SMALL, *words)

@@ -118,7 +118,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+@pytest.mark.parametrize(("words", "said"), WRONG)
 def test_wrong_input_is_one_line_exit_two_and_leaves_nothing(command, tmp_path, words, said):
     code, out, err = command(*words)
     assert code == 2
@@ -137,7 +137,6 @@ def test_wrong_input_is_one_line_exit_two_and_leaves_nothing(command, tmp_path, 
         ["seed=range(2)", "optimizer.lrr=1,2"],
         ["model=mlp,cnn", "dataset=digits,iris", "optimizer.beta1=2"],
     ],
-    ids=" ".join,
 )
 def test_a_sweep_with_one_wrong_job_starts_none(command, tmp_path, words):
     code, _, err = command("-m", *words)

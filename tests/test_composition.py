@@ -67,7 +67,7 @@ def hydras_own(hydra, overrides):
     return check(composed), composed.unresolved
 
 
-@pytest.mark.parametrize("overrides", COMBINATIONS, ids=" ".join)
+@pytest.mark.parametrize("overrides", COMBINATIONS)
 def test_a_composed_job_is_the_one_hydra_composes(hydra, composer, overrides):
     config, unresolved = composer.compose(overrides)
     expected, stored = hydras_own(hydra, overrides)

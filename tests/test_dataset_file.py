@@ -59,13 +59,13 @@ def test_ignored_columns_may_hold_anything(tmp_path):
 
 TARGETS = [
     ("texts", ["yes", "no"] * 6, "classification", ("no", "yes")),
-    ("few whole numbers", [-1, 1] * 6, "classification", ("-1", "1")),
-    ("whole numbers written as floats", [1.0, 2.0, 7.0] * 4, "classification", ("1", "2", "7")),
-    ("broken numbers", [0.5, 1.5] * 6, "regression", ()),
-    ("more than half different", [1, 2, 3, 4, 5, 6, 7, 7, 7, 7, 7, 7], "regression", ()),
-    ("exactly half different", [1, 2, 3, 4, 5, 6] * 2, "classification", tuple("123456")),
-    ("20 whole numbers", list(range(20)) * 3, "classification", tuple(sorted(map(str, range(20)), key=int))),
-    ("21 whole numbers", list(range(21)) * 3, "regression", ()),
+    ("few_whole_numbers", [-1, 1] * 6, "classification", ("-1", "1")),
+    ("whole_numbers_written_as_floats", [1.0, 2.0, 7.0] * 4, "classification", ("1", "2", "7")),
+    ("broken_numbers", [0.5, 1.5] * 6, "regression", ()),
+    ("more_than_half_different", [1, 2, 3, 4, 5, 6, 7, 7, 7, 7, 7, 7], "regression", ()),
+    ("exactly_half_different", [1, 2, 3, 4, 5, 6] * 2, "classification", tuple("123456")),
+    ("20_whole_numbers", list(range(20)) * 3, "classification", tuple(sorted(map(str, range(20)), key=int))),
+    ("21_whole_numbers", list(range(21)) * 3, "regression", ()),
 ]
 
 
@@ -156,7 +156,7 @@ BAD_TABLES = [
     (",x,y\n0,1,2\n", {}, r"column 1 has no name.*index=False"),
     ("x,x,y\n0,1,2\n", {}, "two columns are named 'x'"),
     ("x;y\n0;1\n", {}, "columns must be separated by commas"),
-    ("größe,y\n1,2\n".encode("latin-1"), {}, "cannot be read as UTF-8 text"),
+    pytest.param("größe,y\n1,2\n".encode("latin-1"), {}, "cannot be read as UTF-8 text", id="latin-1"),
 ]
 
 
@@ -223,7 +223,7 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path):
     [
         ({}, r"dataset\.path is not set: dataset=file needs dataset\.path="),
         ({"path": "no_such.csv"}, r"dataset\.path=no_such\.csv is not a file"),
-        ({"path": __file__}, r"must end in \.csv or \.npz"),
+        pytest.param({"path": __file__}, r"must end in \.csv or \.npz", id="python-file"),
     ],
 )
 def test_paths_that_cannot_be_are_refused(fields, message):

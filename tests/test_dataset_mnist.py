@@ -133,6 +133,17 @@ GOOD = packed(np.zeros((4, 28, 28)))
         (gzip.compress(GOOD)[:-8] + bytes(8), "cannot be read"),
         (b"\x1f\x8bnot gzip at all", "cannot be read"),
     ],
+    ids=[
+        "empty",
+        "html",
+        "labels",
+        "header-cut",
+        "byte-short",
+        "byte-long",
+        "gzip-cut",
+        "gzip-checksum",
+        "gzip-name-only",
+    ],
 )
 def test_damaged_files_are_named_with_what_is_wrong(tmp_path, content, message):
     folder = write(tmp_path / "data", arrays())

@@ -199,12 +199,12 @@ SHARING = [
     {"optimizer__lr": 0.5},
     {"optimizer__beta1": 0.5},
     {"optimizer__weight_decay": 0.1},
-    {"tags": {"a": "b"}},
-    {"tracking": {"enabled": True}},
+    pytest.param({"tags": {"a": "b"}}, id="tags"),
+    pytest.param({"tracking": {"enabled": True}}, id="tracking"),
 ]
 APART = [
     {"optimizer__amsgrad": True},
-    {"optimizer": {"name": "sgd"}},
+    pytest.param({"optimizer": {"name": "sgd"}}, id="optimizer"),
     {"epochs": 4},
     {"batch_size": 16},
     {"dtype": "float64"},
@@ -213,23 +213,23 @@ APART = [
     {"min_delta": 0.5},
     {"keep": "best"},
     {"shuffle": False},
-    {"schedule": {"name": "cosine"}},
-    {"schedule": {"name": "constant", "warmup_steps": 2}},
-    {"stages": {"clip_norm": {}}},
-    {"loss": {"name": "categorical_cross_entropy"}},
+    pytest.param({"schedule": {"name": "cosine"}}, id="schedule"),
+    pytest.param({"schedule": {"name": "constant", "warmup_steps": 2}}, id="warmup_steps"),
+    pytest.param({"stages": {"clip_norm": {}}}, id="stages"),
+    pytest.param({"loss": {"name": "categorical_cross_entropy"}}, id="loss"),
     {"dataset__split_seed": 1},
-    {"metrics": ["top_k"]},
-    {"model__layers": ["flatten", {"layer": "dense", "units": "outputs"}]},
-    {"model__layers": ["flatten", {"layer": "dense", "units": 7, "activation": "tanh"}]},
+    pytest.param({"metrics": ["top_k"]}, id="metrics"),
+    pytest.param({"model__layers": ["flatten", {"layer": "dense", "units": "outputs"}]}, id="layers"),
+    pytest.param({"model__layers": ["flatten", {"layer": "dense", "units": 7, "activation": "tanh"}]}, id="activation"),
 ]
 
 
-@pytest.mark.parametrize("changes", SHARING, ids=str)
+@pytest.mark.parametrize("changes", SHARING)
 def test_numbers_and_seeds_share(changes):
     assert structure(config(**changes)) == structure(config())
 
 
-@pytest.mark.parametrize("changes", APART, ids=str)
+@pytest.mark.parametrize("changes", APART)
 def test_structure_does_not(changes):
     assert structure(config(**changes)) != structure(config())
 
@@ -552,7 +552,7 @@ def test_a_worker_that_dies_takes_one_run_with_it(tmp_path):
     assert len((tmp_path / "s" / "leaderboard.csv").read_text().splitlines()) == 5
 
 
-@pytest.mark.parametrize("words", [["keep=best"], ["patience=1", "optimizer.lr=0.5"], ["optimizer.lr=1e30"]], ids=str)
+@pytest.mark.parametrize("words", [["keep=best"], ["patience=1", "optimizer.lr=0.5"], ["optimizer.lr=1e30"]])
 def test_a_result_that_got_lost_is_in_the_journal(tmp_path, words):
     (theirs,) = returns("population", tmp_path, [[]], *SMALL, "optimizer=sgd", *words)
     job = theirs._job

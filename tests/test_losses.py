@@ -259,7 +259,7 @@ def test_losses_say_what_they_expect() -> None:
 
 
 def test_columns_of_one_value_serve_any_number_of_runs() -> None:
-    case = next(case for case in CASES if case.name == "huber values")
+    case = next(case for case in CASES if case.name == "huber_values")
     predictions, targets = draw(case)
     one, three = case.cls(delta=0.7), case.cls(delta=[0.7] * RUNS)
     assert (one.forward(predictions, targets) == three.forward(predictions, targets)).all()

@@ -56,7 +56,7 @@ def test_value_and_gradient_are_torchs(case: Case, dtype: Any, digits: float) ->
 @pytest.mark.parametrize("p", [0.0, 1e-20, 1e-7, 0.5, 1.0])
 @pytest.mark.parametrize("target", [0.0, 0.3, 1.0])
 def test_binary_cross_entropy_has_torchs_bounds(p: float, target: float) -> None:
-    ours = next(case for case in CASES if case.name == "binary one output").cls()
+    ours = next(case for case in CASES if case.name == "binary_one_output").cls()
     value = ours.forward(np.full((1, 1, 1), p), np.full((1, 1, 1), target))[0]
     theirs = torch.tensor([p], dtype=torch.float64, requires_grad=True)
     expected = F.binary_cross_entropy(theirs, torch.tensor([target], dtype=torch.float64))

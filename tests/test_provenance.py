@@ -124,7 +124,7 @@ def test_the_identity_knows_the_source_of_a_plugin_file(rule):
         {"model__layers": ["flatten", "bend", {"layer": "dense", "units": "outputs"}]},
         {"model__layers": ["flatten", {"layer": "dense", "units": "outputs", "activation": "bend"}]},
     ],
-    ids=str,
+    ids=["optimizer", "layer", "activation"],
 )
 def test_plugin_files_are_kept_wherever_they_are_used(rule, changes):
     assert provenance.plugin_sources(config(**changes)) == {"my rule.py": RULE}

@@ -134,8 +134,8 @@ LAID_OVER_BUDGET = [
 ]
 
 
-def name(case: Any) -> str:
-    return type(case).__name__ if isinstance(case, Schedule) else getattr(case, "__name__", "")
+def name(case: Any) -> str | None:
+    return type(case).__name__ if isinstance(case, Schedule) else None
 
 
 def factors(schedule: Schedule, total: int | None = TOTAL, until: int = TOTAL) -> np.ndarray:

@@ -32,24 +32,24 @@ PAIRS: list[tuple[str, Schedule, Callable[[Any], Any]]] = [
     ("polynomial", Polynomial(power=1.7), lambda o: schedulers.PolynomialLR(o, TOTAL, 1.7)),
     ("linear", Linear(start_factor=0.9, end_factor=0.1), lambda o: schedulers.LinearLR(o, 0.9, 0.1, TOTAL)),
     (
-        "linear over less",
+        "linear_over_less",
         Linear(start_factor=1 / 3, end_factor=1, total_steps=5),
         lambda o: schedulers.LinearLR(o, 1 / 3, 1.0, 5),
     ),
     ("cosine", Cosine(floor=0.1), lambda o: schedulers.CosineAnnealingLR(o, TOTAL, 0.1 * LR)),
     (
-        "warm restarts",
+        "warm_restarts",
         WarmRestarts(period=4, multiplier=2, floor=0.05),
         lambda o: schedulers.CosineAnnealingWarmRestarts(o, 4, 2, 0.05 * LR),
     ),
     (
-        "equal restarts",
+        "equal_restarts",
         WarmRestarts(period=10, multiplier=1),
         lambda o: schedulers.CosineAnnealingWarmRestarts(o, 10, 1),
     ),
-    ("one cycle", OneCycle(), lambda o: schedulers.OneCycleLR(o, LR, TOTAL, cycle_momentum=False)),
+    ("one_cycle", OneCycle(), lambda o: schedulers.OneCycleLR(o, LR, TOTAL, cycle_momentum=False)),
     (
-        "one cycle linear",
+        "one_cycle_linear",
         OneCycle(pct_start=0.41, div_factor=7, final_div_factor=90, anneal_strategy="linear"),
         lambda o: schedulers.OneCycleLR(
             o,
@@ -63,7 +63,7 @@ PAIRS: list[tuple[str, Schedule, Callable[[Any], Any]]] = [
         ),
     ),
     (
-        "warm-up before cosine",
+        "warm-up_before_cosine",
         Cosine(warmup_steps=8),
         lambda o: schedulers.SequentialLR(
             o,

@@ -63,7 +63,6 @@ def command(*words, cwd, timeout=120, **environment):
         (["patience=null,2", "keep=best"], [["patience=null", "keep=best"], ["patience=2", "keep=best"]]),
         (["seed=interval(0,1)"], None),
     ],
-    ids=str,
 )
 def test_sweeps_are_hydras_products(tmp_path, words, expected):
     if expected is None:
@@ -98,7 +97,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG, ids=str)
+@pytest.mark.parametrize(("words", "said"), WRONG)
 def test_what_is_wrong_is_said_before_anything_starts(tmp_path, words, said):
     with pytest.raises(InputError) as refused:
         swept(tmp_path / "s", *ONE, *words)

@@ -1,0 +1,93 @@
+"""Ids are short words, and two collections of the suite give the same tests in the same order."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ids import LONGEST_ID, LONGEST_TEXT, misfits, parameter_id
+
+ROOT = Path(__file__).resolve().parent.parent
+COLLECT = """
+import sys, time, pytest
+now, later = time.time, float(sys.argv[1])
+time.time = lambda: now() + later
+sys.exit(pytest.main(sys.argv[2:]))
+"""
+
+
+def collected(hash_seed: str, later: float, *words: str) -> list[str]:
+    """Return the ids that a process of its own collects, its clock being some seconds ahead."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECT, str(later), "-o", "addopts=", "-q", "--collect-only", *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return [line for line in done.stdout.splitlines() if line.startswith("tests/") and "::" in line]
+
+
+def test_two_collections_give_the_same_ids_in_the_same_order():
+    first = collected("0", 0)
+    assert len(first) > 4000
+    assert collected("1", 3600) == first
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("did you mean adam", "did_you_mean_adam"),
+        ("blog/adam", "blog/adam"),
+        (r"^at\.lr=-1 is out", "at.lr=-1_is_out"),
+        ("grüße <html>", "gr_e_html"),
+        ("a" * 100, "a" * LONGEST_TEXT),
+        ("words that are cut where one ends", "words_that_are_cut_where"),
+        ("", "no-value"),
+        ("[]", "no-value"),
+        ("x,y\n1,2\n", "value"),
+        (["optimizer=sgd", "seed=1"], "optimizer=sgd_seed=1"),
+        ({"lr": 0.5, "nesterov": True}, "lr=0.5_nesterov=True"),
+        ({}, "no-value"),
+        (re.compile(r"is \d+"), "is_d"),
+        (lambda: 0, "value"),
+        ({"stages": {"clip_norm": {}}}, None),
+        (np.ones(3), None),
+        (0.5, None),
+    ],
+)
+def test_a_parameter_becomes_short_words(value, expected):
+    assert parameter_id(value, "value") == expected
+
+
+def test_bytes_need_an_id():
+    with pytest.raises(TypeError, match="content is bytes: give this case a name"):
+        parameter_id(b"\x1f\x8b", "content")
+
+
+def test_an_id_that_is_not_short_words_is_found():
+    fit = ["tests/a.py::test_b", "tests/a.py::test_b[adam-lr=-1-1e-13]", f"a.py::b[{'c' * LONGEST_ID}]"]
+    unfit = ["a.py::b[two words]", "a.py::b[['list']]", "a.py::b[\\x1f]", "a.py::b[]", f"a.py::b[{'c' * LONGEST_ID}d]"]
+    assert misfits([*fit, *unfit]) == unfit
+
+
+def test_an_id_that_is_not_short_words_fails_the_collection(tmp_path):
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "ids.py").write_text((ROOT / "tests" / "ids.py").read_text())
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('x', [1], ids=['a b'])\ndef test_it(x): ..."
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--rootdir", tmp_path, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "a test id is made of" in done.stderr
+    assert "test_it.py::test_it[a b]" in done.stderr
