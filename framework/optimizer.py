@@ -58,6 +58,8 @@ class Optimizer(Configurable, ABC):
 
     Attributes:
         seeds: the runs' seeds, one a run, or one for all: with the step, all that a rule's noise may depend on.
+        first_factor: what the schedule multiplies lr with at the first step, a number or ``(R or 1, 1)``. A slot that
+            starts at ``lr`` starts at that step's lr. Whoever runs the optimizer sets it.
         scalars: per-run numbers in float64 that `coefficients` carries from step to step, by name, with their start.
         reference: an author's own plain loop to check the rule against, or None: ``reference(x0, gradients, **fields)``
             takes one tensor of one run in float64, its gradients ``(steps, *shape)`` and every field by name, and
@@ -75,6 +77,7 @@ class Optimizer(Configurable, ABC):
     foreign: ClassVar[str] = ""
     warning: ClassVar[str] = ""
     seeds: Sequence[int] = (0,)
+    first_factor: float | np.ndarray = 1.0
     scalars: ClassVar[Mapping[str, float]] = {}
     reference: ClassVar[Callable[..., Any] | None] = None
 
@@ -120,6 +123,13 @@ class Optimizer(Configurable, ABC):
         made = type(self).coefficients(h, widened(steps.reshape(-1, 1, 1), shape))
         wide = (max(2, len(steps)), runs, 1)
         return {name: np.broadcast_to(value, wide)[: len(steps)] for name, value in made.items()}
+
+    def first_act(self) -> int:
+        """Return the step, from 1, at which the rule first moves the parameters.
+
+        A budget that ends earlier is refused before the start.
+        """
+        return 1
 
     def initial_scalars(self, runs: int) -> State:
         """Return the start of ``scalars``, shape ``(R, 1)`` each."""
@@ -188,9 +198,14 @@ def when(flag: str, start: float | str = 0) -> When:
 
 
 def starting(optimizer: Optimizer, start: float | str, here: np.ndarray) -> Any:
-    """Return what a slot starts with: ``here``, the column ``(R or 1, 1)`` of a hyperparameter, or a number."""
+    """Return what a slot starts with: ``here``, the column ``(R or 1, 1)`` of a hyperparameter, or a number.
+
+    The column of ``lr`` is that of the first step, schedule included.
+    """
     if start == HERE:
         return here
+    if start == "lr":
+        return optimizer.lr * optimizer.first_factor  # type: ignore[attr-defined]
     return getattr(optimizer, start) if isinstance(start, str) else start
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework import architecture
+from framework.acting import refuse_idle
 from framework.batches import Batches, chunks
 from framework.dataset import Data, Dataset, prepared
 from framework.errors import InputError
@@ -85,6 +86,7 @@ class Population:
         optimizer: Optimizer = stacked(self.configs, "optimizer")
         schedule: Schedule = stacked(self.configs, "schedule")
         stages = [_stage(self.configs, name) for name in self.configs[0]["stages"]]
+        refuse_idle(optimizer, stages, self.total)
         optimizer.seeds = seeds
         for stage in stages:
             stage.seeds = seeds

@@ -22,18 +22,28 @@ class Stage(Configurable, ABC):
 
     Attributes:
         needs_lr: the stage uses the learning rate, so the optimizer must have one.
+        moves_parameters: `before` moves the parameters too. Such a stage must come after every stage that joins
+            several batches (``every``): it would otherwise act once a batch instead of once a step of the rule.
         every: the chain goes past this stage at each ``every``-th step only, which then counts as one step of the rule.
             The other steps end with this stage's `before`.
         seeds: the runs' seeds, one a run, or one for all: with the step, all that a stage's noise may depend on.
     """
 
     needs_lr: ClassVar[bool] = False
+    moves_parameters: ClassVar[bool] = False
     every: int = 1
     seeds: Sequence[int] = (0,)
 
     def initial_state(self, parameters: Parameters) -> State:
         """Return the state before the first step: arrays with a leading runs axis."""
         return {}
+
+    def first_act(self) -> int:
+        """Return the step of the rule, from 1, at which this stage first has an effect.
+
+        A budget that ends earlier is refused before the start.
+        """
+        return 1
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
         """Change ``gradients`` (or ``parameters``) in place before the rule sees them.

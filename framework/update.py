@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
 import numpy as np
 
+from framework.acting import refuse_orders, steps_to_rule
 from framework.errors import InputError
 from framework.fusing import FusedStep, Patience, fusable, fuse
 from framework.optimizer import Objective, Optimizer, Recorded
@@ -49,10 +49,11 @@ class Update:
         self._schedule = schedule
         self._stages = list(stages)
         self._total = total
-        self._every = math.prod(stage.every for stage in self._stages)
+        self._every = steps_to_rule(self._stages)
         self._check_lr()
-        self._check_every()
+        refuse_orders(optimizer, self._stages)
         runs = parameters.runs
+        optimizer.first_factor = self._factors(np.array([min(self._every, total or self._every)]))[0]
         self._rule_state = optimizer.initial_state(parameters) | optimizer.initial_scalars(runs)
         self._stage_states = [stage.initial_state(parameters) for stage in self._stages]
         self._schedule_state = schedule.initial_state(runs) if schedule else {}
@@ -76,12 +77,6 @@ class Update:
                 raise InputError(f"stages: {stage.label()} needs a learning rate and optimizer {name} has none")
         if self._schedule and ((factors != 1.0).any() or self._schedule.initial_state(1)):
             raise InputError(f"schedule: optimizer {name} has no learning rate that a schedule could act on")
-
-    def _check_every(self) -> None:
-        if self._every > 1 and (self.optimizer.needs_closure or self.optimizer.needs_loss):
-            stage = next(stage for stage in self._stages if stage.every > 1)
-            name = self.optimizer.label()
-            raise InputError(f"stages: {stage.label()} joins several batches; optimizer {name} looks at one's loss")
 
     def _factors(self, steps: np.ndarray) -> np.ndarray:
         return self._schedule.factors(steps, self._total) if self._schedule else np.ones((len(steps), 1, 1))

@@ -38,6 +38,9 @@ class Adopt(ElementwiseOptimizer):
     use_clipping: bool = flag(True, help="clip the divided gradient to (t - 1)^(1/4)")
     slots = dict(m=0, v=0)
 
+    def first_act(self):
+        return 2
+
     def coefficients(h, t):
         b2 = where(t == 1, 0.0, h.beta2)
         a1 = where(t == 1, 0.0, 1 - h.beta1)

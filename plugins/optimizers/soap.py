@@ -59,6 +59,9 @@ class Soap(TensorOptimizer):
     normalize_grads: bool = flag(False, help="give each tensor's step an rms of 1 before lr")
     correct_bias: bool = flag(True, help="Adam's correction of the means' start at zero")
 
+    def first_act(self):
+        return 2
+
     def slots(self, shape):
         sides = {axis: (shape[axis - 1],) * 2 for axis in turned_axes(shape, self)}
         factors = {f"h{axis}": (side, 0) for axis, side in sides.items()}

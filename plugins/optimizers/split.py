@@ -83,6 +83,10 @@ class Split(Optimizer):
         """Both parts' scalars, under the part's name."""
         return {f"{part}/{name}": start for part, made in self.parts.items() for name, start in made.scalars.items()}
 
+    def first_act(self) -> int:
+        """Return the step from which on both parts move."""
+        return max(made.first_act() for made in self.parts.values())
+
     def table(self, steps: np.ndarray, factors: np.ndarray, state: State) -> dict[str, np.ndarray]:
         """Return both parts' coefficients, under the part's name."""
         return {
@@ -97,6 +101,7 @@ class Split(Optimizer):
         for part, made in self.parts.items():
             if shapes := self._shapes(parameters, part):
                 held = Parameters(shapes, parameters.runs, parameters.dtype)
+                made.first_factor = self.first_factor
                 _copy(parameters, held)
                 state |= {f"{part}/{name}": array for name, array in made.initial_state(held).items()}
         return state

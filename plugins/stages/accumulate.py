@@ -20,7 +20,8 @@ class Accumulate(Stage):
     between nothing moves. Stages named before this one act on each batch's gradient. One act of the rule counts as
     one step of its own, as in Adam's bias correction; the schedule, the budget and all that is recorded count batches.
     With batches of one size it is the batch size times ``every``; a rest of fewer batches at the end of training is
-    not used.
+    not used. A budget of fewer steps than ``every`` is refused, as is a stage that moves the parameters (such as
+    ``decoupled_weight_decay``) named before this one: it would act at every batch.
 
     Source: common practice; as ``optax.MultiSteps``, which takes the mean too. In torch's idiom, calling
     ``loss.backward()`` several times, the sum is taken, unless each loss is divided.

@@ -26,7 +26,7 @@ class GradientCentralization(Stage):
         """Centre ``gradients`` in place."""
         with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754
             for name, shape in gradients.shapes.items():
-                if len(shape) > 1:
+                if len(shape) > 1 and 0 not in shape:
                     inputs = gradients.views[name].reshape(gradients.runs, -1, shape[-1])
                     inputs -= inputs.mean(axis=1, keepdims=True)
 

@@ -21,7 +21,8 @@ class Lookahead(Stage):
         slow = slow + alpha (p - slow)
         p = slow
 
-    Evaluated and kept are the slow weights, which stand still in between: before step k they are the initial ones.
+    Evaluated and kept are the slow weights, which stand still in between: before step k they are the initial ones. A
+    budget of fewer steps is refused.
 
     Source: Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610, Algorithm 1, with the slow weights for evaluation as in
     its section 3 and in ``optax.lookahead``. Defaults are the paper's. The rule's own state is maintained at a
@@ -33,6 +34,10 @@ class Lookahead(Stage):
     alpha: float = hyper(
         0.5, above=0, at_most=1, prior="linear", search=(0.2, 0.8), help="how far the slow weights follow"
     )
+
+    def first_act(self) -> int:
+        """Return k: the slow weights stand still before."""
+        return self.k
 
     def initial_state(self, parameters: Parameters) -> State:
         """Return the slow weights, which start where the parameters are, and the count of steps."""

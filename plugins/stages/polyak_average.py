@@ -16,7 +16,7 @@ class PolyakAverage(AveragedParameters):
     """Evaluate the uniform average of the parameters from step start on.
 
     After step t the average of p_start ... p_t is evaluated and kept; before ``start``, p_t itself. Training goes on
-    at p.
+    at p. A budget that ends before ``start`` is refused.
 
     Sources: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging", equation 2; Izmailov et
     al. 2018, arXiv:1803.05407 (SWA) is the same with a start late in training, and takes one point in a cycle
@@ -24,6 +24,10 @@ class PolyakAverage(AveragedParameters):
     """
 
     start: int = integer(1, at_least=1, help="first step whose parameters count")
+
+    def first_act(self) -> int:
+        """Return the first step that is averaged."""
+        return self.start
 
     def share(self, count: np.ndarray) -> np.ndarray:
         """Return one over the number of steps in the average."""
