@@ -51,4 +51,4 @@ class Parameters:
 
     def row(self, run: int) -> dict[str, np.ndarray]:
         """Return copies of one run's tensors by name."""
-        return {name: view[run].copy() for name, view in self.views.items()}
+        return {name: view[run, ...].copy() for name, view in self.views.items()}

@@ -25,6 +25,9 @@ class TensorOptimizer(Optimizer):
     `norm`, `inner` and stacked ``matmul``. With ``whole`` set, the rule sees all of a run's parameters as one
     vector, ``(R, size)``, for methods that estimate one number a run.
 
+    A rule never sees a tensor without axes or without numbers: a single number comes as a vector of one, and a tensor
+    with a length of 0 has nothing to update and no state.
+
     Attributes:
         whole: take each run's parameters as one vector instead of tensor by tensor.
     """
@@ -54,10 +57,15 @@ class TensorOptimizer(Optimizer):
         """
 
     def _tensors(self, parameters: Parameters) -> dict[str, Shape]:
-        return {"all": (parameters.size,)} if self.whole else parameters.shapes
+        """Return the shape of each tensor as the rule sees it; those without numbers are left out."""
+        shapes = {"all": (parameters.size,)} if self.whole else parameters.shapes
+        return {name: shape or (1,) for name, shape in shapes.items() if 0 not in shape}
 
     def _views(self, parameters: Parameters) -> Mapping[str, np.ndarray]:
-        return {"all": parameters.flat} if self.whole else parameters.views
+        """Return each tensor as the rule sees it, ``(R, *shape)``."""
+        if self.whole:
+            return {"all": parameters.flat}
+        return {name: view if view.ndim > 1 else view[:, None] for name, view in parameters.views.items()}
 
     def initial_state(self, parameters: Parameters) -> State:
         """Return each tensor's slots as ``tensor/slot``, in the parameters' dtype."""

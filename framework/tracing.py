@@ -2,45 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from framework.errors import InputError
 from framework.optimizer import Optimizer
-from framework.parameters import Parameters
+from framework.parameters import Parameters, Shape
 from framework.registry import find
 from framework.update import Update
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
+ALONE = "x"
+"""The name of the tensor where x0 is one."""
+
+Traced = str | type[Optimizer] | Optimizer
+"""What can be followed: a registered name, a class, or an instance of one run."""
+
+Point = np.ndarray | dict[str, np.ndarray]
+"""A point as the caller has it: one tensor, or several by name."""
+
+
+@overload
 def trace(
-    optimizer: str | type[Optimizer] | Optimizer,
-    grad: Callable[[np.ndarray], Any],
-    x0: Any,
+    optimizer: Traced,
+    grad: Callable[[dict[str, np.ndarray]], Mapping[str, ArrayLike]],
+    x0: Mapping[str, ArrayLike],
+    steps: int,
+    *,
+    fun: Callable[[dict[str, np.ndarray]], Any] | None = None,
+    **hyper: Any,
+) -> dict[str, np.ndarray]: ...
+
+
+@overload
+def trace(
+    optimizer: Traced,
+    grad: Callable[[np.ndarray], ArrayLike],
+    x0: ArrayLike,
     steps: int,
     *,
     fun: Callable[[np.ndarray], Any] | None = None,
     **hyper: Any,
-) -> np.ndarray:
+) -> np.ndarray: ...
+
+
+def trace(
+    optimizer: Traced,
+    grad: Callable[[Any], Any],
+    x0: Any,
+    steps: int,
+    *,
+    fun: Callable[[Any], Any] | None = None,
+    **hyper: Any,
+) -> Point:
     """Return where an optimizer goes from ``x0``, step by step, without a schedule and without stages.
 
     ::
 
         path = framework.trace("adam", lambda x: 2 * x, [3.0, -1.0], 100, lr=0.1)
+        paths = framework.trace("muon", gradients, {"weight": np.ones((4, 3)), "bias": np.zeros(3)}, 100)
+
+    Tensors are what they are in training: a matrix is a dense weight ``(in, out)``, a tensor of four axes a kernel
+    ``(k, k, in, out)``. Rules that treat matrices in a way of their own (``muon``, ``shampoo``, ``soap``, ``sm3``,
+    ``split``, ``adafactor`` and others) do so here; for a vector they do what their docstring says of vectors. A single
+    number is taken for a vector of one number.
 
     Args:
         optimizer: a registered name such as ``"adam"`` or ``"blog/adam"``, a class, or an instance of one run.
-        grad: takes a point ``(n,)`` in x0's dtype and returns the gradient there, ``(n,)``.
-        x0: the starting point, finite, shape ``(n,)``; float32 or float64, whole numbers become float64.
+        grad: takes a point as x0 is given (an array, or a dict of arrays) in its shape and dtype, and returns the
+            gradient there in the same form.
+        x0: the starting point, finite: an array of any shape, or a dict of arrays by name; float32 or float64 (all
+            the same), whole numbers become float64. A tensor with a length of 0 may stand beside others.
         steps: how many steps, at least 0.
         fun: the function itself, for optimizers that need its value (`Optimizer.needs_loss`).
         **hyper: the optimizer's fields; not together with an instance, which has its own.
 
     Returns:
-        The points that the optimizer would evaluate, ``(steps + 1, n)``, in x0's dtype; row 0 is x0. A path
-        that diverges goes on as inf or NaN.
+        The points that the optimizer would evaluate, an array ``(steps + 1, *shape)`` in x0's dtype, or a dict of
+        such arrays where x0 is a dict; row 0 is x0. A path that diverges goes on as inf or NaN.
 
     Raises:
         InputError: an unknown name or field, a value out of range, or an x0, steps or gradient that does not fit.
@@ -48,20 +92,24 @@ def trace(
     made = _made(optimizer, hyper)
     if made.needs_loss and fun is None:
         raise InputError(f"trace: optimizer {made.label()} reads the function's value: pass fun= beside grad")
-    start = _point(x0)
+    named = isinstance(x0, Mapping)
+    start = _start(x0)
     steps = _count(steps)
-    parameters = Parameters({"x": start.shape}, 1, start.dtype)
-    parameters.flat[0] = start
-    point = PointObjective(parameters, parameters.like(), grad, fun)
+    dtype = next(iter(start.values())).dtype
+    parameters = Parameters({name: array.shape for name, array in start.items()}, 1, dtype)
+    for name, array in start.items():
+        parameters.views[name][0] = array
+    point = PointObjective(parameters, parameters.like(), grad, fun, named)
     update = Update(made, parameters, point.gradients, total=max(steps, 1))
-    path = np.empty((steps + 1, start.size), dtype=start.dtype)
-    path[0] = start
+    path = Parameters(parameters.shapes, steps + 1, dtype)
+    path.flat[0] = parameters.flat[0]
     for t in range(1, steps + 1):
         point.losses = point.evaluate()
         update.step(t, point)
         with update.evaluating():
-            path[t] = parameters.flat[0]
-    return path
+            path.flat[t] = parameters.flat[0]
+    paths = {name: np.ascontiguousarray(view) for name, view in path.views.items()}
+    return paths if named else paths[ALONE]
 
 
 @dataclass
@@ -69,24 +117,44 @@ class PointObjective:
     """A plain function at the point where the parameters are.
 
     Attributes:
+        named: the caller's point is a dict of tensors, not one tensor.
         losses: the function's value there, shape ``(1,)``; NaN without ``fun``.
     """
 
     parameters: Parameters
     gradients: Parameters
-    grad: Callable[[np.ndarray], Any]
-    fun: Callable[[np.ndarray], Any] | None
+    grad: Callable[[Any], Any]
+    fun: Callable[[Any], Any] | None
+    named: bool
     losses: np.ndarray = field(default_factory=lambda: np.array([np.nan]))
 
     def evaluate(self) -> np.ndarray:
         """Write the gradient at the present point; return the function's value there, shape ``(1,)``."""
-        point = self.parameters.flat[0]
-        self.gradients.flat[0] = _gradient(self.grad, point)
-        value = np.nan if self.fun is None else float(self.fun(point.copy()))
-        return np.array([value], dtype=point.dtype)
+        found = self.grad(self._point())
+        for name, gradient in self._by_name(found).items():
+            self.gradients.views[name][0] = _gradient(gradient, self.parameters.shapes[name], self._where(name))
+        value = np.nan if self.fun is None else float(self.fun(self._point()))
+        return np.array([value], dtype=self.parameters.dtype)
+
+    def _point(self) -> Point:
+        """Return a copy of the point: a function that works in place must not move the path."""
+        held = self.parameters.row(0)
+        return held if self.named else held[ALONE]
+
+    def _by_name(self, found: Any) -> Mapping[str, Any]:
+        if not self.named:
+            return {ALONE: found}
+        wanted = list(self.parameters.shapes)
+        if not isinstance(found, Mapping) or found.keys() != set(wanted):
+            got = sorted(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+            raise InputError(f"trace: grad returned {got}; it must return a dict of arrays with the keys {wanted}")
+        return found
+
+    def _where(self, name: str) -> str:
+        return f"x0[{name!r}]" if self.named else "a point"
 
 
-def _made(optimizer: str | type[Optimizer] | Optimizer, hyper: dict[str, Any]) -> Optimizer:
+def _made(optimizer: Traced, hyper: dict[str, Any]) -> Optimizer:
     if isinstance(optimizer, str):
         optimizer = find("optimizer", optimizer).cls
     if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
@@ -102,18 +170,45 @@ def _made(optimizer: str | type[Optimizer] | Optimizer, hyper: dict[str, Any]) -
     return made
 
 
-def _point(x0: Any) -> np.ndarray:
-    start = np.asarray(x0)
+def _start(x0: Any) -> dict[str, np.ndarray]:
+    """Return the starting tensors by name.
+
+    Raises:
+        InputError: they are no real numbers, differ in dtype, are not finite, or there is none.
+    """
+    named = isinstance(x0, Mapping)
+    start = {name: _tensor(value, f"x0[{name!r}]" if named else "x0") for name, value in _items(x0, named=named)}
+    if not any(array.size for array in start.values()):
+        raise InputError("trace: x0 has no numbers: give at least one")
+    kinds = {name: array.dtype for name, array in start.items()}
+    if len(set(kinds.values())) > 1:
+        told = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())
+        raise InputError(f"trace: the tensors of x0 must have one dtype: {told}")
+    return start
+
+
+def _items(x0: Any, *, named: bool) -> Iterable[tuple[str, Any]]:
+    if not named:
+        return [(ALONE, x0)]
+    for name in x0:
+        if not isinstance(name, str):
+            raise InputError(f"trace: x0 has the key {name!r}: name its tensors by texts")
+    return [(name, value) for name, value in x0.items()]
+
+
+def _tensor(value: Any, where: str) -> np.ndarray:
+    try:
+        start = np.asarray(value)
+    except ValueError as error:  # lists of unequal lengths
+        raise InputError(f"trace: {where} is no array: {error}") from None
     if np.issubdtype(start.dtype, np.integer):
         start = start.astype(np.float64)
     if start.dtype not in (np.float32, np.float64):
-        raise InputError(f"trace: x0 has dtype {start.dtype}: make it float32 or float64")
-    if start.ndim != 1 or start.size == 0:
-        raise InputError(f"trace: x0 has shape {start.shape}: make it a list of at least one number")
-    if not np.isfinite(start).all():
-        raise InputError(
-            f"trace: x0 has numbers that are not finite, the first at place {np.argmin(np.isfinite(start))}"
-        )
+        raise InputError(f"trace: {where} has dtype {start.dtype}: make it float32 or float64")
+    finite = np.isfinite(start)
+    if not finite.all():
+        place = ", ".join(str(at) for at in np.unravel_index(np.argmin(finite), start.shape)) if start.ndim else "0"
+        raise InputError(f"trace: {where} has numbers that are not finite, the first at place {place}")
     return start
 
 
@@ -123,12 +218,10 @@ def _count(steps: Any) -> int:
     return int(steps)
 
 
-def _gradient(grad: Callable[[np.ndarray], Any], point: np.ndarray) -> np.ndarray:
-    found = np.asarray(grad(point.copy()))  # a copy: a gradient function that works in place must not move the path
-    if found.shape != point.shape:
-        raise InputError(
-            f"trace: grad returned shape {found.shape} for a point of shape {point.shape}: make them equal"
-        )
-    if not (np.issubdtype(found.dtype, np.floating) or np.issubdtype(found.dtype, np.integer)):
-        raise InputError(f"trace: grad returned dtype {found.dtype}: it must return real numbers")
-    return found
+def _gradient(found: Any, shape: Shape, where: str) -> np.ndarray:
+    gradient = np.asarray(found)
+    if gradient.shape != shape:
+        raise InputError(f"trace: grad returned shape {gradient.shape} for {where} of shape {shape}: make them equal")
+    if not (np.issubdtype(gradient.dtype, np.floating) or np.issubdtype(gradient.dtype, np.integer)):
+        raise InputError(f"trace: grad returned dtype {gradient.dtype} for {where}: it must return real numbers")
+    return gradient

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chains import STANDARD, Constant, optimizer_class
+import tensor_loops
+from chains import STANDARD, Constant, optimizer_class, relative
 
 import framework
 from framework.errors import InputError
@@ -81,6 +82,87 @@ def test_a_path_may_diverge():
     assert path[-1, 0] == -np.inf
 
 
+SIZES = {"weight": (4, 3), "bias": (3,), "kernel": (2, 2, 3, 4), "scale": ()}
+
+
+def bowl(shape, x):
+    """Return the gradient of a bowl whose curvature differs from number to number."""
+    return x * (1 + np.arange(x.size).reshape(shape) / 7)
+
+
+def gradients(point):
+    return {name: bowl(x.shape, x) for name, x in point.items()}
+
+
+def starts(dtype=np.float64):
+    rng = np.random.default_rng(3)
+    return {name: rng.standard_normal(shape).astype(dtype) for name, shape in SIZES.items()}
+
+
+@pytest.mark.parametrize("name", ["adam", "muon", "split", "shampoo", "soap", "sm3", "adafactor", "lamb"])
+def test_tensors_take_the_path_that_training_would_take(name):
+    steps, start = 20, starts()
+    parameters = Parameters(SIZES, 1, np.float64)
+    for key, value in start.items():
+        parameters.views[key][0] = value
+    update = Update(optimizer_class(name)(), parameters, parameters.like(), schedule=Constant(), total=steps)
+    paths = trace(name, gradients, start, steps)
+    assert {key: path.shape for key, path in paths.items()} == {k: (steps + 1, *shape) for k, shape in SIZES.items()}
+    for t in range(1, steps + 1):
+        for key, view in update.gradients.views.items():
+            view[0] = bowl(SIZES[key], parameters.views[key][0])
+        update.step(t)
+        assert all(np.array_equal(path[t], parameters.views[key][0]) for key, path in paths.items())
+
+
+@pytest.mark.parametrize("name", ["muon", "shampoo", "soap", "came"])
+def test_a_matrix_takes_the_path_of_the_papers_loop(name):
+    start = starts()["weight"]
+    path = trace(name, lambda x: bowl(x.shape, x), start, 10)
+    slopes = np.array([bowl(start.shape, x) for x in path[:-1]])
+    expected = np.array(list(getattr(tensor_loops, name)(start, slopes)))
+    assert relative(path[1:], expected) <= 1e-10
+    vectors = trace(name, lambda x: bowl((12,), x), start.ravel(), 10)
+    assert relative(vectors[1:].reshape(path[1:].shape), expected) > 1e-4
+
+
+@pytest.mark.parametrize("name", ["adam", "muon", "shampoo", "sm3"])
+def test_tensors_together_and_alone_take_the_same_path(name):
+    paths = trace(name, gradients, starts(), 12)
+    for key, start in starts().items():
+        alone = trace(name, lambda x: bowl(x.shape, x), start, 12)
+        assert alone.shape == (13, *start.shape)
+        assert np.array_equal(alone, paths[key])
+
+
+def test_a_number_is_a_vector_of_one_number_and_an_empty_tensor_stands_still():
+    path = trace("muon", lambda x: 2 * x, 3.0, 9, fun=lambda x: x**2)
+    assert path.shape == (10,)
+    assert np.array_equal(path, trace("muon", lambda x: 2 * x, [3.0], 9)[:, 0])
+    paths = trace("muon", lambda x: x, {"none": np.zeros((0, 3)), "some": np.ones((2, 2))}, 4)
+    assert paths["none"].shape == (5, 0, 3)
+    assert np.array_equal(paths["some"], trace("muon", lambda x: x, np.ones((2, 2)), 4))
+
+
+def test_named_tensors_are_routed_by_their_names_and_keep_their_dtype():
+    start = {name: value for name, value in starts(np.float32).items() if name != "scale"}
+    fields = {"matrices": "sgd", "rest": "adam", "lr": 0.1, "rest_lr": 0.2}
+    paths = trace("split", gradients, start, 5, names="^kernel", **fields)
+    assert {path.dtype for path in paths.values()} == {np.dtype(np.float32)}
+    for name, rule, lr in (("weight", "sgd", 0.1), ("bias", "adam", 0.2), ("kernel", "adam", 0.2)):
+        assert np.array_equal(paths[name], trace(rule, lambda x: bowl(x.shape, x), start[name], 5, lr=lr))
+
+
+def test_line_searches_and_losses_see_the_named_tensors():
+    def value(point):
+        return sum((x * bowl(x.shape, x)).sum() for x in point.values()) / 2
+
+    for name in ("lbfgs", "polyak_sgd"):
+        paths = trace(name, gradients, starts(), 15, fun=value)
+        ends = [value({key: path[place] for key, path in paths.items()}) for place in (0, -1)]
+        assert ends[1] < 0.01 * ends[0]
+
+
 WRONG = [
     ({"optimizer": "adm"}, "no optimizer is called adm; did you mean .*adam"),
     ({"optimizer": 3}, "optimizer=3 is neither a name nor"),
@@ -89,9 +171,18 @@ WRONG = [
     ({"lr": -1.0}, "lr=-1 is out of range: it must be > 0"),
     ({"lr": [0.1, 0.2]}, "settings of 2 runs"),
     ({"x0": [1.0, np.nan]}, "not finite, the first at place 1"),
-    ({"x0": [[1.0]]}, r"x0 has shape \(1, 1\)"),
-    ({"x0": 1.0}, r"x0 has shape \(\)"),
-    ({"x0": []}, r"x0 has shape \(0,\)"),
+    ({"x0": np.inf}, "x0 has numbers that are not finite, the first at place 0"),
+    ({"x0": [[1.0, 2.0], [3.0, np.nan]]}, "not finite, the first at place 1, 1"),
+    ({"x0": {"a": [1.0, np.nan]}}, r"x0\['a'\] has numbers that are not finite, the first at place 1"),
+    ({"x0": []}, "x0 has no numbers"),
+    ({"x0": {}}, "x0 has no numbers"),
+    ({"x0": {"a": np.zeros((0, 3))}}, "x0 has no numbers"),
+    ({"x0": [[1.0], [1.0, 2.0]]}, "x0 is no array"),
+    ({"x0": {1: [1.0]}}, "x0 has the key 1: name its tensors by texts"),
+    ({"x0": {"a": np.ones(2, np.float32), "b": np.ones(2)}}, "one dtype: a is float32, b is float64"),
+    ({"x0": {"a": START}, "grad": lambda x: x["a"]}, r"grad returned ndarray; it must return a dict .* \['a'\]"),
+    ({"x0": {"a": START}, "grad": lambda x: {"b": x["a"]}}, r"grad returned \['b'\]; it must .* the keys \['a'\]"),
+    ({"x0": {"a": START}, "grad": lambda x: {"a": x["a"][:1]}}, r"shape \(1,\) for x0\['a'\] of shape \(3,\)"),
     ({"x0": [1j]}, "x0 has dtype complex128"),
     ({"x0": ["a"]}, "x0 has dtype"),
     ({"steps": -1}, "steps=-1 must be a whole number >= 0"),
