@@ -172,3 +172,18 @@ def test_restore_refuses_other_shapes_and_dtypes_and_changes_nothing(other):
     with pytest.raises(InputError, match=r"this state's rule/m is float\d\d of shape .*; the chain needs float64 of"):
         update.restore(given.state)
     assert all(np.array_equal(array, before[name]) for name, array in update.state.items())
+
+
+@pytest.mark.parametrize("name", ["rprop", "split", "mechanize"])
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_slot_that_starts_at_lr_starts_at_the_first_steps(name, every):
+    """As torch does: its Rprop takes the group's lr when it makes its state, under a warm-up a small one."""
+    fields = {"rprop": {}, "split": {"rest": "rprop", "rest_lr": 0.1}, "mechanize": {"base": "rprop"}}[name]
+    fields |= {} if name == "split" else {"lr": [0.1, 0.2]}
+    start, _ = recorded(2, 7)
+    accumulate = registry.find("stage", "accumulate").cls(every=every)
+    schedule = registry.find("schedule", "constant").cls(warmup_steps=4)
+    update = chain(optimizer_class(name)(**fields), start, schedule=schedule, stages=[accumulate], total=20)
+    slot = next(array for key, array in update.state.items() if key.rpartition("/")[2] == "s" and array.shape[1] == 7)
+    expected = np.array([[0.1], [0.1 if name == "split" else 0.2]]) * every / 4
+    np.testing.assert_allclose(slot, np.broadcast_to(expected, slot.shape), rtol=1e-15)

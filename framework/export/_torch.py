@@ -10,12 +10,15 @@ import numpy as np
 import torch
 
 from framework.errors import InputError, nearest
-from framework.export._units import Unit
+from framework.export._units import Unit, check_tensor
 from framework.optimizer import Optimizer
 from framework.registry import find
 
-OWN_KEYS = {"params", "param_names", "initial_lr"}
-"""What torch and its schedulers keep in a parameter group beside the fields."""
+BASE_LR = "base_lr"
+"""Where a group keeps the lr that it was made with: what its lr is relative to that is the rule's schedule."""
+
+OWN_KEYS = {"params", "param_names", "initial_lr", BASE_LR}
+"""What torch, its schedulers and this class keep in a parameter group beside the fields."""
 
 BETAS = "betas"
 """Where torch has the numbers of a rule's fields beta1, beta2, ...: some of its schedulers set the first."""
@@ -29,7 +32,9 @@ class TorchOptimizer(torch.optim.Optimizer):
     of its own, and a missing gradient for zero.
 
     Groups have the rule's fields, those of a rule with beta1 and beta2 as one tuple ``betas``, as torch's own do.
-    ``state`` holds the rule's arrays, with a leading axis of 1, as tensors that share their memory.
+    ``base_lr`` beside them is the lr that the group was made with: the rule sees ``lr / base_lr`` as its schedule.
+    ``state`` holds the rule's arrays, with a leading axis of 1, as tensors that share their memory. A tensor without
+    axes is stepped as a vector of one number, and one without numbers is left alone.
     """
 
     def __init__(self, params: Iterable[Any], rule: str | type[Optimizer], hyper: Mapping[str, Any]) -> None:
@@ -54,10 +59,12 @@ class TorchOptimizer(torch.optim.Optimizer):
         for key in given.keys() - self._rule.fields.keys():
             raise InputError(f"{self.label}: a group has no field {key}{nearest(key, self._rule.fields)}")
         fields = self._rule.resolve({**self._apart(self.defaults), **given})
+        if "lr" in fields:
+            own.setdefault(BASE_LR, fields["lr"])
         super().add_param_group({**own, **self._joined(fields)})
         try:
             for tensor in self.param_groups[-1]["params"]:
-                self._check(tensor)
+                check_tensor(tensor, self.label)
             self._check_together()
         except InputError:
             self.param_groups.pop()
@@ -92,14 +99,6 @@ class TorchOptimizer(torch.optim.Optimizer):
             raise InputError(f"{self.label}: {name} is there twice: in a group, it is part of betas")
         rest = {name: value for name, value in group.items() if name != BETAS}
         return {**rest, **dict(zip(self._betas, values, strict=True))}
-
-    def _check(self, tensor: torch.Tensor) -> None:
-        good = tensor.device.type == "cpu" and tensor.layout == torch.strided
-        if not good or tensor.dtype not in (torch.float32, torch.float64):
-            raise InputError(
-                f"{self.label}: a tensor is {tensor.dtype}, {tensor.layout} on {tensor.device}; "
-                "it must be dense float32 or float64 on the CPU"
-            )
 
     def _check_together(self) -> None:
         if self._rule.whole and len({tensor.dtype for tensor in self.param_groups[-1]["params"]}) > 1:
@@ -140,21 +139,24 @@ class TorchOptimizer(torch.optim.Optimizer):
         return known
 
     def _optimizer(self, place: int) -> Optimizer:
-        """Return the rule with a group's fields, which may be changed at any time; its lr is of when it was made."""
+        """Return the rule with a group's fields, which may be changed at any time; its lr is the group's ``base_lr``.
+
+        Raises:
+            InputError: the group lacks a field, or a value is out of range.
+        """
         group = self._apart(self.param_groups[place])
-        if lost := sorted(self._rule.fields.keys() - group.keys()):
+        rates = {"lr": BASE_LR} if "lr" in self._rule.fields else {}
+        if lost := sorted({*self._rule.fields, *rates.values()} - group.keys()):
             raise InputError(f"{self.label}: a group has no {', '.join(lost)}: is its state_dict that of another rule?")
-        fields = {name: group[name] for name in self._rule.fields if name != "lr"}
+        fields = {name: group[rates.get(name, name)] for name in self._rule.fields}
         made = self._made.get(place)
         if made is None or made[0] != fields:
-            lr = float(group["lr"]) if "lr" in group and float(group["lr"]) > 0 else None
-            rate = {} if lr is None else {"lr": lr}
-            made = (fields, self._rule(**self._rule.resolve({**fields, **rate})))
+            made = (fields, self._rule(**self._rule.resolve(fields)))
             self._made[place] = made
         return made[1]
 
     def _factor(self, group: Mapping[str, Any], optimizer: Optimizer) -> float:
-        """Return what the group's lr is now, relative to the rule's own."""
+        """Return what the group's lr is now, relative to the one that it was made with."""
         if "lr" not in self._rule.fields:
             return 1.0
         lr = float(group["lr"])

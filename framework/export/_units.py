@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,23 @@ from framework.parameters import Parameters
 
 STEP = "step"
 """Where torch's optimizers keep the count of steps."""
+
+SHAPES = "shapes"
+"""Where the state keeps the shapes of the tensors that it belongs to."""
+
+
+def check_tensor(tensor: torch.Tensor, label: str) -> None:
+    """Refuse a tensor that NumPy cannot view, or of a precision that the rules do not have.
+
+    Raises:
+        InputError: it is on another device, sparse, or neither float32 nor float64.
+    """
+    good = tensor.device.type == "cpu" and tensor.layout == torch.strided
+    if not good or tensor.dtype not in (torch.float32, torch.float64):
+        raise InputError(
+            f"{label}: a tensor is {tensor.dtype}, {tensor.layout} on {tensor.device}; "
+            "it must be dense float32 or float64 on the CPU, at every step"
+        )
 
 
 class Unit:
@@ -35,23 +52,42 @@ class Unit:
         self._label = label
         self._elementwise = optimizer.elementwise
         self.anchor = next(iter(self._tensors.values()))
+        for tensor in self._tensors.values():
+            check_tensor(tensor, label)
         self._shapes = {name: self._numbers(tensor).shape for name, tensor in self._tensors.items()}
         self._dtype = self.anchor.detach().numpy().dtype
-        self._state: State = optimizer.initial_state(self._values()) | optimizer.initial_scalars(1)
+        self._state = self._initial(optimizer)
         self._taken = 0
         if saved:
             self._restore(saved)
 
+    def _initial(self, optimizer: Optimizer) -> State:
+        return optimizer.initial_state(self._values()) | optimizer.initial_scalars(1)
+
     def held(self) -> dict[str, Any]:
         """Return the state as torch keeps it: the count of steps, and tensors that share the arrays' memory."""
-        return {STEP: self._taken, **{name: torch.from_numpy(array) for name, array in self._state.items()}}
+        kept = {name: torch.from_numpy(array) for name, array in self._state.items()}
+        return {STEP: self._taken, SHAPES: [list(tensor.shape) for tensor in self._tensors.values()], **kept}
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
-        if saved.keys() != {STEP, *self._state}:
+        arrays = [saved.get(name) for name in self._state]
+        known = saved.keys() == {STEP, SHAPES, *self._state} and len(saved[SHAPES]) == len(self._tensors)
+        if not known or not all(isinstance(array, torch.Tensor) for array in arrays):
             raise InputError(f"{self._label}: the state has {sorted(saved)}; the rule needs {sorted(self.held())}")
+        for (name, tensor), shape in zip(self._tensors.items(), saved[SHAPES], strict=True):
+            self._match(f"tensor {name}", shape, tensor.shape)
+        for name, array in self._state.items():
+            self._match(f"{name} of tensor {next(iter(self._tensors))}", saved[name].shape, array.shape)
         self._taken = int(saved[STEP])
         for name, array in self._state.items():
-            array[...] = saved[name].numpy()
+            array[...] = saved[name].to(torch.from_numpy(array).dtype).numpy()
+
+    def _match(self, what: str, found: Iterable[int], needed: Iterable[int]) -> None:
+        if tuple(found) != tuple(needed):
+            raise InputError(
+                f"{self._label}: the state was made for another model: {what} has shape {tuple(found)} there and "
+                f"{tuple(needed)} here"
+            )
 
     def step(self, optimizer: Optimizer, factor: float, loss: Any, closure: Callable[[], Any] | None) -> bool:
         """Take one step; return False where no tensor has a gradient, which is no step.
@@ -65,7 +101,12 @@ class Unit:
         if all(tensor.grad is None for tensor in self._tensors.values()):
             return False
         values, slopes = self._values(), self._slopes()
+        if not self._taken:
+            optimizer.first_factor = factor
+            self._state = self._initial(optimizer)  # where the tensors, and the group's lr, are by now
         self._taken += 1
+        if not values.size:
+            return True
         table = optimizer.table(np.array([self._taken]), np.full((1, 1, 1), factor), self._state)
         columns = {name: rows[0].astype(values.dtype) for name, rows in table.items()}
         optimizer.step(values, slopes, self._state, columns, _Objective(self, values, loss, closure))
@@ -90,6 +131,7 @@ class Unit:
 
     def _check(self) -> None:
         for name, tensor in self._tensors.items():
+            check_tensor(tensor, self._label)
             now = self._numbers(tensor)
             if (now.dtype, now.shape) != (self._dtype, self._shapes[name]):
                 was = f"{self._dtype} of shape {self._shapes[name]}"
@@ -109,10 +151,17 @@ class Unit:
         """Return a copy of the gradients; a missing one counts as zero."""
         slopes = self._copies[1]
         for name, tensor in self._tensors.items():
-            if tensor.grad is not None and tensor.grad.layout != torch.strided:
-                raise InputError(f"{self._label}: a gradient is {tensor.grad.layout}; it must be dense")
+            self._check_gradient(tensor)
             slopes.views[name][0] = 0 if tensor.grad is None else self._numbers(tensor.grad)
         return slopes
+
+    def _check_gradient(self, tensor: torch.Tensor) -> None:
+        if tensor.grad is None:
+            return
+        if tensor.grad.layout != torch.strided:
+            raise InputError(f"{self._label}: a gradient is {tensor.grad.layout}; it must be dense")
+        if tensor.grad.dtype != tensor.dtype:
+            raise InputError(f"{self._label}: a gradient is {tensor.grad.dtype}; its tensor is {tensor.dtype}")
 
     def _commit(self, values: Parameters) -> None:
         """Bring ``values`` into the tensors, and let autograd know, which does not see NumPy's writes."""

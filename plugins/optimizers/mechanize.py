@@ -86,6 +86,7 @@ class Mechanize(Optimizer):
         state["x0"] = parameters.flat.copy()
         if self.store_delta:
             state["delta"] = np.zeros_like(parameters.flat)
+        self.inside.first_factor = self.first_factor
         return state | {BASE + name: held for name, held in self.inside.initial_state(parameters).items()}
 
     def step(

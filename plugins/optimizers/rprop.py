@@ -22,14 +22,14 @@ class Rprop(ElementwiseOptimizer):
         p    = p - s sign(g)
         prev = g
 
-    s starts at ``lr`` and is kept within the bounds.
+    s starts at ``lr``, as it is at the first step, and is kept within the bounds.
 
     Source: Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning: the RPROP
     algorithm", section 3, in the form without going back (Igel & Huesken 2000, iRprop-, Algorithm 4).
 
     Differs from torch: not at all; ``etas`` and ``step_sizes`` are split in two each. Differs from the 1993 paper: a
     step that changed the sign is not undone. Made for full batches: noise turns signs. lr is only where s starts, so a
-    schedule does nothing.
+    schedule acts through its first factor alone (a warm-up lets s start short).
     """
 
     converges = "descends"

@@ -92,7 +92,7 @@ class TorchOptimizer(Optimizer):
         """
         import torch
 
-        tensors = {name: torch.from_numpy(view[0].copy()) for name, view in parameters.views.items()}
+        tensors = {name: torch.from_numpy(view[0, ...].copy()) for name, view in parameters.views.items()}
         for tensor in tensors.values():
             tensor.grad = torch.ones_like(tensor)
         try:
