@@ -59,13 +59,15 @@ class Result:
     folder: Path
     ended: str
 
-    def predict(self, x: Any) -> np.ndarray:
-        """Return the model's outputs ``(N, *output)`` for raw inputs ``(N, *input)``, as `Predictor.predict`.
+    def predict(self, x: Any, output: str = "scores") -> np.ndarray:
+        """Return the model's outputs for raw inputs ``(N, *input)``, or with ``output="class"`` the classes ``(N,)``.
+
+        Arguments and units as in `Predictor.predict`.
 
         Raises:
             InputError: the run's folder holds no model, or the inputs have another shape.
         """
-        return Predictor.load(self.folder / "model").predict(x)
+        return Predictor.load(self.folder / "model").predict(x, output)
 
 
 def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:

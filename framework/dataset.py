@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -14,7 +15,11 @@ import numpy as np
 from framework.errors import InputError
 from framework.fields import Configurable, choice, flag, integer, number
 from framework.parameters import Shape
-from framework.splits import Splitter
+from framework.scaling import Scaling
+from framework.splits import Splitter, absent_classes
+
+EXAMPLES = 3
+"""Test inputs that are kept as they were loaded, to show what a trained model takes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Raw:
         source: where the samples came from, for the record.
         full_scale: the input that the network sees as 1 where nothing is standardised, such as 255 for bytes.
         task: ``"classification"`` or ``"regression"`` where only the data can tell; None leaves it to the class.
+        guessed: whether whole numbers were taken for classes although nobody said so.
+        columns: the names of the features of a table, in their order, or () for inputs without names.
     """
 
     samples: Samples
@@ -54,47 +61,8 @@ class Raw:
     source: str = ""
     full_scale: float = 1.0
     task: str | None = None
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """An affine map, ``(x - mean) / scale``, per feature or the same for all (shape ``()``), in float64."""
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def fit(cls, x: np.ndarray) -> Scaling:
-        """Return the map that gives ``x`` mean 0 and deviation 1 per feature; constant features become 0."""
-        mean = x.mean(axis=0, dtype=np.float64)
-        squares = np.zeros_like(mean)
-        for rows in _blocks(x):
-            squares += ((rows - mean) ** 2).sum(axis=0)
-        scale = np.sqrt(squares / len(x))
-        # The mean of equal numbers is rounded, so their deviation need not be 0: ask the numbers themselves.
-        varies = (x.max(axis=0) > x.min(axis=0)) & (scale > 0)
-        return cls(np.where(varies, mean, x[0]), np.where(varies, scale, 1.0))
-
-    @classmethod
-    def identity(cls) -> Scaling:
-        """Return the map that changes nothing."""
-        return cls.by(1.0)
-
-    @classmethod
-    def by(cls, full_scale: float) -> Scaling:
-        """Return the map that divides by ``full_scale``."""
-        return cls(np.zeros(()), np.array(full_scale, dtype=np.float64))
-
-    def apply(self, x: np.ndarray, dtype: Any) -> np.ndarray:
-        """Return ``x`` scaled, as a new array in ``dtype``; computed in float64 without a float64 copy of ``x``."""
-        out = np.empty(x.shape, dtype)
-        if self.mean.any():
-            x = np.subtract(x, self.mean, out=out, casting="same_kind")
-        return np.divide(x, self.scale, out=out, casting="same_kind")
-
-    def invert(self, y: np.ndarray) -> np.ndarray:
-        """Return what `apply` would have scaled to ``y``."""
-        return y * self.scale + self.mean
+    guessed: bool = False
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +74,9 @@ class Data:
         classes: how many classes, or None for values.
         input_scaling, target_scaling: from `Raw`'s units to those of the splits; fitted on the training split alone.
         digest: a short hash of the samples of each split in order, so that a run's page says which data it saw.
+        examples: the first few test inputs as they were loaded, in `Raw`'s units and dtype.
+        columns, guessed: as in `Raw`.
+        cautions: lines that warn the user of what the splits lack.
     """
 
     train: Samples
@@ -118,6 +89,10 @@ class Data:
     target_scaling: Scaling
     source: str
     digest: str
+    examples: np.ndarray
+    columns: tuple[str, ...] = ()
+    guessed: bool = False
+    cautions: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> Shape:
@@ -174,7 +149,8 @@ class Dataset(Configurable, ABC):
             dtype: of the inputs, and of targets that are values.
 
         Raises:
-            InputError: as `load`, or a split would be empty, or a subclass loaded what is no data set.
+            InputError: as `load`, or a split would be empty, or a subclass loaded what is no data set, or its numbers
+                exceed the range of ``dtype``.
         """
         raw = self.load()
         _check(raw, self.label())
@@ -185,27 +161,29 @@ class Dataset(Configurable, ABC):
         standardize = self.scaling == "standardize"
         inputs = Scaling.fit(train.inputs) if standardize else Scaling.by(raw.full_scale)
         targets = Scaling.fit(train.targets) if standardize and task == "regression" else Scaling.identity()
-        digest = _digest(train, validation, test)
+        splits = {"train": train, "validation": validation, "test": test}
 
         def ready(part: Samples) -> Samples:
-            x = inputs.apply(part.inputs, dtype)
+            x = _scaled(part.inputs, inputs, dtype, f"{self.label()}: inputs")
             if task == "reconstruction":
                 return Samples(x, x)
             if task == "regression":
-                return Samples(x, targets.apply(part.targets, dtype))
+                return Samples(x, _scaled(part.targets, targets, dtype, f"{self.label()}: targets"))
             return Samples(x, part.targets.astype(np.intp))
 
         return Data(
-            train=ready(train),
-            validation=ready(validation),
-            test=ready(test),
+            **{name: ready(part) for name, part in splits.items()},
             task=task,
             classes=classes if task == "classification" else None,
             class_names=raw.class_names,
             input_scaling=inputs,
             target_scaling=inputs if task == "reconstruction" else targets,
             source=raw.source,
-            digest=digest,
+            digest=_digest(*splits.values()),
+            examples=test.inputs[:EXAMPLES].copy(),
+            columns=raw.columns,
+            guessed=raw.guessed,
+            cautions=self._cautions(splits, raw) if task == "classification" else (),
         )
 
     def _split(self, raw: Raw, labels: np.ndarray | None) -> tuple[Samples, Samples, Samples]:
@@ -219,6 +197,20 @@ class Dataset(Configurable, ABC):
         if self.train_limit is not None and self.train_limit < len(rest):
             _, rest = splitter.hold_out(rest, self.train_limit, "train_limit")
         return raw.samples.take(rest), raw.samples.take(held), test
+
+    def _cautions(self, splits: Mapping[str, Samples], raw: Raw) -> tuple[str, ...]:
+        """Return a line for each split that lacks classes of the others."""
+        lacking = absent_classes({name: part.targets for name, part in splits.items()})
+        grow = {"train": "add samples", "validation": "raise dataset.validation", "test": "raise dataset.test"}
+        if raw.official_test is not None:
+            grow["test"] = "the official test set is kept as it is"
+        if self.train_limit is not None:
+            grow["train"] = "raise dataset.train_limit"
+        return tuple(
+            f"{self.label()}: the {name} split has no sample of {_listed(labels, raw.class_names)}, so its figures say "
+            f"nothing about {'it' if len(labels) == 1 else 'them'}: {grow[name]}, or leave small classes out"
+            for name, labels in lacking.items()
+        )
 
 
 def prepared(dataset: Dataset, dtype: Any) -> Data:
@@ -256,7 +248,11 @@ def _check(raw: Raw, name: str) -> None:
         if part.inputs.shape[1:] != raw.samples.inputs.shape[1:]:
             shapes = f"{part.inputs.shape[1:]}, the other inputs {raw.samples.inputs.shape[1:]}"
             raise InputError(f"{name}: inputs of the official test set have shape {shapes}: they must be the same")
-        for array in (part.inputs, part.targets):
+        for array, what, lacking in ((part.inputs, "inputs", "features"), (part.targets, "targets", "values")):
+            if not math.prod(array.shape[1:]):
+                raise InputError(
+                    f"{name}: {what} have no {lacking} (shape {array.shape}): each sample needs at least one number"
+                )
             if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and not np.isfinite(array).all()):
                 raise InputError(f"{name}: inputs and targets must be finite real numbers: look for NaN, inf or text")
 
@@ -274,6 +270,25 @@ def _classes(raw: Raw, task: str, name: str) -> int | None:
     return max(largest + 1, len(raw.class_names))
 
 
+def _scaled(x: np.ndarray, scaling: Scaling, dtype: Any, what: str) -> np.ndarray:
+    """Return ``x`` scaled and cast; refuse numbers that become infinite."""
+    out = scaling.apply(x, dtype)
+    if not np.isfinite([out.min(), out.max()]).all():
+        largest = max(abs(float(x.min())), abs(float(x.max())))
+        remedy = "set dtype=float64, or " if np.dtype(dtype) == np.float32 else ""
+        raise InputError(
+            f"{what} reach {largest:.3g}, which exceeds {np.dtype(dtype)} once scaled: {remedy}rescale them in the data"
+        )
+    return out
+
+
+def _listed(labels: Sequence[int], names: Sequence[str], most: int = 5) -> str:
+    """Return classes in words: ``"class a"``, ``"classes a, b"``, at most so many by name."""
+    shown = [names[label] if names else str(label) for label in labels[:most]]
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return f"class{'' if len(labels) == 1 else 'es'} {', '.join(shown)}{more}"
+
+
 def _digest(*parts: Samples) -> str:
     hashed = hashlib.sha256()
     for part in parts:
@@ -282,7 +297,3 @@ def _digest(*parts: Samples) -> str:
             hashed.update(f"{plain.dtype.str}{plain.shape}".encode())
             hashed.update(plain.reshape(-1).view(np.uint8).data)
     return hashed.hexdigest()[:12]
-
-
-def _blocks(x: np.ndarray, rows: int = 1024) -> Iterator[np.ndarray]:
-    return (x[start : start + rows] for start in range(0, len(x), rows))

@@ -14,7 +14,11 @@ import framework
 from framework.journal import Entry
 
 if TYPE_CHECKING:
+    import numpy as np
     from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+    from framework.predictor import Predictor
 
 PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
@@ -146,7 +150,7 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
         experiment_id: of the run; MLflow would take the Default experiment's.
         run_id: the run.
         folder: as `Predictor.save` wrote it.
-        example: an .npy file of a few inputs ``(N, *shape)``, for the signature.
+        example: an .npy file of a few inputs ``(N, *shape)`` in the data set's own units, for the signature.
     """
     import mlflow
     import numpy as np
@@ -155,10 +159,14 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
     from framework.predictor import Predictor
 
     registry.install(registry.load(built_in=("plugins.layers",)))  # all that a saved model is made of
+    predictor = Predictor.load(folder)
     inputs = None if example is None else np.load(example, allow_pickle=False)
-    signature = None
-    if inputs is not None:
-        signature = mlflow.models.infer_signature(inputs, Predictor.load(folder).predict(inputs))
+    signature = None if inputs is None else _signature(predictor, inputs)
+    columns = predictor.description.columns
+    if inputs is not None and columns:
+        import pandas
+
+        inputs = pandas.DataFrame(inputs, columns=columns)
     mlflow.set_experiment(experiment_id=experiment_id)
     mlflow.models.Model.log(
         artifact_path=None,
@@ -170,6 +178,25 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
         signature=signature,
         input_example=inputs,
         pip_requirements=["numpy", f"{framework.DISTRIBUTION}=={framework.__version__}"],
+    )
+
+
+def _signature(predictor: Predictor, inputs: np.ndarray) -> ModelSignature:
+    """Return the signature of a logged model.
+
+    A table's columns are named. They are of any type, because MLflow refuses whole numbers for a float column and
+    the reverse, and not required, because MLflow's refusal of an array shows the array: the predictor's names the
+    columns. Other inputs have no schema, because MLflow would refuse every dtype but one.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+    from mlflow.types.schema import AnyType
+
+    columns, outputs = predictor.description.columns, predictor.predict(inputs)
+    return ModelSignature(
+        inputs=Schema([ColSpec(AnyType(), name, required=False) for name in columns]) if columns else None,
+        outputs=Schema([TensorSpec(outputs.dtype, (-1, *outputs.shape[1:]))]),
+        params=ParamSchema([ParamSpec("output", "string", "scores")]),
     )
 
 

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import json
-import zlib
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from framework import architecture
-from framework.batches import chunks
-from framework.dataset import Samples, Scaling
+from framework.archives import UNREADABLE, array_names, read_array
 from framework.errors import InputError
 from framework.model import Model
 from framework.parameters import Shape
+from framework.resources import blas_threads
+from framework.scaling import Scaling
 
 if TYPE_CHECKING:
     from framework.population import Population
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
+"""Formats that `Predictor.load` takes; a model of format 1 lacks the fields of `Description` that have defaults."""
 ARRAYS = ("parameters", "buffers", "input_mean", "input_scale", "target_mean", "target_scale")
+OUTPUTS = ("scores", "class")
+"""What `Predictor.predict` can return."""
+MIDDLE = {"logits": 0.0, "probabilities": 0.5, "values": 0.5}
+"""The score above which a single output is class 1, by what the output is."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is needed beside the numbers: plain data, stored as JSON."""
+    """What is needed beside the numbers: plain data, stored as JSON.
+
+    Attributes:
+        layers: pairs of a layer's name and its fields.
+        input_shape: shape of one input.
+        dtype: of parameters and activations.
+        task: ``"classification"``, ``"regression"`` or ``"reconstruction"``.
+        class_names: one a class, or [] where the data set has none.
+        columns: names of the features of a table, in the model's order, or [] for inputs without names.
+        predicted: what the outputs are, ``"logits"``, ``"probabilities"`` or ``"values"``; "" where unknown.
+        threads: BLAS threads of the run; another number may change the last bits of a prediction.
+        format: version of this description.
+    """
 
     layers: list[tuple[str, dict[str, Any]]]
     input_shape: Shape
     dtype: str
     task: str
     class_names: list[str]
+    columns: list[str] = field(default_factory=list)
+    predicted: str = ""
+    threads: int = 1
     format: int = FORMAT
 
 
@@ -69,7 +91,14 @@ class Predictor:
         data, model = population.data, population.model
         layers = architecture.expand(population.configs[row]["model"]["layers"], data.target_shape)
         description = Description(
-            layers, data.input_shape, str(model.parameters.dtype), data.task, list(data.class_names)
+            layers=layers,
+            input_shape=data.input_shape,
+            dtype=str(model.parameters.dtype),
+            task=data.task,
+            class_names=list(data.class_names),
+            columns=list(data.columns),
+            predicted=population.loss.expects,
+            threads=population.settings.threads,
         )
         arrays = {
             "parameters": model.parameters.flat[row].copy(),
@@ -86,33 +115,79 @@ class Predictor:
         """Copies of the trained tensors by name, such as ``"2_dense/weight"``."""
         return self._model.parameters.row(0)
 
-    def predict(self, x: Any) -> np.ndarray:
-        """Return the model's outputs ``(N, *output)`` for raw inputs ``(N, *input_shape)``.
+    def predict(self, x: Any, output: str = "scores") -> np.ndarray:
+        """Return the model's outputs ``(N, *output)`` for raw inputs ``(N, *input_shape)``, or its classes ``(N,)``.
 
-        Inputs are in the data set's own units (the fitted scaling is applied here). Classifiers give one score a class:
-        the arg-max over the last axis is the class. Regressions and reconstructions are in the targets' own units.
+        Args:
+            x: inputs in the data set's own units, of any real dtype (the fitted scaling is applied here): an array or
+                lists, flat rows ``(N, features)`` being taken for images too. A data frame, or a mapping of columns,
+                is read by column name if the model was trained on named columns; their order and further columns do
+                not matter.
+            output: ``"scores"`` for the outputs as they are. Classifiers give one score a class in the run's dtype:
+                the arg-max over the last axis is the class. Regressions and reconstructions are in the targets' own
+                units, in float64. ``"class"`` for the name of each input's class, or its label if classes have no
+                names.
 
         Raises:
-            InputError: the inputs have another shape; flat rows ``(N, features)`` are taken for images too.
+            InputError: the inputs have another shape or columns, are no numbers, or the model has no classes.
         """
-        inputs = np.asarray(x)
-        shape = tuple(self.description.input_shape)
-        if inputs.ndim == 2 and inputs.shape[1] == int(np.prod(shape)):
-            inputs = inputs.reshape(-1, *shape)
-        if inputs.shape[1:] != shape or not np.issubdtype(inputs.dtype, np.number):
-            raise InputError(f"predict takes numbers of shape (N, {', '.join(map(str, shape))}), not {inputs.shape}")
-        scaled = Scaling(self._arrays["input_mean"], self._arrays["input_scale"]).apply(inputs, self.description.dtype)
-        outputs = [
-            self._model.forward(batch.inputs)[0].copy()
-            for batch in chunks(Samples(scaled, scaled), self._model.samples_at_once)
-        ]
-        joined = (
-            np.concatenate(outputs) if outputs else np.empty((0, *self._model.output_shape), self.description.dtype)
-        )
+        if output not in OUTPUTS:
+            raise InputError(f"predict: output={output!r} is not known: take {' or '.join(OUTPUTS)}")
+        if output == "class" and self.description.task != "classification":
+            raise InputError(f"predict: output='class' is for classifiers; this model does {self.description.task}")
+        scores = self._scores(self._inputs(x))
         if self.description.task == "classification":
-            return joined
-        targets = Scaling(self._arrays["target_mean"], self._arrays["target_scale"])
-        return targets.invert(joined).astype(joined.dtype)
+            return self._classes(scores) if output == "class" else scores
+        return Scaling(self._arrays["target_mean"], self._arrays["target_scale"]).invert(scores)
+
+    def _inputs(self, x: Any) -> np.ndarray:
+        """Return inputs ``(N, *input_shape)`` as numbers, in their own units."""
+        shape, names = tuple(self.description.input_shape), self.description.columns
+        try:
+            if names and (hasattr(x, "columns") or isinstance(x, Mapping)):
+                inputs = _columns(x, names)
+            else:
+                inputs = np.asarray(x)
+                inputs = inputs.astype(np.float64) if inputs.dtype == object else inputs  # a frame of several types
+        except InputError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise InputError(f"predict takes numbers of shape (N, {_joined(shape)}): {error}") from None
+        if inputs.ndim == 2 and inputs.shape[1] == math.prod(shape):
+            inputs = inputs.reshape(-1, *shape)
+        if inputs.shape[1:] != shape or inputs.dtype.kind not in "buif":
+            found = inputs.shape if inputs.dtype.kind in "buif" else f"{inputs.shape} of dtype {inputs.dtype}"
+            raise InputError(f"predict takes numbers of shape (N, {_joined(shape)}), not {found}")
+        return inputs
+
+    def _scores(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the model's raw outputs, in the run's dtype and with its number of BLAS threads."""
+        model, described = self._model, self.description
+        scaled = Scaling(self._arrays["input_mean"], self._arrays["input_scale"]).apply(inputs, described.dtype)
+        out = np.empty((len(scaled), *model.output_shape), described.dtype)
+        with blas_threads(described.threads):
+            for start in range(0, len(scaled), model.samples_at_once):
+                part = slice(start, start + model.samples_at_once)
+                out[part] = model.forward(scaled[None, part])[0]
+        return out
+
+    def _classes(self, scores: np.ndarray) -> np.ndarray:
+        """Return the class of each row of scores by name, or by label where classes have no names."""
+        names, predicted = self.description.class_names, self.description.predicted
+        if scores.ndim != 2:
+            raise InputError(f"predict: output='class' needs a row of scores a sample; this model gives {scores.shape}")
+        outputs = scores.shape[1]
+        if outputs > 1:
+            labels = scores.argmax(axis=1)
+        elif predicted and len(names) <= 2:
+            labels = (scores[:, 0] > MIDDLE[predicted]).astype(np.intp)
+        else:
+            why = (
+                "does not know at which score its classes part" if not predicted else "has one output and more classes"
+            )
+            raise InputError(f"predict: output='class': this model {why}: take its scores, or train it again")
+        spare = map(str, range(len(names), outputs))  # a model may have more outputs than there are classes
+        return np.array([*names, *spare])[labels] if names else labels
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``weights.npz`` (no pickle) into ``folder``, made if absent."""
@@ -127,16 +202,16 @@ class Predictor:
         Raises:
             InputError: a file is missing, or of another format.
         """
+        weights = folder / "weights.npz"
         try:
             content = json.loads((folder / "model.json").read_text())
-            with (folder / "weights.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+            arrays = {name: read_array(weights, name) for name in array_names(weights)}
         except FileNotFoundError as error:
             raise InputError(f"{folder} holds no saved model: {Path(error.filename).name} is missing") from None
-        except (ValueError, EOFError, BadZipFile, zlib.error) as error:
+        except UNREADABLE as error:
             raise InputError(f"{folder} holds a damaged model: {error}") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise InputError(f"{folder}: its model is not of format {FORMAT}; use the version that wrote it")
+        if not isinstance(content, dict) or content.get("format") not in READABLE:
+            raise InputError(f"{folder}: its model is not of format {FORMAT} or before; use the version that wrote it")
         missing = [name for name in ARRAYS if name not in arrays]
         if missing:
             raise InputError(f"{folder} holds a damaged model: weights.npz lacks {', '.join(missing)}")
@@ -145,3 +220,19 @@ class Predictor:
             return cls(Description(**content), arrays)
         except (TypeError, ValueError, KeyError) as error:
             raise InputError(f"{folder} holds a damaged model: model.json: {error}") from None
+
+
+def _columns(table: Any, names: Sequence[str]) -> np.ndarray:
+    """Return the columns ``names`` of a data frame or mapping, shape ``(N, columns)`` float64."""
+    known = list(getattr(table, "columns", table))
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise InputError(
+            f"predict takes a table with the columns {_joined(names)}; this one lacks {_joined(missing)}: pass a data "
+            "frame or a mapping with these column names (MLflow gives an array none)"
+        )
+    return np.column_stack([np.asarray(table[name], dtype=np.float64) for name in names])
+
+
+def _joined(items: Sequence[Any]) -> str:
+    return ", ".join(map(str, items))

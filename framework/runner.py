@@ -26,8 +26,6 @@ from framework.registry import current
 from framework.training import train
 
 NOT_LOGGED = ("epoch", "step")
-EXAMPLES = 3
-"""Inputs kept with a saved model to show what it takes."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Journaling(Observer):
     def started(self, runs: Sequence[Run], population: Population) -> None:
         """Write what is known before the first step."""
         data = population.data
-        self._example = data.input_scaling.invert(data.test.inputs[:EXAMPLES]).astype(data.test.inputs.dtype)
+        self._example = data.examples
         for run in runs:
             folder = _folder(run)
             folder.mkdir(parents=True, exist_ok=True)

@@ -16,15 +16,20 @@ from framework.predictor import Predictor
 
 
 class Served(PythonModel):
-    """A saved predictor as a pyfunc model: inputs ``(N, *shape)`` to predictions ``(N, *output)``."""
+    """A saved predictor as a pyfunc model.
+
+    Inputs are in the data set's own units and of any real dtype; `Predictor.predict` checks and casts them. The
+    parameter ``output`` chooses between ``"scores"`` and ``"class"``.
+    """
 
     def load_context(self, context: Any) -> None:
         """Load the predictor from the model's artifacts."""
         self.predictor = Predictor.load(Path(context.artifacts["model"]))
 
+    # Lists and data frames come too. MLflow derives a schema from most annotations, but none from an array's.
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
-        """Return the predictions for ``model_input``, an array ``(N, *shape)``."""
-        return self.predictor.predict(model_input)
+        """Return the predictions for ``model_input``, as `Predictor.predict`."""
+        return self.predictor.predict(model_input, **(params or {}))
 
 
 set_model(Served())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,3 +59,14 @@ def stratified(labels: np.ndarray, order: np.ndarray, wanted: int) -> np.ndarray
     quota[largest_remainders] += 1
     shuffled = labels[order]
     return np.concatenate([order[shuffled == label][:take] for label, take in enumerate(quota)])
+
+
+def absent_classes(splits: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+    """Return, for each split that lacks some, the classes that only other splits have.
+
+    Args:
+        splits: integer labels ``(N,)`` by name.
+    """
+    held = {name: {int(label) for label in np.unique(labels)} for name, labels in splits.items()}
+    every = set().union(*held.values())
+    return {name: sorted(every - own) for name, own in held.items() if every - own}

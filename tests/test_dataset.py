@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from framework.dataset import Dataset, Raw, Samples, Scaling, prepared
+from framework.dataset import Dataset, Raw, Samples, prepared
 from framework.errors import InputError
 from framework.fields import integer
+from framework.scaling import Scaling
 from framework.splits import stratified
 
 GENERATOR = np.random.default_rng(20)
@@ -200,6 +201,36 @@ def test_identity_changes_no_bit_and_shares_no_memory():
     assert not np.shares_memory(out, x)
 
 
+@pytest.mark.parametrize(
+    ("fields", "split", "remedy"),
+    [
+        ({}, "validation", "raise dataset.validation"),
+        ({"test": 4, "validation": 0.5}, "test", "raise dataset.test"),
+        ({"train_limit": 6}, "train", "raise dataset.train_limit"),
+    ],
+    ids=["validation", "test", "train"],
+)
+def test_a_class_that_a_split_lacks_is_told(fields, split, remedy):
+    labels = np.repeat([0, 1, 2], [247, 249, 4])
+    raw = Raw(Samples(INPUTS, labels), class_names=("a", "b", "rare"))
+    data = dataset(raw)(**fields).prepare(np.float64)
+    lacking = [part for part in ("train", "validation", "test") if 2 not in getattr(data, part).targets]
+    assert split in lacking
+    assert len(data.cautions) == len(lacking)
+    (line,) = [line for line in data.cautions if f"the {split} split" in line]
+    assert "has no sample of class rare" in line
+    assert remedy in line
+
+
+def test_no_class_is_lacking_where_none_can_be():
+    assert Classes().prepare(np.float64).cautions == ()
+    assert Values().prepare(np.float64).cautions == ()
+    named = Raw(Samples(INPUTS, LABELS), class_names=("a", "b", "c", "never seen"))
+    assert dataset(named)().prepare(np.float64).cautions == ()
+    rare = Raw(Samples(INPUTS, np.where(np.arange(500) == 9, 1, 0)))
+    assert dataset(rare)(reconstruct=True).prepare(np.float64).cautions == ()
+
+
 def test_the_digest_tells_data_and_splits_apart():
     first = Classes().prepare(np.float64).digest
     assert first == Classes(scaling="none").prepare(np.float32).digest
@@ -282,6 +313,8 @@ def test_impossible_splits_are_refused(fields, message):
         (Raw(Samples(INPUTS, LABELS * 1.0)), "class labels must be whole numbers from 0"),
         (Raw(Samples(INPUTS, LABELS - 1)), "class labels must be whole numbers from 0"),
         (Raw(Samples(INPUTS, LABELS[:, None])), "class labels must be whole numbers from 0"),
+        (Raw(Samples(INPUTS[:, :0], LABELS)), r"inputs have no features \(shape \(500, 0\)\)"),
+        (Raw(Samples(INPUTS, INPUTS[:, :0]), task="regression"), r"targets have no values \(shape \(500, 0\)\)"),
     ],
 )
 def test_what_is_no_data_set_is_refused(raw, message):

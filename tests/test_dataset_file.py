@@ -96,6 +96,60 @@ def test_the_task_can_be_set(tmp_path):
     assert data.classes == 40
 
 
+def labels_of(raw):
+    return [raw.class_names[place] for place in raw.samples.targets]
+
+
+AS_WRITTEN = {
+    "long": ["1582218195625938945", "1582218195625938946", "1582218195625938947"],
+    "codes": ["01", "1", "2"],
+    "gaps": ["NA", "no", "yes"],
+    "signs": ["-1", "+1", "0"],
+}
+
+
+@pytest.mark.parametrize("name", AS_WRITTEN)
+def test_labels_of_a_table_are_compared_as_written(tmp_path, name):
+    cells = AS_WRITTEN[name] * 10
+    raw = table(tmp_path, "x,y\n" + "".join(f"{i}, {cell} \n" for i, cell in enumerate(cells))).load()
+    assert len(raw.class_names) == 3
+    assert labels_of(raw) == cells
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_long_whole_numbers_of_an_archive_stay_apart(tmp_path, dtype):
+    ids = np.array([2**60, 2**60 + 1, 2**60 + 2] * 4, dtype=dtype)
+    both = {"x_test": X, "y_test": ids.astype(np.uint64)}
+    for arrays in ({"x": X, "y": ids}, {"x": X, "y": ids, **both}):
+        raw = archive(tmp_path, **arrays).load()
+        assert labels_of(raw) == [str(number) for number in ids.tolist()]
+
+
+def test_a_whole_number_with_a_fraction_is_the_same_label(tmp_path):
+    raw = table(
+        tmp_path, "x,y\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(["1", "1.0", "2.", "10"] * 5))
+    ).load()
+    assert raw.class_names == ("1", "2", "10")
+    assert labels_of(raw) == ["1", "1", "2", "10"] * 5
+
+
+@pytest.mark.parametrize("written", [["0", "1", "2"], ["0.0", "1.0", "2.0"]], ids=["whole", "fraction"])
+def test_numbers_for_training_and_texts_for_the_test_are_the_same_labels(tmp_path, written):
+    numbers = np.array([0.0, 1.0, 2.0] * 4)
+    raw = archive(tmp_path, x=X, y=numbers, x_test=X, y_test=np.array(written * 4)).load()
+    assert raw.class_names == ("0", "1", "2")
+    np.testing.assert_array_equal(raw.official_test.targets, raw.samples.targets)
+    np.testing.assert_array_equal(raw.samples.targets, numbers)
+
+
+def test_a_table_names_its_columns_and_says_what_it_guessed(tmp_path):
+    text = "b,y,a\n" + "".join(f"{i},{i % 3},{i}\n" for i in range(12))
+    raw = table(tmp_path, text).load()
+    assert (raw.columns, raw.guessed) == (("b", "a"), True)
+    assert not table(tmp_path, text, task="classification").load().guessed
+    assert not archive(tmp_path, x=X, y=np.array(COLOURS)).load().guessed
+
+
 def test_arrays_of_any_shape_and_byte_texts(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 1), dtype=np.uint8)
     data = archive(tmp_path, {"target": "label"}, X=images, label=np.array([c.encode() for c in COLOURS]))
@@ -145,6 +199,7 @@ BAD_TABLES = [
     ("x,y\n1,a\n2,b\n", {"task": "regression"}, r"line 2, column 'y': 'a' is not a finite number"),
     ("x,y\n1,0.5\n2,1\n", {"task": "classification"}, "numbers that are not whole"),
     ("x,y\n1,7\n2,7\n", {"task": "classification"}, "'7' for every sample: there is nothing to learn"),
+    ("x,y\n1,0.5\n2,0.5\n", {}, r"column 'y' holds 0\.5 for every sample .*: there is nothing to learn"),
     ("x,colour\n1,2\n", {"target": "color"}, r"no column 'color'; did you mean colour\?"),
     ("x,y\n1,2\n", {"ignore": "z"}, "no column 'z'"),
     ("x,y\n1,2\n", {"ignore": "x"}, "no column beside 'y'"),
@@ -179,6 +234,9 @@ BAD_ARCHIVES = [
     ({"x": X.astype(object), "y": X[:, 0]}, "array 'x' cannot be read .*pickled objects are refused"),
     ({"x": X, "y": np.array(3.0)}, "array 'y' holds no samples"),
     ({"x": X[:0], "y": X[:0, 0]}, "array 'x' holds no samples"),
+    ({"x": X, "y": np.array(["größe".encode("latin-1"), b"b"] * 6)}, "array 'y' holds bytes that are no UTF-8 text"),
+    ({"x": X, "y": X[:, 0], "x_test": X, "y_test": np.array(COLOURS)}, "texts and numbers that are not whole"),
+    ({"x": X, "y": np.full(12, 0.5)}, "holds 0.5 for every sample"),
 ]
 
 

@@ -7,11 +7,13 @@ import json
 import numpy as np
 import pytest
 from runs import IMAGES, config, trained
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from framework.dataset import prepared
 from framework.errors import InputError
+from framework.model import Model
 from framework.population import stacked
-from framework.predictor import Predictor
+from framework.predictor import Description, Predictor
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,103 @@ def test_predictions_do_not_depend_on_the_company(classifier, raw):
     together = classifier.predict(raw[:7])
     assert np.allclose(together[3:4], classifier.predict(raw[3:4]), rtol=1e-5, atol=1e-5)
     assert np.array_equal(together, classifier.predict(raw[:7]))  # and change nothing
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_predictions_use_the_runs_number_of_threads(threads, tmp_path, monkeypatch):
+    trained(config(epochs=1, threads=threads))[0].predictor.save(tmp_path)
+    seen = []
+    forward = Model.forward
+
+    def watched(model, x, **options):
+        seen.append({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
+        return forward(model, x, **options)
+
+    monkeypatch.setattr(Model, "forward", watched)
+    with threadpool_limits(3, user_api="blas"):
+        Predictor.load(tmp_path).predict(np.zeros((4, 64)))
+    assert seen == [{threads}]
+
+
+def test_a_model_of_format_1_still_loads(classifier, raw, tmp_path):
+    classifier.save(tmp_path)
+    content = json.loads((tmp_path / "model.json").read_text())
+    known = ("layers", "input_shape", "dtype", "task", "class_names")
+    (tmp_path / "model.json").write_text(json.dumps({**{name: content[name] for name in known}, "format": 1}))
+    assert np.array_equal(Predictor.load(tmp_path).predict(raw), classifier.predict(raw))
+
+
+def by_hand(layers, task, **more):
+    """Return a model of two inputs whose scores are its inputs times weights of one."""
+    description = Description(layers, (2,), "float64", task, **{"class_names": [], **more})
+    outputs = layers[0][1]["units"]
+    arrays = {
+        "parameters": np.r_[np.eye(2, outputs).ravel(), np.zeros(outputs)],
+        "buffers": np.zeros(0),
+        "input_mean": np.zeros(2),
+        "input_scale": np.ones(2),
+        "target_mean": np.zeros(()),
+        "target_scale": np.ones(()),
+    }
+    return Predictor(description, arrays)
+
+
+TWO, ONE = [("dense", {"units": 2})], [("dense", {"units": 1})]
+ROWS = [[0.2, 0.1], [0.3, 0.9], [-1.0, -2.0], [0.7, 0.8]]
+CLASSES = {
+    "names": (TWO, {"class_names": ["no", "yes"]}, ["no", "yes", "no", "yes"]),
+    "numbers": (TWO, {}, [0, 1, 0, 1]),
+    "fewer names": (TWO, {"class_names": ["no"]}, ["no", "1", "no", "1"]),
+    "logits": (ONE, {"class_names": ["no", "yes"], "predicted": "logits"}, ["yes", "yes", "no", "yes"]),
+    "probabilities": (ONE, {"class_names": ["no", "yes"], "predicted": "probabilities"}, ["no", "no", "no", "yes"]),
+}
+
+
+@pytest.mark.parametrize("case", CLASSES)
+def test_classes_are_returned_by_name(case):
+    layers, more, expected = CLASSES[case]
+    assert by_hand(layers, "classification", **more).predict(ROWS, output="class").tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "output", "said"),
+    [
+        (by_hand(TWO, "regression"), "class", "is for classifiers; this model does regression"),
+        (by_hand(TWO, "classification"), "clas", "output='clas' is not known: take scores or class"),
+        (by_hand(ONE, "classification"), "class", "does not know at which score"),
+        (
+            by_hand(ONE, "classification", class_names=["a", "b", "c"], predicted="values"),
+            "class",
+            "one output and more",
+        ),
+    ],
+    ids=["values", "misspelt", "unknown", "three"],
+)
+def test_classes_that_cannot_be_are_refused(model, output, said):
+    with pytest.raises(InputError, match=said):
+        model.predict(ROWS, output=output)
+
+
+def test_columns_are_read_by_name():
+    pandas = pytest.importorskip("pandas")
+    model = by_hand(TWO, "regression", columns=["a", "b"])
+    expected = np.array([[1.0, 0.5], [2.0, 0.25]])
+    frame = pandas.DataFrame({"y": ["x", "z"], "b": [0.5, 0.25], "a": [1, 2]})
+    for table in (frame, frame.to_dict("list"), expected, expected.tolist(), frame[["a", "b"]].astype(object)):
+        np.testing.assert_array_equal(model.predict(table), expected)
+    with pytest.raises(InputError, match="a table with the columns a, b; this one lacks b"):
+        model.predict(frame[["a"]])
+    with pytest.raises(InputError, match="a table with the columns a, b; this one lacks a, b"):
+        model.predict(pandas.DataFrame(expected))
+    with pytest.raises(InputError, match="takes numbers of shape"):
+        model.predict(frame.assign(a=["one", "two"]))
+    np.testing.assert_array_equal(by_hand(TWO, "regression").predict(frame[["a", "b"]]), expected)
+
+
+@pytest.mark.parametrize("wrong", [[[1.0, 2.0], [3.0]], [["1", "2"]]], ids=["ragged", "text"])
+def test_what_is_not_numbers_is_refused(wrong):
+    with pytest.raises(InputError, match=r"takes numbers of shape \(N, 2\)"):
+        by_hand(TWO, "regression").predict(wrong)
 
 
 @pytest.mark.parametrize("shape", [(5, 63), (5, 8, 8), (8, 8, 1), (64,), ()])
@@ -127,7 +226,7 @@ def broken(folder, how):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("format", "is not of format 1"),
+        ("format", "is not of format 2"),
         ("text", "damaged"),
         ("truncated", "damaged"),
         ("flipped", "damaged"),

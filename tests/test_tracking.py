@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ def client(uri: str) -> Any:
     return mlflow.MlflowClient(uri)
 
 
+COLUMNS = ("width", "height", "a b", "ä")
+
+
 def begin(folder: Path, name: str = "adam lr=0.001 seed=0", *, experiment: str = "tests", **content: Any) -> Journal:
     """Start a journal as the trainer does."""
     journal = Journal(folder)
@@ -68,9 +72,10 @@ def points(client: Any, run: str | None, metric: str) -> list[tuple[int, float]]
     return sorted((point.step, point.value) for point in client.get_metric_history(run, metric))
 
 
-def predictor() -> Predictor:
+def predictor(columns: Sequence[str] = ()) -> Predictor:
     rng = np.random.default_rng(0)
-    description = Description([("dense", {"units": 3})], (4,), "float32", "classification", ["a", "b", "c"])
+    layers: list[Any] = [("dense", {"units": 3})]
+    description = Description(layers, (4,), "float32", "classification", ["a", "b", "c"], list(columns))
     arrays: dict[str, np.ndarray] = {
         "parameters": rng.normal(size=15).astype(np.float32),
         "buffers": np.zeros(0, np.float32),
@@ -86,7 +91,7 @@ def predictor() -> Predictor:
 def delivered(home: Path, uri: str) -> dict[str, Path]:
     """Folders of runs that one writer delivered while they were written, with an alien MLFLOW_RUN_ID around."""
     runs = home / "runs"
-    folders = {name: runs / name for name in ("full", "sweep", "child", "flawed", "unstarted")}
+    folders = {name: runs / name for name in ("full", "sweep", "child", "flawed", "unstarted", "table")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_RUN_ID", "0" * 32)
         with Tracker(uri) as tracker:
@@ -96,6 +101,7 @@ def delivered(home: Path, uri: str) -> dict[str, Path]:
                 folders["full"],
                 folders["flawed"],
                 folders["unstarted"],
+                folders["table"],
             ):
                 tracker.follow(folder)
             _write_full(folders["full"])
@@ -106,6 +112,9 @@ def delivered(home: Path, uri: str) -> dict[str, Path]:
             flawed.write("artifact", path="missing.txt", to="")
             measure(flawed, 1)
             flawed.write("end", status="FINISHED")
+            tabular = begin(folders["table"], "table")
+            _write_model(folders["table"], tabular, predictor(COLUMNS), 1.7e9 + np.arange(8.0).reshape(2, 4))
+            tabular.write("end", status="FINISHED")
             left: list[int] = []
             problems = tracker.finish(left.append)
     assert left == sorted(left, reverse=True)
@@ -128,12 +137,24 @@ def _write_full(folder: Path) -> None:
     journal.write("artifact", path="files", to="more")
     measure(journal, *range(10, 7510, 10), **{"val/loss": 2.0})
     journal.write("metrics", step=7510, epoch=751, values={"train/loss": math.nan, "val/loss": math.inf, "lr": None})
-    predictor().save(folder / "model")
-    np.save(folder / "model" / "example.npy", np.ones((2, 4), np.float32))
-    journal.write("model", path="model", input_example="model/example.npy")
+    _write_model(folder, journal, predictor(), np.ones((2, 4), np.uint8))
     journal.write("tags", values={"ended": "budget"})
     journal.write("end", status="FINISHED")
     journal.close()
+
+
+def _write_model(folder: Path, journal: Journal, model: Predictor, example: np.ndarray) -> None:
+    model.save(folder / "model")
+    np.save(folder / "model" / "example.npy", example)
+    journal.write("model", path="model", input_example="model/example.npy")
+
+
+def served(uri: str, folder: Path) -> Any:
+    """Return the model that MLflow has of a run."""
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    return mlflow.pyfunc.load_model(f"runs:/{run_id(folder)}/model")
 
 
 def test_a_run_arrives_whole(delivered: dict[str, Path], client: Any) -> None:
@@ -176,18 +197,55 @@ def test_artifacts_and_data_set_arrive_beside_the_database(delivered: dict[str, 
 
 
 def test_the_model_is_served_without_a_pickle(delivered: dict[str, Path], client: Any, uri: str, home: Path) -> None:
-    import mlflow
-
-    mlflow.set_tracking_uri(uri)
-    model = mlflow.pyfunc.load_model(f"runs:/{run_id(delivered['full'])}/model")
-    x = np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32)
+    model = served(uri, delivered["full"])
+    x = np.random.default_rng(1).normal(size=(7, 4))
     assert np.array_equal(model.predict(x), predictor().predict(x))
-    assert model.metadata.signature.inputs.inputs[0].shape == (-1, 4)
     assert model.metadata.signature.outputs.inputs[0].shape == (-1, 3)
     assert np.array_equal(model.input_example, np.ones((2, 4)))
     files = [path for path in (home / "mlartifacts").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".json", ".yaml", ".yml", ".txt", ".py", ".npz", ".npy", ""}
     assert not any(path.read_bytes().startswith(b"\x80") for path in files)
+
+
+def test_the_model_takes_the_data_sets_own_types(delivered: dict[str, Path], client: Any, uri: str) -> None:
+    import pandas as pd
+
+    model = served(uri, delivered["full"])
+    x = np.random.default_rng(1).integers(0, 256, (7, 4))
+    expected = predictor().predict(x)
+    for given in (x, x.astype(np.uint8), x.astype(np.float64), x.astype(np.float32), x.tolist(), pd.DataFrame(x)):
+        assert np.array_equal(model.predict(given), expected)
+    with pytest.raises(InputError, match=r"predict takes numbers of shape \(N, 4\), not \(7, 3\)"):
+        model.predict(x[:, :3])
+
+
+def test_a_tables_model_takes_named_columns(delivered: dict[str, Path], client: Any, uri: str) -> None:
+    import pandas as pd
+
+    model = served(uri, delivered["table"])
+    assert model.metadata.get_input_schema().input_names() == list(COLUMNS)
+    assert list(model.input_example.columns) == list(COLUMNS)
+    assert np.array_equal(model.input_example, 1.7e9 + np.arange(8.0).reshape(2, 4))
+    x = 1.7e9 + np.random.default_rng(1).integers(0, 9, (7, 4)) / 8
+    frame = pd.DataFrame(x, columns=COLUMNS)
+    for given in (frame, frame[list(reversed(COLUMNS))].assign(more="text"), frame.to_dict("list")):
+        assert np.array_equal(model.predict(given), predictor(COLUMNS).predict(x))
+    whole = frame.astype(np.int64)
+    assert np.array_equal(model.predict(whole), predictor(COLUMNS).predict(whole.to_numpy()))
+    with pytest.raises(InputError, match="takes a table with the columns width, height, a b, ä; this one lacks width,"):
+        model.predict(x)
+    with pytest.raises(InputError, match="this one lacks height"):
+        model.predict(frame.drop(columns="height"))
+
+
+def test_a_model_gives_class_names_on_request(delivered: dict[str, Path], client: Any, uri: str) -> None:
+    model = served(uri, delivered["full"])
+    x = np.random.default_rng(1).normal(size=(50, 4))
+    expected = np.array(["a", "b", "c"])[predictor().predict(x).argmax(axis=1)]
+    assert np.array_equal(model.predict(x, params={"output": "class"}), expected)
+    assert len(set(expected)) > 1
+    with pytest.raises(InputError, match="output='names' is not known: take scores or class"):
+        model.predict(x, params={"output": "names"})
 
 
 def test_a_child_waits_for_its_sweep_and_hangs_below_it(delivered: dict[str, Path], client: Any) -> None:
@@ -251,6 +309,7 @@ def _fetched(address: str) -> bytes | None:
 
 TRAINER = """
 import sys, time
+from collections.abc import Sequence
 from pathlib import Path
 from framework.journal import Journal
 from framework.tracking import Tracker

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from framework.archives import UNREADABLE, array_names, read_array
 from framework.dataset import Raw, Samples
 from framework.errors import InputError, nearest
-from plugins.datasets._targets import Target, from_numbers, from_texts
+from plugins.datasets._targets import from_arrays
 
 
 def read_npz(path: Path, target: str, task: str) -> Raw:
@@ -20,32 +20,29 @@ def read_npz(path: Path, target: str, task: str) -> Raw:
         InputError: not a .npz file, an array is missing, holds Python objects or NaN, or lengths differ.
     """
     arrays = _Arrays(path)
+    arrays = _Arrays(path)
     inputs_name = "X" if "X" in arrays.names and "x" not in arrays.names else "x"
-    inputs, answers = arrays.inputs(inputs_name), arrays.answers(target, inputs_name)
+    parts = [arrays.samples(inputs_name, target)]
     held = [name for name in (f"{inputs_name}_test", f"{target}_test") if name in arrays.names]
-    if not held:
-        learned = _learn(answers, task, f"{path.name}: array {target!r}")
-        return Raw(Samples(inputs, learned.values), None, learned.class_names, str(path.resolve()), task=learned.task)
-    test_inputs = arrays.inputs(f"{inputs_name}_test")
-    test_answers = arrays.answers(f"{target}_test", f"{inputs_name}_test")
-    if test_answers.shape[1:] != answers.shape[1:] or test_inputs.shape[1:] != inputs.shape[1:]:
-        raise InputError(
-            f"{path.name}: the arrays {held[0]!r} and {held[-1]!r} differ in shape from those for training"
-        )
-    learned = _learn(np.concatenate([answers, test_answers]), task, f"{path.name}: array {target!r}")
+    if held:
+        parts.append(arrays.samples(f"{inputs_name}_test", f"{target}_test"))
+        if any(first.shape[1:] != second.shape[1:] for first, second in zip(*parts, strict=True)):
+            raise InputError(
+                f"{path.name}: the arrays {held[0]!r} and {held[-1]!r} differ in shape from those for training"
+            )
+    learned = from_arrays([answers for _, answers in parts], task, f"{path.name}: array {target!r}")
+    ends = np.cumsum([len(inputs) for inputs, _ in parts])[:-1]
+    samples = [
+        Samples(inputs, values) for (inputs, _), values in zip(parts, np.split(learned.values, ends), strict=True)
+    ]
     return Raw(
-        samples=Samples(inputs, learned.values[: len(inputs)]),
-        official_test=Samples(test_inputs, learned.values[len(inputs) :]),
+        samples=samples[0],
+        official_test=samples[1] if held else None,
         class_names=learned.class_names,
         source=str(path.resolve()),
         task=learned.task,
+        guessed=learned.guessed,
     )
-
-
-def _learn(answers: np.ndarray, task: str, where: str) -> Target:
-    if answers.dtype.kind == "U":
-        return from_texts(answers.reshape(-1).tolist(), task, where)
-    return from_numbers(answers, task, where)
 
 
 class _Arrays:
@@ -55,36 +52,38 @@ class _Arrays:
         if not zipfile.is_zipfile(path):
             raise InputError(f"{path} is not a .npz file (or is cut off): write it with numpy.savez")
         self._path = path
-        with np.load(path, allow_pickle=False) as held:
-            self.names: list[str] = list(held.files)
+        self.names = array_names(path)
 
-    def inputs(self, name: str) -> np.ndarray:
-        """Return inputs ``(N, *shape)``; a flat array is one feature."""
-        array = self._numbers(self._take(name, "the inputs"), name)
-        return array[:, None] if array.ndim == 1 else array
-
-    def answers(self, name: str, inputs_name: str) -> np.ndarray:
-        """Return targets, numbers or texts, as many as there are inputs in array ``inputs_name``."""
-        array = self._take(name, "the targets (dataset.target)")
-        inputs = self._take(inputs_name, "the inputs")
-        if len(array) != len(inputs):
+    def samples(self, inputs_name: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs ``(N, *shape)``, a flat array being one feature, and as many targets, numbers or texts."""
+        inputs = self._numbers(self._take(inputs_name, "the inputs"), inputs_name)
+        answers = self._take(name, "the targets (dataset.target)")
+        if len(answers) != len(inputs):
             raise InputError(
-                f"{self._path.name}: array {inputs_name!r} has {len(inputs)} samples, {name!r} has {len(array)}: "
+                f"{self._path.name}: array {inputs_name!r} has {len(inputs)} samples, {name!r} has {len(answers)}: "
                 "they must be as long"
             )
+        return inputs[:, None] if inputs.ndim == 1 else inputs, self._answers(answers, name)
+
+    def _answers(self, array: np.ndarray, name: str) -> np.ndarray:
         if array.dtype.kind == "S":
-            array = np.char.decode(array, "utf-8")
+            try:
+                array = np.char.decode(array, "utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{self._path.name}: array {name!r} holds bytes that are no UTF-8 text ({error.object!r}): save it "
+                    "as text, for instance numpy.char.decode(array, 'latin-1')"
+                ) from error
         if array.dtype.kind == "U" and array.size == len(array):
-            return array
+            return array.reshape(-1)
         return self._numbers(array, name)
 
     def _take(self, name: str, role: str) -> np.ndarray:
         if name not in self.names:
             raise InputError(f"{self._path.name} has no array {name!r} for {role}{nearest(name, self.names)}")
         try:
-            with np.load(self._path, allow_pickle=False) as held:
-                array = np.asarray(held[name])
-        except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            array = read_array(self._path, name)
+        except UNREADABLE as error:
             raise InputError(
                 f"{self._path.name}: array {name!r} cannot be read ({error}): save plain arrays of numbers or texts "
                 "with numpy.savez; pickled objects are refused"

@@ -9,14 +9,18 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 
+from framework.archives import DEFLATE_RATIO
 from framework.errors import InputError
 
 _UNSIGNED_BYTE = 8
 _GZIP = b"\x1f\x8b"
+_PIECE = 1 << 24
+"""Bytes that are read at once."""
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
@@ -27,32 +31,49 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     Raises:
         InputError: the file cannot be read, is not IDX, or has fewer or more bytes than its header says.
     """
-    content = _content(path)
-    wanted = bytes([0, 0, _UNSIGNED_BYTE, dimensions])
-    if content[:4] != wanted:
-        found = content[:4].hex(" ") or "nothing"
-        raise InputError(f"{path} starts with {found}, an IDX file of these starts with {wanted.hex(' ')}: wrong file?")
-    header = 4 + 4 * dimensions
-    if len(content) < header:
-        raise InputError(f"{path} is cut off within its header: fetch it again")
-    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", dimensions, offset=4))
-    if len(content) - header != math.prod(shape):
-        raise InputError(
-            f"{path} holds {len(content) - header} bytes, its header says {math.prod(shape)} "
-            f"({' x '.join(map(str, shape))}): fetch it again"
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    start, header = bytes([0, 0, _UNSIGNED_BYTE, dimensions]), 4 + 4 * dimensions
+    try:
+        with _opened(path) as file:
+            head = file.read(header)
+            if head[:4] != start:
+                found = head[:4].hex(" ") or "nothing"
+                raise InputError(
+                    f"{path} starts with {found}, an IDX file of these starts with {start.hex(' ')}: wrong file?"
+                )
+            if len(head) < header:
+                raise InputError(f"{path} is cut off within its header: fetch it again")
+            shape = tuple(int(n) for n in np.frombuffer(head, ">u4", dimensions, offset=4))
+            content = _exactly(file, shape, path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be read ({error}): fetch it again or check its permissions") from error
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+    return gzip.open(path) if packed else path.open("rb")
+
+
+def _exactly(file: gzip.GzipFile | BufferedReader, shape: tuple[int, ...], path: Path) -> bytes:
+    """Return the rest of a file, as many bytes as its header says.
+
+    Memory is taken as bytes come, never for what the header claims; of a file with more, one byte more is read.
+    """
+    claimed, parts, held = math.prod(shape), [], 0
+    sides = " x ".join(map(str, shape))
+    if claimed > path.stat().st_size * DEFLATE_RATIO:
+        raise InputError(f"{path}: its header says {claimed} bytes ({sides}), more than it can hold: fetch it again")
+    while held <= claimed and (part := file.read(min(_PIECE, claimed + 1 - held))):
+        parts.append(part)
+        held += len(part)
+    if held != claimed:
+        found = f"more than {claimed}" if held > claimed else str(held)
+        raise InputError(f"{path} holds {found} bytes, its header says {claimed} ({sides}): fetch it again")
+    return b"".join(parts)
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
     """Write a uint8 ``array`` to ``path``."""
     header = bytes([0, 0, _UNSIGNED_BYTE, array.ndim]) + np.array(array.shape, ">u4").tobytes()
     path.write_bytes(header + np.ascontiguousarray(array, np.uint8).tobytes())
-
-
-def _content(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(_GZIP) else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read ({error}): fetch it again or check its permissions") from error

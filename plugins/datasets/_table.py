@@ -13,7 +13,7 @@ import numpy as np
 
 from framework.dataset import Raw, Samples
 from framework.errors import InputError, nearest
-from plugins.datasets._targets import Target, from_numbers, from_texts
+from plugins.datasets._targets import Target, from_numbers, from_texts, is_number, number_of
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -41,7 +41,14 @@ def read_csv(path: Path, target: str, ignored: Sequence[str], task: str) -> Raw:
         raise InputError(f"{path} cannot be read as UTF-8 text with commas ({error}): save it as .csv again") from error
     inputs, learned = table.inputs(), table.learn(task)
     samples = Samples(inputs, learned.values)
-    return Raw(samples, class_names=learned.class_names, source=str(path.resolve()), task=learned.task)
+    return Raw(
+        samples,
+        class_names=learned.class_names,
+        source=str(path.resolve()),
+        task=learned.task,
+        guessed=learned.guessed,
+        columns=tuple(table.columns),
+    )
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,11 @@ class _Table:
     def learn(self, task: str) -> Target:
         """Return the targets as classes or values."""
         where = f"{self.file}: column {self.target!r}"
-        texts = [row for row, answer in enumerate(self.answers) if not _is_number(answer)]
+        texts = [row for row, answer in enumerate(self.answers) if not is_number(answer)]
         if not texts:
             numbers = np.array([float(answer) for answer in self.answers])
             self._refuse_nonfinite(numbers[:, None], [self.target])
-            return from_numbers(numbers, task, where)
+            return from_numbers(numbers, np.array(self.answers), task, where)
         first = texts[0]
         empty = next((row for row in texts if not self.answers[row]), None)
         if empty is not None:
@@ -111,9 +118,9 @@ def _read(file: str, rows: Reader, target: str, ignored: Sequence[str]) -> _Tabl
             raise InputError(f"{file} line {rows.line_num} has {len(row)} cells, the header {len(header)}: correct it")
         cells = [row[place] for place in places]
         try:
-            table.cells.extend(map(_number, cells))
+            table.cells.extend(map(number_of, cells))
         except ValueError as error:
-            wrong = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+            wrong = next(i for i, cell in enumerate(cells) if not is_number(cell))
             name = table.columns[wrong]
             remedy = f"{_REPAIR}, or leave the column out (dataset.ignore={name})"
             raise _bad_cell(file, rows.line_num, name, cells[wrong], remedy) from error
@@ -128,7 +135,7 @@ def _header(file: str, cells: list[str], ignored: Sequence[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
         raise InputError(f"{file}: columns must be separated by commas; the first line is {names[0]!r}")
-    if not names or all(_is_number(name) for name in names):
+    if not names or all(is_number(name) for name in names):
         raise InputError(f"{file}: the first line must name the columns, such as width,height,y: add a header")
     if "" in names:
         raise InputError(f"{file}: column {names.index('') + 1} has no name: name it (pandas: to_csv(…, index=False))")
@@ -136,21 +143,6 @@ def _header(file: str, cells: list[str], ignored: Sequence[str]) -> list[str]:
     if twice is not None:
         raise InputError(f"{file}: two columns are named {twice!r}: rename one")
     return names
-
-
-def _number(cell: str) -> float:
-    # Python reads 1_000 as a number; in a table it is more likely a code.
-    if "_" in cell:
-        raise ValueError(cell)
-    return float(cell)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        _number(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _bad_cell(file: str, line: int, column: str, cell: str, remedy: str = _REPAIR) -> InputError:

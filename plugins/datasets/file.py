@@ -24,8 +24,12 @@ class File(Dataset):
 
     What is learned, when ``task=auto``: texts are classes, if at least two samples share one on average. Numbers are
     classes, if all are whole, no more than 20 differ, and at least two samples share one on average. All else are
-    values, as are arrays with more than one number a sample. Classes are sorted and counted from 0; their names are
-    what stood in the file.
+    values, as are arrays with more than one number a sample.
+
+    Labels are compared as written: 01 and 1 are two classes, as are integers that differ in their last digit only.
+    Spaces around a cell of a .csv do not count, and where all labels are numbers, 1.0 is 1 (so a .npz may have floats
+    for training and texts for the test). Classes are sorted, numbers by size and texts by letters, and counted from
+    0; their names are what stood in the file, also NA.
     """
 
     path: str | None = text(None, help="a .csv or .npz file")
