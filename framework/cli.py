@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from framework import registry
 from framework.errors import FrameworkError, InputError, nearest
@@ -27,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             start_early()
         rest = _open_doors(words)
         if rest and rest[0] in COMMANDS:
-            return COMMANDS[rest[0]](rest[1:])
+            return COMMANDS[rest[0]].run(rest[1:])
+        if {"--help", "-h"}.intersection(rest):
+            return _help_of_chosen(rest)
         if rest and rest[0].isidentifier():
             raise InputError(f"{rest[0]}: there is no such command{nearest(rest[0], COMMANDS)}; settings are KEY=VALUE")
         return _hydra(rest)
@@ -111,12 +113,38 @@ def _new_plugin(words: Sequence[str]) -> int:
     return write(words)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "check": _check,
-    "new-plugin": _new_plugin,
-    "plugins": _plugins,
-    "sync": _sync,
-    "ui": _ui,
+def _help(words: Sequence[str]) -> int:
+    from framework.help.command import main as explain
+
+    if len(words) == 1 and words[0] in COMMANDS:
+        return COMMANDS[words[0]].run(["--help"])
+    return explain(words, _summaries())
+
+
+def _help_of_chosen(words: Sequence[str]) -> int:
+    from framework.help.command import help_of_chosen
+
+    return help_of_chosen(words, _summaries())
+
+
+def _summaries() -> dict[str, str]:
+    return {name: command.summary for name, command in COMMANDS.items()}
+
+
+class Command(NamedTuple):
+    """A subcommand: what it does in a few words, and the function that takes the words after its name."""
+
+    summary: str
+    run: Callable[[Sequence[str]], int]
+
+
+COMMANDS = {
+    "help": Command("explain a group, a name or a setting; --json prints data", _help),
+    "plugins": Command("list what is registered, who provides it, and what failed to load", _plugins),
+    "check": Command("test a plugin: a kind and a name, or a file such as my_rule.py", _check),
+    "new-plugin": Command("write a pip-installable package with one rule and a test", _new_plugin),
+    "sync": Command("send journals that MLflow does not have yet", _sync),
+    "ui": Command("open MLflow on the runs", _ui),
 }
 
 

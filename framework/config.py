@@ -21,7 +21,7 @@ from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest
 from framework.population import Config, metrics_for
 from framework.registry import find
-from framework.settings import Display, Launching, Settings, Tracking
+from framework.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
 
 
 def register_resolvers() -> None:
@@ -61,8 +61,16 @@ class Composed:
         return set(re.findall(r"\$\{([\w.]+)", yaml.safe_dump(self.unresolved)))
 
 
-KNOWN = {*Settings.fields, *Display.fields, *SECTIONS, "problem", "model", "metrics", "stages", "tags"}
-KNOWN |= {"tracking", "launcher"}
+KNOWN = {*Settings.fields, *Display.fields, *COLLECTIONS, *NAMED_SECTIONS, *SECTIONS, "problem", "model"}
+
+
+def checked(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain data, interpolations as written, with every value checked and every default filled in.
+
+    Raises:
+        InputError: as `check`.
+    """
+    return check(Composed.of(OmegaConf.create(dict(config))))
 
 
 def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from framework.errors import InputError
 from framework.fields import Configurable, choice, flag, integer, number
 from framework.parameters import Shape
 from framework.scaling import Scaling
-from framework.splits import Splitter, absent_classes
+from framework.splits import Layout, Split, Splitter, absent_classes
 
 EXAMPLES = 3
 """Test inputs that are kept as they were loaded, to show what a trained model takes."""
@@ -115,6 +115,8 @@ class Dataset(Configurable, ABC):
     task: ClassVar[str] = "classification"
     downloads: ClassVar[bool] = False
     """`load` may use the network where `stamp` finds no files."""
+    layout: ClassVar[Layout | None] = None
+    """Sizes to show without loading; None loads the samples, unless that may be a download."""
     split_seed: int = integer(0, at_least=0, help="seed of the split; independent of the run's seed")
     validation: float = number(0.1, above=0, help="below 1 a share of the training samples, else a count")
     test: float = number(0.2, above=0, help="as validation; ignored where there is an official test set")
@@ -186,17 +188,22 @@ class Dataset(Configurable, ABC):
             cautions=self._cautions(splits, raw) if task == "classification" else (),
         )
 
-    def _split(self, raw: Raw, labels: np.ndarray | None) -> tuple[Samples, Samples, Samples]:
+    def split(self, samples: int, labels: np.ndarray | None, *, official_test: bool) -> Split:
+        """Return the places of the samples of each part.
+
+        Args:
+            samples: how many there are, an official test set aside.
+            labels: integer labels ``(N,)`` to keep the classes' shares by, or None.
+            official_test: there is a test set, so that none is held out.
+        """
+        test = None if official_test else self.test
         splitter = Splitter(labels, self.split_seed)
-        rest = np.arange(len(raw.samples))
-        test = raw.official_test
-        if test is None:
-            rest, held = splitter.hold_out(rest, self.test, "test")
-            test = raw.samples.take(held)
-        rest, held = splitter.hold_out(rest, self.validation, "validation")
-        if self.train_limit is not None and self.train_limit < len(rest):
-            _, rest = splitter.hold_out(rest, self.train_limit, "train_limit")
-        return raw.samples.take(rest), raw.samples.take(held), test
+        return splitter.split(samples, test=test, validation=self.validation, train_limit=self.train_limit)
+
+    def _split(self, raw: Raw, labels: np.ndarray | None) -> tuple[Samples, Samples, Samples]:
+        split = self.split(len(raw.samples), labels, official_test=raw.official_test is not None)
+        test = raw.samples.take(split.test) if raw.official_test is None else raw.official_test
+        return raw.samples.take(split.train), raw.samples.take(split.validation), test
 
     def _cautions(self, splits: Mapping[str, Samples], raw: Raw) -> tuple[str, ...]:
         """Return a line for each split that lacks classes of the others."""

@@ -42,7 +42,7 @@ class Field:
     def range(self) -> str:
         """Return the accepted values in words, such as ``"> 0"`` or ``"in [0, 1)"``."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return "one of " + ", ".join(self.choices) + (", or null" if self.optional else "")
         low = self.above if self.above is not None else self.at_least
         high = self.below if self.below is not None else self.at_most
         if low is None and high is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from framework.fields import Configurable, choice, flag, integer, number, text
@@ -16,7 +18,7 @@ class Settings(Configurable):
     epochs: int | None = integer(None, at_least=1, help="budget in passes over the training split")
     steps: int | None = integer(None, at_least=1, help="budget in optimizer steps; replaces epochs when set")
     max_seconds: float | None = number(None, above=0, help="stop so long after the first step, whatever the budget")
-    batch_size: int = integer(32, at_least=1)
+    batch_size: int = integer(32, at_least=1, help="samples per optimizer step")
     shuffle: bool = flag(True, help="a new order each epoch")
     drop_last: bool = flag(False, help="leave out a smaller last batch")
     patience: int | None = integer(None, at_least=1, help="stop after so many epochs without a better val/loss")
@@ -24,7 +26,7 @@ class Settings(Configurable):
     keep: str | None = choice(
         None, ("last", "best"), help="the epoch that is tested and saved; null: best with patience, else last"
     )
-    dtype: str = choice("float32", ("float32", "float64"))
+    dtype: str = choice("float32", ("float32", "float64"), help="precision of parameters, gradients and data")
     threads: int = integer(1, at_least=1, help="BLAS threads; part of a run's identity, for it changes last bits")
     kernel: str = choice("auto", ("auto", "numpy", "fused"), help="engine of the update; the bits are the same")
 
@@ -65,7 +67,33 @@ class Launching(Configurable):
     memory: float | None = number(None, above=0, help="GB that all workers may use; default half of what is free")
 
 
+@dataclass(frozen=True)
+class Collection:
+    """A setting that holds a list or a mapping of names.
+
+    Attributes:
+        accepts: what it takes, in words.
+        help: what it does, in one line.
+    """
+
+    default: Any
+    accepts: str
+    help: str
+
+
+COLLECTIONS = {
+    "metrics": Collection(None, "a list of metrics, or null", "figures to record; null: those usual for the task"),
+    "stages": Collection({}, "a list of stages", "what acts around the update rule, in this order"),
+    "tags": Collection({}, "tags.KEY=VALUE", "your own tags on the run in MLflow"),
+}
+"""Settings that are no single value."""
+
+NAMED_SECTIONS: dict[str, type[Configurable]] = {"tracking": Tracking, "launcher": Launching}
+"""Settings that are typed with the name of their section, as in ``tracking.uri``."""
+
+
 def everything() -> dict[str, Any]:
     """Return the defaults of all that is not a plugin's, as the root of a configuration."""
-    root = {**Settings.defaults(), **Display.defaults(), "metrics": None, "stages": {}, "tags": {}}
-    return {**root, "tracking": Tracking.defaults(), "launcher": Launching.defaults()}
+    collections = {name: copy.copy(setting.default) for name, setting in COLLECTIONS.items()}
+    sections = {name: section.defaults() for name, section in NAMED_SECTIONS.items()}
+    return {**Settings.defaults(), **Display.defaults(), **collections, **sections}

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from framework.errors import InputError
 from framework.randomness import stream
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many samples a data set has and what they look like, for help that must not load them.
+
+    Attributes:
+        samples: how many, an official test set aside.
+        official_test: samples of the official test set, or None.
+        input_shape: of one sample.
+        classes: how many.
+    """
+
+    samples: int
+    official_test: int | None
+    input_shape: tuple[int, ...]
+    classes: int
+
+
+class Split(NamedTuple):
+    """Places of the samples of each part, in their original order; ``test`` is empty beside an official test set."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -22,6 +48,27 @@ class Splitter:
 
     labels: np.ndarray | None
     seed: int
+
+    def split(self, samples: int, *, test: float | None, validation: float, train_limit: int | None = None) -> Split:
+        """Return the places of each part.
+
+        Args:
+            samples: how many there are.
+            test: below 1 a share of the samples, else a count; None for an official test set.
+            validation: as ``test``, of the samples that are left.
+            train_limit: keep at most this many training samples.
+
+        Raises:
+            InputError: a part would be empty.
+        """
+        rest = np.arange(samples)
+        tested = rest[:0]
+        if test is not None:
+            rest, tested = self.hold_out(rest, test, "test")
+        rest, validated = self.hold_out(rest, validation, "validation")
+        if train_limit is not None and train_limit < len(rest):
+            _, rest = self.hold_out(rest, train_limit, "train_limit")
+        return Split(rest, validated, tested)
 
     def hold_out(self, places: np.ndarray, share: float, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return ``places`` without and with the held-out part, both in their original order.

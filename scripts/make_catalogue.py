@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import inspect
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from framework import registry
 from framework.fields import Configurable, Field
-from framework.optimizer import Optimizer
+from framework.help.docstrings import citation
+from framework.help.traits import traits
 from framework.specs import HOOKS
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "plugins" / "CATALOGUE.md"
@@ -31,25 +29,8 @@ Everything that comes with the framework, as its classes describe themselves. `s
 page; do not edit it. With torch or optax installed, their optimizers are there too, as `optimizer=torch/NAME` and
 `optimizer=optax/NAME`: see `python -m framework plugins`.
 """
-TRAITS: Mapping[str, Mapping[str, str]] = {
-    "optimizer": {
-        "elementwise": "elementwise",
-        "whole": "whole run",
-        "own_step_size": "own step size",
-        "needs_closure": "evaluates again",
-        "needs_loss": "reads the loss",
-    },
-    "stage": {"needs_lr": "needs a learning rate"},
-    "schedule": {"needs_total": "needs the budget"},
-    "layer": {"noisy": "random in training"},
-    "loss": {},
-    "metric": {"greater_is_better": "greater is better"},
-    "dataset": {"downloads": "may download"},
-}
 SHARED = {"dataset": ("split_seed", "validation", "test", "train_limit", "reconstruct"), "schedule": ("warmup_steps",)}
 """Fields that every class of a kind has; they are told once."""
-
-AUTHORS = re.compile(r"[A-Z][A-Za-z]+(?:(?:, | & )[A-Z][A-Za-z]+)*(?: et al\.)? (?:18|19|20)\d\d\b.*")
 
 
 def main() -> int:
@@ -89,7 +70,7 @@ def _table(kind: str, classes: Mapping[str, type[Configurable]]) -> Iterator[str
     yield "| name | | fields: default (range) | source | traits |\n|---|---|---|---|---|"
     for name, cls in classes.items():
         fields = "<br>".join(_field(n, f) for n, f in cls.fields.items() if n not in SHARED.get(kind, ()))
-        cells = (f"`{name}`", cls.summary(), fields, source(cls), ", ".join(_traits(kind, cls)))
+        cells = (f"`{name}`", cls.summary(), fields, citation(cls), ", ".join(traits(kind, cls)))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
 
@@ -98,48 +79,6 @@ def _field(name: str, field: Field) -> str:
     default = "null" if field.default is None else field.default
     shown = f"{default:g}" if isinstance(default, float) else str(default).lower() if field.kind == "flag" else default
     return f"`{name}={shown}`" + ("" if field.kind == "flag" else f" ({field.range()})")
-
-
-def source(cls: type[Any]) -> str:
-    """Return the first citation of a docstring: of its paragraph of sources, else the first author with a year."""
-    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", inspect.getdoc(cls) or "")]
-    for paragraph in paragraphs:
-        found = re.match(r"Sources?: (.*)", paragraph)
-        if found:
-            return _citation(found[1])
-    inline = (AUTHORS.search(paragraph) for paragraph in paragraphs)
-    return next((_citation(found[0]) for found in inline if found), "")
-
-
-def _citation(text: str) -> str:
-    """Return ``text`` up to the end of its first sentence, or to a semicolon or bracket that ends the citation."""
-    text = re.split(r"(?<!\bal)(?<!\b[A-Z])\. (?=[A-Za-z`])", text)[0]
-    depth = 0
-    for place, letter in enumerate(text):
-        depth += (letter == "(") - (letter == ")")
-        if depth < 0 or (letter == ";" and depth == 0):
-            text = text[:place]
-            break
-    return text.replace("``", "`").rstrip(".;, ")
-
-
-def _traits(kind: str, cls: type[Any]) -> Iterator[str]:
-    yield from (words for name, words in TRAITS[kind].items() if getattr(cls, name) is True)
-    if kind == "optimizer":
-        if not (cls.elementwise or cls.whole):
-            yield "per tensor"
-        if not getattr(cls, "exact", True):
-            yield "NumPy only"
-        if cls.evaluation_point is not Optimizer.evaluation_point:
-            yield "evaluates another point"
-        if cls.warning:
-            yield "as published, quirks included"
-    if kind == "loss":
-        yield f"expects {cls.expects}"
-    if kind == "metric":
-        yield from cls.tasks
-    if kind == "dataset":
-        yield cls.task if isinstance(cls.task, str) else "any task"
 
 
 if __name__ == "__main__":

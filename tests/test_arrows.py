@@ -121,6 +121,9 @@ def loaded(*words: str, cwd: Path) -> tuple[set[str], str]:
 QUICK = {
     "import framework": (["-c", "import framework"], ""),
     "--help": (["-m", "framework", "--help"], "optimizer"),
+    "help optimizer": (["-m", "framework", "help", "optimizer"], "adamw"),
+    "help problem": (["-m", "framework", "help", "problem", "digits_mlp"], "4,810"),
+    "optimizer=adam --help": (["-m", "framework", "optimizer=adam", "--help"], "Kingma"),
     "plugins": (["-m", "framework", "plugins"], "adam"),
     "plugins --json": (["-m", "framework", "plugins", "--json"], '"adam"'),
     "a wrong name": (["-m", "framework", "optimizer=adm"], ""),
@@ -136,6 +139,8 @@ def test_quick_answers_import_nothing_heavy(what, tmp_path):
     assert "framework" in modules
     assert said in printed
     assert modules & HEAVY == set()
+    if "help" in what:
+        assert modules & {"hydra", "llvmlite", "optax"} == set()
 
 
 def test_importing_the_framework_imports_next_to_nothing(tmp_path):

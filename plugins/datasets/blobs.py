@@ -14,9 +14,13 @@ from framework.specs import DatasetSpec
 
 
 class Blobs(Dataset):
-    """Round clouds of points, one a class, around centres drawn in a cube.
+    """Round clouds of points, one per class, around centres drawn in a cube.
 
-    Inputs ``(features,)``: centre + noise z with z from N(0, 1); each centre's coordinates are uniform in [-5, 5).
+    Inputs ``(features,)``, with z from N(0, 1), are::
+
+        centre + noise z
+
+    Each centre's coordinates are uniform in [-5, 5).
     """
 
     samples: int = integer(1000, at_least=10, help="points in all")

@@ -13,7 +13,9 @@ from plugins.datasets._embedded import read_classes
 class BreastCancer(Dataset):
     """569 tumours by 30 measures of cell nuclei, malignant or benign.
 
-    Inputs ``(30,)``. Street, Wolberg & Mangasarian 1993, the same numbers as ``sklearn.datasets.load_breast_cancer``.
+    Inputs ``(30,)``.
+
+    Source: Street, Wolberg & Mangasarian 1993, the same numbers as ``sklearn.datasets.load_breast_cancer``.
     """
 
     def load(self) -> Raw:

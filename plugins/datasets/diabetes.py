@@ -13,8 +13,10 @@ from plugins.datasets._embedded import read_numbers
 class Diabetes(Dataset):
     """442 patients by 10 measures; predict the disease's progress after a year (regression).
 
-    Inputs ``(10,)`` in their own units, targets ``(1,)`` from 25 to 346. Efron et al. 2004, "Least angle
-    regression"; the same numbers as ``sklearn.datasets.load_diabetes(scaled=False)``.
+    Inputs ``(10,)`` in their own units, targets ``(1,)`` from 25 to 346.
+
+    Source: Efron et al. 2004, "Least angle regression"; the same numbers as
+    ``sklearn.datasets.load_diabetes(scaled=False)``.
     """
 
     task = "regression"

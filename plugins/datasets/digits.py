@@ -16,8 +16,10 @@ from plugins.datasets._embedded import read_numbers
 class Digits(Dataset):
     """1,797 handwritten digits, 8 x 8 pixels, 10 classes: the default.
 
-    Inputs ``(8, 8, 1)``, raw pixels 0 to 16, which the network sees as 0 to 1. Alpaydin & Kaynak 1998, "Optical
-    recognition of handwritten digits" (its test set), the same numbers as ``sklearn.datasets.load_digits``.
+    Inputs ``(8, 8, 1)``, raw pixels 0 to 16, which the network sees as 0 to 1.
+
+    Source: Alpaydin & Kaynak 1998, "Optical recognition of handwritten digits" (its test set), the same numbers as
+    ``sklearn.datasets.load_digits``.
     """
 
     scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")

@@ -8,6 +8,7 @@ from framework.dataset import Dataset, Raw
 from framework.fields import choice, text
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
+from framework.splits import Layout
 from plugins.datasets._mnist_files import Source, stamp
 
 _SOURCE = Source(
@@ -21,10 +22,13 @@ class FashionMnist(Dataset):
     """70,000 articles of clothing, 28 x 28 pixels, 10 classes.
 
     Inputs ``(28, 28, 1)``, raw pixels 0 to 255, which the network sees as 0 to 1. The official 10,000 test images
-    are the test split. Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747.
+    are the test split.
+
+    Source: Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747.
     """
 
     downloads = True
+    layout = Layout(60_000, 10_000, (28, 28, 1), classes=10)
     scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")
     folder: str | None = text(None, help="folder of the IDX files; null: FRAMEWORK_DATA, the cache, or a download")
 

@@ -13,7 +13,9 @@ from plugins.datasets._embedded import read_classes
 class Iris(Dataset):
     """150 iris flowers by four lengths in cm, 3 species.
 
-    Inputs ``(4,)``. Fisher 1936, the same numbers as ``sklearn.datasets.load_iris``.
+    Inputs ``(4,)``.
+
+    Source: Fisher 1936, the same numbers as ``sklearn.datasets.load_iris``.
     """
 
     def load(self) -> Raw:

@@ -14,7 +14,9 @@ from framework.specs import DatasetSpec
 class LinearRegression(Dataset):
     """A linear map of normal features plus noise: the problem with a known answer (regression).
 
-    Inputs ``(features,)`` from N(0, 1), targets ``(1,)``: y = x . w + b + noise z with w, b and z from N(0, 1).
+    Inputs ``(features,)`` from N(0, 1); targets ``(1,)``, with w, b and z from N(0, 1), are::
+
+        y = x . w + b + noise z
     """
 
     task = "regression"

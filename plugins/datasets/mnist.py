@@ -8,6 +8,7 @@ from framework.dataset import Dataset, Raw
 from framework.fields import choice, text
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
+from framework.splits import Layout
 from plugins.datasets._mnist_files import Source, stamp
 
 _SOURCE = Source("mnist", ("mnist_784", 1), tuple(str(digit) for digit in range(10)), loose=True)
@@ -17,10 +18,13 @@ class Mnist(Dataset):
     """70,000 handwritten digits, 28 x 28 pixels, 10 classes.
 
     Inputs ``(28, 28, 1)``, raw pixels 0 to 255, which the network sees as 0 to 1. The official 10,000 test images
-    are the test split. LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
+    are the test split.
+
+    Source: LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
     """
 
     downloads = True
+    layout = Layout(60_000, 10_000, (28, 28, 1), classes=10)
     scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")
     folder: str | None = text(None, help="folder of the IDX files; null: FRAMEWORK_DATA, the cache, or a download")
 

@@ -13,15 +13,19 @@ from framework.errors import InputError
 from framework.fields import choice, integer
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
+from framework.splits import Layout
 
 
 class Mnist1d(Dataset):
     """Digits drawn as one-dimensional signals of 40 points: 4,000 for training, 1,000 for testing.
 
-    Inputs ``(40,)``. Greydanus & Kobak 2024, arXiv:2011.14439. Made by the package ``mnist1d`` with its default
-    arguments, never downloaded; needs the extra ``mnist1d``.
+    Inputs ``(40,)``. Made by the package ``mnist1d`` with its default arguments, never downloaded; needs the extra
+    ``mnist1d``.
+
+    Source: Greydanus & Kobak 2024, arXiv:2011.14439.
     """
 
+    layout = Layout(4_000, 1_000, (40,), classes=10)
     scaling: str = choice("none", ("standardize", "none"), help="none: as generated, deviation 1 over all points")
     data_seed: int = integer(42, at_least=0, at_most=2**32 - 1, help="seed of the generator; 42 is the package's own")
 

@@ -16,8 +16,12 @@ from framework.specs import DatasetSpec
 class Moons(Dataset):
     """Two interleaved half circles in the plane: not separable by a line.
 
-    Inputs ``(2,)``: (cos a, sin a) for class 0 and (1 - cos a, 1/2 - sin a) for class 1, a evenly from 0 to pi, plus
-    noise z with z from N(0, 1).
+    Inputs ``(2,)``, a evenly from 0 to pi, are::
+
+        (cos a, sin a)                          class 0
+        (1 - cos a, 1/2 - sin a)                class 1
+
+    plus noise z with z from N(0, 1).
     """
 
     samples: int = integer(1000, at_least=10, help="points in all")

@@ -14,10 +14,14 @@ from framework.specs import DatasetSpec
 
 
 class Spirals(Dataset):
-    """Arms of a spiral that wind around each other, one a class: hard for shallow networks.
+    """Arms of a spiral that wind around each other, one per class: hard for shallow networks.
 
-    Inputs ``(2,)``: (r cos a, r sin a) with a = 2 pi (turns r + class / classes), r evenly spread in (0, 1], plus
-    noise z with z from N(0, 1).
+    Inputs ``(2,)``, with r evenly spread in (0, 1], are::
+
+        a = 2 pi (turns r + class / classes)
+        (r cos a, r sin a)
+
+    plus noise z with z from N(0, 1).
     """
 
     samples: int = integer(1000, at_least=10, help="points in all")

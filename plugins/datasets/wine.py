@@ -13,7 +13,9 @@ from plugins.datasets._embedded import read_classes
 class Wine(Dataset):
     """178 wines by 13 chemical measures, 3 cultivars.
 
-    Inputs ``(13,)``. Forina et al. 1988 (UCI wine), the same numbers as ``sklearn.datasets.load_wine``.
+    Inputs ``(13,)``.
+
+    Source: Forina et al. 1988 (UCI wine), the same numbers as ``sklearn.datasets.load_wine``.
     """
 
     def load(self) -> Raw:

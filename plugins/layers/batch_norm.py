@@ -17,10 +17,17 @@ from plugins.layers._channels import as_rows, spread, totals
 class BatchNorm(Layer):
     """Normalise each channel over the batch and all pixels, then scale by gamma and shift by beta.
 
-    Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1; conventions as torch: the batch's own variance divides by N,
-    the running one by N - 1, and ``running = (1 - momentum) running + momentum batch``. The last axis of a sample is
-    the channel. In evaluation the running figures are used. A batch with one number a channel (one sample, no pixels)
-    gives beta and leaves the running variance, of which it knows nothing, as it was.
+    The output and the running figures are::
+
+        y = gamma (x - mean) / sqrt(variance + eps) + beta
+        running = (1 - momentum) running + momentum batch
+
+    The last axis of a sample is the channel. In evaluation the running figures are used. A batch with one number per
+    channel (one sample, no pixels) gives beta and leaves the running variance, of which it knows nothing, as it was.
+
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
+
+    Differs from torch: not at all; the batch's own variance divides by N, the running one by N - 1.
     """
 
     momentum: float = hyper(0.1, at_least=0, at_most=1, help="weight of the newest batch in the running figures")

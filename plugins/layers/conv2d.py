@@ -24,10 +24,13 @@ BLOCK = 2**22
 class Conv2d(Layer):
     """Convolution over images: each filter's dot product with every window, plus b.
 
-    Takes ``(height, width, channels)``, gives ``(height', width', filters)``. The weight is
-    ``(kernel_size, kernel_size, channels, filters)``; as everywhere in deep learning it is not turned. Padding is
-    zeros: ``valid`` none; ``same`` so that height' = ceil(height / stride), the odd pixel at the bottom and right; a
-    number that many pixels on each side.
+    Takes ``(height, width, channels)``, gives ``(height', width', filters)``::
+
+        y[i, j] = sum of window[i, j] W + b
+
+    The weight W is ``(kernel_size, kernel_size, channels, filters)``; as everywhere in deep learning it is not turned.
+    Padding is zeros: ``valid`` none; ``same`` so that height' = ceil(height / stride), the odd pixel at the bottom and
+    right; a number that many pixels on each side.
     """
 
     gives = "logits"

@@ -18,7 +18,11 @@ from framework.specs import LayerSpec
 class Dense(Layer):
     """Fully connected: y = x W + b.
 
-    Takes flat samples ``(features,)``, gives ``(units,)``. W is ``(features, units)``, b starts at zero.
+    Takes flat samples ``(features,)``, gives ``(units,)``::
+
+        y = x W + b
+
+    W is ``(features, units)``, b starts at zero.
     """
 
     gives = "logits"

@@ -15,8 +15,14 @@ from framework.specs import LayerSpec
 class Dropout(Layer):
     """Set each number to zero with probability rate while training, and enlarge the others to keep the mean.
 
-    Srivastava et al. 2014 (JMLR 15, section 10, "inverted" form): y = x / (1 - rate) where kept. In evaluation y = x.
-    What is dropped depends on the run's seed and the epoch; runs that differ in rate only drop nested sets.
+    The output in training is::
+
+        y = x / (1 - rate)                      where kept, else 0
+
+    In evaluation y = x. What is dropped depends on the run's seed and the epoch; runs that differ in rate only drop
+    nested sets.
+
+    Source: Srivastava et al. 2014, JMLR 15, section 10 (the "inverted" form).
     """
 
     gives = ""

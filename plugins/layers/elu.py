@@ -15,7 +15,12 @@ from framework.specs import LayerSpec
 class Elu(Layer):
     """Exponential linear unit: y = x where positive, else alpha (exp(x) - 1).
 
-    Clevert et al. 2016, arXiv:1511.07289, equation 15.
+    The output is::
+
+        x                                       where x > 0
+        alpha (exp(x) - 1)                      elsewhere
+
+    Source: Clevert et al. 2016, arXiv:1511.07289, equation 15.
     """
 
     alpha: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 3.0), help="-alpha is the limit for negative x")

@@ -19,8 +19,14 @@ CUBIC = 0.044715
 class Gelu(Layer):
     """Gaussian error linear unit: y = x Phi(x), Phi being the normal distribution function.
 
-    Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2; ``approximate`` takes its tanh form,
-    y = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is within 5e-4 of the exact one and faster.
+    The output is::
+
+        x Phi(x)
+        x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))   with ``approximate``
+
+    The approximate form is within 5e-4 of the exact one and faster.
+
+    Source: Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2.
     """
 
     approximate: bool = flag(False, help="the tanh form")

@@ -16,8 +16,14 @@ from framework.specs import LayerSpec
 class LayerNorm(Layer):
     """Normalise each sample over its last axis, then scale by gamma and shift by beta.
 
-    Ba et al. 2016, arXiv:1607.06450, equations 3 and 4. The last axis is all features of a flat sample, and the
-    channels of each pixel of an image (as in ConvNeXt; Keras's default). Training and evaluation are the same.
+    The output is::
+
+        y = gamma (x - mean) / sqrt(variance + eps) + beta
+
+    The last axis is all features of a flat sample, and the channels of each pixel of an image (as in ConvNeXt; Keras's
+    default). Training and evaluation are the same.
+
+    Source: Ba et al. 2016, arXiv:1607.06450, equations 3 and 4.
     """
 
     eps: float = hyper(1e-5, above=0, prior="log", help="added to the variance")

@@ -15,7 +15,14 @@ from framework.specs import LayerSpec
 class LeakyRelu(Layer):
     """Leaky rectifier: y = x where positive, else slope x.
 
-    Maas et al. 2013 ("Rectifier nonlinearities improve neural network acoustic models"). The slope at 0 is ``slope``.
+    The output is::
+
+        x                                       where x > 0
+        slope x                                 elsewhere
+
+    The slope at 0 is ``slope``.
+
+    Source: Maas et al. 2013, "Rectifier nonlinearities improve neural network acoustic models".
     """
 
     slope: float = hyper(0.01, at_least=0, at_most=1, prior="log", search=(1e-3, 0.5), help="where x is negative")

@@ -12,7 +12,12 @@ from framework.specs import LayerSpec
 
 
 class Linear(Layer):
-    """y = x."""
+    """y = x.
+
+    The output is::
+
+        x
+    """
 
     gives = ""
 

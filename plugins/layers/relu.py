@@ -14,6 +14,10 @@ from framework.specs import LayerSpec
 class Relu(Layer):
     """Rectifier: y = max(x, 0).
 
+    The output is::
+
+        max(x, 0)
+
     The slope at 0 is 0.
     """
 

@@ -13,7 +13,12 @@ from plugins.layers._logistic import logistic
 
 
 class Sigmoid(Layer):
-    """y = 1 / (1 + exp(-x))."""
+    """Sigmoid: y = 1 / (1 + exp(-x)).
+
+    The output is::
+
+        1 / (1 + exp(-x))
+    """
 
     gives = "probabilities"
 

@@ -15,7 +15,11 @@ from plugins.layers._logistic import logistic
 class Silu(Layer):
     """Sigmoid linear unit, or swish: y = x / (1 + exp(-x)).
 
-    Elfwing et al. 2018, arXiv:1702.03118, equation 9.
+    The output is::
+
+        x / (1 + exp(-x))
+
+    Source: Elfwing et al. 2018, arXiv:1702.03118, equation 9.
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

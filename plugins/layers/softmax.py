@@ -12,7 +12,11 @@ from framework.specs import LayerSpec
 
 
 class Softmax(Layer):
-    """y = exp(x) / sum(exp(x)) over the last axis: positive numbers that sum to 1.
+    """Softmax: positive numbers that sum to 1.
+
+    The output is::
+
+        exp(x) / sum(exp(x))                    over the last axis
 
     For training with labels prefer logits and the softmax cross-entropy loss, which does not lose small probabilities.
     """

@@ -15,7 +15,11 @@ from plugins.layers._logistic import logistic
 class Softplus(Layer):
     """Smooth rectifier: y = log(1 + exp(x)).
 
-    Computed as max(x, 0) + log1p(exp(-|x|)), which neither overflows nor loses small values.
+    The output is::
+
+        log(1 + exp(x))
+
+    It is computed as max(x, 0) + log1p(exp(-|x|)), which neither overflows nor loses small values.
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

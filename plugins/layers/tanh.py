@@ -12,7 +12,12 @@ from framework.specs import LayerSpec
 
 
 class Tanh(Layer):
-    """y = tanh(x)."""
+    """Hyperbolic tangent: y = tanh(x).
+
+    The output is::
+
+        tanh(x)
+    """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""

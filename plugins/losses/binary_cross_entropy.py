@@ -22,10 +22,17 @@ LEAST_VARIANCE = 1e-12
 class BinaryCrossEntropy(Loss):
     """Binary cross-entropy of predicted probabilities; the model ends in sigmoid.
 
-    L = mean over the batch and all outputs of -t log p - (1 - t) log(1 - p): torch's ``BCELoss``, with its bounds
-    (logarithms not below -100; the gradient (p - t) / (p (1 - p)) divides by no less than 1e-12). Predictions outside
-    [0, 1], which torch refuses, count as 0 or 1. Prefer ``binary_cross_entropy_logits``: it keeps its digits where p
-    rounds to 0 or 1. Labels of a single output are 0 and 1; labels of several outputs are compared one-hot.
+    The loss, averaged over the batch and all outputs, is::
+
+        -t log p - (1 - t) log(1 - p)
+
+    Logarithms are not below -100, and the gradient (p - t) / (p (1 - p)) divides by no less than 1e-12. Prefer
+    ``binary_cross_entropy_logits``: it keeps its digits where p rounds to 0 or 1. Labels of a single output are 0 and
+    1; labels of several outputs are compared one-hot.
+
+    Source: torch's ``BCELoss``.
+
+    Differs from torch: predictions outside [0, 1], which torch refuses, count as 0 or 1.
     """
 
     expects = "probabilities"

@@ -16,9 +16,14 @@ from plugins.losses._mean import mean_of_runs
 class BinaryCrossEntropyLogits(Loss):
     """Binary cross-entropy of sigmoid(logits); the model ends without sigmoid.
 
-    L = mean over the batch and all outputs of max(z, 0) - z t + log(1 + exp(-|z|)): torch's ``BCEWithLogitsLoss``.
+    The loss, averaged over the batch and all outputs, is::
+
+        max(z, 0) - z t + log(1 + exp(-|z|))
+
     The form has no overflow for any finite logit. Labels of a single output are 0 and 1; labels of several outputs
     are compared one-hot.
+
+    Source: torch's ``BCEWithLogitsLoss``.
     """
 
     expects = "logits"

@@ -15,13 +15,18 @@ from plugins.losses._mean import mean_of_runs
 class CategoricalCrossEntropy(Loss):
     """Cross-entropy of predicted probabilities with the labels; the model ends in softmax.
 
-    L = mean over the batch of -log p[label], what torch's ``NLLLoss`` gives for log p. The other classes'
-    probabilities count only through the softmax that made them. Prefer ``softmax_cross_entropy`` on logits: it keeps
-    its digits where p rounds to 0 or 1.
+    The loss, averaged over the batch, is::
+
+        -log p[label]
+
+    The other classes' probabilities count only through the softmax that made them. Prefer ``softmax_cross_entropy`` on
+    logits: it keeps its digits where p rounds to 0 or 1.
 
     Probabilities below the dtype's smallest normal number (1.2e-38 in float32, 2.2e-308 in float64) are raised to it:
     loss and gradient stay finite at p = 0, and the gradient never points away from the label. A floor this low, and
     not a common 1e-7, leaves the gradient through softmax exact for badly wrong predictions, which need it most.
+
+    Source: torch's ``NLLLoss`` of log p.
     """
 
     expects = "probabilities"

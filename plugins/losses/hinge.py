@@ -16,10 +16,16 @@ from plugins.losses._mean import mean_of_runs
 class Hinge(Loss):
     """Hinge loss on scores: zero once the right side wins by the margin.
 
-    Several outputs: sum over the wrong classes j of max(0, margin - z_label + z_j), divided by the number of classes
-    and averaged over the batch: torch's ``MultiMarginLoss`` (p = 1), the sum form of Weston & Watkins 1999, "Support
-    Vector Machines for Multi-Class Pattern Recognition". A single output: max(0, margin - y z) with y = -1 for label
-    0 and +1 for label 1, averaged over the batch. The gradient at the kink is 0.
+    The loss of a sample, averaged over the batch, is::
+
+        sum over the wrong classes j of max(0, margin - z_label + z_j) / classes
+        max(0, margin - y z)                    for a single output, y = -1 for label 0 and +1 for label 1
+
+    The gradient at the kink is 0.
+
+    Source: Weston & Watkins 1999, "Support Vector Machines for Multi-Class Pattern Recognition" (the sum form).
+
+    Differs from torch's ``MultiMarginLoss`` (p = 1): not at all, for several outputs.
     """
 
     expects = "logits"

@@ -16,9 +16,16 @@ from plugins.losses._mean import mean_of_runs
 class Huber(Loss):
     """Huber loss: squared near the target, absolute beyond delta.
 
-    With e = y - target: e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2); the mean over the batch and all
-    outputs, as torch's ``HuberLoss``. Labels are compared one-hot. Huber 1964, "Robust Estimation of a Location
-    Parameter".
+    The loss, with e = y - target, averaged over the batch and all outputs, is::
+
+        e^2 / 2                                 where |e| <= delta
+        delta (|e| - delta / 2)                 elsewhere
+
+    Labels are compared one-hot.
+
+    Source: Huber 1964, "Robust Estimation of a Location Parameter".
+
+    Differs from torch's ``HuberLoss``: not at all.
     """
 
     delta: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="error at which square becomes line")

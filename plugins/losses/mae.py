@@ -15,8 +15,13 @@ from plugins.losses._mean import mean_of_runs
 class MAE(Loss):
     """Mean absolute error, over the batch and all outputs.
 
-    L = mean |y - target|, as torch's ``L1Loss`` with ``reduction="mean"``; the gradient at an exact hit is 0. Labels
-    are compared one-hot.
+    The loss, averaged over the batch and all outputs, is::
+
+        |y - target|
+
+    The gradient at an exact hit is 0. Labels are compared one-hot.
+
+    Source: torch's ``L1Loss`` with ``reduction="mean"``.
     """
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -15,8 +15,13 @@ from plugins.losses._mean import mean_of_runs
 class MSE(Loss):
     """Mean squared error, over the batch and all outputs.
 
-    L = mean (y - target)^2, as torch's ``MSELoss`` with ``reduction="mean"``: no factor 1/2. Labels are compared
-    one-hot.
+    The loss, averaged over the batch and all outputs, is::
+
+        (y - target)^2
+
+    There is no factor 1/2. Labels are compared one-hot.
+
+    Source: torch's ``MSELoss`` with ``reduction="mean"``.
     """
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

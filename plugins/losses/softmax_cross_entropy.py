@@ -18,10 +18,14 @@ from plugins.losses._mean import mean_of_runs
 class SoftmaxCrossEntropy(Loss):
     """Cross-entropy of softmax(logits) with the labels; the model ends without softmax.
 
-    L = mean over the batch of -sum_c q_c log softmax(z)_c, with q = (1 - s) onehot(label) + s / C for
-    ``label_smoothing`` s and C classes: torch's ``CrossEntropyLoss``. Softmax and logarithm are one step, taken
-    relative to the largest logit, so that no finite logits overflow. Label smoothing: Szegedy et al. 2016,
-    arXiv:1512.00567, section 7.
+    The loss, with s = ``label_smoothing`` and C classes, averaged over the batch, is::
+
+        q = (1 - s) onehot(label) + s / C
+        -sum_c q_c log softmax(z)_c
+
+    Softmax and logarithm are one step, taken relative to the largest logit, so that no finite logits overflow.
+
+    Sources: torch's ``CrossEntropyLoss``; Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing).
     """
 
     expects = "logits"

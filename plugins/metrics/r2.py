@@ -15,12 +15,18 @@ from framework.specs import MetricSpec
 class R2(Metric):
     """Coefficient of determination: 1 - residual / total sum of squares, the plain mean over the outputs.
 
-    1 is perfect, 0 is as good as the mean of the targets, below 0 is worse. An output whose targets are all equal
-    scores 1 where it is hit exactly, else 0: scikit-learn's ``r2_score`` with its defaults. NaN for fewer than two
-    samples.
+    The figure of an output is::
 
-    The targets' sum of squares is merged batch by batch in float64 about a running mean (Chan, Golub & LeVeque 1983,
-    "Algorithms for Computing the Sample Variance", equation 2.1), which does not cancel as sum(y^2) - n mean^2 does.
+        1 - sum (y - target)^2 / sum (target - mean of targets)^2
+
+    1 is perfect, 0 is as good as the mean of the targets, below 0 is worse. An output whose targets are all equal
+    scores 1 where it is hit exactly, else 0. NaN for fewer than two samples.
+
+    The targets' sum of squares is merged batch by batch in float64 about a running mean, which does not cancel as
+    sum(y^2) - n mean^2 does.
+
+    Sources: scikit-learn's ``r2_score`` with its defaults; Chan, Golub & LeVeque 1983, "Algorithms for Computing the
+    Sample Variance", equation 2.1 (the merging).
     """
 
     tasks = ("regression", "reconstruction")

@@ -13,7 +13,9 @@ from framework.specs import OptimizerSpec
 class Iterative(ElementwiseOptimizer):
     """Plain gradient descent: no state, nothing but lr.
 
-    Each step is ``p = p - lr g``.
+    Each step is::
+
+        p = p - lr g
 
     Source: Cauchy 1847. It equals torch's ``SGD(lr)`` and ``sgd`` without options; the name is that of the blog whose
     published form (``blog/iterative``) climbs instead.

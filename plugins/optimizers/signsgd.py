@@ -14,7 +14,9 @@ from framework.specs import OptimizerSpec
 class Signsgd(ElementwiseOptimizer):
     """signSGD: step by the sign of the gradient.
 
-    Each step is ``p = p - lr sign(g)``; where g is 0, p stays.
+    Each step is::
+
+        p = p - lr sign(g)                      where g is 0, p stays
 
     Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 1.
 

@@ -26,6 +26,11 @@ WORDS = {"true": True, "false": False, "null": None}
 class Split(Optimizer):
     """Give matrices to one optimizer and all other tensors to another: by default Muon and AdamW.
 
+    Each step is::
+
+        matrices = step of ``matrices`` with ``lr``
+        the rest = step of ``rest`` with ``rest_lr``
+
     Matrices are the tensors with two axes or more, dense weights and convolution kernels, unless their name (such
     as ``1_dense/weight``) contains a match of the regular expression ``names``: ``names=^1_`` leaves the first layer
     to the rest. Vectors and single numbers, such as biases, always go to the rest: ``names`` can take tensors from
@@ -40,9 +45,10 @@ class Split(Optimizer):
     loss within a step see the whole model and have no place here, nor have those whose runs step one at a time, as
     other libraries' do.
 
-    Source: the usual way to use Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks",
-    section "Definition": matrices by Muon, with the lr of its code, the rest by AdamW). ``optax.multi_transform`` does
-    the same.
+    Source: the usual way to use Muon: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks",
+    section "Definition" (matrices by Muon, with the lr of its code, the rest by AdamW).
+
+    Differs from ``optax.multi_transform``: not at all.
     """
 
     whole = True

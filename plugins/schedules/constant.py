@@ -12,7 +12,14 @@ from framework.specs import ScheduleSpec
 
 
 class Constant(Schedule):
-    """The learning rate as it is (after the warm-up, if any)."""
+    """The learning rate as it is (after the warm-up, if any).
+
+    The factor at step t is::
+
+        1
+
+    Source: torch's ``ConstantLR`` with a factor of 1.
+    """
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
         """Return 1 at every step."""

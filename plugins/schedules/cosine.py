@@ -16,9 +16,16 @@ from plugins.schedules._budget import budget
 class Cosine(Schedule):
     """Half a cosine wave from 1 to floor over the budget.
 
-    floor + (1 - floor) (1 + cos(pi (t - 1) / total)) / 2: torch's ``CosineAnnealingLR`` with ``T_max`` the budget and
-    ``eta_min`` = floor x lr. Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5, without restarts. ``floor``
-    would be reached one step after the last, so that no step is wasted at a rate of 0; from there on it stays.
+    The factor at step t is::
+
+        floor + (1 - floor) (1 + cos(pi (t - 1) / total)) / 2
+
+    ``floor`` would be reached one step after the last, so that no step is wasted at a rate of 0; from there on it
+    stays.
+
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5, without restarts.
+
+    Differs from torch's ``CosineAnnealingLR``: not at all, with ``T_max`` the budget and ``eta_min`` = floor x lr.
     """
 
     needs_total = True

@@ -15,8 +15,15 @@ from framework.specs import ScheduleSpec
 class Exponential(Schedule):
     """Times gamma every optimizer step.
 
-    gamma^(t - 1): torch's ``ExponentialLR``, counted in optimizer steps: 0.999 halves the rate every 693 steps. A
-    gamma above 1 lets the rate grow, as a learning-rate range test does (Smith 2017, arXiv:1506.01186, section 3.3).
+    The factor at step t is::
+
+        gamma^(t - 1)
+
+    0.999 halves the rate every 693 steps. A gamma above 1 lets the rate grow, as a learning-rate range test does.
+
+    Sources: torch's ``ExponentialLR``; Smith 2017, arXiv:1506.01186, section 3.3 (the range test).
+
+    Differs from torch: steps are optimizer steps, not epochs.
     """
 
     gamma: float = hyper(0.999, above=0, prior="log 1-x", search=(0.99, 0.9999), help="what each step multiplies with")

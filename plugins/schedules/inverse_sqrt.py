@@ -15,9 +15,16 @@ from framework.specs import ScheduleSpec
 class InverseSqrt(Schedule):
     """Decay as one over the square root of the steps, with no end in sight.
 
-    sqrt(timescale / (timescale + t - 1)): half the rate after three timescales. It needs no budget. With
-    ``warmup_steps`` equal to the timescale it is the schedule of Vaswani et al. 2017, arXiv:1706.03762, equation 3,
-    divided by its peak (and one step later).
+    The factor at step t is::
+
+        sqrt(timescale / (timescale + t - 1))
+
+    The rate is halved after three timescales. No budget is needed.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762, equation 3.
+
+    Differs from the paper: it is divided by its peak. With ``warmup_steps`` equal to the timescale it is the paper's
+    schedule, one step later.
     """
 
     timescale: float = hyper(1000.0, above=0, prior="log", search=(10.0, 10_000.0), help="optimizer steps")

@@ -16,9 +16,15 @@ from plugins.schedules._budget import budget
 class Linear(Schedule):
     """A straight line from start_factor to end_factor, then flat.
 
-    start + (end - start) min(t - 1, n) / n with n = total_steps, by default the whole budget: torch's ``LinearLR``,
-    whose own defaults (1/3 to 1 over 5 steps) are a warm-up; ours decay to 0. ``end_factor`` is reached at step n +
-    1, so that no step of the budget is wasted at a rate of 0.
+    The factor at step t, with n = ``total_steps`` (by default the whole budget), is::
+
+        start_factor + (end_factor - start_factor) min(t - 1, n) / n
+
+    ``end_factor`` is reached at step n + 1, so that no step of the budget is wasted at a rate of 0.
+
+    Source: torch's ``LinearLR``.
+
+    Differs from torch: its defaults (1/3 to 1 over 5 steps) are a warm-up; ours decay to 0.
     """
 
     start_factor: float = hyper(1.0, at_least=0, prior="linear", help="factor at step 1")

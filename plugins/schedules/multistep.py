@@ -16,10 +16,16 @@ from plugins.schedules._budget import budget
 class MultiStep(Schedule):
     """Times gamma after each of the milestones.
 
-    gamma^(milestones m with m <= t - 1): torch's ``MultiStepLR``, counted in optimizer steps, so that step m is the
-    last before the drop. For milestones in epochs multiply by batches an epoch. Without milestones the drops come
-    after half and three quarters of the budget, as in He et al. 2016, arXiv:1512.03385, section 4.2 (after 32k and
-    48k of 64k steps).
+    The factor at step t is::
+
+        gamma^(number of milestones m with m <= t - 1)
+
+    Step m is the last before the drop. For milestones in epochs, multiply by batches per epoch. Without milestones the
+    drops come after half and three quarters of the budget.
+
+    Source: He et al. 2016, arXiv:1512.03385, section 4.2 (after 32k and 48k of 64k steps).
+
+    Differs from torch's ``MultiStepLR``: milestones count optimizer steps, not epochs.
     """
 
     milestones: tuple[int, ...] = integers(

@@ -16,9 +16,17 @@ from plugins.schedules._budget import budget
 class OneCycle(Schedule):
     """Up to the full learning rate, then down to nearly nothing, once over the budget.
 
-    From 1 / div_factor to 1 during the first pct_start of the budget, then to 1 / (div_factor final_div_factor) at
-    the last step: torch's ``OneCycleLR`` with two phases, whose ``max_lr`` is our ``lr``. Smith & Topin 2018,
-    arXiv:1708.07120, section 3. The momentum stays as it is.
+    The factor at the three points that are joined by ``anneal_strategy`` is::
+
+        1 / div_factor                          at the first step
+        1                                       after the first pct_start of the budget
+        1 / (div_factor final_div_factor)       at the last step
+
+    The momentum stays as it is.
+
+    Source: Smith & Topin 2018, arXiv:1708.07120, section 3.
+
+    Differs from torch's ``OneCycleLR`` with two phases: it cycles the momentum too; its ``max_lr`` is our ``lr``.
     """
 
     needs_total = True

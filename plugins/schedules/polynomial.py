@@ -16,8 +16,15 @@ from plugins.schedules._budget import budget
 class Polynomial(Schedule):
     """From 1 to end, as a power of the budget that is left.
 
-    end + (1 - end) (1 - (t - 1) / total)^power: torch's ``PolynomialLR`` where end is 0. ``end`` would be reached one
-    step after the last, so that no step is wasted at a rate of 0.
+    The factor at step t is::
+
+        end + (1 - end) (1 - (t - 1) / total)^power
+
+    ``end`` would be reached one step after the last, so that no step is wasted at a rate of 0.
+
+    Source: torch's ``PolynomialLR``.
+
+    Differs from torch: ``end``, which is 0 there.
     """
 
     needs_total = True

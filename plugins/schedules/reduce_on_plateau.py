@@ -15,10 +15,16 @@ from framework.specs import ScheduleSpec
 class ReduceOnPlateau(Schedule):
     """Times gamma when the validation loss has not improved for more than patience epochs, run by run.
 
-    An epoch is good where val/loss < best (1 - threshold). After more than ``patience`` epochs in a row without a
-    good one, the factor is multiplied with gamma (never to below min_factor), and the next ``cooldown`` epochs count
-    for nothing: torch's ``ReduceLROnPlateau`` in modes min and rel; ``gamma`` is its ``factor``, ``min_factor`` its
-    ``min_lr`` over lr, and there is no ``eps``. A loss of NaN is no improvement.
+    An epoch is good where::
+
+        val/loss < best (1 - threshold)
+
+    After more than ``patience`` epochs in a row without a good one, the factor is multiplied with gamma (never to below
+    min_factor), and the next ``cooldown`` epochs count for nothing. A loss of NaN is no improvement.
+
+    Source: torch's ``ReduceLROnPlateau`` in modes min and rel.
+
+    Differs from torch: ``gamma`` is its ``factor``, ``min_factor`` its ``min_lr`` over lr, and there is no ``eps``.
     """
 
     gamma: float = hyper(0.1, above=0, below=1, prior="log", search=(0.1, 0.9), help="what each drop multiplies with")

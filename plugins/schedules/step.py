@@ -17,8 +17,16 @@ from plugins.schedules._budget import budget
 class Step(Schedule):
     """Times gamma every step_size optimizer steps.
 
-    gamma^floor((t - 1) / step_size): torch's ``StepLR``, counted in optimizer steps. For drops by epochs set
-    step_size to epochs times batches an epoch. Without a step_size, the budget falls into three equal parts.
+    The factor at step t is::
+
+        gamma^floor((t - 1) / step_size)
+
+    For drops by epochs, set step_size to epochs times batches per epoch. Without a step_size, the budget falls into
+    three equal parts.
+
+    Source: torch's ``StepLR``.
+
+    Differs from torch: step_size counts optimizer steps, not epochs.
     """
 
     step_size: int | None = integer(None, at_least=1, help="optimizer steps between drops; null: a third of the budget")

@@ -18,10 +18,15 @@ DEFAULT_CYCLES = 3
 class WarmRestarts(Schedule):
     """Half cosine waves from 1 to floor that start over, each multiplier times as long (SGDR).
 
-    floor + (1 - floor) (1 + cos(pi s / n)) / 2, where s counts the steps since the last restart and n is the length
-    of the cycle: Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5; torch's ``CosineAnnealingWarmRestarts``,
-    counted in optimizer steps. For a period in epochs multiply by batches an epoch. Without a period, three cycles
-    fill the budget.
+    The factor, with s the steps since the last restart and n the length of the cycle, is::
+
+        floor + (1 - floor) (1 + cos(pi s / n)) / 2
+
+    For a period in epochs, multiply by batches per epoch. Without a period, three cycles fill the budget.
+
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5.
+
+    Differs from torch's ``CosineAnnealingWarmRestarts``: the period counts optimizer steps, not epochs.
     """
 
     period: int | None = integer(

@@ -24,10 +24,17 @@ SHAPES = {
 class WarmupStableDecay(Schedule):
     """Warm up linearly, stay at the full rate, decay to floor at the end.
 
-    Shares of the budget: t / warm-up during the first warmup_share; then 1; then during the last decay_share from 1
-    to floor as decay_shape says: ``linear``, ``cosine``, or ``sqrt`` (1 - sqrt of the share done). Hu et al. 2024
-    (MiniCPM), arXiv:2404.06395, section 4; shapes: Hägele et al. 2024, arXiv:2405.18392. ``floor`` would be reached
-    one step after the last, so that no step is wasted at a rate of 0.
+    The factor, with w the warm-up in steps and u the share of the decay that is done, is::
+
+        t / w                                   during the first warmup_share of the budget
+        1                                       until the last decay_share of it
+        1 - (1 - floor) u                       ``linear``
+        floor + (1 - floor) (1 + cos(pi u)) / 2 ``cosine``
+        1 - (1 - floor) sqrt(u)                 ``sqrt``
+
+    ``floor`` would be reached one step after the last, so that no step is wasted at a rate of 0.
+
+    Sources: Hu et al. 2024 (MiniCPM), arXiv:2404.06395, section 4; Hägele et al. 2024, arXiv:2405.18392 (the shapes).
     """
 
     needs_total = True

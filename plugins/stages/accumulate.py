@@ -23,8 +23,9 @@ class Accumulate(Stage):
     not used. A budget of fewer steps than ``every`` is refused, as is a stage that moves the parameters (such as
     ``decoupled_weight_decay``) named before this one: it would act at every batch.
 
-    Source: common practice; as ``optax.MultiSteps``, which takes the mean too. In torch's idiom, calling
-    ``loss.backward()`` several times, the sum is taken, unless each loss is divided.
+    Source: common practice; as ``optax.MultiSteps``, which takes the mean too.
+
+    Differs from torch's idiom, several calls of ``loss.backward()``, which takes the sum unless each loss is divided.
     """
 
     every: int = integer(4, at_least=1, help="batches to a step of the rule")

@@ -19,11 +19,16 @@ CUSHION = 1e-6
 class ClipNorm(Stage):
     """Scale the whole gradient down to norm max_norm where it is longer.
 
-    The norm is Euclidean, over all parameters of one run: ``g = g min(1, max_norm / (norm + 1e-6))``.
+    With the Euclidean norm over all parameters of one run, the gradient becomes::
 
-    Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, Algorithm 1. As torch's ``clip_grad_norm_``, but the
-    norm is summed in float64. A run whose norm is not finite gets NaN (and zeros, where the norm is infinite)
-    as in torch; its neighbours keep their numbers.
+        g = g min(1, max_norm / (norm + 1e-6))
+
+    A run whose norm is not finite gets NaN (and zeros, where the norm is infinite) as in torch; its neighbours keep
+    their numbers.
+
+    Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, Algorithm 1.
+
+    Differs from torch's ``clip_grad_norm_``: the norm is summed in float64.
     """
 
     max_norm: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="largest norm of a run's gradient")

@@ -16,8 +16,15 @@ from framework.stage import Stage, State
 class ClipValue(Stage):
     """Clip every number of the gradient to [-max_value, max_value].
 
-    Source: Mikolov 2012, thesis "Statistical language models based on neural networks", section 3.2.2. As
-    torch's ``clip_grad_value_``. NaN stays NaN, so that divergence is seen.
+    The gradient becomes::
+
+        g = clip(g, -max_value, max_value)
+
+    NaN stays NaN, so that divergence is seen.
+
+    Source: Mikolov 2012, thesis "Statistical language models based on neural networks", section 3.2.2.
+
+    Differs from torch's ``clip_grad_value_``: not at all.
     """
 
     max_value: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="largest size of one number")

@@ -16,12 +16,16 @@ from framework.stage import Stage, State
 class DecoupledWeightDecay(Stage):
     """Shrink the parameters by lr * weight_decay before the rule moves them.
 
-    ``p = p (1 - lr weight_decay)`` with the schedule's lr; the rule's own averages never see the decay. With
-    ``optimizer=adam`` this is AdamW. It decays once a step of the rule: with ``accumulate``, name it after that stage
-    (the other order, which would decay at every batch, is refused).
+    With the schedule's lr, the parameters become::
 
-    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2. Differs from the paper, as torch does: the
-    decay is multiplied with lr, not with the schedule's factor alone.
+        p = p (1 - lr weight_decay)
+
+    The rule's own averages never see the decay. With ``optimizer=adam`` this is AdamW. It decays once a step of the
+    rule: with ``accumulate``, name it after that stage (the other order, which would decay at every batch, is refused).
+
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2.
+
+    Differs from the paper, as torch does: the decay is multiplied with lr, not with the schedule's factor alone.
     """
 
     needs_lr = True

@@ -15,14 +15,20 @@ from plugins.stages._average import AveragedParameters
 class Ema(AveragedParameters):
     """Evaluate an exponential moving average of the parameters.
 
-    After each step ``e = e + w (p - e)``; training goes on at p, and e is evaluated and kept. With ``debias``, at
-    step t, ``w = (1 - decay) / (1 - decay^t)``: e is then the average of p_1 ... p_t with weights decay^(t-i), which
-    Adam's bias correction gives too. Without, ``w = 1 - decay`` and e starts at the initial parameters, whose share
-    fades as decay^t.
+    After step t, the average is::
+
+        e = e + w (p - e)
+        w = (1 - decay) / (1 - decay^t)         with ``debias``, else 1 - decay
+
+    Training goes on at p, and e is evaluated and kept. With ``debias``, e is the average of p_1 ... p_t with weights
+    decay^(t-i), which Adam's bias correction gives too. Without, e starts at the initial parameters, whose share fades
+    as decay^t. Batch norm's running statistics are not averaged.
 
     Sources: Polyak & Juditsky 1992 (averaging); Kingma & Ba 2015, arXiv:1412.6980, section 7.2 (this form, with
-    its bias correction). As ``optax.ema`` applied to the parameters with ``debias``; without it optax starts from 0 and
-    torch's ``AveragedModel`` from p_1. Batch norm's running statistics are not averaged.
+    its bias correction).
+
+    Differs from ``optax.ema`` applied to the parameters: not at all with ``debias``; without it optax starts from 0.
+    Differs from torch's ``AveragedModel``: it starts from p_1.
     """
 
     decay: float = hyper(

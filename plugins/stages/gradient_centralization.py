@@ -15,11 +15,16 @@ from framework.stage import Stage, State
 class GradientCentralization(Stage):
     """Subtract from each unit's gradient its mean over the unit's inputs.
 
-    For every tensor with at least two axes, the mean over all axes but the last (the outputs: dense ``(in, out)``,
-    convolution ``(k, k, channels, filters)``) is subtracted. Biases and other vectors stay as they are.
+    For every tensor with at least two axes, the gradient becomes::
 
-    Source: Yong et al. 2020, arXiv:2004.01461, equation 1 and Algorithms 1 and 2. Differs from
-    ``optax.centralize``, which averages over all axes but the first, whatever the layout.
+        g = g - mean of g over all axes but the last
+
+    The last axis is the outputs: dense ``(in, out)``, convolution ``(k, k, channels, filters)``. Biases and other
+    vectors stay as they are.
+
+    Source: Yong et al. 2020, arXiv:2004.01461, equation 1 and Algorithms 1 and 2.
+
+    Differs from ``optax.centralize``, which averages over all axes but the first, whatever the layout.
     """
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:

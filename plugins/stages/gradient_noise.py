@@ -17,12 +17,16 @@ from framework.stage import Stage, State
 class GradientNoise(Stage):
     """Add normal noise of falling variance to the gradient.
 
-    At step t (from 1) every number of the gradient gets noise of variance ``eta / t^gamma``. The noise depends on
-    the run's seed and t alone: runs that differ in anything else get the same noise, wherever they stand in a
-    population.
+    At step t (from 1), with z from N(0, 1) for every number, the gradient becomes::
 
-    Source: Neelakantan et al. 2015, arXiv:1511.06807, equation 1, whose t starts at 0: eta / (1 + t)^gamma. As
-    ``optax.add_noise``. The paper tries eta 0.01, 0.3 and 1.
+        g = g + sqrt(eta / t^gamma) z
+
+    The noise depends on the run's seed and t alone: runs that differ in anything else get the same noise, wherever they
+    stand in a population. The paper tries eta 0.01, 0.3 and 1.
+
+    Source: Neelakantan et al. 2015, arXiv:1511.06807, equation 1, whose t starts at 0: eta / (1 + t)^gamma.
+
+    Differs from ``optax.add_noise``: not at all.
     """
 
     eta: float = hyper(0.01, at_least=0, prior="log", search=(1e-4, 1.0), help="variance at the first step")

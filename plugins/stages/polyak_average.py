@@ -15,12 +15,18 @@ from plugins.stages._average import AveragedParameters
 class PolyakAverage(AveragedParameters):
     """Evaluate the uniform average of the parameters from step start on.
 
-    After step t the average of p_start ... p_t is evaluated and kept; before ``start``, p_t itself. Training goes on
-    at p. A budget that ends before ``start`` is refused.
+    After step t, what is evaluated and kept is::
+
+        p_t                                     before ``start``
+        mean of p_start ... p_t                 from there on
+
+    Training goes on at p. A budget that ends before ``start`` is refused. Batch norm's running statistics are not
+    averaged.
 
     Sources: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging", equation 2; Izmailov et
-    al. 2018, arXiv:1803.05407 (SWA) is the same with a start late in training, and takes one point in a cycle
-    where this takes every step. Batch norm's running statistics are not averaged.
+    al. 2018, arXiv:1803.05407 (SWA).
+
+    Differs from SWA: it starts late in training, and takes one point per cycle where this takes every step.
     """
 
     start: int = integer(1, at_least=1, help="first step whose parameters count")

@@ -15,6 +15,10 @@ from framework.stage import Stage, State
 class Sign(Stage):
     """Give the rule the sign of each number of the gradient.
 
+    The gradient becomes::
+
+        g = sign(g)
+
     -1, 0 or 1; NaN stays NaN, so that divergence is seen. With ``optimizer=iterative`` this is signSGD.
 
     Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 1.

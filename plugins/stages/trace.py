@@ -16,10 +16,16 @@ from framework.stage import Stage, State
 class Trace(Stage):
     """Give the rule a decaying sum of gradients in the gradient's place.
 
-    ``trace = g + decay trace``; the rule sees the trace, or with ``nesterov`` ``g + decay trace``. With
-    ``optimizer=iterative`` this is ``sgd`` with momentum.
+    At each step::
 
-    Sources: Polyak 1964; Sutskever et al. 2013, equations 1 to 4. As ``optax.trace``.
+        trace = g + decay trace
+        g = trace                               with ``nesterov``, g + decay trace
+
+    With ``optimizer=iterative`` this is ``sgd`` with momentum.
+
+    Sources: Polyak 1964; Sutskever et al. 2013, equations 1 to 4.
+
+    Differs from ``optax.trace``: not at all.
     """
 
     decay: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")

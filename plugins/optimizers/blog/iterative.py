@@ -12,7 +12,9 @@ from framework.specs import OptimizerSpec
 class BlogIterative(ElementwiseOptimizer):
     """The blog's iterative optimizer exactly as published: it climbs.
 
-    With d = -g, each step is ``p = p - 0.01 d``, that is ``p + 0.01 g``.
+    With d = -g, each step is::
+
+        p = p - 0.01 d                          that is p + 0.01 g
 
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``iterative``.
 

@@ -1,0 +1,78 @@
+"""``python -m framework help`` and ``--help``: choose the pages and print them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any, NoReturn
+
+from framework.errors import InputError
+from framework.help.chosen import explained
+from framework.help.lookup import Lookup
+from framework.help.overview import overview_page
+from framework.help.presets import Presets
+from framework.help.text import text
+from framework.help.topics import Topic
+from framework.registry import current
+
+FLAGS = ("--help", "-h")
+FOLDERS = ("--config-dir", "-cd")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"help: {message}; help optimizer, help adam, or help settings")
+
+
+def main(words: Sequence[str], commands: Mapping[str, str]) -> int:
+    """Print the pages that ``words`` ask for, the first page where there are none.
+
+    Args:
+        words: what stands behind ``help``.
+        commands: subcommands with their summaries.
+
+    Raises:
+        InputError: nothing is called so.
+    """
+    parser = _Parser(
+        prog="python -m framework help",
+        description="Explain a group (optimizer), a name (adam), a setting (epochs, optimizer.lr) or all settings.",
+    )
+    parser.add_argument("words", nargs="*", metavar="GROUP | GROUP NAME… | NAME | SETTING | settings")
+    parser.add_argument("--json", action="store_true", help="the same as data")
+    parser.add_argument(*FOLDERS, action="append", default=[], help="a folder with problems and models of your own")
+    asked = parser.parse_args(list(words))
+    lookup = Lookup(current(), Presets.of(asked.config_dir), commands)
+    topics = lookup.pages(asked.words) if asked.words else [overview_page(lookup)]
+    _print(topics, as_json=asked.json)
+    return 0
+
+
+def help_of_chosen(words: Sequence[str], commands: Mapping[str, str]) -> int:
+    """Print the pages of all that a command line chooses or sets; the first page where it does neither.
+
+    Raises:
+        InputError: something chosen does not exist.
+    """
+    folders = [folder for flag, folder in pairwise(words) if flag in FOLDERS]
+    folders += [word.partition("=")[2] for word in words if word.startswith("--config-dir=")]
+    lookup = Lookup(current(), Presets.of(folders), commands)
+    topics = [page for asked in explained(words, lookup) for page in lookup.pages(asked)]
+    _print(topics or [overview_page(lookup)])
+    return 0
+
+
+def _print(topics: Sequence[Topic], *, as_json: bool = False) -> None:
+    if as_json:
+        data = [_data(topic) for topic in topics]
+        sys.stdout.write(json.dumps(data[0] if len(data) == 1 else data, indent=1) + "\n")
+    else:
+        sys.stdout.write("\n".join(text(topic) for topic in topics))
+
+
+def _data(topic: Topic) -> dict[str, Any]:
+    return {"page": type(topic).__name__.lower(), **asdict(topic)}

@@ -1,0 +1,158 @@
+"""Commands that use a registered name: derived from its kind, its fields and what its class declares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from framework.errors import InputError
+from framework.fields import Configurable, Field
+from framework.help.topics import PROGRAM
+from framework.specs import SPECS
+
+IMAGE = (8, 8, 1)
+"""Shape of a sample of the default data set."""
+NO_OTHERS = "~model.sizes ~model.activation"
+"""Takes away the settings of the default model, which layers of one's own do not use."""
+MODEL_FOR = {"probabilities": "model=blog_softmax"}
+"""A model for losses that expect something else than the default model gives."""
+LOSS_FOR = {"regression": "loss=mse"}
+"""A loss for data sets of another task than the default loss's."""
+PROBLEM_FOR = {"regression": "problem=diabetes_regression", "reconstruction": "problem=digits_autoencoder"}
+"""A problem for each task but the default problem's."""
+
+
+def examples(kind: str, name: str, cls: type[Configurable]) -> tuple[str, ...]:
+    """Return commands that work as typed, the simplest first; a word in capitals stands for the user's own."""
+    return tuple(f"{PROGRAM} {' '.join(filter(None, words))}" for words in _WORDS[kind](name, cls))
+
+
+def value(field: Field) -> str | None:
+    """Return a value to show: not the default where another one is certain to fit; None where none is known."""
+    if field.kind == "flag":
+        return str(not field.default).lower()
+    if field.choices:
+        return next((choice for choice in field.choices if choice != field.default), None)
+    if field.search is not None:
+        return next(f"{bound:g}" for bound in reversed(field.search) if bound != field.default)
+    if field.kind in ("integer", "number") and not isinstance(field.default, str):
+        start = field.default if field.default is not None else max(field.at_least or 0, field.above or 0, 5)
+        return f"{start:g}"
+    return None
+
+
+def _first_value(kind: str, cls: type[Configurable]) -> tuple[str, str] | None:
+    """Return the first field that has a value to show, one of the class's own before those of its kind."""
+    base = SPECS[kind].base.fields
+    ordered = sorted(cls.fields.items(), key=lambda item: base.get(item[0]) is item[1])
+    shown = ((name, value(field)) for name, field in ordered)
+    return next(((name, text) for name, text in shown if text is not None), None)
+
+
+def _section(kind: str, name: str, cls: type[Configurable], *more: str) -> Iterator[Sequence[str]]:
+    yield (f"{kind}={name}", *more)
+    first = _first_value(kind, cls)
+    if first is not None:
+        yield (f"{kind}={name}", f"{kind}.{first[0]}={first[1]}", *more)
+
+
+def _optimizer(name: str, cls: type[Configurable]) -> Iterator[Sequence[str]]:
+    lr = cls.fields.get("lr")
+    yield (f"optimizer={name}", f"optimizer.lr={lr.default:g}" if lr else "")
+    rates = f"optimizer.lr={','.join(_spread(lr))}" if lr and lr.search else "'seed=range(3)'"
+    yield ("-m", f"optimizer={name}", rates)
+
+
+def _spread(field: Field) -> list[str]:
+    """Return three values of the range that a tuner searches."""
+    low, high = field.search or (field.default, field.default)
+    middle = math.sqrt(low * high) if field.prior == "log" else (low + high) / 2
+    return list(dict.fromkeys(f"{rate:.2g}" for rate in (low, middle, high)))
+
+
+def _schedule(name: str, cls: type[Configurable]) -> Iterator[Sequence[str]]:
+    return _section("schedule", name, cls)
+
+
+def _loss(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
+    return _section("loss", name, cls, MODEL_FOR.get(cls.expects, ""))
+
+
+def _dataset(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
+    loss = LOSS_FOR.get(cls.task, "") if isinstance(cls.task, str) else ""
+    try:
+        if not cls.downloads:
+            cls().stamp()
+    except InputError:  # the samples are the user's own
+        path = next(key for key, field in cls.fields.items() if field.kind == "text" and field.default is None)
+        return iter([(f"dataset={name}", f"dataset.{path}={path.upper()}")])
+    return _section("dataset", name, cls, loss)
+
+
+def _stage(name: str, cls: type[Configurable]) -> Iterator[Sequence[str]]:
+    first = _first_value("stage", cls)
+    yield (f"'stages=[{name}]'", f"stages.{name}.{first[0]}={first[1]}" if first else "")
+
+
+def _metric(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
+    problem = "" if "classification" in cls.tasks else next((PROBLEM_FOR[task] for task in cls.tasks), "")
+    yield (problem, f"'metrics=[{name}]'")
+    first = _first_value("metric", cls)
+    if first is not None:
+        yield (problem, f"'metrics=[{{metric: {name}, {first[0]}: {first[1]}}}]'")
+
+
+def _layer(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
+    for fields in ({}, *cls.examples):
+        for before, shape in _places(fields):
+            output = _output(cls, fields, shape)
+            if output is not None:
+                after = [] if len(output) == 1 else ["flatten"]
+                layers = [*before, _item(name, fields), *after, "{layer: dense, units: outputs}"]
+                yield (f"'model.layers=[{','.join(layers)}]'", NO_OTHERS)
+                if _keeps_shapes(cls):
+                    yield (f"model.activation={name}",)
+                return
+
+
+def _places(fields: Mapping[str, Any]) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """Yield where a layer may stand: the layers before it and the shape they give."""
+    yield ["flatten"], (math.prod(IMAGE),)
+    yield [], IMAGE
+    for held in fields.values():
+        if isinstance(held, tuple):  # a shape that must hold as many numbers as come in
+            yield ["flatten", f"{{layer: dense, units: {math.prod(held)}}}"], (math.prod(held),)
+
+
+def _output(cls: type[Any], fields: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    try:
+        output: tuple[int, ...] = cls(**fields).output_shape(shape)
+    except InputError:
+        return None
+    return output
+
+
+def _item(name: str, fields: Mapping[str, Any]) -> str:
+    if not fields:
+        return name
+    texts = {key: f"[{','.join(map(str, held))}]" if isinstance(held, tuple) else held for key, held in fields.items()}
+    return f"{{layer: {name}, {', '.join(f'{key}: {text}' for key, text in texts.items())}}}"
+
+
+def _keeps_shapes(cls: type[Any]) -> bool:
+    """Whether the layer can be named as an activation: no weights, no noise, any shape."""
+    shapes = (IMAGE, (math.prod(IMAGE),))
+    plain = not cls.noisy and not cls().weights(IMAGE)
+    return plain and all(_output(cls, {}, shape) == shape for shape in shapes)
+
+
+_WORDS: dict[str, Callable[[str, type[Any]], Iterator[Sequence[str]]]] = {
+    "optimizer": _optimizer,
+    "schedule": _schedule,
+    "loss": _loss,
+    "dataset": _dataset,
+    "stage": _stage,
+    "metric": _metric,
+    "layer": _layer,
+}

@@ -1,0 +1,155 @@
+"""The words after ``help`` -> the page they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from framework.errors import InputError, nearest
+from framework.help import entries, settings
+from framework.help.presets import GROUPS as FILES
+from framework.help.presets import Presets
+from framework.help.topics import Ambiguous, Command, Group, Name, Topic
+from framework.registry import Registry
+from framework.specs import HOOKS
+
+GROUPS = ("optimizer", "schedule", "stage", "problem", "dataset", "model", "layer", "loss", "metric")
+"""Everything that has names, in the order of the first page."""
+ALL_SETTINGS = "settings"
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Finds pages.
+
+    Attributes:
+        registry: what is registered.
+        presets: problems and models.
+        commands: subcommands with their summaries.
+    """
+
+    registry: Registry
+    presets: Presets
+    commands: Mapping[str, str]
+
+    def pages(self, words: Sequence[str]) -> list[Topic]:
+        """Return the pages that ``words`` ask for: a group, a name, a setting, or a group and names of it.
+
+        Raises:
+            InputError: nothing is called so; the message has the nearest names.
+        """
+        first, *rest = words
+        if not rest:
+            return [self._word(first)]
+        group = group_of(first)
+        if group is None:
+            raise InputError(f"help: no group is called {first}{nearest(first, GROUPS)}")
+        return [self.in_group(group, word) for word in rest]
+
+    def in_group(self, group: str, word: str) -> Topic:
+        """Return the page of a name, of a family of names, or of a field of a group.
+
+        Raises:
+            InputError: the group has nothing of that name.
+        """
+        names = self.names(group)
+        if word in names:
+            return self._page(group, word)
+        if group not in FILES:
+            if any(name.startswith(f"{word}/") for name in names):
+                return entries.group_page(self.registry, group, word)
+            shared = entries.field_page(self.registry, group, word)
+            if shared is not None:
+                return shared
+        raise InputError(f"help: no {group} is called {word}{nearest(word, names)}")
+
+    def group(self, group: str) -> Group:
+        """Return the list of a group."""
+        if group not in FILES:
+            return entries.group_page(self.registry, group)
+        listed = (Name(name, self.presets.summary(group, name)) for name in self.names(group))
+        return Group(group, f"{group}=NAME", tuple(listed))
+
+    def names(self, group: str) -> list[str]:
+        """Return the sorted names of a group."""
+        return self.presets.names(group) if group in FILES else self.registry.names(group)
+
+    def _word(self, word: str) -> Topic:
+        """Return the page of a single word."""
+        group = group_of(word)
+        if group is not None:
+            return self.group(group)
+        if word == ALL_SETTINGS:
+            return settings.settings_page(self.presets)
+        if word in self.commands:
+            return Command(word, self.commands[word])
+        found = list(self._answers(word))
+        if len(found) == 1:
+            return self.in_group(*found[0])
+        if found:
+            return Ambiguous(word, tuple(self._choice(group, name) for group, name in found))
+        setting = settings.setting_page(self.presets, word)
+        if setting is not None:
+            return setting
+        raise InputError(f"help: nothing is called {word}{nearest(word, self._known())}")
+
+    def _answers(self, word: str) -> Iterator[tuple[str, str]]:
+        """Yield the group and the word in it for all that a word may mean: names, else families, else fields."""
+        named = [(group, word) for group in GROUPS if word in self.names(group)]
+        if named:
+            yield from named
+            return
+        section, dot, field = word.partition(".")
+        group = group_of(section) if dot else None
+        if group in HOOKS:
+            yield from self._fields(group, field)
+            return
+        families = [(kind, word) for kind in HOOKS if any(n.startswith(f"{word}/") for n in self.registry.names(kind))]
+        yield from families
+        if not families and settings.setting_page(self.presets, word) is None:
+            for kind in (group for group in GROUPS if group in HOOKS):
+                yield from self._fields(kind, word)
+
+    def _fields(self, kind: str, field: str) -> Iterator[tuple[str, str]]:
+        """Yield the field, or the name whose field it is (``stages.clip_norm.max_norm``)."""
+        name, dot, _ = field.rpartition(".")
+        if dot and name in self.registry.names(kind):
+            yield kind, name
+        elif entries.field_page(self.registry, kind, field) is not None:
+            yield kind, field
+
+    def _choice(self, group: str, word: str) -> Name:
+        """Return the words that lead to one of several pages."""
+        words = f"help {group} {word}"
+        if group in FILES:
+            return Name(words, self.presets.summary(group, word))
+        if word in self.registry.names(group):
+            return Name(words, self.registry.find(group, word).cls.summary())
+        shared = entries.field_page(self.registry, group, word)
+        return Name(words, shared.variants[0].field.help if shared else f"{group} names that start with {word}/")
+
+    def _page(self, group: str, name: str) -> Topic:
+        if group not in FILES:
+            return entries.entry_page(self.registry.find(group, name))
+        from framework.help import problems  # builds networks: other pages need no arrays
+
+        return (
+            problems.problem_page(self.presets, name) if group == "problem" else problems.model_page(self.presets, name)
+        )
+
+    def _known(self) -> Iterator[str]:
+        """Yield everything that has a page."""
+        yield from (*GROUPS, ALL_SETTINGS, *self.commands)
+        for group in GROUPS:
+            yield from self.names(group)
+        for section, listed in settings.sections(self.presets).items():
+            yield section
+            yield from (setting.name for setting in listed)
+        for kind in HOOKS:
+            for name in self.registry.names(kind):
+                yield from (f"{kind}.{field}" for field in self.registry.find(kind, name).cls.fields)
+
+
+def group_of(word: str) -> str | None:
+    """Return the group that a word names, in the singular or the plural; None for any other word."""
+    return next((group for group in GROUPS if word in (group, f"{group}s", f"{group}es")), None)

@@ -1,0 +1,26 @@
+"""The first page: what this is, how to begin, and where to read on."""
+
+from __future__ import annotations
+
+from framework import __version__
+from framework.help.lookup import GROUPS, Lookup
+from framework.help.topics import PROGRAM, Name, Overview
+
+EXAMPLES = (
+    Name("optimizer=adam", "one run"),
+    Name("-m optimizer=sgd,adam optimizer.lr=0.01,0.1 'seed=range(3)'", "a sweep of 12 runs"),
+    Name("-m optimizer=sgd,adam plan=true", "what a sweep would take"),
+    Name("help optimizer adam", "everything about one name"),
+    Name("ui", "read the results in MLflow"),
+)
+"""Words that work as typed after the program's name."""
+
+
+def overview_page(lookup: Lookup) -> Overview:
+    """Return the first page."""
+    return Overview(
+        version=__version__,
+        examples=tuple(Name(f"{PROGRAM} {example.name}", example.summary) for example in EXAMPLES),
+        commands=tuple(Name(name, summary) for name, summary in lookup.commands.items()),
+        groups={group: len(lookup.names(group)) for group in GROUPS},
+    )

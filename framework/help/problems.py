@@ -1,0 +1,112 @@
+"""Pages of problems and models: what is trained on what, with sizes and the model's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from framework import architecture
+from framework.dataset import Dataset, prepared
+from framework.errors import InputError
+from framework.help import topics
+from framework.help.presets import Chosen, Presets
+from framework.help.topics import PROGRAM, LayerRow, Samples
+from framework.model import Model as Network
+from framework.parameters import Shape
+from framework.registry import find
+
+
+def problem_page(presets: Presets, name: str) -> topics.Problem:
+    """Return the page of a problem."""
+    chosen = presets.problem(name)
+    samples, layers = _sizes(chosen.config)
+    return topics.Problem(
+        name=name,
+        summary=presets.summary("problem", name),
+        parts=chosen.parts,
+        samples=samples,
+        layers=layers,
+        settings=_flat({key: value for key, value in chosen.settings.items() if key != "problem"}),
+        examples=tuple(_examples(presets, chosen, f"problem={name}")),
+    )
+
+
+def model_page(presets: Presets, name: str) -> topics.Model:
+    """Return the page of a model; its table is that of the first problem that uses it."""
+    content = presets.content("model", name)
+    users = tuple(problem for problem in presets.names("problem") if _model_of(presets, problem) == name)
+    usual = str(presets.defaults()["problem"])
+    home = users[0] if users and usual not in users else usual
+    try:
+        _, table = _sizes(presets.problem(home, model=name).config)
+    except InputError:  # the default problem's samples may not suit a model that no problem uses
+        table = ()
+    return topics.Model(
+        name=name,
+        summary=presets.summary("model", name),
+        settings={f"model.{key}": value for key, value in content.items() if key not in ("name", "layers")},
+        layers=tuple(content.get("layers", ())),
+        example_of=home,
+        table=table,
+        problems=users,
+        examples=(f"{PROGRAM} problem={home}" + ("" if users else f" model={name}"),),
+    )
+
+
+def _model_of(presets: Presets, problem: str) -> str:
+    entries = presets.content("problem", problem).get("defaults", [])
+    chosen = (entry.get("override /model") for entry in entries if isinstance(entry, Mapping))
+    return str(next(filter(None, chosen), presets.defaults()["model"]))
+
+
+def _examples(presets: Presets, chosen: Chosen, words: str) -> list[str]:
+    examples = [f"{PROGRAM} {words}", f"{PROGRAM} -m {words} optimizer=sgd,adam 'seed=range(3)'"]
+    sizes = chosen.config["model"].get("sizes")
+    return [*examples, f"{PROGRAM} {words} 'model.sizes=[128,64]'"] if sizes else examples
+
+
+def _sizes(config: Mapping[str, Any]) -> tuple[Samples, tuple[LayerRow, ...]]:
+    fields = dict(config["dataset"])
+    name = fields.pop("name")
+    dataset: Dataset = find("dataset", name).cls(**fields)
+    if dataset.layout is None and dataset.downloads:
+        return Samples(unknown=f"the samples of {name} are not loaded for this page"), ()
+    try:
+        samples, target_shape = _declared(dataset) if dataset.layout is not None else _loaded(dataset)
+    except InputError as error:
+        return Samples(unknown=str(error)), ()
+    layers = architecture.build([architecture.expand(config["model"]["layers"], target_shape)])
+    network = Network(layers, samples.input, [0], np.dtype(np.float32))
+    return samples, tuple(LayerRow(row.name, row.output_shape, row.parameters) for row in network.rows)
+
+
+def _declared(dataset: Dataset) -> tuple[Samples, Shape]:
+    layout = dataset.layout
+    assert layout is not None  # noqa: S101 - for mypy: the caller asked
+    split = dataset.split(layout.samples, None, official_test=layout.official_test is not None)
+    test = len(split.test) if layout.official_test is None else layout.official_test
+    shape: Shape = layout.input_shape if dataset.reconstruct else (layout.classes,)
+    target = "the input itself" if dataset.reconstruct else f"{layout.classes} classes"
+    return Samples(len(split.train), len(split.validation), test, layout.input_shape, target), shape
+
+
+def _loaded(dataset: Dataset) -> tuple[Samples, Shape]:
+    data = prepared(dataset, np.dtype(np.float32))
+    if data.task == "reconstruction":
+        target = "the input itself"
+    elif data.classes is None:
+        target = f"{int(np.prod(data.target_shape))} value{'s' if np.prod(data.target_shape) > 1 else ''}"
+    else:
+        named = not all(name.isdecimal() for name in data.class_names)
+        target = f"{data.classes} classes" + (f": {', '.join(data.class_names)}" if named else "")
+    sizes = (len(data.train), len(data.validation), len(data.test))
+    return Samples(*sizes, data.input_shape, target), data.target_shape
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

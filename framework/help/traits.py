@@ -1,0 +1,46 @@
+"""What classes declare about themselves, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from framework.optimizer import Optimizer
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "optimizer": {
+        "elementwise": "elementwise",
+        "whole": "whole run",
+        "own_step_size": "own step size",
+        "needs_closure": "evaluates again",
+        "needs_loss": "reads the loss",
+    },
+    "stage": {"needs_lr": "needs a learning rate"},
+    "schedule": {"needs_total": "needs the budget"},
+    "layer": {"noisy": "random in training"},
+    "metric": {"greater_is_better": "greater is better"},
+    "dataset": {"downloads": "may download"},
+}
+"""Class attributes of each kind that say something where they are True."""
+
+
+def traits(kind: str, cls: type[Any]) -> Iterator[str]:
+    """Yield the traits of a class of a kind."""
+    yield from (words for name, words in WORDS.get(kind, {}).items() if getattr(cls, name) is True)
+    if kind == "optimizer":
+        if not (cls.elementwise or cls.whole):
+            yield "per tensor"
+        if not getattr(cls, "exact", True):
+            yield "NumPy only"
+        if cls.evaluation_point is not Optimizer.evaluation_point:
+            yield "evaluates another point"
+        if cls.warning:
+            yield "as published, quirks included"
+        if cls.foreign:
+            yield f"steps in {cls.foreign}"
+    if kind == "loss":
+        yield f"expects {cls.expects}"
+    if kind == "metric":
+        yield from cls.tasks
+    if kind == "dataset":
+        yield cls.task if isinstance(cls.task, str) else "any task"
