@@ -188,22 +188,16 @@ class Dataset(Configurable, ABC):
             cautions=self._cautions(splits, raw) if task == "classification" else (),
         )
 
-    def split(self, samples: int, labels: np.ndarray | None, *, official_test: bool) -> Split:
-        """Return the places of the samples of each part.
-
-        Args:
-            samples: how many there are, an official test set aside.
-            labels: integer labels ``(N,)`` to keep the classes' shares by, or None.
-            official_test: there is a test set, so that none is held out.
-        """
-        test = None if official_test else self.test
-        splitter = Splitter(labels, self.split_seed)
-        return splitter.split(samples, test=test, validation=self.validation, train_limit=self.train_limit)
-
     def _split(self, raw: Raw, labels: np.ndarray | None) -> tuple[Samples, Samples, Samples]:
         split = self.split(len(raw.samples), labels, official_test=raw.official_test is not None)
         test = raw.samples.take(split.test) if raw.official_test is None else raw.official_test
         return raw.samples.take(split.train), raw.samples.take(split.validation), test
+
+    def split(self, samples: int, labels: np.ndarray | None, *, official_test: bool) -> Split:
+        """Return the places of each part's samples, given how many there are beside an official test set."""
+        test = None if official_test else self.test
+        splitter = Splitter(labels, self.split_seed)
+        return splitter.split(samples, test=test, validation=self.validation, train_limit=self.train_limit)
 
     def _cautions(self, splits: Mapping[str, Samples], raw: Raw) -> tuple[str, ...]:
         """Return a line for each split that lacks classes of the others."""

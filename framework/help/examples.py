@@ -37,8 +37,10 @@ def value(field: Field) -> str | None:
     if field.search is not None:
         return next(f"{bound:g}" for bound in reversed(field.search) if bound != field.default)
     if field.kind in ("integer", "number") and not isinstance(field.default, str):
-        start = field.default if field.default is not None else max(field.at_least or 0, field.above or 0, 5)
-        return f"{start:g}"
+        if field.default is None:
+            return f"{max(field.at_least or 0, field.above or 0, 5):g}"
+        unbounded = field.kind == "integer" and field.at_most is None
+        return f"{field.default * 2 or 1 if unbounded else field.default:g}"
     return None
 
 
@@ -80,14 +82,21 @@ def _loss(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
 
 
 def _dataset(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
-    loss = LOSS_FOR.get(cls.task, "") if isinstance(cls.task, str) else ""
+    needs = needed(cls)
+    if needs:
+        return iter([(f"dataset={name}", needs)])
+    return _section("dataset", name, cls, LOSS_FOR.get(cls.task, "") if isinstance(cls.task, str) else "")
+
+
+def needed(cls: type[Any]) -> str:
+    """Return the setting without which a data set has no samples, its value in capitals; "" where there is none."""
     try:
         if not cls.downloads:
             cls().stamp()
-    except InputError:  # the samples are the user's own
+    except InputError:
         path = next(key for key, field in cls.fields.items() if field.kind == "text" and field.default is None)
-        return iter([(f"dataset={name}", f"dataset.{path}={path.upper()}")])
-    return _section("dataset", name, cls, loss)
+        return f"dataset.{path}={path.upper()}"
+    return ""
 
 
 def _stage(name: str, cls: type[Configurable]) -> Iterator[Sequence[str]]:

@@ -11,6 +11,7 @@ from framework import architecture
 from framework.dataset import Dataset, prepared
 from framework.errors import InputError
 from framework.help import topics
+from framework.help.examples import needed
 from framework.help.presets import Chosen, Presets
 from framework.help.topics import PROGRAM, LayerRow, Samples
 from framework.model import Model as Network
@@ -29,7 +30,7 @@ def problem_page(presets: Presets, name: str) -> topics.Problem:
         samples=samples,
         layers=layers,
         settings=_flat({key: value for key, value in chosen.settings.items() if key != "problem"}),
-        examples=tuple(_examples(presets, chosen, f"problem={name}")),
+        examples=tuple(_examples(chosen, f"problem={name}")),
     )
 
 
@@ -61,7 +62,8 @@ def _model_of(presets: Presets, problem: str) -> str:
     return str(next(filter(None, chosen), presets.defaults()["model"]))
 
 
-def _examples(presets: Presets, chosen: Chosen, words: str) -> list[str]:
+def _examples(chosen: Chosen, words: str) -> list[str]:
+    words = f"{words} {needed(find('dataset', chosen.parts['dataset']).cls)}".strip()
     examples = [f"{PROGRAM} {words}", f"{PROGRAM} -m {words} optimizer=sgd,adam 'seed=range(3)'"]
     sizes = chosen.config["model"].get("sizes")
     return [*examples, f"{PROGRAM} {words} 'model.sizes=[128,64]'"] if sizes else examples

@@ -260,7 +260,7 @@ def _value(held: Any) -> str:
     if isinstance(held, Mapping):
         return "{" + ", ".join(f"{key}: {_value(value)}" for key, value in held.items()) + "}"
     if isinstance(held, list | tuple):
-        return f"[{', '.join(map(_value, held))}]"
+        return f"[{','.join(map(_value, held))}]"
     return json.dumps(held)
 
 
