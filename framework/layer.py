@@ -99,6 +99,20 @@ class Layer(Configurable, ABC):
         The result may live in a `scratch` array: it is valid until the next forward. ``x`` is not altered.
         """
 
+    def recompute_buffers(self, x: np.ndarray, *, batch: int) -> np.ndarray:
+        """Return the output of ``forward(x, training=True)``, and take batch number ``batch`` into the buffers.
+
+        Called in a pass over the training data that computes the buffers anew, for parameters that training never
+        saw, such as an average. The buffers hold their start before the first batch and should end as plain averages
+        over the batches. By default they follow the batches as in training; a layer with running averages does better
+        to weigh the newest batch by ``1 / batch``.
+
+        Args:
+            x: as in `forward`.
+            batch: the number of the batch in the pass, from 1.
+        """
+        return self.forward(x, training=True)
+
     @abstractmethod
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
         """Write the gradients of the trained tensors; return the gradient of the input where ``need_dx``.

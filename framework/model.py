@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +67,8 @@ class Model:
         self.buffers = Parameters({name: buffer.shape for name, buffer in buffers.items()}, len(seeds), dtype)
         for name, weight in weights.items():
             initialize(self.parameters.views[name], weight, name, groups)
-        for name, buffer in buffers.items():
-            self.buffers.views[name][...] = buffer.start
+        self._buffer_starts = {name: buffer.start for name, buffer in buffers.items()}
+        self._reset_buffers()
         self._bind()
 
     def _bind(self) -> None:
@@ -78,6 +78,11 @@ class Model:
             layer.buffer = _below(self.buffers, row.name)
         trained = [place for place, row in enumerate(self.rows) if row.parameters]
         self._first_trained = trained[0] if trained else len(self.layers)
+        self._last_buffered = max((place for place, layer in enumerate(self.layers) if layer.buffer), default=-1)
+
+    def _reset_buffers(self) -> None:
+        for name, start in self._buffer_starts.items():
+            self.buffers.views[name][...] = start
 
     @property
     def samples_at_once(self) -> int:
@@ -90,6 +95,23 @@ class Model:
         for layer in self.layers:
             if layer.noisy:
                 layer.noise.begin(epoch)
+
+    def recompute_buffers(self, batches: Iterable[np.ndarray], epoch: int) -> None:
+        """Set the buffers to the statistics of training inputs under the present parameters.
+
+        The noise of this pass has streams of its own; `begin_epoch` must follow before training goes on.
+
+        Args:
+            batches: inputs ``(R or 1, B, *input_shape)``, taken in training mode.
+            epoch: of the noise.
+        """
+        self._reset_buffers()
+        for layer in self.layers:
+            if layer.noisy:
+                layer.noise.begin(epoch, "statistics")
+        for batch, x in enumerate(batches, start=1):
+            for layer in self.layers[: self._last_buffered + 1]:
+                x = layer.recompute_buffers(x, batch=batch)
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Return predictions ``(R, B, *output_shape)`` for inputs ``(R or 1, B, *input_shape)``.

@@ -154,7 +154,10 @@ class Optimizer(Configurable, ABC):
         """
 
     def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
-        """Return the parameters to evaluate and to keep, ``(R, size)``, where they are not the trained ones."""
+        """Return the parameters to evaluate and to keep, ``(R, size)``, or None if they are the trained ones.
+
+        The model's buffers are then recomputed for them, as `framework.stage.Stage.evaluation_point` says.
+        """
         return None
 
 

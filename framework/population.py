@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -163,11 +165,37 @@ class Population:
                 array[at] = tensors[name][row]
         return smaller
 
-    def settle(self) -> None:
-        """End training: move the parameters to the point that is evaluated and kept."""
+    @contextmanager
+    def evaluating(self, epoch: int) -> Iterator[None]:
+        """Put the model to evaluate at the end of ``epoch`` into place for a while.
+
+        Where a stage or an optimizer evaluates other parameters than the trained ones, such as an average, the trained
+        model's buffers (batch norm's running statistics) do not belong to them. They are recomputed for these
+        parameters by one pass over the training data, unshuffled, in training mode, as stochastic weight averaging does
+        (Izmailov et al. 2018, arXiv:1803.05407, Algorithm 1, last step), and put back afterwards.
+        """
+        with self.update.evaluating() as moved:
+            if not moved or not self.model.buffers.size:
+                yield
+                return
+            trained = self.model.buffers.flat.copy()
+            self._recompute_buffers(epoch)
+            try:
+                yield
+            finally:
+                self.model.buffers.flat[...] = trained
+
+    def settle(self, epoch: int) -> None:
+        """End training after ``epoch``: move to the model that is evaluated and kept, as in `evaluating`."""
         point = self.update.evaluation_point()
         if point is not None:
             self.model.parameters.flat[...] = point
+            if self.model.buffers.size:
+                self._recompute_buffers(epoch)
+
+    def _recompute_buffers(self, epoch: int) -> None:
+        batches = chunks(self.data.train, self.settings.batch_size)
+        self.model.recompute_buffers((batch.inputs for batch in islice(batches, self.batches.per_epoch)), epoch)
 
 
 def metrics_for(config: Config, task: str) -> dict[str, Metric]:

@@ -59,9 +59,14 @@ class Noise:
         self._name = name
         self.begin(0)
 
-    def begin(self, epoch: int) -> None:
-        """Restart the streams for ``epoch``; a resumed run draws what an unbroken one would have drawn."""
-        self._streams = [stream(seed, "noise", self._name, epoch) for seed in self._groups.seeds]
+    def begin(self, epoch: int, purpose: str = "noise") -> None:
+        """Restart the streams for ``epoch``; a resumed run draws what an unbroken one would have drawn.
+
+        Args:
+            epoch: from 1.
+            purpose: streams of another purpose are independent of the training's.
+        """
+        self._streams = [stream(seed, purpose, self._name, epoch) for seed in self._groups.seeds]
 
     def uniform(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Return numbers in [0, 1), shape ``(R or 1, *shape)``: one row where all runs share one seed."""

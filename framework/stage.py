@@ -59,5 +59,9 @@ class Stage(Configurable, ABC):
         """Change ``parameters`` in place after the rule moved them. Arguments as in `before`."""
 
     def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
-        """Return the parameters to evaluate and to keep, ``(R, size)``, where they are not the trained ones."""
+        """Return the parameters to evaluate and to keep, ``(R, size)``, or None if they are the trained ones.
+
+        The model's buffers (batch norm's running statistics) are then recomputed for these parameters on the training
+        data before each evaluation, and the trained model's are put back after it.
+        """
         return None

@@ -74,7 +74,7 @@ def _epochs(
             if ended or means.all_diverged():
                 break
         seconds = time.perf_counter() - started
-        with population.update.evaluating():
+        with population.evaluating(epoch):
             training, validation = means.finish(), evaluate(population, population.data.validation)
             for row, record in enumerate(records):
                 record.finish_epoch(step, row, seconds, means, training, validation, population)
@@ -142,7 +142,7 @@ def _conclude(population: Population, leaving: dict[int, Record], watch: Observe
     for at in range(0, len(rows), most):
         some = [leaving[row] for row in rows[at : at + most]]
         last = population.subset(rows[at : at + most])
-        last.settle()
+        last.settle(len(some[0].history))
         for row, record in enumerate(some):
             record.restore_kept(last, row)
         tested = evaluate(last, last.data.test)

@@ -171,16 +171,16 @@ class Update:
             self._length = 0
 
     @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Put the parameters to evaluate into place for a while, where they are not the trained ones."""
+    def evaluating(self) -> Iterator[bool]:
+        """Put the parameters to evaluate into place for a while; give whether they are not the trained ones."""
         point = self.evaluation_point()
         if point is None:
-            yield
+            yield False
             return
         trained = self.parameters.flat.copy()
         self.parameters.flat[...] = point
         try:
-            yield
+            yield True
         finally:
             self.parameters.flat[...] = trained
 

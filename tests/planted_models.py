@@ -160,6 +160,24 @@ class LearnsInEvaluation(Same):
         return x.copy()
 
 
+@plant("layer", "recomputes_buffers")
+class RecomputesInEvaluation(Same):
+    """Returns what evaluation returns while its buffers are recomputed."""
+
+    def buffers(self, shape):
+        return {"mean": Buffer((1,))}
+
+    def forward(self, x, *, training):
+        mean = self.buffer["mean"].reshape(-1, *[1] * (x.ndim - 1))
+        if training:
+            self.buffer["mean"] += 1.0
+        return x + (0.0 if training else mean)
+
+    def recompute_buffers(self, x, *, batch):
+        self.buffer["mean"][...] = batch
+        return self.forward(x, training=False)
+
+
 @plant("layer", "samples_apart_in_evaluation")
 class CentresBatches(Same):
     """Subtracts the batch's mean, in evaluation as well."""
@@ -183,7 +201,14 @@ class Jitters(Same):
 
 
 plant(
-    "layer", "repeats", "gradients", "together_as_alone", "nan_stays_in_its_run", "smaller_last_batch", "shared_input"
+    "layer",
+    "repeats",
+    "gradients",
+    "recomputes_buffers",
+    "together_as_alone",
+    "nan_stays_in_its_run",
+    "smaller_last_batch",
+    "shared_input",
 )(Jitters)
 
 

@@ -128,6 +128,19 @@ def test_batch_norm_and_its_running_figures(shape):
     compare(layer, shape, reference(False), training=False)
 
 
+@pytest.mark.parametrize("shape", [(3,), (4, 5, 3)], ids=["flat", "image"])
+def test_recomputed_figures_of_batch_norm_are_those_of_update_bn(shape):
+    rng = np.random.default_rng(5)
+    batches = [3.0 + 2.0 * rng.standard_normal((1, size, *shape)) for size in (4, 4, 3)]
+    model = one_layer(BatchNorm(momentum=0.3), shape, range(RUNS))
+    model.recompute_buffers(batches, 1)
+    theirs = (torch.nn.BatchNorm1d if len(shape) == 1 else torch.nn.BatchNorm2d)(3, momentum=0.3).double()
+    torch.optim.swa_utils.update_bn([torch.tensor(batch[0]).movedim(-1, 1) for batch in batches], theirs)
+    for run in range(RUNS):
+        assert near(model.buffers.views["1_layer/mean"][run], theirs.running_mean)
+        assert near(model.buffers.views["1_layer/variance"][run], theirs.running_var)
+
+
 @pytest.mark.parametrize("shape", [(6,), (3, 2, 6)])
 def test_layer_norm(shape):
     def reference(x, w, run):

@@ -78,12 +78,12 @@ def test_the_whole_is_its_own_subset():
 def test_settling_moves_to_the_point_that_is_evaluated():
     population = after(Population(mixed(stages={"ema": {}})), 2)
     point, trained = population.update.evaluation_point().copy(), population.model.parameters.flat.copy()
-    population.settle()
+    population.settle(2)
     assert np.array_equal(population.model.parameters.flat, point)
     assert not np.array_equal(point, trained)
     plain = after(Population(mixed()), 1)
     trained = plain.model.parameters.flat.copy()
-    plain.settle()
+    plain.settle(1)
     assert np.array_equal(plain.model.parameters.flat, trained)
 
 

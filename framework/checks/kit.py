@@ -63,6 +63,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         layers.batch_of_one,
         layers.smaller_last_batch,
         layer_modes.evaluation_is_fixed,
+        layer_modes.recomputes_buffers,
         layer_modes.samples_apart_in_evaluation,
         layer_modes.repeats,
         layer_modes.keeps_dtype,

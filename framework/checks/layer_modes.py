@@ -25,6 +25,24 @@ def evaluation_is_fixed(subject: LayerSubject) -> Figure:
     return worst(found, 0)
 
 
+def recomputes_buffers(subject: LayerSubject) -> Figure:
+    """A pass that recomputes the buffers gives training's output, and the same buffers whatever they were before."""
+    found = []
+    for case in subject.cases:
+        first, second, plain = (case.bench(subject.runs()) for _ in range(3))
+        x = first.inputs()
+        second.model.buffers.flat[...] = 7.0
+        for bench in (first, second):
+            bench.model.recompute_buffers([x, x[:, 1:]], 1)
+        moved = differing(first.model.buffers.flat, second.model.buffers.flat)
+        found.append((moved, f"{case}: {moved} numbers of the recomputed buffers depend on what was there before"))
+        plain.model.begin_epoch(0)
+        first.model.begin_epoch(0)
+        trained, recomputed = plain.layer.forward(x, training=True), first.layer.recompute_buffers(x, batch=1)
+        found.append((differing(trained, recomputed), f"{case}: the output is not that of training"))
+    return worst(found, 0)
+
+
 def samples_apart_in_evaluation(subject: LayerSubject) -> Figure:
     """In evaluation a sample's output does not depend on the other samples of its batch."""
     found = []

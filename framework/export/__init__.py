@@ -19,7 +19,8 @@ def torch(name: str | type[Optimizer], params: Iterable[Any], **hyper: Any) -> T
 
     It is a `torch.optim.Optimizer`: ``step(closure)``, ``zero_grad``, ``state_dict``, parameter groups with fields of
     their own, ``torch.optim.lr_scheduler`` (which sets each group's ``lr``). Where what is evaluated is not what is
-    trained (schedule-free methods), evaluate inside ``with optimizer.evaluating():``.
+    trained (schedule-free methods), evaluate inside ``with optimizer.evaluating():``; a model with batch norm needs
+    ``torch.optim.swa_utils.update_bn(loader, model)`` there first, for its statistics are those of training.
 
     Args:
         name: a registered optimizer such as ``"adan"``, or its class.

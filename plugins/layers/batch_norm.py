@@ -25,6 +25,10 @@ class BatchNorm(Layer):
     The last axis of a sample is the channel. In evaluation the running figures are used. A batch with one number per
     channel (one sample, no pixels) gives beta and leaves the running variance, of which it knows nothing, as it was.
 
+    Where averaged parameters are evaluated (stages ``ema``, ``polyak_average`` and ``lookahead``, schedule-free
+    optimizers), the running figures are recomputed for them as averages over the batches of the training data, each
+    batch with the same weight, as ``torch.optim.swa_utils.update_bn`` does.
+
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
 
     Differs from torch: not at all; the batch's own variance divides by N, the running one by N - 1.
@@ -43,15 +47,28 @@ class BatchNorm(Layer):
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the normalised input, ``(R, B, *shape)``."""
+        return self._normalized(x, self.momentum if training else None)
+
+    def recompute_buffers(self, x: np.ndarray, *, batch: int) -> np.ndarray:
+        """Return the normalised input and take its figures into the averages over the batches so far."""
+        return self._normalized(x, 1 / batch)
+
+    def _normalized(self, x: np.ndarray, newest: np.ndarray | float | None) -> np.ndarray:
+        """Return the normalised input.
+
+        Args:
+            x: as in `forward`.
+            newest: the weight of this batch in the running figures, or None to normalise by these.
+        """
         rows = as_rows(x)
         gamma, beta = self.weight["gamma"], self.weight["beta"]
-        mean = self._mean(rows) if training else self.buffer["mean"]
+        mean = self.buffer["mean"] if newest is None else self._mean(rows)
         width = rows.shape[2]
         self._centred = self.scratch("centred", (max(len(rows), len(mean)), *rows.shape[1:]), x.dtype)
         np.subtract(rows, spread(mean, width), out=self._centred)
-        variance = self._variance(mean) if training else self.buffer["variance"]
+        variance = self.buffer["variance"] if newest is None else self._variance(mean, newest)
         self._inverse = 1.0 / np.sqrt(variance + self.column(self.eps, variance))
-        self._from_batch = training
+        self._from_batch = newest is not None
         y = self.scratch("y", (len(gamma), *rows.shape[1:]), x.dtype)
         np.multiply(self._centred, spread(gamma * self._inverse, width), out=y)
         y += spread(beta, width)
@@ -60,22 +77,22 @@ class BatchNorm(Layer):
     def _mean(self, rows: np.ndarray) -> np.ndarray:
         return totals(rows, *self.input_shape[-1:]) / self._count(rows)
 
-    def _variance(self, mean: np.ndarray) -> np.ndarray:
-        """Return the batch's variance, ``(lead, C)``, and carry both figures into the running ones."""
+    def _variance(self, mean: np.ndarray, newest: np.ndarray | float) -> np.ndarray:
+        """Return the batch's variance, ``(lead, C)``, and take both figures into the running ones."""
         squares = self.scratch("squares", self._centred.shape, self._centred.dtype)
         np.multiply(self._centred, self._centred, out=squares)
         count = self._count(squares)
         variance = totals(squares, mean.shape[1]) / count
-        self._follow("mean", mean)
+        self._follow("mean", mean, newest)
         if count > 1:
-            self._follow("variance", variance * (count / (count - 1)))
+            self._follow("variance", variance * (count / (count - 1)), newest)
         return variance
 
-    def _follow(self, name: str, newest: np.ndarray) -> None:
+    def _follow(self, name: str, figure: np.ndarray, newest: np.ndarray | float) -> None:
         running = self.buffer[name]
-        momentum = self.column(self.momentum, running)
-        running *= 1.0 - momentum
-        running += momentum * newest
+        weight = self.column(newest, running)
+        running *= 1.0 - weight
+        running += weight * figure
 
     def _count(self, rows: np.ndarray) -> int:
         """Return how many numbers of a channel the batch has."""

@@ -35,7 +35,8 @@ class ScheduleFreeAdamW(ElementwiseOptimizer):
     Differs from the authors' code: not at all. Differs from the paper: Algorithm 1 puts the bias correction into lr,
     and so into the weights; the code, and optax, into v. Differs from optax: its warm-up takes lr 0 in the first step
     and it has no ``r``; without warm-up there is no difference. A schedule multiplies lr, though the method is meant
-    to need none; batch norm's running averages are y's, not x's.
+    to need none. Batch norm's running statistics are those of y while training; for an evaluation of x they are
+    recomputed on the training data, as the authors advise.
     """
 
     lr: float = hyper(2.5e-3, above=0, prior="log", search=(2.5e-4, 1e-1), help="learning rate")

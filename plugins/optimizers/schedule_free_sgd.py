@@ -31,7 +31,8 @@ class ScheduleFreeSgd(ElementwiseOptimizer):
 
     Differs from the authors' code: not at all. Differs from optax: its warm-up takes lr 0 in the first step and it has
     no ``r``; without warm-up there is no difference. A schedule multiplies lr, though the method is meant to need
-    none; batch norm's running averages are y's, not x's.
+    none. Batch norm's running statistics are those of y while training; for an evaluation of x they are recomputed on
+    the training data, as the authors advise.
     """
 
     lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="learning rate")

@@ -22,7 +22,8 @@ class Ema(AveragedParameters):
 
     Training goes on at p, and e is evaluated and kept. With ``debias``, e is the average of p_1 ... p_t with weights
     decay^(t-i), which Adam's bias correction gives too. Without, e starts at the initial parameters, whose share fades
-    as decay^t. Batch norm's running statistics are not averaged.
+    as decay^t. Batch norm's running statistics are not averaged: they are recomputed for the average, on the training
+    data, before each evaluation.
 
     Sources: Polyak & Juditsky 1992 (averaging); Kingma & Ba 2015, arXiv:1412.6980, section 7.2 (this form, with
     its bias correction).

@@ -26,8 +26,9 @@ class Lookahead(Stage):
 
     Source: Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610, Algorithm 1, with the slow weights for evaluation as in
     its section 3 and in ``optax.lookahead``. Defaults are the paper's. The rule's own state is maintained at a
-    restart, the paper's default; its variants that reset or interpolate it are not here. As in optax, batch
-    norm's running statistics stay those of the fast weights.
+    restart, the paper's default; its variants that reset or interpolate it are not here. Batch norm's
+    running statistics are those of the fast weights while training; for an evaluation of the slow weights they are
+    recomputed on the training data (optax leaves that to the caller).
     """
 
     k: int = integer(5, at_least=1, help="steps of the rule between two of the slow weights")

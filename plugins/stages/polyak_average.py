@@ -21,7 +21,7 @@ class PolyakAverage(AveragedParameters):
         mean of p_start ... p_t                 from there on
 
     Training goes on at p. A budget that ends before ``start`` is refused. Batch norm's running statistics are not
-    averaged.
+    averaged: they are recomputed for the average, on the training data, before each evaluation, as in SWA.
 
     Sources: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging", equation 2; Izmailov et
     al. 2018, arXiv:1803.05407 (SWA).
