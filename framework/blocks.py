@@ -9,6 +9,7 @@ from pathlib import Path
 from framework import kept, provenance, registry
 from framework.composition import Job
 from framework.errors import said
+from framework.figures import directions
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
 from framework.observers import hooks
@@ -120,6 +121,7 @@ def recovered(job: Job, since: float) -> Ended | None:
         steps=epochs[-1]["step"],
         metrics=kept.recorded(kept.plain(final["values"])),
         params=told(job.config, job.telling),
+        directions=directions(job.config),
     )
 
 

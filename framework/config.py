@@ -19,7 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from framework import architecture
 from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest
-from framework.population import Config, metrics_for
+from framework.figures import metrics_for
+from framework.population import Config
 from framework.registry import find
 from framework.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
 

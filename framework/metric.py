@@ -28,6 +28,14 @@ class Metric(Configurable, ABC):
     greater_is_better: ClassVar[bool] = True
     predicted: str = "values"
 
+    def name(self) -> str:
+        """Return the name of the figure, as in ``val/NAME``: by default the registered one.
+
+        A metric whose fields decide what it measures says so here (``top_2``), so that two of them fit in one run;
+        two equal names in a run are refused.
+        """
+        return self.label()
+
     @abstractmethod
     def start(self, runs: int) -> None:
         """Forget everything; ``runs`` runs follow."""

@@ -15,11 +15,11 @@ from framework.batches import Batches, chunks
 from framework.dataset import Data, Dataset, prepared
 from framework.errors import InputError
 from framework.fields import Configurable
+from framework.figures import metrics_for
 from framework.loss import Loss
-from framework.metric import Metric
 from framework.model import Model
 from framework.optimizer import Optimizer
-from framework.registry import current, find
+from framework.registry import find
 from framework.schedule import Schedule
 from framework.settings import Settings
 from framework.stage import Stage
@@ -196,32 +196,6 @@ class Population:
     def _recompute_buffers(self, epoch: int) -> None:
         batches = chunks(self.data.train, self.settings.batch_size)
         self.model.recompute_buffers((batch.inputs for batch in islice(batches, self.batches.per_epoch)), epoch)
-
-
-def metrics_for(config: Config, task: str) -> dict[str, Metric]:
-    """Return the metrics by name: those the config lists, else those shown for the task.
-
-    Raises:
-        InputError: an unknown metric, or one that makes no sense for the task.
-    """
-    if config["metrics"] is None:
-        registry = current()
-        listed: list[Any] = [name for name in registry.names("metric") if task in _metric(name).shown_for]
-    else:
-        listed = list(config["metrics"])
-    made = {}
-    for item in listed:
-        fields = dict(item) if isinstance(item, Mapping) else {"metric": item}
-        name = str(fields.pop("metric", None))
-        cls = _metric(name)
-        if task not in cls.tasks:
-            raise InputError(f"metrics: {name} makes no sense for {task}; it is for {' and '.join(cls.tasks)}")
-        made[name] = cls(**cls.resolve(fields, f"metrics.{name}"))
-    return made
-
-
-def _metric(name: str) -> type[Metric]:
-    return find("metric", name).cls
 
 
 def _stage(configs: Sequence[Config], name: str) -> Stage:

@@ -17,6 +17,7 @@ from framework import kept, provenance
 from framework.composition import Job
 from framework.dataset import Data
 from framework.errors import InputError
+from framework.figures import directions
 from framework.journal import FILE as JOURNAL
 from framework.journal import Entry, Journal, read_journal
 from framework.observers import Observer, hooks
@@ -36,6 +37,7 @@ class Finished:
         seconds, population_seconds: training time as in `framework.records.Clock`.
         metrics: the kept model's figures, named as in `framework.kept`.
         params: what the user set, beside optimizer, lr and seed.
+        directions: whether greater is better, by the metric's name, as in `framework.figures.directions`.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Finished:
     steps: int
     metrics: Mapping[str, float]
     params: Mapping[str, Any]
+    directions: Mapping[str, bool]
 
     @classmethod
     def of(cls, outcome: Outcome, overrides: Sequence[str]) -> Finished:
@@ -59,6 +62,7 @@ class Finished:
             steps=outcome.steps,
             metrics=kept.recorded(outcome.metrics),
             params=told(outcome.run.config, overrides),
+            directions=directions(outcome.run.config),
         )
 
     def row(self) -> dict[str, Any]:

@@ -20,8 +20,6 @@ from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.journal import Journal
 from framework.launching import Plan, plan, refuse_misfits
-from framework.metric import Metric
-from framework.registry import find
 from framework.tracking import Tracker
 
 LOSS = f"{kept.VALIDATION}loss"
@@ -146,24 +144,28 @@ class Sweep:
         journal.write("tags", values={"best_run": best["run"]})
 
 
-def ranking_metric(names: Sequence[str]) -> tuple[str, bool]:
+def ranking_metric(names: Sequence[str], directions: Mapping[str, bool]) -> tuple[str, bool]:
     """Return the kept model's validation figure that ranks runs, and whether greater is better.
 
     The first metric beside the loss ranks, else the loss. Runs are ranked on validation, never on test.
+
+    Args:
+        names: of the figures, in order.
+        directions: whether greater is better, by the metric's name.
     """
     for name in names:
         if name.startswith(kept.VALIDATION) and name != LOSS:
-            cls: type[Metric] = find("metric", name.removeprefix(kept.VALIDATION)).cls
-            return name, cls.greater_is_better
+            return name, directions[name.removeprefix(kept.VALIDATION)]
     return LOSS, False
 
 
 def leaderboard(results: Sequence[JobReturn]) -> list[dict[str, Any]]:
     """Return one row for each run that ended in good order, best validation first, diverged ones last."""
-    rows = [result.return_value.row() for result in results if result.status is JobStatus.COMPLETED]
+    ended = [result.return_value for result in results if result.status is JobStatus.COMPLETED]
+    rows = [run.row() for run in ended]
     if not rows:
         return []
-    metric, greater = ranking_metric(list(rows[0]))
+    metric, greater = ranking_metric(list(rows[0]), ended[0].directions)
 
     def key(row: Mapping[str, Any]) -> tuple[bool, float, float]:
         value = row[metric]

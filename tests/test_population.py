@@ -7,7 +7,8 @@ import pytest
 from runs import DENSE, IMAGES, config
 
 from framework.errors import InputError
-from framework.population import Population, metrics_for
+from framework.figures import metrics_for
+from framework.population import Population
 from framework.records import EpochMeans
 from framework.training import train_step
 
@@ -126,8 +127,8 @@ def test_metrics_are_the_tasks_own_or_those_listed():
     assert list(metrics_for(chosen, "classification")) == ["accuracy"]
     assert {"mse", "r2"} <= set(metrics_for(chosen, "regression"))
     listed = metrics_for({**chosen, "metrics": ["accuracy", {"metric": "top_k", "k": 3}]}, "classification")
-    assert list(listed) == ["accuracy", "top_k"]
-    assert listed["top_k"].k == 3
+    assert list(listed) == ["accuracy", "top_3"]
+    assert listed["top_3"].k == 3
     with pytest.raises(InputError, match="accuracy makes no sense for regression"):
         metrics_for({**chosen, "metrics": ["accuracy"]}, "regression")
     with pytest.raises(InputError, match="no metric is called acuracy; did you mean accuracy"):

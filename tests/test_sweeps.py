@@ -215,7 +215,7 @@ def returned(status=JobStatus.COMPLETED, value=None, overrides=("a=1",)):
 
 def finished(name, **metrics):
     named = recorded({key.replace("_", "/", 1): value for key, value in metrics.items()})
-    return returned(value=Finished(name, "/f", "budget", 1.0, 2.0, 3, named, {}))
+    return returned(value=Finished(name, "/f", "budget", 1.0, 2.0, 3, named, {}, {"accuracy": True, "mse": False}))
 
 
 def ranked(*results):
@@ -226,9 +226,20 @@ def test_the_first_validation_figure_ranks_never_test():
     one = finished("one", val_loss=1.0, val_accuracy=0.5, test_accuracy=0.9)
     two = finished("two", val_loss=2.0, val_accuracy=0.6, test_accuracy=0.1)
     assert ranked(one, two) == ["two", "one"]
-    assert ranking_metric(["val/accuracy", "kept/val/loss", "kept/val/accuracy"]) == ("kept/val/accuracy", True)
-    assert ranking_metric(["kept/val/loss", "kept/val/mse"]) == ("kept/val/mse", False)
-    assert ranking_metric(["kept/train/accuracy", "kept/val/loss"]) == ("kept/val/loss", False)
+    directions = {"accuracy": True, "mse": False}
+    for names, expected in [
+        (["val/accuracy", "kept/val/loss", "kept/val/accuracy"], ("kept/val/accuracy", True)),
+        (["kept/val/loss", "kept/val/mse"], ("kept/val/mse", False)),
+        (["kept/train/accuracy", "kept/val/loss"], ("kept/val/loss", False)),
+    ]:
+        assert ranking_metric(names, directions) == expected
+
+
+def test_a_metric_whose_name_has_its_fields_ranks(tmp_path):
+    words = [*SMALL, "optimizer.lr=0.0001,0.03", "metrics=[{metric: top_k, k: 2},{metric: top_k, k: 1}]"]
+    table = swept(tmp_path / "s", *words, "launcher.workers=1")
+    assert list(table["optimizer.lr" if "optimizer.lr" in table else "lr"]) == [0.03, 0.0001]
+    assert (table["kept/val/top_2"] > table["kept/val/top_1"]).all()
 
 
 def test_equal_figures_are_ranked_by_loss_and_diverged_runs_come_last():

@@ -98,6 +98,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         datasets.split_seed_has_effect,
     ),
     "metric": (
+        metrics.named_apart,
         metrics.batches_do_not_matter,
         metrics.together_as_alone,
         metrics.nan_stays_in_its_run,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from framework.checks.bits import differing
 from framework.checks.results import Broken, Figure, Skip, worst
-from framework.checks.settings import Settings, label, variants
+from framework.checks.settings import Settings, accepted, label, variants
 from framework.errors import InputError
 from framework.metric import Metric
 
@@ -101,6 +101,33 @@ def _takes(case: MetricCase, reasons: list[str]) -> bool:
 def names_its_tasks(subject: Any) -> Figure:
     """The class says for which tasks it makes sense."""
     return Figure(float(not subject.cls.tasks), 0, "tasks is empty: no run would take this metric")
+
+
+def named_apart(subject: MetricSubject) -> Figure:
+    """Two settings that measure differently have two names, so that both can be recorded in one run."""
+    found = []
+    for case in subject.cases:
+        name, figures = case.new().name(), case.value(case.predictions())
+        for other in _neighbours(case):
+            if _takes(other, []) and differing(figures, other.value(other.predictions())):
+                says = f"{case} and {other} measure differently and are both named {name}: override `name`"
+                found.append((float(other.new().name() == name), says))
+    if not found:
+        raise Skip("it has no field that changes what it measures")
+    return worst(found, 0)
+
+
+def _neighbours(case: MetricCase) -> Iterator[MetricCase]:
+    """Yield the case with one field set otherwise."""
+    for name, spec in case.cls.fields.items():
+        if spec.kind in ("integer", "number"):
+            others: Sequence[Any] = [(case.values.get(name, spec.default) or 0) + step for step in (1, -1)]
+        else:
+            others = [not spec.default] if spec.kind == "flag" else spec.choices
+        for value in others:
+            values = {**case.values, name: value}
+            if value != case.values.get(name, spec.default) and accepted(case.cls, values):
+                yield replace(case, values=values)
 
 
 def batches_do_not_matter(subject: MetricSubject) -> Figure:

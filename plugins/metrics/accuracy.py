@@ -18,7 +18,8 @@ class Accuracy(Metric):
     """Share of samples whose class is predicted right.
 
     Several outputs: the class of the largest (the first of equals). A single output: class 1 above ``threshold``,
-    else class 0. A sample with a NaN among its predictions is wrong.
+    else class 0. A sample with a NaN among its predictions is wrong. With a threshold of 0.3 it is recorded as
+    ``accuracy_0.3``.
     """
 
     tasks = ("classification",)
@@ -26,6 +27,10 @@ class Accuracy(Metric):
     threshold: float | None = number(
         None, help="a single output above it is class 1; null: 0 for logits, 0.5 otherwise"
     )
+
+    def name(self) -> str:
+        """Return ``accuracy``, with the threshold if one is set."""
+        return self.label() if self.threshold is None else f"{self.label()}_{self.threshold}"
 
     def start(self, runs: int) -> None:
         """Forget everything."""

@@ -16,7 +16,7 @@ from plugins.metrics._running import RunningMean
 
 
 class TopK(Metric):
-    """Share of samples whose class is among the k largest outputs.
+    """Share of samples whose class is among the k largest outputs, recorded as ``top_1``, ``top_2`` and so on.
 
     Ties count against the model: every other output at least as large as the right one stands before it, so that a
     constant prediction scores 0 for k below the number of classes. A sample with a NaN among its predictions is wrong.
@@ -24,6 +24,10 @@ class TopK(Metric):
 
     tasks = ("classification",)
     k: int = integer(5, at_least=1, help="how many of the largest outputs may hold the class")
+
+    def name(self) -> str:
+        """Return ``top_2`` for k = 2."""
+        return f"top_{self.k}"
 
     def start(self, runs: int) -> None:
         """Forget everything."""
