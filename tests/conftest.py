@@ -1,4 +1,4 @@
-"""What holds for all tests: one thread a process for BLAS and torch, and ids that are short words.
+"""What holds for all tests: one thread a process for BLAS and torch, ids that are short words, no plugins left over.
 
 Pytest starts a process a core, and runs train on one thread unless told otherwise. More threads would wait for one
 another, busily: the matrix tests took twice the time.
@@ -11,6 +11,16 @@ from ids import LONGEST_ID, misfits, parameter_id
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # read when NumPy and torch are first imported
     os.environ.setdefault(name, "1")
+
+
+@pytest.fixture(autouse=True)
+def same_environment():
+    """Restore the environment's plugin settings: commands run in this process set them for their workers."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("FRAMEWORK_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("FRAMEWORK_")]:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def pytest_make_parametrize_id(val, argname):
