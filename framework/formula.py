@@ -17,6 +17,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from framework.errors import FrameworkError
 
+SOURCES = frozenset({"element", "column", "number", "truth"})
+"""Kinds of nodes that compute nothing: where a number comes from."""
+
 TIE_LENGTH = 67
 """Zeros that `_tie` compares: some for each vector register and some left over."""
 
@@ -58,6 +61,11 @@ class Formula:
     nodes: list[Node] = field(default_factory=list)
     stores: dict[str, int] = field(default_factory=dict)
     _places: dict[Node, int] = field(default_factory=dict)
+
+    @property
+    def operations(self) -> int:
+        """Return how many operations there are, inputs and constants aside."""
+        return sum(node.op not in SOURCES for node in self.nodes)
 
     def place(self, op: str, *args: Any, truth: bool = False) -> int:
         """Return where a node is, adding it where it is new."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from time import perf_counter
 
 import numpy as np
 
 from framework.acting import refuse_orders, steps_to_rule
 from framework.errors import InputError
-from framework.fusing import FusedStep, Patience, fusable, fuse
+from framework.fusing import FusedStep, fusable, fuse, numpy_steps
 from framework.optimizer import Objective, Optimizer, Recorded
 from framework.parameters import Parameters
 from framework.schedule import Schedule
@@ -63,9 +63,8 @@ class Update:
         self._origin = 0
         self._threads = threads
         self._fused: FusedStep | None = None
-        self._fuse_at_once = kernel == "fused"
-        rule_steps = None if total is None else total // self._every
-        self._patience = Patience(rule_steps) if kernel == "auto" and fusable(optimizer) else None
+        self._kernel = kernel
+        self._fuse_after: float | None = None
 
     def _check_lr(self) -> None:
         factors = self._factors(np.arange(1, min(self._total or LOOKED_AHEAD, LOOKED_AHEAD) + 1))
@@ -146,13 +145,24 @@ class Update:
     def _interpret(self, row: int, objective: Objective | None) -> None:
         objective = self._recorded() if objective is None else objective
         columns = {name: rows[row] for name, rows in self._columns.items()}
-        started = perf_counter()
         self.optimizer.step(self.parameters, self.gradients, self._rule_state, columns, objective)
-        if self._patience is not None and self._patience.ends(self._origin + row, perf_counter() - started):
-            self._patience = None
+        if self._fuse_after is not None and self._origin + row >= self._fuse_after:
             self._fuse()
 
+    def _last_interpreted(self) -> float:
+        """Return the last of the rule's steps before a compiled loop takes over, which gives the same bits at any."""
+        before = self._origin - 1
+        if self._kernel == "fused":
+            return before
+        if self._kernel == "numpy" or not fusable(self.optimizer):
+            return math.inf
+        steps = numpy_steps(self.optimizer, self.parameters, self.gradients, self._rule_state, self._table)
+        if self._total is None:  # as many are expected to come as there have been
+            return before + steps
+        return before if self._total // self._every - before > steps else math.inf
+
     def _fuse(self) -> None:
+        self._fuse_after = math.inf
         held = (self.parameters, self.gradients, self._rule_state)
         self._fused = fuse(self.optimizer, *held, self._table, self._threads)
         self._use_table()
@@ -221,8 +231,9 @@ class Update:
         self._origin = int(steps[0])
         self._table = self.optimizer.table(steps, factors, self._rule_state)
         self._scalars = {name: self._table[name] for name in self.optimizer.scalars}
-        if self._fuse_at_once:
-            self._fuse_at_once = False
+        if self._fuse_after is None:
+            self._fuse_after = self._last_interpreted()
+        if self._fuse_after < self._origin:
             self._fuse()
         else:
             self._use_table()

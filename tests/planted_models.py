@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from planted_rules import one_product, plant
+from planted_rules import in_blocks, one_product, plant
 
 from framework.layer import Buffer, Layer, Weight
 
@@ -90,8 +90,8 @@ class RunsSideBySide(Layer):
         self._x, w = x.copy(), self.weight["w"]
         if len(x) == len(w):
             return x @ w.reshape(len(w), *[1] * (x.ndim - 3), *w.shape[1:])
-        wide = x[0] @ np.concatenate(list(w), axis=1)
-        return np.stack(np.split(wide, len(w), axis=-1))
+        wide = in_blocks(x[0].reshape(-1, x.shape[-1]), np.concatenate(list(w), axis=1), len(w))
+        return np.stack(np.split(wide.reshape(*x.shape[1:-1], -1), len(w), axis=-1))
 
     def backward(self, dy, *, need_dx):
         w = self.weight["w"]

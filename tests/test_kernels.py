@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from framework import fusing, kernel_cache, native, registry
 from framework.elementwise import absolute, copysign, maximum, minimum, sign, sqrt, where
 from framework.errors import InputError
 from framework.fields import flag, hyper
-from framework.fusing import Patience
+from framework.kernels import apply_rule
 from framework.optimizer import ElementwiseOptimizer, when
 from framework.parameters import Parameters
 from framework.team import Team
@@ -201,25 +202,50 @@ def test_state_may_be_dropped_kept_or_set_and_flags_choose():
 
 
 @pytest.mark.parametrize("name", ["adam", "nadam"])
-def test_a_compiled_loop_takes_over_between_any_two_steps(name, monkeypatch):
-    monkeypatch.setattr(fusing, "PRICE", 0.0)
-    monkeypatch.setattr(fusing, "FIRST_PRICE", 0.0)
+@pytest.mark.parametrize(("first", "total", "numpy_steps"), [(1, TABLE + 5, 3), (1, None, 1), (TABLE - 1, None, 7)])
+def test_a_compiled_loop_takes_over_between_any_two_steps(name, first, total, numpy_steps, monkeypatch):
+    monkeypatch.setattr("framework.update.numpy_steps", lambda *chain: numpy_steps)
     optimizer = optimizer_class(name)(lr=[0.1, 0.2])
-    steps = TABLE + 5
-    for first, total in ((1, steps), (TABLE - 1, None)):
-        auto = stepped(update(optimizer, 2, 40, np.float32, "auto", total=total), steps, first=first)
-        assert auto._fused is not None
-        assert same(stepped(update(optimizer, 2, 40, np.float32, "numpy"), steps, first=first), auto)
+    auto = update(optimizer, 2, 40, np.float32, "auto", total=total)
+    if total is None:  # else at the first step already
+        stepped(auto, numpy_steps - 1, first=first)
+        assert auto._fused is None
+    again = update(optimizer, 2, 40, np.float32, "auto", total=total)
+    stepped(again, TABLE + 5, first=first)
+    assert again._fused is not None
+    assert same(stepped(update(optimizer, 2, 40, np.float32, "numpy"), TABLE + 5, first=first), again)
 
 
-def test_a_compiled_loop_pays_when_the_steps_to_come_take_longer_than_getting_it(monkeypatch):
-    monkeypatch.setattr(fusing, "PRICE", 0.5)
-    monkeypatch.setattr(fusing, "FIRST_PRICE", 0.5)
-    assert [Patience(100).ends(t, 0.01) for t in (1,)] == [False]
-    known, short, endless = Patience(100), Patience(20), Patience(None)
-    assert [known.ends(t, 0.01) for t in range(1, 5)] == [False, False, True, True]
-    assert not any(short.ends(t, 0.01) for t in range(1, 21))
-    assert [endless.ends(t, 0.01) for t in range(1, 60)].index(True) == 50
+def took_over(made, steps):
+    """Return the steps after which there is a compiled loop."""
+    found = []
+    for t in range(1, steps + 1):
+        made.step(t)
+        if made._fused is not None:
+            found.append(t)
+    return found
+
+
+def test_a_compiled_loop_pays_when_the_steps_to_come_take_longer_than_getting_it():
+    def adam(total, size=1000, runs=1):
+        return update(optimizer_class("adam")(lr=[0.1] * runs), runs, size, np.float32, "auto", total=total)
+
+    assert took_over(adam(10_000), 3) == [1, 2, 3]
+    assert took_over(adam(100), 100) == []
+    assert took_over(adam(100, size=1_000_000), 1) == [1]
+    assert took_over(adam(100, runs=1000), 1) == [1]
+    enough = took_over(adam(None), 3000)[0]
+    assert took_over(adam(enough), 1) == [1]
+    assert took_over(adam(enough - 1), 1) == []
+
+
+def test_a_busy_machine_changes_nothing(monkeypatch):
+    def slow(*arguments):
+        time.sleep(0.03)
+        apply_rule(*arguments)
+
+    monkeypatch.setattr("framework.optimizer.apply_rule", slow)
+    assert took_over(update(optimizer_class("adam")(), 1, 40, np.float32, "auto", total=8), 8) == []
 
 
 def test_restoring_and_other_schedules_work_in_compiled_steps():
@@ -436,6 +462,7 @@ print(p.flat[0, 0])
 """
 
 PLUGIN = """
+from framework.kernels import apply_rule
 from framework.optimizer import ElementwiseOptimizer
 from framework.fields import hyper
 
