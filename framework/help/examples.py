@@ -152,8 +152,8 @@ def _item(name: str, fields: Mapping[str, Any]) -> str:
 def _keeps_shapes(cls: type[Any]) -> bool:
     """Whether the layer can be named as an activation: no weights, no noise, any shape."""
     shapes = (IMAGE, (math.prod(IMAGE),))
-    plain = not cls.noisy and not cls().weights(IMAGE)
-    return plain and all(_output(cls, {}, shape) == shape for shape in shapes)
+    same = all(_output(cls, {}, shape) == shape for shape in shapes)
+    return same and not cls.noisy and not cls().weights(IMAGE)
 
 
 _WORDS: dict[str, Callable[[str, type[Any]], Iterator[Sequence[str]]]] = {

@@ -54,8 +54,8 @@ def _(topic: Overview) -> Iterator[str]:
     yield ""
     yield f"Names to choose from ({PROGRAM} help GROUP lists them, help GROUP NAME explains one)"
     cells = [f"help {group:<9} {count:>4}" for group, count in topic.groups.items()]
-    for start in range(0, len(cells), 5):
-        yield "  " + "   ".join(cells[start : start + 5])
+    for start in range(0, len(cells), 4):
+        yield "  " + "   ".join(cells[start : start + 4])
     yield ""
     yield "Set values   optimizer=NAME  optimizer.lr=0.01  epochs=5; help settings lists them, ranges are checked"
     yield "Plugins      --plugin my_rule.py; the guide is plugins/README.md. Hydra's own flags: --hydra-help"
@@ -204,7 +204,7 @@ def _fields(fields: Sequence[FieldHelp], title: str = "Fields") -> Iterator[str]
         return
     yield title
     rows = [(field.name, _value(field.default), field.range) for field in fields]
-    widths = [min(max(len(row[column]) for row in rows), most) for column, most in enumerate((40, 22, 20))]
+    widths = [min(max(len(row[column]) for row in rows), most) for column, most in enumerate((44, 22, 20))]
     for row, field in zip(rows, fields, strict=True):
         told = "; ".join(filter(None, (field.help, _searched(field))))
         yield from _row((*row, told), (*widths, WIDTH - sum(widths) - 2 * 4))
