@@ -8,10 +8,10 @@ from framework.help.topics import PROGRAM, Name, Overview
 
 EXAMPLES = (
     Name("optimizer=adam", "one run"),
-    Name("-m optimizer=sgd,adam optimizer.lr=0.01,0.1 'seed=range(3)'", "a sweep of 12 runs"),
+    Name("-m optimizer=sgd,adam optimizer.lr=0.01,0.1 seed=0,1", "a sweep of 8 runs"),
     Name("-m optimizer=sgd,adam plan=true", "what a sweep would take"),
-    Name("help optimizer adam", "everything about one name"),
-    Name("ui", "read the results in MLflow"),
+    Name("help optimizer adam", "all about one name"),
+    Name("ui", "the results, in MLflow"),
 )
 """Words that work as typed after the program's name."""
 

@@ -57,7 +57,7 @@ def _(topic: Overview) -> Iterator[str]:
     for start in range(0, len(cells), 4):
         yield "  " + "   ".join(cells[start : start + 4])
     yield ""
-    yield "Set values   optimizer=NAME  optimizer.lr=0.01  epochs=5; help settings lists them, ranges are checked"
+    yield "Set values   optimizer.lr=0.01 epochs=5 and so on; help settings lists all, their ranges are checked"
     yield "Plugins      --plugin my_rule.py; the guide is plugins/README.md. Hydra's own flags: --hydra-help"
 
 
