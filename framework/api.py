@@ -86,8 +86,9 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     with _with_class(optimizer) as chosen, _hydra() as hydra:
         from framework.complaints import ERRORS, explain
         from framework.config import Composed, check
+        from framework.words import as_typed
 
-        words = [*chosen, *overrides]
+        words = as_typed([*chosen, *overrides])
         try:
             composed = hydra.compose_config("config", words, run_mode=_run_mode(), with_log_configuration=False)
             folder = Path(composed.hydra.run.dir).resolve()
@@ -115,11 +116,13 @@ def sweep(*overrides: str) -> pandas.DataFrame:
     with _hydra() as hydra:
         from framework.complaints import ERRORS, explain
         from framework.jobs import quiet_job
+        from framework.words import as_typed
 
+        words = as_typed(overrides)
         try:
-            rows = hydra.multirun("config", quiet_job, list(overrides), with_log_configuration=False)
+            rows = hydra.multirun("config", quiet_job, words, with_log_configuration=False)
         except ERRORS as error:
-            raise InputError(explain(error, list(overrides))) from error
+            raise InputError(explain(error, words)) from error
         return pandas.DataFrame(rows)
 
 

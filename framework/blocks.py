@@ -10,11 +10,12 @@ from framework import kept, provenance, registry
 from framework.composition import Job
 from framework.errors import said
 from framework.figures import directions
+from framework.job_files import HydraRecord
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
 from framework.observers import hooks
 from framework.records import Run
-from framework.runner import Finished, Journaling, hydra_files, told
+from framework.runner import Finished, Journaling, told
 from framework.training import train
 
 DIED = "its worker process died: out of memory, or a crash in compiled code"
@@ -57,10 +58,11 @@ class Trained:
     caution: str = ""
 
 
-def train_block(block: Block, parent: Path, hydra_yaml: str) -> Trained:
+def train_block(block: Block, parent: Path, record: HydraRecord | None) -> Trained:
     """Train one block; where it fails, train each of its runs alone, so that one bad run never harms its neighbours."""
-    for job in block.jobs:
-        hydra_files(job, hydra_yaml)
+    if record is not None:
+        for job in block.jobs:
+            record.write(job)
     ended: dict[int, Ended] = {}
     caution = ""
     if len(block.jobs) > 1:

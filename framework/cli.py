@@ -157,8 +157,10 @@ def _hydra(words: Sequence[str]) -> int:
     from framework.config import register_resolvers
     from framework.places import conf_folder
     from framework.provenance import FLAGS
+    from framework.words import as_typed
 
     register_resolvers()
+    words = as_typed(words)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
     sys.argv = ["framework", *words]
     os.environ[FLAGS] = shlex.join(_kept_flags(words))  # worker processes write it into their runs' commands

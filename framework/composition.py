@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from framework.config import Composed, check
 from framework.errors import InputError
+from framework.words import as_typed
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def seen_by_hydra(config: DictConfig) -> Iterator[None]:
 def split(arguments: Sequence[str]) -> list[list[str]]:
     """Return the overrides of each job of a sweep, in Hydra's order, for what was written after ``-m``."""
     batches = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(list(arguments)), None)
-    return [job for batch in batches for job in batch]
+    return [as_typed(job) for batch in batches for job in batch]  # Hydra's functions drop the quotes of text
 
 
 def shared_by_all(jobs: Sequence[Sequence[str]]) -> set[str]:

@@ -6,6 +6,7 @@ classes declare, so that a wrong value gets one line that says what, where and w
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -163,4 +164,11 @@ def _metric_tasks(item: Any) -> tuple[str, ...]:
 def _check_tags(tags: Any) -> dict[str, str]:
     if not isinstance(tags, Mapping):
         raise InputError(f"tags={tags} must be a mapping: write tags.KEY=VALUE")
-    return {str(key): str(value) for key, value in tags.items()}
+    return {str(key): _text(value) for key, value in tags.items()}
+
+
+def _text(value: Any) -> str:
+    """Return a tag's text; a value that a YAML file or an interpolation gave is written as YAML writes it."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -14,8 +14,8 @@ from framework import display
 from framework.blocks import Ended, Failed
 from framework.composition import Composer, Job, seen_by_hydra
 from framework.errors import InputError, RunFailedError
+from framework.job_files import HydraRecord, own_values
 from framework.launching import Plan, launch, plan
-from framework.runner import HYDRA_PLACES
 
 
 class LazyReturn(JobReturn):
@@ -52,11 +52,8 @@ def job_hydra(source: DictConfig, job: Job) -> DictConfig:
     """Return Hydra's section of the sweep's configuration as one job sees it."""
     section = source.hydra.copy()
     with read_write(section), open_dict(section):
-        section.job.num, section.job.id = job.number, str(job.number)
-        section.overrides.task = list(job.overrides)
-        section.job.override_dirname = job.dirname
-        section.runtime.choices = dict(job.choices)
-        section.runtime.output_dir = str(job.folder)
+        for part, values in own_values(job).items():
+            section[part].update(values)
     return section
 
 
@@ -91,6 +88,7 @@ class PopulationLaunch:
         config = jobs[0].config
         sys.stdout.write(display.grouping_text(planned))
         parent = Path(self._config.hydra.sweep.dir).resolve()
+        record = HydraRecord.of(self._config, jobs[0])
         callbacks = JobCallbacks(self._context, self._config, self._task_function)
         callbacks.start(jobs)
         returns: dict[int, JobReturn] = {}
@@ -101,23 +99,13 @@ class PopulationLaunch:
                 callbacks.end(job, returns[job.number])
                 show(job, ended)
 
-            launch(planned, config["launcher"], parent, self._hydra_yaml(jobs[0]), done, _warn)
+            launch(planned, config["launcher"], parent, record, done, _warn)
         return [returns[job.number] for job in jobs]
 
     def _plan(self, job_overrides: Sequence[Sequence[str]], first: int) -> tuple[Sequence[Job], Plan]:
         refuse_unkept(self._config)
         jobs = Composer(self._context.config_loader, self._config).jobs(job_overrides, first)
         return jobs, plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
-
-    def _hydra_yaml(self, job: Job) -> str:
-        """Return the text of ``.hydra/hydra.yaml`` with marks where jobs differ; "" where the user wants none."""
-        if self._config.hydra.output_subdir is None:
-            return ""
-        marks = HYDRA_PLACES
-        words = marks.overrides
-        marked = Job(marks.number, (words,), job.config, job.unresolved, Path(marks.folder), words, {words: words})
-        section = job_hydra(self._config, marked)
-        return str(OmegaConf.to_yaml(OmegaConf.create({"hydra": section})))
 
 
 class JobCallbacks:

@@ -12,6 +12,7 @@ from framework.blocks import Block, Ended, train_block
 from framework.composition import Job
 from framework.estimates import Estimate, estimate, fits
 from framework.grouping import Group, grouped
+from framework.job_files import HydraRecord
 from framework.pools import require
 from framework.resources import available_memory, cores
 from framework.workers import Workers
@@ -96,7 +97,7 @@ def launch(
     planned: Plan,
     options: Mapping[str, Any],
     parent: Path,
-    hydra_yaml: str,
+    record: HydraRecord | None,
     done: Callable[[Job, Ended], None],
     warn: Callable[[str], None],
 ) -> dict[int, Ended]:
@@ -106,16 +107,16 @@ def launch(
         planned: from `plan`.
         options: the ``launcher`` section.
         parent: the sweep's folder.
-        hydra_yaml: the text of ``.hydra/hydra.yaml``.
+        record: what Hydra keeps of each job, or None.
         done: told of each job as it ends.
         warn: told, in one line, of what a worker met that no job ended by.
     """
     jobs = {job.number: job for block in planned.blocks for job in block.jobs}
     ended: dict[int, Ended] = {}
     results = (
-        (train_block(block, parent, hydra_yaml) for block in planned.blocks)
+        (train_block(block, parent, record) for block in planned.blocks)
         if planned.workers == 1
-        else Workers(options["backend"], planned.workers, parent, hydra_yaml).train(planned.blocks)
+        else Workers(options["backend"], planned.workers, parent, record).train(planned.blocks)
     )
     for trained in results:
         if trained.caution:

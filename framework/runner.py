@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from framework import kept, provenance
-from framework.composition import Job
 from framework.dataset import Data
 from framework.errors import InputError
 from framework.figures import directions
@@ -25,6 +21,7 @@ from framework.population import Population
 from framework.records import Outcome, Record, Run, flatten
 from framework.registry import current
 from framework.training import train
+from framework.yaml_text import dump
 
 NOT_LOGGED = ("epoch", "step")
 
@@ -247,56 +244,3 @@ def _write_files(folder: Path, run: Run, overrides: Sequence[str]) -> list[str]:
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return list(texts)
-
-
-@dataclass(frozen=True)
-class HydraPlaces:
-    """Marks in the text of ``hydra.yaml`` where jobs differ."""
-
-    number: int = 987654321
-    overrides: str = "@@OVERRIDES@@"
-    folder: str = "@@FOLDER@@"
-
-
-HYDRA_PLACES = HydraPlaces()
-
-
-def hydra_files(job: Job, hydra_yaml: str) -> None:
-    """Write what Hydra keeps of a job: ``.hydra/config.yaml``, ``hydra.yaml`` and ``overrides.yaml``.
-
-    Args:
-        job: the job.
-        hydra_yaml: the text of ``hydra.yaml`` with `HYDRA_PLACES`; "" where the user wants no such files.
-    """
-    if not hydra_yaml:
-        return
-    folder = job.folder / ".hydra"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(dump(job.unresolved))
-    (folder / "overrides.yaml").write_text(dump(list(job.overrides)))
-    (folder / "hydra.yaml").write_text(_filled(hydra_yaml, job))
-
-
-def _filled(text: str, job: Job) -> str:
-    """Return the text of ``hydra.yaml`` with a job's own words in the places of the marks; JSON is YAML."""
-    marks = HYDRA_PLACES
-    mark = f"'?{marks.overrides}'?"
-    places = (
-        (rf"^( *)- {mark}$", lambda found: "\n".join(f"{found[1]}- {_scalar(word)}" for word in job.overrides)),
-        (rf"\n *{mark}: {mark}$", lambda found: f" {_scalar(dict(job.choices))}"),
-        (mark, lambda found: _scalar(job.dirname)),
-        (f"'?{marks.folder}'?", lambda found: _scalar(str(job.folder))),
-        (str(marks.number), lambda found: str(job.number)),
-    )
-    for pattern, filled in places:
-        text = re.sub(pattern, filled, text, flags=re.MULTILINE)
-    return text
-
-
-def _scalar(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def dump(value: Any) -> str:
-    """Return plain data as YAML, through libyaml where it is there: ten times faster."""
-    return str(yaml.dump(value, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False))

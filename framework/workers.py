@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from framework import registry
 from framework.blocks import Block, Trained, buried, recovered, train_block
+from framework.job_files import HydraRecord
 from framework.pools import deaths, pool
 
 
@@ -23,13 +24,13 @@ class Workers:
         backend: joblib's name of the engine.
         count: processes, at least 2: joblib works in this process where there is one.
         parent: the sweep's folder.
-        hydra_yaml: the text of ``.hydra/hydra.yaml``.
+        record: what Hydra keeps of each job, or None.
     """
 
-    def __init__(self, backend: str, count: int, parent: Path, hydra_yaml: str) -> None:
+    def __init__(self, backend: str, count: int, parent: Path, record: HydraRecord | None) -> None:
         self._backend = backend
         self._count = count
-        self._given = (parent, hydra_yaml)
+        self._given = (parent, record)
         self._began = time.time()
 
     def train(self, blocks: Sequence[Block]) -> Iterator[Trained]:
@@ -87,7 +88,7 @@ class Workers:
 
 
 def _in_worker(
-    place: int, block: Block, parent: Path, hydra_yaml: str, doors: Mapping[str, str | None], marks: str
+    place: int, block: Block, parent: Path, record: HydraRecord | None, doors: Mapping[str, str | None], marks: str
 ) -> tuple[int, Trained]:
     if Path(marks).is_dir():
         (Path(marks) / str(place)).touch()
@@ -97,7 +98,7 @@ def _in_worker(
             if value is not None:
                 os.environ[name] = value
         registry.install(None)
-    return place, train_block(block, parent, hydra_yaml)
+    return place, train_block(block, parent, record)
 
 
 def _doors() -> dict[str, str | None]:

@@ -15,7 +15,19 @@ ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORK = sorted((ROOT / "framework").rglob("*.py"))
 PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py") if "hydra" not in path.parts)
 
-HYDRA = {"cli", "config", "complaints", "composition", "jobs", "sweeps", "hydra_launcher", "api"}
+HYDRA = {
+    "cli",
+    "config",
+    "complaints",
+    "composition",
+    "job_files",
+    "jobs",
+    "session",
+    "words",
+    "sweeps",
+    "hydra_launcher",
+    "api",
+}
 MLFLOW = {"store", "delivery", "outgoing", "serving", "writer", "ui", "fetching"}
 PLUGGY = {"hookspecs", "registry"}
 LATE = {"mlflow", "numba", "llvmlite", "matplotlib", "sklearn", "torch", "jax", "optax", "pandas", "joblib", "ray"}

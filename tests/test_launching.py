@@ -86,6 +86,7 @@ def without_place(value, folder: Path):
 def two_launchers(tmp_path_factory):
     """The same few jobs through both, with words that YAML could misread."""
     jobs = ["optimizer=adam,sgd", "optimizer.lr=1e-3,0.1", "+tags.note='a: #b, c'", "tags.empty=''", "+tags.yes=yes"]
+    jobs += ["seed=987654321", "tags.mark='@@FOLDER@@'", "tags.sha=695e0514"]
     folders = {}
     for name in ("basic", "population"):
         folders[name] = tmp_path_factory.mktemp(name)
