@@ -12,6 +12,7 @@ import pytest
 
 from framework.dataset import prepared
 from framework.errors import InputError
+from framework.splits import Layout
 from plugins.datasets import _mnist_files
 from plugins.datasets._idx import read_idx, write_idx
 from plugins.datasets.fashion_mnist import FashionMnist
@@ -228,6 +229,7 @@ def test_the_real_mnist_is_as_published(monkeypatch):
     raw = Mnist().load()
     assert raw.samples.inputs.shape == (60_000, 28, 28, 1)
     assert raw.official_test.inputs.shape == (10_000, 28, 28, 1)
+    assert Mnist.layout == Layout(60_000, 10_000, raw.samples.inputs.shape[1:], classes=len(raw.class_names))
     assert list(raw.samples.targets[:10]) == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert list(np.bincount(raw.samples.targets)) == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert list(np.bincount(raw.official_test.targets)) == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -250,6 +251,13 @@ def test_json_has_the_same_as_data(command):
 def test_every_kind_of_page_prints_as_json(lookup, capsys, words):
     assert main([*words, "--json"], lookup.commands) == 0
     assert json.loads(capsys.readouterr().out)["page"]
+
+
+def test_a_terminal_without_unicode_gets_question_marks(lookup, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    assert main(["schedule", "warmup_stable_decay"], lookup.commands) == 0
+    assert b"H?gele et al. 2024" in written.getvalue()
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -71,7 +71,9 @@ def _print(topics: Sequence[Topic], *, as_json: bool = False) -> None:
         data = [_data(topic) for topic in topics]
         sys.stdout.write(json.dumps(data[0] if len(data) == 1 else data, indent=1) + "\n")
     else:
-        sys.stdout.write("\n".join(text(topic) for topic in topics))
+        encoding = sys.stdout.encoding or "utf-8"
+        written = "\n".join(text(topic) for topic in topics)
+        sys.stdout.write(written.encode(encoding, "replace").decode(encoding))  # names of authors need not be in it
 
 
 def _data(topic: Topic) -> dict[str, Any]:
