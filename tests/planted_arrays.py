@@ -57,6 +57,24 @@ class AltersGradient(PlainTensors):
         return p - c.lr * g
 
 
+@plant("optimizer", "acts_when_it_says")
+class WaitsOneStep(Plain):
+    """Moves from the second step on, and does not say so."""
+
+    def coefficients(h, t):
+        return dict(lr=np.where(t == 1, 0.0, h.lr))
+
+
+@plant("optimizer", "odd_tensors")
+class ByTheLength(PlainTensors):
+    """Steps on tensors of its own, by a length that a number does not have."""
+
+    def step(self, parameters, gradients, state, columns, objective):
+        for name, view in parameters.views.items():
+            rate = columns["lr"].reshape(-1, *[1] * (view.ndim - 1))
+            view -= rate * gradients.views[name] * (view.shape[1] > 0)
+
+
 @plant("optimizer", "no_growth")
 class Collector(Plain):
     """Keeps every gradient it has seen."""

@@ -217,6 +217,7 @@ class CountsOnTheClass(Plain):
 
 
 UNREPEATABLE = {"together_as_alone", "order_of_runs", "nan_stays_in_its_run", "restores", "splitting_tensors"}
+UNREPEATABLE |= {"odd_tensors"}
 plant("optimizer", "repeats", *UNREPEATABLE)(CountsOnTheClass)
 
 

@@ -44,7 +44,7 @@ class GlobalGuard(Halver):
             gradients.flat[...] = 0
 
 
-@plant("stage", "repeats", "together_as_alone", "order_of_runs", "nan_stays_in_its_run", "restores")
+@plant("stage", "repeats", "together_as_alone", "order_of_runs", "nan_stays_in_its_run", "restores", "odd_tensors")
 class GlobalNoise(Halver):
     """Draws noise from nowhere."""
 
@@ -78,6 +78,35 @@ class CleansUp(Halver):
 
     def after(self, parameters, gradients, state, lr):
         gradients.flat[...] = 0
+
+
+@plant("stage", "acts_when_it_says")
+class SleepsLonger(Halver):
+    """Lets nothing move for three steps, and does not say so."""
+
+    def initial_state(self, parameters):
+        return {"count": np.zeros((parameters.runs, 1))}
+
+    def before(self, parameters, gradients, state, lr):
+        state["count"] += 1
+        gradients.flat *= (state["count"] > 3).astype(gradients.dtype)
+
+
+@plant("stage", "says_that_it_moves")
+class DecaysQuietly(Halver):
+    """Shrinks the parameters before the rule, and does not say so."""
+
+    def before(self, parameters, gradients, state, lr):
+        parameters.flat *= 0.99
+
+
+@plant("stage", "odd_tensors")
+class DividesByLength(Halver):
+    """Takes the largest number of each tensor, which some do not have."""
+
+    def before(self, parameters, gradients, state, lr):
+        for view in gradients.views.values():
+            view /= 1 + abs(view).reshape(len(view), -1).max(axis=1).reshape(-1, *[1] * (view.ndim - 1))
 
 
 @plant("stage", "no_growth")

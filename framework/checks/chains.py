@@ -24,7 +24,7 @@ SHAPES: tuple[Mapping[str, Shape], ...] = (
 )
 """Tensors that a rule is tried on, in this order: some rules are for matrices alone."""
 
-WIDE: Mapping[str, Shape] = {"weight": (65, 65)}
+WIDE: Mapping[str, Shape] = {"weight": (99, 99)}
 """A tensor that one BLAS call over all runs gives other bits than a call a run; smaller ones are multiplied alike."""
 
 DTYPES = (np.float64, np.float32)

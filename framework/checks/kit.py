@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from framework import registry
 from framework.checks import (
     chain_arrays,
+    chain_promises,
     chain_runs,
     datasets,
     fields,
@@ -38,6 +39,8 @@ RUNS: tuple[Check, ...] = (
     chain_runs.repeats,
     chain_runs.restores,
     chain_arrays.keeps_dtype,
+    chain_promises.acts_when_it_says,
+    chain_promises.odd_tensors,
 )
 CHECKS: dict[str, tuple[Check, ...]] = {
     "optimizer": (
@@ -55,7 +58,12 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         chain_arrays.values_unaltered,
         chain_arrays.no_growth,
     ),
-    "stage": (*RUNS, chain_arrays.only_before_alters_gradient, chain_arrays.no_growth),
+    "stage": (
+        *RUNS,
+        chain_promises.says_that_it_moves,
+        chain_arrays.only_before_alters_gradient,
+        chain_arrays.no_growth,
+    ),
     "layer": (
         layers.gradients,
         layers.together_as_alone,

@@ -1,0 +1,72 @@
+"""Checks of what optimizers and stages say of themselves, and of tensors that models rarely have."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from framework.acting import steps_to_rule
+from framework.checks.bits import all_differing, differing
+from framework.checks.chains import ChainSubject, Population
+from framework.checks.results import Figure, Skip, worst
+from framework.checks.settings import Settings, label
+from framework.optimizer import Optimizer
+from framework.parameters import Shape
+from framework.stage import Stage
+
+LATEST = 100
+"""Steps that are waited for a first effect."""
+FEW = 4
+"""Steps on odd tensors."""
+
+
+def acts_when_it_says(subject: ChainSubject) -> Figure:
+    """The evaluated parameters have moved by the step that `first_act` names."""
+    found = []
+    for variant in subject.variants:
+        population = subject.population(variant, (0,))
+        parts: list[Optimizer | Stage] = [population.update.optimizer, *population.stages]
+        first = steps_to_rule(population.stages) * max(part.first_act() for part in parts)
+        if first <= LATEST:
+            start = population.parameters.flat.copy()
+            still = not differing(start, population.walk(1, first).points[-1])
+            says = f"{label(variant)}: nothing has moved by step {first}: name the first step with an effect"
+            found.append((float(still), f"{says} in `first_act`"))
+    return worst(found, 0)
+
+
+def says_that_it_moves(subject: ChainSubject) -> Figure:
+    """A stage whose `before` moves the parameters says so, as it may not stand before an accumulation."""
+    found = []
+    for variant in subject.variants:
+        population = subject.population(variant, (0,))
+        (stage,) = population.stages
+        state, lr = stage.initial_state(population.parameters), np.full((1, 1), 0.1)
+        start = population.parameters.flat.copy()
+        stage.before(population.parameters, population.gradients, state, lr)
+        moved = 0 if stage.moves_parameters else differing(start, population.parameters.flat)
+        found.append((moved, f"{label(variant)}: `before` moved {moved} parameters; say moves_parameters = True"))
+    return worst(found, 0)
+
+
+def odd_tensors(subject: ChainSubject) -> Figure:
+    """A tensor without numbers changes nothing beside others; one without axes goes as a vector of one number."""
+    foreign = getattr(subject.cls, "foreign", "")
+    if foreign:
+        raise Skip(f"{foreign} decides what it does with such tensors")
+    plain: dict[str, Shape] = {**subject.shapes, "unit": (1, 1)}
+    vectors = any(len(shape) == 1 for shape in plain.values())
+    empty: dict[str, Shape] = {**plain, "hollow": (0, 3)} | ({"none": (0,)} if vectors else {})
+    found = []
+    for variant in subject.variants:
+        walked = _on(subject, variant, plain)
+        count = differing(walked.points[-1], _on(subject, variant, empty).points[-1])
+        found.append((count, f"{label(variant)}: {count} numbers differ beside tensors of shape (0, 3) and (0,)"))
+        if vectors:
+            number, vector = (_on(subject, variant, {**plain, "one": shape}) for shape in ((), (1,)))
+            count = all_differing(zip(number.points, vector.points, strict=True))
+            found.append((count, f"{label(variant)}: {count} numbers differ for a tensor of shape () and one of (1,)"))
+    return worst(found, 0)
+
+
+def _on(subject: ChainSubject, variant: Settings, shapes: dict[str, Shape]) -> Population:
+    return subject.population(variant, (0,), shapes=shapes).walk(1, FEW)
