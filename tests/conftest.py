@@ -4,6 +4,7 @@ Pytest starts a process a core, and runs train on one thread unless told otherwi
 another, busily: the matrix tests took twice the time.
 """
 
+import gc
 import os
 
 import pytest
@@ -21,6 +22,11 @@ def same_environment():
     for name in [name for name in os.environ if name.startswith("FRAMEWORK_")]:
         del os.environ[name]
     os.environ.update(before)
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()  # what stays until the end (modules, 5,000 tests) need not be searched again at each collection
 
 
 def pytest_make_parametrize_id(val, argname):

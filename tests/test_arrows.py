@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORK = sorted((ROOT / "framework").rglob("*.py"))
@@ -124,7 +125,7 @@ def loaded(*words: str, cwd: Path) -> tuple[set[str], str]:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     return {top(line.rpartition("|")[2].strip()) for line in lines}, done.stdout

@@ -5,10 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import processes
 import pytest
+from processes import PATIENCE, wait_until
 
 RULE = '''
 from framework import ElementwiseOptimizer, hyper
@@ -22,17 +23,9 @@ class Mine(ElementwiseOptimizer):
 QUICK = ("tracking.enabled=false", "epochs=1")
 
 
-def run(*words, cwd, env=None, timeout=120):
-    """Run the real command in a real process."""
-    environment = {**os.environ, **(env or {})}
-    return subprocess.run(
-        [sys.executable, "-m", "framework", *words],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+def trained(journals):
+    """Return how many journals hold an epoch."""
+    return sum('"kind": "metrics"' in journal.read_text() for journal in journals)
 
 
 @pytest.fixture
@@ -184,7 +177,7 @@ def test_a_rule_in_a_file_runs_sweeps_and_is_kept_with_its_runs(command, tmp_pat
 def test_a_rule_that_raises_shows_its_own_traceback_and_exit_one(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(RULE.replace("return p - lr * g", "return undefined_name"))
-    done = run("--plugin", str(path), "optimizer=mine", *QUICK, cwd=tmp_path)
+    done = processes.command("--plugin", str(path), "optimizer=mine", *QUICK, cwd=tmp_path)
     assert done.returncode == 1
     assert "undefined_name" in done.stderr and "mine.py" in done.stderr
     journal = next((tmp_path / "outputs").glob("*/*/journal.jsonl")).read_text().splitlines()
@@ -196,12 +189,9 @@ def test_an_interrupted_run_is_closed_as_killed(tmp_path, end):
     words = [sys.executable, "-m", "framework", "tracking.enabled=false", "epochs=100000"]
     process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("outputs/*/*/journal.jsonl")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.3)
+        wait_until(lambda: trained(tmp_path.glob("outputs/*/*/journal.jsonl")) == 1)
         process.send_signal(end)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 130
@@ -269,7 +259,7 @@ def test_the_progress_bar_is_for_terminals_only(tmp_path):
     assert process.wait() == 0
     assert b"steps/s" in shown and b"loss" in shown
     assert b"\x1b[" in shown
-    assert "\x1b[" not in run("tracking.enabled=false", "epochs=2", cwd=tmp_path).stdout
+    assert "\x1b[" not in processes.command("tracking.enabled=false", "epochs=2", cwd=tmp_path).stdout
 
 
 def test_an_interrupted_sweep_leaves_every_begun_run_closed(tmp_path):
@@ -278,12 +268,9 @@ def test_an_interrupted_sweep_leaves_every_begun_run_closed(tmp_path):
         [sys.executable, "-m", "framework", *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     try:
-        deadline = time.monotonic() + 90
-        while len(list(tmp_path.glob("multirun/*/*/*/journal.jsonl"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(1)
+        wait_until(lambda: trained(tmp_path.glob("multirun/*/*/*/journal.jsonl")) >= 2)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=90)
+        process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 130

@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import command
 
 EIGHT = ("sgd", "iterative", "momentum", "rmsprop", "adagrad", "adam", "adamax", "adadelta")
 RATES = {"sgd": 0.1, "iterative": 0.1, "momentum": 0.01, "rmsprop": 0.003, "adagrad": 0.03, "adam": 0.003}
@@ -17,9 +16,7 @@ RATES |= {"adamax": 0.01, "adadelta": 1.0}
 
 
 def framework(*words, cwd):
-    done = subprocess.run(
-        [sys.executable, "-m", "framework", *words], cwd=cwd, capture_output=True, text=True, timeout=600
-    )
+    done = command(*words, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

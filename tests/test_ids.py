@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ids import LONGEST_ID, LONGEST_TEXT, misfits, parameter_id
+from processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECT = """
@@ -27,7 +28,7 @@ def collected(hash_seed: str, later: float, *words: str) -> list[str]:
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return [line for line in done.stdout.splitlines() if line.startswith("tests/") and "::" in line]
@@ -86,7 +87,7 @@ def test_an_id_that_is_not_short_words_fails_the_collection(tmp_path):
         [sys.executable, "-m", "pytest", "-q", "--rootdir", tmp_path, tmp_path],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "a test id is made of" in done.stderr

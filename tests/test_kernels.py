@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chains import Constant, Falling, chain, follow, optimizer_class, recorded
+from processes import PATIENCE
 
 from framework import fusing, kernel_cache, native, registry
 from framework.elementwise import absolute, copysign, maximum, minimum, sign, sqrt, where
@@ -528,7 +529,7 @@ if child == 0:
     os._exit(0)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=PATIENCE).returncode == 0
 
 
 def test_the_setting_is_checked_and_reaches_the_update():

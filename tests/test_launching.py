@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from processes import command
 from runs import config, same_numbers
 from sweeping import (
     MIXED,
@@ -371,17 +369,6 @@ def fragile(tmp_path_factory):
     file = tmp_path_factory.mktemp("plugin") / "fragile_rule.py"
     file.write_text(FRAGILE)
     return file
-
-
-def command(*words, cwd, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "framework", *words],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 @pytest.fixture(scope="module")

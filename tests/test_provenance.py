@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 
+import processes
 import pytest
 from runs import config, same_numbers
 from sweeping import SMALL, epochs_of, jobs_of, swept, weights_of
@@ -191,7 +192,7 @@ def test_the_environment_names_versions_and_the_machine():
 def again(command, cwd):
     words = shlex.split(command)
     assert words[:3] == ["python", "-m", "framework"]
-    done = subprocess.run([sys.executable, *words[1:]], cwd=cwd, capture_output=True, text=True, timeout=120)
+    done = processes.command(*words[3:], cwd=cwd)
     assert done.returncode == 0, done.stderr
 
 

@@ -14,6 +14,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE
 
 from framework import registry
 from framework.errors import InputError
@@ -97,7 +98,7 @@ class Environment:
             key: value for key, value in os.environ.items() if not key.startswith(("FRAMEWORK_", "MLFLOW_", "PYTEST"))
         }
         return subprocess.run(
-            [self.python, "-m", *words], cwd=cwd, env={**keep, **env}, capture_output=True, text=True, timeout=300
+            [self.python, "-m", *words], cwd=cwd, env={**keep, **env}, capture_output=True, text=True, timeout=PATIENCE
         )
 
     def install(self, package: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from hydra.core.utils import JobStatus
+from processes import PATIENCE, command
 from runs import same_numbers
 from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_of
 
@@ -23,17 +23,6 @@ from framework.runner import Finished
 from framework.sweeps import failures, leaderboard, ranking_metric
 
 ONE = (*SMALL, "epochs=1")
-
-
-def command(*words, cwd, timeout=120, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "framework", *words],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
 
 
 # What is composed
@@ -291,7 +280,7 @@ def test_processes_started_together_have_folders_of_their_own(tmp_path):
         for _ in range(3)
     ]
     for process in started:
-        assert process.communicate(timeout=120)[1] == ""
+        assert process.communicate(timeout=PATIENCE)[1] == ""
         assert process.returncode == 0
     sweeps = {path.parent for path in tmp_path.glob("multirun/*/*/multirun.yaml")}
     assert len(sweeps) == 3

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 import warnings
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import PATIENCE, wait_until
 
 from framework import outgoing
 from framework.errors import InputError
@@ -26,8 +26,6 @@ from framework.mark import Mark
 from framework.predictor import Description, Predictor
 from framework.store import artifact_root, resolve_experiment, resolve_uri, sqlite_file
 from framework.tracking import Tracker, pending, run_id, sync
-
-WAIT_SECONDS = 120
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
 
@@ -289,14 +287,13 @@ def test_the_ui_opens_on_the_store(delivered: dict[str, Path], uri: str) -> None
             assert server.stdout is not None
             assert server.stdout.readline().startswith(f"MLflow UI: http://127.0.0.1:{port}  (store: {uri};")
             address = f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/get?run_id={run_id(delivered['full'])}"
-            until = time.monotonic() + WAIT_SECONDS
-            while (answer := _fetched(address)) is None and time.monotonic() < until:
-                time.sleep(0.1)
+            wait_until(lambda: _fetched(address) is not None)
+            answer = _fetched(address)
             assert answer is not None
             assert json.loads(answer)["run"]["info"]["status"] == "FINISHED"
         finally:
             os.killpg(server.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
-        assert server.wait(WAIT_SECONDS) == 0
+        assert server.wait(PATIENCE) == 0
 
 
 def _fetched(address: str) -> bytes | None:
@@ -332,9 +329,7 @@ def test_a_killed_trainer_leaves_a_run_that_says_so_and_can_go_on(tmp_path: Path
         assert trainer.stdout.readline() == "ready\n"
         trainer.send_signal(signal.SIGKILL)
     assert [entry.content["step"] for entry in read_journal(folder)[1:]] == list(range(1, 51))
-    until = time.monotonic() + WAIT_SECONDS
-    while pending(folder) and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: not pending(folder))
     run = run_id(folder)
     assert client.get_run(run).info.status == "KILLED"
     assert points(client, run, "train/loss") == [(step, 1 / step) for step in range(1, 51)]
