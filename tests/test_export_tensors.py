@@ -199,7 +199,10 @@ def warmed(optimizer, tensor, warm_up, steps=10):
 @pytest.mark.parametrize("warm_up", WARM_UPS)
 def test_rprop_starts_from_the_lr_that_its_group_has_at_the_first_step(warm_up):
     ours, theirs = drawn({"w": (3, 2)})["w"], drawn({"w": (3, 2)})["w"]
-    found = warmed(framework.export.torch("rprop", [ours], lr=0.02), ours, warm_up)
+    optimizer = framework.export.torch("rprop", [ours], lr=0.02)
+    with optimizer.evaluating():  # looking at the parameters is no first step
+        pass
+    found = warmed(optimizer, ours, warm_up)
     expected = warmed(torch.optim.Rprop([theirs], lr=0.02), theirs, warm_up)
     assert torch.allclose(found, expected, rtol=1e-13, atol=0)
 
@@ -211,22 +214,29 @@ def test_rprop_within_split_starts_there_too():
     assert torch.allclose(found, expected, rtol=1e-13, atol=0)
 
 
+def halved(held, name, *, reload_at=None, **fields):
+    """Take nine steps, lr half as large each time; make the optimizer anew from its state on the way if asked."""
+    optimizer = framework.export.torch(name, list(held.values()), **fields)
+    for step in range(9):
+        optimizer.param_groups[0]["lr"] = optimizer.defaults["lr"] * 0.5**step
+        if step == reload_at:
+            saved = copy.deepcopy(optimizer.state_dict())
+            optimizer = framework.export.torch(name, list(held.values()), **fields)
+            optimizer.load_state_dict(saved)
+        for tensor in held.values():
+            tensor.grad = torch.cos(tensor.detach())
+        optimizer.step()
+    return held
+
+
 @pytest.mark.parametrize("name", ["split", "adabound"])
-def test_what_follows_the_schedule_goes_on_with_it_after_a_load_and_a_changed_field(name):
-    """`rest_lr` and `final_lr` follow lr relative to where it began, whenever the rule is made anew."""
+def test_what_follows_the_schedule_goes_on_with_it_after_a_load(name):
+    """`rest_lr` and `final_lr` follow lr relative to where it began, also when the rule is made anew."""
+    assert same(halved(drawn(REAL), name, reload_at=4), halved(drawn(REAL), name))
 
-    def train(reloads):
-        held = drawn(REAL)
-        optimizer = framework.export.torch(name, list(held.values()))
-        for step in range(9):
-            optimizer.param_groups[0]["lr"] = optimizer.defaults["lr"] * 0.5**step
-            if reloads and step == 4:
-                saved = copy.deepcopy(optimizer.state_dict())
-                optimizer = framework.export.torch(name, list(held.values()))
-                optimizer.load_state_dict(saved)
-            for tensor in held.values():
-                tensor.grad = torch.cos(tensor.detach())
-            optimizer.step()
-        return held
 
-    assert same(train(True), train(False))
+def test_both_parts_of_split_follow_the_schedule():
+    rest = {"vector": REAL["vector"]}
+    found = halved(drawn(rest), "split", rest="adam", rest_lr=0.1)
+    for name, tensor in halved(drawn(rest), "adam", lr=0.1).items():
+        assert torch.allclose(found[name], tensor, rtol=1e-13, atol=0)

@@ -12,6 +12,7 @@ from valleys import Valley, problem, weights_of
 
 from framework.errors import InputError
 from framework.parameters import Parameters
+from framework.tracing import trace
 from plugins.optimizers import torch_bridge
 
 OPAQUE = {"torch/lbfgs"}
@@ -171,3 +172,9 @@ def test_what_torch_refuses_to_hold_is_refused(torch):
 def test_what_steps_one_run_at_a_time_is_no_part_of_another_optimizer(torch, name, part):
     with pytest.raises(InputError, match=f"{part}=torch/adamw steps one run at a time in torch: choose one that steps"):
         optimizer_class(name).resolve({part: "torch/adamw"})
+
+
+@pytest.mark.parametrize("name", ["adam", "torch/adam", "torch/rprop"])
+def test_a_number_is_stepped_as_a_vector_of_one_number(torch, name):
+    path = trace(name, lambda x: 2 * x, 3.0, 9)
+    assert np.array_equal(path, trace(name, lambda x: 2 * x, [3.0], 9)[:, 0])
