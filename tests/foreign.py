@@ -10,7 +10,6 @@ from framework import registry
 from framework.parameters import Parameters
 from framework.update import Update
 
-NEEDS = {name: f"{name} is an extra: pip install '.[{name}]'" for name in ("torch", "optax")}
 TORCH = [name for name in registry.current().names("optimizer") if name.startswith("torch/")]
 OPTAX = [name for name in registry.current().names("optimizer") if name.startswith("optax/")]
 SHAPES = {"w": (2, 3), "u": (3, 1)}

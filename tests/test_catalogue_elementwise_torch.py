@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from chains import Constant, optimizer_class
+from extras import extra
 
 from framework.parameters import Parameters
 from framework.tracing import trace
 from framework.update import Update
 
-torch = pytest.importorskip("torch", reason="torch is an extra: pip install '.[torch]'")
+torch = extra("torch")
 
 BOUND = 1e-9
 START = [-1.2, 1.0, 0.7]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
 
 from framework.errors import InputError
@@ -42,7 +43,6 @@ def test_a_table_is_read_as_spreadsheets_write_it(tmp_path):
 
 
 def test_a_table_agrees_with_pandas(tmp_path):
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(np.random.default_rng(1).normal(size=(50, 6)), columns=list("abcyde"))
     frame.to_csv(tmp_path / "my.csv", index=False)
     raw = File(path=str(tmp_path / "my.csv")).load()

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from extras import extra
 
 from framework.dataset import prepared
 from framework.errors import InputError
@@ -144,7 +145,7 @@ def test_linear_regression_is_linear_up_to_its_noise():
 
 
 def test_mnist1d_keeps_its_official_test_and_leaves_global_random_state_alone():
-    pytest.importorskip("mnist1d", reason="the extra mnist1d is not installed")
+    extra("mnist1d")
     np.random.seed(5)  # noqa: NPY002
     random.seed(5)
     expected = np.random.random(), random.random()  # noqa: NPY002, S311
@@ -159,7 +160,7 @@ def test_mnist1d_keeps_its_official_test_and_leaves_global_random_state_alone():
 
 
 def test_mnist1d_is_the_package_s_own_generator():
-    source = pytest.importorskip("mnist1d.data", reason="the extra mnist1d is not installed")
+    source = extra("mnist1d.data")
     expected = source.make_dataset()
     raw = Mnist1d().load()
     np.testing.assert_array_equal(raw.samples.inputs, expected["x"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chains import optimizer_class
+from extras import extra
 
 import framework
 from framework.model import Model
@@ -24,7 +25,7 @@ from plugins.layers.flatten import Flatten
 from plugins.layers.tanh import Tanh
 from plugins.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
-torch = pytest.importorskip("torch", reason="torch is an extra: pip install '.[torch]'")
+torch = extra("torch")
 
 STEPS, BATCH = 200, 16
 RNG = np.random.default_rng(0)

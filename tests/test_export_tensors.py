@@ -6,12 +6,13 @@ import copy
 import io
 
 import pytest
+from extras import extra
 
 import framework
 from framework.errors import InputError
 from framework.registry import current, find
 
-torch = pytest.importorskip("torch", reason="torch is an extra: pip install '.[torch]'")
+torch = extra("torch")
 
 OURS = [name for name in current().names("optimizer") if not find("optimizer", name).cls.foreign]
 TWINS = ["Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from extras import extra
 
 import framework
 from framework.errors import InputError
 
-torch = pytest.importorskip("torch", reason="torch is an extra: pip install '.[torch]'")
+torch = extra("torch")
 
 
 def tensors(*shapes, dtype=torch.float64, seed=0):

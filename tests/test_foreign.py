@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from chains import optimizer_class
-from foreign import NEEDS
+from extras import extra
 from runs import config, trained
 
 from framework.errors import InputError
@@ -26,14 +26,14 @@ from plugins.optimizers import optax_bridge, torch_bridge
     ],
 )
 def test_what_the_library_refuses_is_refused_in_one_line(name, fields, message):
-    pytest.importorskip(name.partition("/")[0], reason=NEEDS[name.partition("/")[0]])
+    extra(name.partition("/")[0])
     with pytest.raises(InputError, match=message):
         optimizer_class(name).resolve(fields, "optimizer")
 
 
 @pytest.mark.parametrize("name", ["torch/adam", "optax/adam"])
 def test_adam_of_the_other_library_learns_the_digits_as_ours_does(name):
-    pytest.importorskip(name.partition("/")[0], reason=NEEDS[name.partition("/")[0]])
+    extra(name.partition("/")[0])
     whole = {"dataset": {"name": "digits"}, "epochs": 2}
     ours = trained(config(optimizer={"name": "adam", "lr": 0.01}, **whole))[0].history
     theirs = trained(config(optimizer={"name": name, "lr": 0.01}, **whole))[0].history

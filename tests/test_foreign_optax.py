@@ -7,7 +7,8 @@ import inspect
 import numpy as np
 import pytest
 from chains import optimizer_class
-from foreign import NEEDS, OPTAX, descend, prepare
+from extras import extra
+from foreign import OPTAX, descend, prepare
 from valleys import problem, weights_of
 
 from plugins.optimizers import optax_bridge
@@ -15,7 +16,7 @@ from plugins.optimizers import optax_bridge
 
 @pytest.fixture
 def optax():
-    return pytest.importorskip("optax", reason=NEEDS["optax"])
+    return extra("optax")
 
 
 OPTAX_CASES = [

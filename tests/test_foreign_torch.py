@@ -7,7 +7,8 @@ import inspect
 import numpy as np
 import pytest
 from chains import Falling, optimizer_class
-from foreign import NEEDS, TORCH, descend, prepare
+from extras import extra
+from foreign import TORCH, descend, prepare
 from valleys import Valley, problem, weights_of
 
 from framework.errors import InputError
@@ -21,7 +22,7 @@ OPAQUE = {"torch/lbfgs"}
 
 @pytest.fixture
 def torch():
-    return pytest.importorskip("torch", reason=NEEDS["torch"])
+    return extra("torch")
 
 
 def with_torch(torch, made, start, tilts, lrs):

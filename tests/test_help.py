@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from extras import extra
 from hydra import compose, initialize_config_dir
 
 from framework import cli, registry
@@ -458,7 +459,7 @@ def test_the_examples_of_update_rules_are_in_range(lookup, held):
 
 
 def test_a_data_sets_declared_layout_is_that_of_its_samples(held):
-    pytest.importorskip("mnist1d", reason="the extra mnist1d")
+    extra("mnist1d")
     cls = held.find("dataset", "mnist1d").cls
     raw = cls().load()
     assert cls.layout.samples == len(raw.samples) and cls.layout.official_test == len(raw.official_test)

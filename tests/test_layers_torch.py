@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from extras import extra
 from gradients import one_layer
 
 from plugins.layers.batch_norm import BatchNorm
@@ -22,7 +23,7 @@ from plugins.layers.softplus import Softplus
 from plugins.layers.tanh import Tanh
 from plugins.layers.upsample2d import Upsample2d
 
-torch = pytest.importorskip("torch", reason="torch is the reference here; pip install torch")
+torch = extra("torch")
 RUNS, BATCH = 2, 4
 
 

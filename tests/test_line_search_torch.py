@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from extras import extra
 
 from plugins.optimizers._line_search import Trial, cubic_minimum, dot, strong_wolfe
 
@@ -36,7 +37,7 @@ def search(value, slope, x, t, most):
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 25])
 def test_agrees_with_torch_on_whatever_it_is_answered(most):
-    torch = pytest.importorskip("torch", reason="torch is an extra: pip install '.[torch]'")
+    torch = extra("torch")
     from torch.optim.lbfgs import _strong_wolfe
 
     lengths = set()

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from extras import extra
 from losses_cases import CASES, RUNS, Case
 
 from plugins.losses.hinge import Hinge
 
-torch: Any = pytest.importorskip("torch", reason="compares with torch where it is installed")
+torch: Any = extra("torch")
 F = torch.nn.functional
 
 COUNTERPARTS = {

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from extras import extra
 
 from framework.tracing import trace
 
-torch = pytest.importorskip("torch", reason="torch is an extra: pip install '.[torch]'")
+torch = extra("torch")
 
 BOUND = 1e-9
 START = [-1.2, 1.0, 0.7]

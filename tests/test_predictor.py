@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas
 import pytest
 from runs import IMAGES, config, trained
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -130,7 +131,6 @@ def test_classes_that_cannot_be_are_refused(model, output, said):
 
 
 def test_columns_are_read_by_name():
-    pandas = pytest.importorskip("pandas")
     model = by_hand(TWO, "regression", columns=["a", "b"])
     expected = np.array([[1.0, 0.5], [2.0, 0.25]])
     frame = pandas.DataFrame({"y": ["x", "z"], "b": [0.5, 0.25], "a": [1, 2]})

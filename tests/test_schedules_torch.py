@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from extras import extra
 
 from framework.schedule import Schedule
 from plugins.schedules.cosine import Cosine
@@ -20,7 +21,7 @@ from plugins.schedules.reduce_on_plateau import ReduceOnPlateau
 from plugins.schedules.step import Step
 from plugins.schedules.warm_restarts import WarmRestarts
 
-torch: Any = pytest.importorskip("torch", reason="compares with torch where it is installed")
+torch: Any = extra("torch")
 schedulers = torch.optim.lr_scheduler
 
 LR, TOTAL = 0.3, 53

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from chains import Falling, chain, follow, optimizer_class, recorded, relative, run
+from extras import extra
 
 from framework import registry
 from framework.errors import InputError
@@ -77,7 +78,7 @@ def test_a_diverged_run_leaves_its_neighbours_alone(name, bad):
 @pytest.mark.parametrize("norm_type", ["clip_value", "clip_norm"])
 @pytest.mark.parametrize("special", [0.0, np.nan, np.inf])
 def test_clipping_agrees_with_torch(norm_type, special):
-    torch = pytest.importorskip("torch", reason="torch is an extra: pip install '.[torch]'")
+    torch = extra("torch")
     _, gradients = recorded(1, 7)
     gradients[0, 0, 3] = special
     tensors = [torch.zeros(2, dtype=torch.float64), torch.zeros(5, dtype=torch.float64)]
