@@ -220,21 +220,21 @@ def _with_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
     held = registry.current()
     name = snake_case(optimizer.__name__)
     with registry.beside(held) as widened:
-        provider = registry.Provider(f"inline {name}", "inline", text=_source(optimizer))
+        provider = registry.Provider(f"inline {name}", "inline", source=_source(optimizer))
         widened.add(provider, lambda: ImplicitPlugin([optimizer]))
         yield [f"optimizer={name}"]
 
 
-def _source(cls: type) -> str:
-    """Return a class's source as a plugin file, or "" where Python does not know it.
+def _source(cls: type) -> bytes:
+    """Return a class's source as a plugin file, or nothing where Python does not know it.
 
     The imports are those that most rules need: what else the class takes from its notebook is not in the file.
     """
     try:
         source = textwrap.dedent(inspect.getsource(cls))
     except (OSError, TypeError):
-        return ""
-    return f"{INLINE_IMPORTS}\n\n{source}"
+        return b""
+    return f"{INLINE_IMPORTS}\n\n{source}".encode()
 
 
 @contextmanager
@@ -243,10 +243,10 @@ def _hydra() -> Iterator[Any]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from framework.config import register_resolvers
+    from framework.config import prepare_hydra
     from framework.places import conf_folder
 
-    register_resolvers()
+    prepare_hydra()
     held = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:

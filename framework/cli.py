@@ -76,6 +76,9 @@ def _open_doors(words: Sequence[str]) -> list[str]:
             rest.append(word)
     if "" in files:
         raise InputError("--plugin needs a Python file: --plugin my_rule.py")
+    apart = [name for name in files if os.pathsep in name]
+    if apart:
+        raise InputError(f"--plugin {apart[0]}: a plugin's path cannot contain {os.pathsep!r}: rename its folder")
     named = [name for name in os.environ.get("FRAMEWORK_PLUGINS", "").split(os.pathsep) if name]
     everything = dict.fromkeys(str(Path(name).resolve()) for name in [*named, *files])
     os.environ["FRAMEWORK_PLUGINS"] = os.pathsep.join(everything)  # worker processes open the same doors
@@ -154,12 +157,12 @@ def _hydra(words: Sequence[str]) -> int:
 
     from framework import jobs
     from framework.complaints import ERRORS, explain
-    from framework.config import register_resolvers
+    from framework.config import prepare_hydra
     from framework.places import conf_folder
     from framework.provenance import FLAGS
     from framework.words import as_typed
 
-    register_resolvers()
+    prepare_hydra()
     words = as_typed(words)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
     sys.argv = ["framework", *words]

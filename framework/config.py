@@ -6,9 +6,12 @@ classes declare, so that a wrong value gets one line that says what, where and w
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,13 +24,29 @@ from framework import architecture
 from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest
 from framework.figures import metrics_for
+from framework.places import hydra_plugins_folder
 from framework.population import Config
 from framework.registry import find
 from framework.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
 
 
-def register_resolvers() -> None:
-    """Teach OmegaConf what our configs interpolate: ``${pid:}``, so that folders of one second differ."""
+def prepare_hydra() -> None:
+    """Give Hydra and OmegaConf what our configs need.
+
+    Hydra finds its own plugins in the package ``hydra_plugins``: the folder of ours is added, in case the user has a
+    package of that name. The resolver ``${pid:}`` makes folders of one second differ.
+
+    Raises:
+        InputError: the user's ``hydra_plugins`` is a file.
+    """
+    ours = hydra_plugins_folder()
+    if importlib.util.find_spec(ours.name) is None:
+        sys.path.append(str(ours.parent))
+    found = importlib.import_module(ours.name)
+    if not hasattr(found, "__path__"):
+        raise InputError(f"{found.__file__}: Hydra looks for its plugins under this name: rename the file")
+    if str(ours) not in found.__path__:
+        found.__path__.append(str(ours))
     OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
 
 

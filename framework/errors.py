@@ -32,7 +32,10 @@ class RunFailedError(FrameworkError):
 
 def said(error: BaseException) -> str:
     """Return an error in one line; ours say it all, another's type helps."""
-    words = " ".join(str(error).split())
+    try:
+        words = " ".join(str(error).split())
+    except Exception as other:  # noqa: BLE001 - the text of a plugin's own exception may raise anything
+        words = f"its message cannot be shown ({type(other).__name__})"
     return words if isinstance(error, FrameworkError) else f"{type(error).__name__}: {words}"
 
 

@@ -5,7 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def root_folder() -> Path:
+    """Return the folder that holds the ``framework`` package: ``site-packages`` or a checkout."""
+    return Path(__file__).resolve().parent.parent
+
+
 def conf_folder() -> Path:
     """Return the folder of config groups: inside the installed package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parent
-    return here / "conf" if (here / "conf").is_dir() else here.parent / "conf"
+    installed = root_folder() / "framework" / "conf"
+    return installed if installed.is_dir() else root_folder() / "conf"
+
+
+def plugins_folder() -> Path:
+    """Return the folder of the built-in plugins, beside the package."""
+    return root_folder() / "plugins"
+
+
+def hydra_plugins_folder() -> Path:
+    """Return the folder of the parts that Hydra looks for: beside the package, or below ``plugins`` in a checkout."""
+    in_checkout = plugins_folder() / "hydra" / "hydra_plugins"
+    return in_checkout if in_checkout.is_dir() else root_folder() / "hydra_plugins"

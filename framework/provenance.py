@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -19,7 +20,7 @@ from threadpoolctl import threadpool_info
 
 from framework import DISTRIBUTION, __version__, architecture
 from framework.population import Config, chosen
-from framework.registry import Provider, current, find
+from framework.registry import Provider, current, find, numbered
 
 OUTSIDE = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""
@@ -59,7 +60,7 @@ def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
     """Return the shell command that does this again; a notebook's class is then a file kept with the run."""
     loaded = [provider for provider in current().providers if provider.status == "ok"]
     files = [str(provider.path) for provider in loaded if provider.path]
-    files += [inline_file(provider) for provider in loaded if provider.text]
+    files += [kept_file(provider) for provider in loaded if provider.source and not provider.path]
     flags = shlex.split(os.environ.get(FLAGS, ""))
     words = ["python", "-m", "framework", *(f"--plugin={path}" for path in files), *flags, *(["-m"] if sweep else [])]
     return shlex.join([*words, *overrides])
@@ -68,7 +69,8 @@ def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
 def identity(config: Config) -> str:
     """Return a short hash of all that decides a run's numbers: its configuration and its plugin files."""
     decisive = {key: value for key, value in config.items() if key not in OUTSIDE}
-    text = json.dumps([decisive, list(plugin_sources(config).values())], sort_keys=True)
+    sources = [importlib.util.decode_source(source) for source in plugin_sources(config).values()]
+    text = json.dumps([decisive, sources], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -82,15 +84,18 @@ def providers(config: Config) -> list[Provider]:
     return list(dict.fromkeys(used))
 
 
-def plugin_sources(config: Config) -> dict[str, str]:
-    """Return the text of the plugins a run uses that are in no package, by file name: files, classes of a notebook."""
-    used = providers(config)
-    files = {provider.path.name: provider.path.read_text(encoding="utf-8") for provider in used if provider.path}
-    return files | {inline_file(provider): provider.text for provider in used if provider.text}
+def plugin_sources(config: Config) -> dict[str, bytes]:
+    """Return the source of a run's plugin files and inline classes, by the name of the file that keeps it."""
+    kept: dict[str, bytes] = {}
+    for provider in providers(config):
+        if provider.source:
+            stem = numbered(Path(kept_file(provider)).stem, {Path(name).stem for name in kept})
+            kept[f"{stem}.py"] = provider.source
+    return kept
 
 
-def inline_file(provider: Provider) -> str:
-    """Return the name of the file that an inline plugin's source is kept as."""
+def kept_file(provider: Provider) -> str:
+    """Return the name of the file as which the source of a plugin is kept with its runs."""
     return f"{provider.name.removeprefix('inline ')}.py"
 
 

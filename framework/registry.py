@@ -8,11 +8,12 @@ third-party plugin that fails to load costs one warning line, not the command.
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,12 +21,15 @@ from typing import Any
 import pluggy
 
 from framework import hookspecs
-from framework.doors import BUILT_IN, built_in_modules, file_importer, importer
-from framework.errors import InputError, PluginError, nearest
+from framework.doors import BUILT_IN, PluginFile, built_in_modules, importer
+from framework.errors import InputError, PluginError, nearest, said
 from framework.implicit import ImplicitPlugin
 from framework.specs import HOOKS, SPECS, Spec
 
 ENTRY_POINTS = "framework.plugins"
+
+MOST_SAID = 500
+"""Characters of a plugin's own error that are shown: a library's message may fill pages."""
 
 DOORS = ("FRAMEWORK_PLUGINS", "FRAMEWORK_DISABLE_PLUGINS", "FRAMEWORK_STRICT_PLUGINS", "FRAMEWORK_NO_PLUGINS")
 """Environment variables from which a worker process opens the same doors."""
@@ -36,11 +40,11 @@ class Provider:
     """A plugin: where it came from and whether it loaded.
 
     Attributes:
-        name: entry point, file stem or module name.
+        name: entry point, file stem or module name; numbered (``my_rule_2``) if another plugin has that name.
         door: ``"built-in"``, ``"entry point"``, ``"file"`` or ``"inline"``.
         path: the file of a ``--plugin``, which is kept with every run that uses it.
         status: ``"ok"``, ``"failed"`` or ``"disabled"``.
-        text: of an inline plugin, its source as a plugin file; "" where nobody knows it.
+        source: of a file or an inline plugin, its text as a plugin file; empty if nobody knows it.
     """
 
     name: str
@@ -50,7 +54,7 @@ class Provider:
     path: Path | None = None
     status: str = "ok"
     error: str = ""
-    text: str = ""
+    source: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
         origin = self.path or f"{self.distribution} {self.version}".strip()
@@ -67,6 +71,10 @@ class Registered:
     provider: Provider
 
 
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"warning: {line}\n")
+
+
 @dataclass
 class Registry:
     """All that is registered, and every plugin met on the way.
@@ -78,7 +86,7 @@ class Registry:
 
     strict: bool = False
     disabled: frozenset[str] = frozenset()
-    warn: Callable[[str], object] = field(default=lambda line: sys.stderr.write(f"warning: {line}\n"))
+    warn: Callable[[str], object] = _to_stderr
     providers: list[Provider] = field(default_factory=list)
     entries: dict[tuple[str, str], Registered] = field(default_factory=dict)
 
@@ -92,26 +100,37 @@ class Registry:
         Raises:
             PluginError: two plugins provide one name; or, when strict or built in, the plugin is broken.
         """
-        if provider.name in self.disabled:
-            self.providers.append(_with(provider, "disabled"))
+        named = numbered(provider.name, {other.name for other in self.providers})
+        disabled = {provider.name, named} & self.disabled
+        provider = replace(provider, name=named)
+        if disabled:
+            self.providers.append(replace(provider, status="disabled"))
             return
         try:
-            found = self._register(provider, load())
-        except (Exception, SystemExit) as error:
-            problem = f"{provider} was not loaded: {type(error).__name__}: {error}".replace("\n", " ")
-            if self.strict or provider.door in ("built-in", "inline"):
-                raise PluginError(problem) from error
-            self.warn(f"{problem} (FRAMEWORK_DISABLE_PLUGINS={provider.name} silences this)")
-            self.providers.append(_with(provider, "failed", f"{type(error).__name__}: {error}"))
+            with redirect_stdout(sys.stderr):  # what a plugin prints is no result of the command
+                found = self._register(provider, load())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a plugin raises, sys.exit too, the command goes on
+            self._fail(provider, error)
             return
         for entry in found:
             self._refuse_duplicate(entry)
             self.entries[entry.kind, entry.name] = entry
         self.providers.append(provider)
 
-    def add_file(self, path: Path) -> None:
-        """Load a plugin's file; raises as `add`."""
-        self.add(Provider(path.stem, "file", path=path), file_importer(path))
+    def add_file(self, path: Path, door: str = "--plugin") -> None:
+        """Load a plugin's file; raises as `PluginFile.read` and `add`."""
+        file = PluginFile.read(path, door)
+        self.add(Provider(file.path.stem, "file", path=file.path, source=file.content), file.load)
+
+    def _fail(self, provider: Provider, error: BaseException) -> None:
+        words = said(error)
+        words = words if len(words) <= MOST_SAID else f"{words[:MOST_SAID]}…"
+        if self.strict or provider.door in ("built-in", "inline"):
+            raise PluginError(f"{provider} was not loaded: {words}") from error
+        self.warn(f"{provider} was not loaded: {words} (FRAMEWORK_DISABLE_PLUGINS={provider.name} silences this)")
+        self.providers.append(replace(provider, status="failed", error=words))
 
     def _register(self, provider: Provider, plugin: object) -> list[Registered]:
         wanted = getattr(plugin, "framework_api", hookspecs.API_VERSION)
@@ -119,6 +138,8 @@ class Registry:
             raise PluginError(f"it was written for plugin API {wanted}; this is {hookspecs.API_VERSION}")
         if isinstance(plugin, ModuleType) and not _has_hooks(plugin):
             plugin = ImplicitPlugin(plugin)
+        if self.manager.is_registered(plugin):
+            raise PluginError(f"it is the same module as plugin {self.manager.get_name(plugin)}")
         self.manager.register(plugin, name=provider.name)
         try:
             self.manager.check_pending()
@@ -131,7 +152,10 @@ class Registry:
         for kind, hook in HOOKS.items():
             for impl in getattr(self.manager.hook, hook).get_hookimpls():
                 if impl.plugin is plugin:
-                    for spec in impl.function():
+                    specs = impl.function()
+                    if not isinstance(specs, Iterable):
+                        raise PluginError(f"{hook} must yield {SPECS[kind].__name__} or return a list, not {specs!r}")
+                    for spec in specs:
                         if not isinstance(spec, SPECS[kind]):
                             raise PluginError(f"{hook} must yield {SPECS[kind].__name__}, not {spec!r}")
                         yield _registered(spec, provider)
@@ -175,8 +199,10 @@ def _registered(spec: Spec, provider: Provider) -> Registered:
     return Registered(spec.kind, spec.name, spec.cls, provider)
 
 
-def _with(provider: Provider, status: str, error: str = "") -> Provider:
-    return Provider(provider.name, provider.door, provider.distribution, provider.version, provider.path, status, error)
+def numbered(name: str, taken: Container[str]) -> str:
+    """Return ``name``, or the first of ``name_2``, ``name_3``, … that is not taken."""
+    names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+    return next(free for free in names if free not in taken)
 
 
 def _has_hooks(module: ModuleType) -> bool:
@@ -189,6 +215,7 @@ def load(
     *,
     environ: Mapping[str, str] = os.environ,
     built_in: Sequence[str] = BUILT_IN,
+    warn: Callable[[str], object] = _to_stderr,
 ) -> Registry:
     """Open the three doors and return the registry.
 
@@ -197,15 +224,22 @@ def load(
         environ: where `DOORS` are read: plugin files; names to leave out, with commas; 1 to make a broken plugin an
             error; 1 to open the built-in door alone.
         built_in: the packages behind the built-in door; fewer load faster, where only one kind is needed.
+        warn: takes one line for each plugin that failed.
 
     Raises:
         PluginError: two plugins provide one name, or a plugin is broken and strict mode is on.
-        InputError: a plugin file does not exist.
+        InputError: a plugin file does not exist or is no Python file.
     """
     disabled = frozenset(
         filter(None, (name.strip() for name in environ.get("FRAMEWORK_DISABLE_PLUGINS", "").split(",")))
     )
-    registry = Registry(strict=environ.get("FRAMEWORK_STRICT_PLUGINS", "") == "1", disabled=disabled)
+    registry = Registry(environ.get("FRAMEWORK_STRICT_PLUGINS", "") == "1", disabled, warn)
+    with _opening():
+        _open(registry, files, environ, built_in)
+    return registry
+
+
+def _open(registry: Registry, files: Iterable[str | Path], environ: Mapping[str, str], built_in: Sequence[str]) -> None:
     for module in built_in_modules(built_in):
         registry.add(Provider(module, "built-in", *_own_distribution()), importer(module))
     if environ.get("FRAMEWORK_NO_PLUGINS", "") != "1":
@@ -214,10 +248,23 @@ def load(
             registry.add(Provider(point.name, "entry point", *origin), point.load)
         named = [Path(name) for name in environ.get("FRAMEWORK_PLUGINS", "").split(os.pathsep) if name]
         for path in dict.fromkeys(Path(name).resolve() for name in [*named, *files]):
-            if not path.is_file():
-                raise InputError(f"--plugin {path}: there is no such file")
             registry.add_file(path)
-    return registry
+
+
+_loading = False
+
+
+@contextmanager
+def _opening() -> Iterator[None]:
+    """Refuse to open the doors for a plugin that is itself being loaded: it would be loaded again, without end."""
+    global _loading
+    if _loading:
+        raise PluginError("it starts a run or asks for plugins while it is imported: put that below a main guard")
+    _loading = True
+    try:
+        yield
+    finally:
+        _loading = False
 
 
 def _own_distribution() -> tuple[str, str]:
@@ -229,11 +276,11 @@ def _own_distribution() -> tuple[str, str]:
 _current: Registry | None = None
 
 
-def current() -> Registry:
-    """Return this process's registry, opening the doors on first use."""
+def current(warn: Callable[[str], object] = _to_stderr) -> Registry:
+    """Return this process's registry, opening the doors on first use; ``warn`` is as in `load`."""
     global _current
     if _current is None:
-        _current = load()
+        _current = load(warn=warn)
     return _current
 
 

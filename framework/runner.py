@@ -240,7 +240,7 @@ def _write_files(folder: Path, run: Run, overrides: Sequence[str]) -> list[str]:
         "overrides.yaml": dump(list(overrides)),
         "environment.txt": provenance.environment(),
     }
-    texts |= provenance.plugin_sources(run.config)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return list(texts)
+    contents = {name: text.encode() for name, text in texts.items()} | provenance.plugin_sources(run.config)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return list(contents)

@@ -23,8 +23,11 @@ from framework.journal import read_journal
 from framework.mark import Mark, without_password
 from framework.store import resolve_uri
 
-_START = "import sys; sys.path.append(sys.argv[1]); from framework.writer import main; main()"
-"""The package may be importable only from where this process started: name its place, last in line."""
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import framework; sys.path.append(sys.path.pop(0)); "
+    "from framework.writer import main; main()"
+)
+"""The writer imports this very package, wherever else one is installed, and all other modules as if it were alone."""
 
 Progress = Callable[[int], None]
 """Told how many runs are still to be delivered."""

@@ -98,7 +98,12 @@ def _in_worker(
             if value is not None:
                 os.environ[name] = value
         registry.install(None)
+    registry.current(warn=_said_already)
     return place, train_block(block, parent, record)
+
+
+def _said_already(line: str) -> None:
+    """Keep quiet about plugins that do not load: the command that started the workers has warned of them."""
 
 
 def _doors() -> dict[str, str | None]:

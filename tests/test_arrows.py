@@ -36,7 +36,8 @@ HEAVY = {"mlflow", "numba", "matplotlib", "sklearn", "torch", "pandas", "jax", "
 
 
 def imports(path: Path, *, late: bool = True) -> Iterator[str]:
-    """Yield the dotted names a file imports; without ``late`` only those that importing it imports."""
+    """Yield the full dotted names a file imports; without ``late`` only those that importing it imports."""
+    package = path.relative_to(ROOT).parent.parts
     tree = ast.parse(path.read_text(encoding="utf-8"))
     waiting: list[ast.AST] = list(tree.body)
     while waiting:
@@ -44,8 +45,8 @@ def imports(path: Path, *, late: bool = True) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}: a relative import"
-            yield f"{node.module}"
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            yield ".".join([*above, node.module or ""])
         elif not late and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         elif not late and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
@@ -87,6 +88,15 @@ def test_hydra_stays_in_its_rooms():
 def test_mlflow_stays_in_its_rooms_and_is_imported_late():
     assert importers("mlflow") <= MLFLOW
     assert importers("mlflow", late=False) == {"serving"}  # MLflow itself executes that file
+
+
+def test_only_built_in_plugins_use_relative_imports_and_only_for_one_another():
+    """Their package has another name if the user has one called ``plugins``."""
+    for path in [*FRAMEWORK, *PLUGINS]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert path in PLUGINS or not node.level, name_of(path)
+                assert node.level or top(f"{node.module}") != "plugins", name_of(path)
 
 
 def test_pluggy_stays_in_its_rooms():

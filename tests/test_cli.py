@@ -111,6 +111,7 @@ WRONG = [
     (["train"], "train: there is no such command"),
     (["--plugin", "absent.py"], "absent.py: there is no such file"),
     (["--plugin"], "--plugin needs a Python file"),
+    (["--plugin", f"a{os.pathsep}mine.py"], "a plugin's path cannot contain"),
     (["sync", "nowhere"], "nowhere"),
 ]
 

@@ -3,10 +3,11 @@
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from framework import listing, registry
+from framework import Stage, listing, registry
 from framework.errors import InputError, PluginError
 from framework.registry import Provider, Registry
 
@@ -29,7 +30,8 @@ def quiet():
 
 def file(tmp_path, text, name="mine.py"):
     path = tmp_path / name
-    path.write_text(text)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
     return path
 
 
@@ -57,11 +59,6 @@ def test_a_file_named_twice_is_loaded_once(tmp_path):
     assert [provider.name for provider in found.providers].count("mine") == 1
 
 
-def test_a_missing_file_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match=r"--plugin .*absent\.py: there is no such file"):
-        load(tmp_path / "absent.py")
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -70,6 +67,12 @@ def test_a_missing_file_is_an_input_error(tmp_path):
         ("def oops(:", "SyntaxError"),
         ("x = 1", "no hook and no class"),
         ("raise SystemExit(3)", "SystemExit"),
+        ("class Skipped(BaseException): pass\nraise Skipped('no GPU')", "Skipped: no GPU"),
+        ("class Mute(Exception):\n    def __str__(self): return None\nraise Mute", "Mute: its message cannot be shown"),
+        ("raise ValueError('x' * 20000)", "xxx…"),
+        ("# caf\udce9\n" + GOOD, "SyntaxError"),
+        ("import framework\nframework.names('loss')", "put that below a main guard"),
+        ("from framework import hookimpl\n@hookimpl\ndef register_losses():\n    pass", "must yield LossSpec"),
         ("from framework import hookimpl\n@hookimpl\ndef register_optimisers():\n    return []", "register_optimisers"),
         (
             "from framework import hookimpl\n@hookimpl\ndef register_layers():\n    yield 3",
@@ -82,10 +85,76 @@ def test_a_missing_file_is_an_input_error(tmp_path):
 def test_a_broken_third_party_plugin_costs_one_line(tmp_path, capsys, text, said):
     found = load(file(tmp_path, text))
     line = capsys.readouterr().err
-    assert line.count("\n") == 1 and line.startswith("warning: plugin mine") and said in line
+    assert line.count("\n") == 1 and len(line) < 1000 and line.startswith("warning: plugin mine") and said in line
     assert "FRAMEWORK_DISABLE_PLUGINS=mine" in line
     assert [p.status for p in found.providers if p.name == "mine"] == ["failed"]
     assert "adam" in found.names("optimizer")
+
+
+def test_an_interrupt_while_a_plugin_is_imported_interrupts(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        load(file(tmp_path, "raise KeyboardInterrupt"))
+
+
+def test_files_of_one_name_are_all_loaded_and_kept(tmp_path):
+    paths = [file(tmp_path, GOOD.replace("Slow", name), f"{name}/mine.py") for name in ("One", "Two", "Three")]
+    found = registry.load(paths, environ={})
+    entries = [found.find("optimizer", f"{name}_descent") for name in ("one", "two", "three")]
+    assert [entry.provider.name for entry in entries] == ["mine", "mine_2", "mine_3"]
+    assert [entry.provider.path for entry in entries] == paths
+    assert len({sys.modules[entry.cls.__module__].__file__ for entry in entries}) == 3
+
+
+def test_entry_points_of_one_name_are_all_loaded(quiet):
+    found, said = quiet
+    for name in ("one", "two"):
+        spec = registry.SPECS["stage"](name, type("Idle", (Stage,), {"__doc__": "Do nothing."}))
+        plugin = SimpleNamespace(register_stages=registry.hookspecs.hookimpl(lambda spec=spec: [spec]))
+        found.add(Provider("same", "entry point", name), lambda plugin=plugin: plugin)
+        found.add(Provider("again", "entry point", name), lambda plugin=plugin: plugin)
+    assert found.names("stage") == ["one", "two"]
+    assert [line.partition(" was not loaded: ")[2][:36] for line in said] == [
+        "it is the same module as plugin same"
+    ] * 2
+
+
+def test_the_source_that_is_loaded_is_the_source_that_is_kept(tmp_path):
+    text = "# -*- coding: latin-1 -*-\n# caf\udce9\n" + GOOD
+    path = file(tmp_path, text)
+    entry = load(path).find("optimizer", "slow_descent")
+    assert entry.provider.source == path.read_bytes()
+    times = path.stat()
+    file(tmp_path, text.replace("0.01", "0.02"))  # the same size and time: cached byte code would be taken for it
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert load(path).find("optimizer", "slow_descent").cls.fields["lr"].default == 0.02
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_what_a_plugin_prints_stays_out_of_the_output(tmp_path, capsys):
+    load(file(tmp_path, "print('hello')" + GOOD))
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("absent.py", "there is no such file"),
+        ("folder.py", "this is a folder: name a Python file in it"),
+        ("notes.txt", "a plugin is a Python file"),
+        ("caf\udce9.py", "its path is not UTF-8"),
+    ],
+    ids=["absent", "folder", "text", "bytes"],
+)
+def test_what_is_no_plugin_file_is_an_input_error(tmp_path, name, said):
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "notes.txt").touch()
+    if name.startswith("caf"):
+        try:
+            (tmp_path / name).touch()
+        except OSError:
+            pytest.skip("this file system takes UTF-8 alone")
+    with pytest.raises(InputError, match=rf"--plugin .*: {said}"):
+        load(tmp_path / name)
 
 
 def test_strict_mode_makes_it_an_error(tmp_path):

@@ -88,15 +88,13 @@ def _of_file(path: Path) -> list[NAMED]:
     """Return what a plugin's file provides; this process's registry then has it.
 
     Raises:
-        InputError: there is no such file, or it registers nothing.
+        InputError: there is no such Python file, or it registers nothing.
         PluginError: it does not load.
     """
-    if not path.is_file():
-        raise InputError(f"check {path}: there is no such file")
     known, path = registry.current(), path.resolve()
     if not any(provider.path == path for provider in known.providers):
         known.strict = True  # a file that was asked for by name and does not load is an error
-        known.add_file(path)
+        known.add_file(path, "check")
     found = [key for key, entry in known.entries.items() if entry.provider.path == path]
     if not found:
         raise InputError(f"check {path}: it registers nothing: write a class or a hook (see plugins/README.md)")

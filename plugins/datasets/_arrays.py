@@ -10,7 +10,8 @@ import numpy as np
 from framework.archives import UNREADABLE, array_names, read_array
 from framework.dataset import Raw, Samples
 from framework.errors import InputError, nearest
-from plugins.datasets._targets import from_arrays
+
+from ._targets import from_arrays
 
 
 def read_npz(path: Path, target: str, task: str) -> Raw:

@@ -15,7 +15,8 @@ import numpy as np
 
 from framework.dataset import Raw, Samples
 from framework.errors import InputError
-from plugins.datasets._idx import read_idx, write_idx
+
+from ._idx import read_idx, write_idx
 
 DATA_FOLDER = "FRAMEWORK_DATA"
 """The environment variable that names the folder with the user's data sets."""

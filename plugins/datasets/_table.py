@@ -13,7 +13,8 @@ import numpy as np
 
 from framework.dataset import Raw, Samples
 from framework.errors import InputError, nearest
-from plugins.datasets._targets import Target, from_numbers, from_texts, is_number, number_of
+
+from ._targets import Target, from_numbers, from_texts, is_number, number_of
 
 if TYPE_CHECKING:
     from _csv import Reader

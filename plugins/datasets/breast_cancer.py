@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from framework.dataset import Dataset, Raw
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
-from plugins.datasets._embedded import read_classes
+
+from ._embedded import read_classes
 
 
 class BreastCancer(Dataset):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from framework.dataset import Dataset, Raw, Samples
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
-from plugins.datasets._embedded import read_numbers
+
+from ._embedded import read_numbers
 
 
 class Diabetes(Dataset):

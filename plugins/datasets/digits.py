@@ -10,7 +10,8 @@ from framework.dataset import Dataset, Raw, Samples
 from framework.fields import choice
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
-from plugins.datasets._embedded import read_numbers
+
+from ._embedded import read_numbers
 
 
 class Digits(Dataset):

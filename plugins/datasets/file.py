@@ -11,8 +11,9 @@ from framework.errors import InputError
 from framework.fields import choice, text
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
-from plugins.datasets._arrays import read_npz
-from plugins.datasets._table import read_csv
+
+from ._arrays import read_npz
+from ._table import read_csv
 
 
 class File(Dataset):

@@ -9,7 +9,8 @@ from framework.fields import choice, text
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
 from framework.splits import Layout
-from plugins.datasets._mnist_files import Source, stamp
+
+from ._mnist_files import Source, stamp
 
 _SOURCE = Source("mnist", ("mnist_784", 1), tuple(str(digit) for digit in range(10)), loose=True)
 

@@ -11,7 +11,8 @@ from framework.hookspecs import hookimpl
 from framework.layer import Buffer, Layer, Weight
 from framework.parameters import Shape
 from framework.specs import LayerSpec
-from plugins.layers._channels import as_rows, spread, totals
+
+from ._channels import as_rows, spread, totals
 
 
 class BatchNorm(Layer):

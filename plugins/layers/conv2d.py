@@ -14,8 +14,9 @@ from framework.initializers import INITIALIZERS
 from framework.layer import Layer, Weight
 from framework.parameters import Shape
 from framework.specs import LayerSpec
-from plugins.layers._channels import as_rows, spread, totals
-from plugins.layers._windows import gather, image_shape, steps
+
+from ._channels import as_rows, spread, totals
+from ._windows import gather, image_shape, steps
 
 BLOCK = 2**22
 """Numbers of window matrix a run at a time: it is size^2 times as large as the image, and more is no faster."""

@@ -12,7 +12,8 @@ from framework.hookspecs import hookimpl
 from framework.layer import Layer
 from framework.parameters import Shape
 from framework.specs import LayerSpec
-from plugins.layers._windows import image_shape, steps, taps
+
+from ._windows import image_shape, steps, taps
 
 COMBINE = {"max": np.maximum, "min": np.minimum, "average": np.add}
 """How each mode joins two pixels; the average divides by their number at the end."""

@@ -9,7 +9,8 @@ import numpy as np
 from framework.hookspecs import hookimpl
 from framework.layer import Layer
 from framework.specs import LayerSpec
-from plugins.layers._logistic import logistic
+
+from ._logistic import logistic
 
 
 class Silu(Layer):

@@ -11,7 +11,8 @@ from framework.hookspecs import hookimpl
 from framework.layer import Layer
 from framework.parameters import Shape
 from framework.specs import LayerSpec
-from plugins.layers._windows import image_shape
+
+from ._windows import image_shape
 
 
 class Upsample2d(Layer):

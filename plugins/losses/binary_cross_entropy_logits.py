@@ -9,8 +9,9 @@ import numpy as np
 from framework.hookspecs import hookimpl
 from framework.loss import Loss
 from framework.specs import LossSpec
-from plugins.losses._binary import as_probabilities
-from plugins.losses._mean import mean_of_runs
+
+from ._binary import as_probabilities
+from ._mean import mean_of_runs
 
 
 class BinaryCrossEntropyLogits(Loss):

@@ -10,7 +10,8 @@ from framework.fields import hyper
 from framework.hookspecs import hookimpl
 from framework.loss import Loss, as_values
 from framework.specs import LossSpec
-from plugins.losses._mean import mean_of_runs
+
+from ._mean import mean_of_runs
 
 
 class Huber(Loss):

@@ -9,7 +9,8 @@ import numpy as np
 from framework.hookspecs import hookimpl
 from framework.loss import Loss, as_values
 from framework.specs import LossSpec
-from plugins.losses._mean import mean_of_runs
+
+from ._mean import mean_of_runs
 
 
 class MAE(Loss):

@@ -12,7 +12,8 @@ from framework.fields import hyper
 from framework.hookspecs import hookimpl
 from framework.loss import Loss, as_labels
 from framework.specs import LossSpec
-from plugins.losses._mean import mean_of_runs
+
+from ._mean import mean_of_runs
 
 
 class SoftmaxCrossEntropy(Loss):

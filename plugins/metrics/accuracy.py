@@ -11,7 +11,8 @@ from framework.hookspecs import hookimpl
 from framework.loss import as_labels
 from framework.metric import Metric
 from framework.specs import MetricSpec
-from plugins.metrics._running import RunningMean
+
+from ._running import RunningMean
 
 
 class Accuracy(Metric):

@@ -10,7 +10,8 @@ from framework.fields import hyper
 from framework.hookspecs import hookimpl
 from framework.specs import OptimizerSpec
 from framework.tensors import TensorOptimizer
-from plugins.optimizers._trust import trust_ratio
+
+from ._trust import trust_ratio
 
 
 class Lamb(TensorOptimizer):

@@ -8,7 +8,8 @@ from framework.fields import flag, hyper
 from framework.hookspecs import hookimpl
 from framework.specs import OptimizerSpec
 from framework.tensors import TensorOptimizer
-from plugins.optimizers._trust import trust_ratio
+
+from ._trust import trust_ratio
 
 
 class Lars(TensorOptimizer):

@@ -13,8 +13,9 @@ from framework.hookspecs import hookimpl
 from framework.optimizer import Columns, Objective, Optimizer, State
 from framework.parameters import Parameters, Shape
 from framework.specs import OptimizerSpec
-from plugins.optimizers._closure import exploring
-from plugins.optimizers._line_search import Answer, Trial, dot, strong_wolfe
+
+from ._closure import exploring
+from ._line_search import Answer, Trial, dot, strong_wolfe
 
 LEAST_CURVATURE = 1e-10
 """A pair of steps is kept where their inner product is larger: the estimate of the Hessian then stays positive."""

@@ -13,8 +13,9 @@ from framework.hookspecs import hookimpl
 from framework.optimizer import Columns, Objective, Optimizer, State
 from framework.parameters import Parameters
 from framework.specs import OptimizerSpec
-from plugins.optimizers._optax_engine import Engine, precision
-from plugins.optimizers._signatures import Argument, Signature, functions, learning_rate, package_folder
+
+from ._optax_engine import Engine, precision
+from ._signatures import Argument, Signature, functions, learning_rate, package_folder
 
 RATE = "learning_rate"
 """What optax calls lr."""

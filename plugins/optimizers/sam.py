@@ -14,8 +14,9 @@ from framework.optimizer import Columns, Objective, Optimizer, State
 from framework.parameters import Parameters
 from framework.specs import OptimizerSpec
 from framework.tensors import norm
-from plugins.optimizers._closure import exploring
-from plugins.optimizers.sgd import Sgd
+
+from ._closure import exploring
+from .sgd import Sgd
 
 
 class Sam(Optimizer):

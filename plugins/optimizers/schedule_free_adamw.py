@@ -12,7 +12,8 @@ from framework.hookspecs import hookimpl
 from framework.optimizer import HERE, ElementwiseOptimizer, State
 from framework.parameters import Parameters
 from framework.specs import OptimizerSpec
-from plugins.optimizers._schedule_free import averaged, averaging
+
+from ._schedule_free import averaged, averaging
 
 
 class ScheduleFreeAdamW(ElementwiseOptimizer):

@@ -10,7 +10,8 @@ from framework.fields import hyper, integer
 from framework.hookspecs import hookimpl
 from framework.specs import OptimizerSpec
 from framework.tensors import TensorOptimizer
-from plugins.optimizers._matrices import along, diagonal, eigh, gram
+
+from ._matrices import along, diagonal, eigh, gram
 
 
 class Shampoo(TensorOptimizer):

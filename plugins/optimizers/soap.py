@@ -12,7 +12,8 @@ from framework.fields import flag, hyper, integer
 from framework.hookspecs import hookimpl
 from framework.specs import OptimizerSpec
 from framework.tensors import TensorOptimizer, rms
-from plugins.optimizers._matrices import along, eigh, gram, orthogonal
+
+from ._matrices import along, eigh, gram, orthogonal
 
 
 class Soap(TensorOptimizer):

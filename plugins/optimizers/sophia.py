@@ -13,7 +13,8 @@ from framework.parameters import Parameters
 from framework.randomness import normal
 from framework.specs import OptimizerSpec
 from framework.tensors import norm
-from plugins.optimizers._closure import exploring
+
+from ._closure import exploring
 
 
 class Sophia(Optimizer):

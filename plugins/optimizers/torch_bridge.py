@@ -14,7 +14,8 @@ from framework.hookspecs import hookimpl
 from framework.optimizer import Columns, Objective, Optimizer, State
 from framework.parameters import Parameters
 from framework.specs import OptimizerSpec
-from plugins.optimizers._signatures import Signature, classes, learning_rate, package_folder
+
+from ._signatures import Signature, classes, learning_rate, package_folder
 
 if TYPE_CHECKING:
     import torch

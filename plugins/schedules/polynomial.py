@@ -10,7 +10,8 @@ from framework.fields import hyper
 from framework.hookspecs import hookimpl
 from framework.schedule import Schedule
 from framework.specs import ScheduleSpec
-from plugins.schedules._budget import budget
+
+from ._budget import budget
 
 
 class Polynomial(Schedule):

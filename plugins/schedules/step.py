@@ -11,7 +11,8 @@ from framework.fields import hyper, integer
 from framework.hookspecs import hookimpl
 from framework.schedule import Schedule
 from framework.specs import ScheduleSpec
-from plugins.schedules._budget import budget
+
+from ._budget import budget
 
 
 class Step(Schedule):

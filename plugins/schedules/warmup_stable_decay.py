@@ -11,7 +11,8 @@ from framework.fields import choice, hyper
 from framework.hookspecs import hookimpl
 from framework.schedule import Schedule
 from framework.specs import ScheduleSpec
-from plugins.schedules._budget import budget
+
+from ._budget import budget
 
 SHAPES = {
     "linear": lambda done: 1 - done,

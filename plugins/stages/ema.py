@@ -9,7 +9,8 @@ import numpy as np
 from framework.fields import flag, hyper
 from framework.hookspecs import hookimpl
 from framework.specs import StageSpec
-from plugins.stages._average import AveragedParameters
+
+from ._average import AveragedParameters
 
 
 class Ema(AveragedParameters):
