@@ -243,10 +243,11 @@ def _hydra() -> Iterator[Any]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from framework.config import prepare_hydra
+    from framework.config import register_resolvers, reveal_hydra_plugins
     from framework.places import conf_folder
 
-    prepare_hydra()
+    reveal_hydra_plugins()
+    register_resolvers()
     held = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:

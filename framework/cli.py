@@ -157,12 +157,13 @@ def _hydra(words: Sequence[str]) -> int:
 
     from framework import jobs
     from framework.complaints import ERRORS, explain
-    from framework.config import prepare_hydra
+    from framework.config import register_resolvers, reveal_hydra_plugins
     from framework.places import conf_folder
     from framework.provenance import FLAGS
     from framework.words import as_typed
 
-    prepare_hydra()
+    reveal_hydra_plugins()
+    register_resolvers()
     words = as_typed(words)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
     sys.argv = ["framework", *words]

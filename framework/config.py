@@ -30,11 +30,15 @@ from framework.registry import find
 from framework.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
 
 
-def prepare_hydra() -> None:
-    """Give Hydra and OmegaConf what our configs need.
+def register_resolvers() -> None:
+    """Teach OmegaConf what our configs interpolate: ``${pid:}``, so that folders of one second differ."""
+    OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
 
-    Hydra finds its own plugins in the package ``hydra_plugins``: the folder of ours is added, in case the user has a
-    package of that name. The resolver ``${pid:}`` makes folders of one second differ.
+
+def reveal_hydra_plugins() -> None:
+    """Add the folder of our sweeper and launcher to the package in which Hydra looks for plugins.
+
+    It is missing there if the user has a package ``hydra_plugins``, or if this package is not installed.
 
     Raises:
         InputError: the user's ``hydra_plugins`` is a file.
@@ -47,7 +51,6 @@ def prepare_hydra() -> None:
         raise InputError(f"{found.__file__}: Hydra looks for its plugins under this name: rename the file")
     if str(ours) not in found.__path__:
         found.__path__.append(str(ours))
-    OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
 
 
 @dataclass(frozen=True)
