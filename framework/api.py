@@ -80,6 +80,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     Raises:
         InputError: an override is wrong; nothing was written.
     """
+    from framework.observers import Cautions
     from framework.runner import execute
     from framework.tracking import Tracker
 
@@ -97,11 +98,12 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         config = check(Composed.of(composed))
         if config["plan"]:
             raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
+        noted = Cautions()
         with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
             tracker.follow(folder)
-            outcome = execute(config, words, folder)
-    for problem in tracker.problems:
-        warnings.warn(problem, stacklevel=2)
+            outcome = execute(config, words, folder, observers=[noted])
+    for line in [*noted.lines, *tracker.problems]:
+        warnings.warn(line, stacklevel=2)
     return result_of(outcome)
 
 

@@ -20,7 +20,6 @@ from framework.mark import without_password
 from framework.observers import Observer
 from framework.population import Population
 from framework.records import Outcome, Record, Run
-from framework.registry import find
 from framework.store import resolve_uri, sqlite_file
 from framework.tracking import run_id
 
@@ -96,8 +95,8 @@ class Announce(Observer):
         self._stream = stream or sys.stdout
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Write them; what the optimizer wants its users to know goes where warnings go."""
-        warn(cautions([run.config for run in runs]))
+        """Write them, and the population's cautions as warnings."""
+        warn(population.cautions)
         self._stream.write(f"{headline(runs[0], population)}\n{layer_table(population)}\n")
         self._stream.flush()
 
@@ -170,12 +169,6 @@ def whereabouts(folder: Path, uri: str) -> str:
         elsewhere = "" if uri == resolve_uri() else f" --uri {shlex.quote(without_password(uri))}"
         lines += [f"MLflow      run {run} in {_short_store(uri)}", f"open it     python -m framework ui{elsewhere}"]
     return "\n".join(lines) + "\n"
-
-
-def cautions(configs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return what optimizers want their users to know, once each."""
-    lines = (find("optimizer", config["optimizer"]["name"]).cls.warning for config in configs)
-    return [line for line in dict.fromkeys(lines) if line]
 
 
 def warn(lines: Iterable[str]) -> None:

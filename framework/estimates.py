@@ -39,6 +39,7 @@ class Estimate:
         steps: optimizer steps of a whole run, or None where only time limits it.
         failed: why no run of them could be tried, or "".
         limit: seconds after which a run ends, whatever its steps.
+        cautions: as `Population.cautions`.
     """
 
     shared: int
@@ -48,6 +49,7 @@ class Estimate:
     steps: int | None
     failed: str = ""
     limit: float | None = None
+    cautions: tuple[str, ...] = ()
 
     def memory(self, runs: int) -> int:
         """Return the bytes that a population of ``runs`` needs at its peak."""
@@ -83,8 +85,8 @@ def estimate(configs: Sequence[Config]) -> Estimate:
     return Estimate(0, 0, 0.0, 0.0, 0, failed=why)
 
 
-def fits(configs: Sequence[Config]) -> None:
-    """Build the parts of runs of one structure, without a step.
+def fits(configs: Sequence[Config]) -> list[str]:
+    """Build the parts of runs of one structure, without a step; return their `Population.cautions`.
 
     A plugin that raises is passed over, as in `estimate`.
 
@@ -92,11 +94,11 @@ def fits(configs: Sequence[Config]) -> None:
         InputError: the parts do not fit together.
     """
     try:
-        Population(configs[:1])
+        return Population(configs[:1]).cautions
     except InputError:
         raise
     except Exception:  # noqa: BLE001 - a plugin's error is its own run's, which will say it
-        return
+        return []
 
 
 def _estimate(configs: Sequence[Config]) -> Estimate:
@@ -115,7 +117,9 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
     each = two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize
     # Where a run leaves early, the others move into a new population beside the numbers of the old one.
     each = max(each, 2 * (both_resting - resting))
-    return Estimate(shared + max(2 * one - two, 0), each, alone, beside, first.total, limit=first.settings.max_seconds)
+    limit, cautions = first.settings.max_seconds, tuple(first.cautions)
+    shared += max(2 * one - two, 0)
+    return Estimate(shared, each, alone, beside, first.total, limit=limit, cautions=cautions)
 
 
 def _repeated(configs: Sequence[Config], runs: int) -> list[Config]:

@@ -40,6 +40,7 @@ def job(composed: DictConfig) -> Finished | None:
             return finished
         if config["plan"]:
             planned = plan([Job(0, tuple(overrides), config, {}, folder)], config["launcher"], config["threads"])
+            display.warn(planned.cautions)
             sys.stdout.write(display.plan_text(planned))
             _remove_if_fresh(folder)
             return None

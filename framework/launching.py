@@ -49,6 +49,11 @@ class Plan:
         """Bytes that all workers need at once, estimated."""
         return sum(sorted((block.memory for block in self.blocks), reverse=True)[: self.workers])
 
+    @property
+    def cautions(self) -> list[str]:
+        """What the user should know of the runs before they start, once each."""
+        return list(dict.fromkeys(line for _, cost in self.groups for line in cost.cautions))
+
 
 def plan(jobs: Sequence[Job], options: Mapping[str, Any], threads: int) -> Plan:
     """Return how the jobs will be grouped, cut into blocks and spread over workers.
@@ -72,14 +77,14 @@ def plan(jobs: Sequence[Job], options: Mapping[str, Any], threads: int) -> Plan:
     return Plan(tuple(groups), tuple(blocks), 1 if few else min(workers, len(blocks)))
 
 
-def refuse_misfits(jobs: Sequence[Job]) -> None:
-    """Build the parts of each structure once, for a launcher that needs no plan.
+def refuse_misfits(jobs: Sequence[Job]) -> list[str]:
+    """Build the parts of each structure once, for a launcher that needs no plan; return cautions as `Plan` does.
 
     Raises:
         InputError: the parts of a job do not fit together.
     """
-    for group in grouped(jobs):
-        fits([job.config for job in group.jobs])
+    lines = [line for group in grouped(jobs) for line in fits([job.config for job in group.jobs])]
+    return list(dict.fromkeys(lines))
 
 
 def _blocks(group: Group, cost: Estimate, most: int | None, workers: int, limit: float) -> Iterator[Block]:

@@ -104,4 +104,6 @@ def _check_labels(labels: np.ndarray, classes: int) -> None:
     highest = labels.astype(np.intp, copy=False).view(np.uintp).max()  # a negative label becomes a huge one
     if highest >= classes:
         worst = labels.min() if labels.min() < 0 else labels.max()
-        raise InputError(f"label {worst} has no output among the model's {classes}: end the model in units=outputs")
+        raise InputError(
+            f"label {worst} is not among the {classes} classes that the model's outputs tell apart: use units=outputs"
+        )

@@ -21,12 +21,15 @@ class Metric(Configurable, ABC):
         greater_is_better: the direction of good.
         predicted: what the predictions are, ``"logits"``, ``"probabilities"`` or ``"values"``: the ``expects`` of the
             loss they are trained with. Whoever pairs a metric with a loss sets it on the instance.
+        target_scale: a target's own units per unit that the model is trained in, per output or shape ``()``; set as
+            ``predicted`` is. An error times this is in the target's own units.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ()
     shown_for: ClassVar[tuple[str, ...]] = ()
     greater_is_better: ClassVar[bool] = True
     predicted: str = "values"
+    target_scale: np.ndarray = np.ones(())
 
     def name(self) -> str:
         """Return the name of the figure, as in ``val/NAME``: by default the registered one.

@@ -14,6 +14,7 @@ from framework.initializers import initialize
 from framework.layer import Buffer, Layer, Weight, count
 from framework.parameters import Parameters, Shape
 from framework.randomness import Noise, SeedGroups
+from framework.resources import memory_limit
 
 EVALUATED = 2**21
 """Activations of one run that an evaluation holds at once."""
@@ -38,7 +39,7 @@ class Model:
         dtype: of parameters, gradients and activations.
 
     Raises:
-        InputError: a layer cannot take what the one before it gives.
+        InputError: a layer cannot take what the one before it gives, or memory cannot hold them all.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Model:
                 layer.noise = Noise(groups, name)
             input_shape = output
         self.output_shape = input_shape
+        self._refuse_too_large(len(seeds) * np.dtype(dtype).itemsize)
         self.parameters = Parameters({name: weight.shape for name, weight in weights.items()}, len(seeds), dtype)
         self.gradients = self.parameters.like()
         self.buffers = Parameters({name: buffer.shape for name, buffer in buffers.items()}, len(seeds), dtype)
@@ -70,6 +72,21 @@ class Model:
         self._buffer_starts = {name: buffer.start for name, buffer in buffers.items()}
         self._reset_buffers()
         self._bind()
+
+    def _refuse_too_large(self, size: int) -> None:
+        """Refuse a model whose parameters, gradients and activations of one sample exceed the free memory.
+
+        Args:
+            size: bytes that one number takes in all runs.
+        """
+        parameters = sum(row.parameters for row in self.rows)
+        activations = sum(math.prod(row.output_shape) for row in self.rows)
+        needed, limit = (2 * parameters + activations) * size, memory_limit()
+        if limit is not None and needed > limit:
+            raise InputError(
+                f"the model has {parameters:,} parameters and {activations:,} activations a sample: it needs "
+                f"{needed / 2**30:,.1f} GiB and {limit / 2**30:,.1f} GiB are free: make its layers smaller"
+            )
 
     def _bind(self) -> None:
         for row, layer in zip(self.rows, self.layers, strict=True):

@@ -65,6 +65,21 @@ class Observers:
             observer.failed(run, error)
 
 
+class Cautions(Observer):
+    """Keeps the cautions of the runs that start, for whoever reports them later.
+
+    Attributes:
+        lines: as `Population.cautions`.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Take them."""
+        self.lines += population.cautions
+
+
 class Hooks(Observer):
     """Passes on to the plugins' lifecycle hooks, each resolved once.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -13,9 +14,9 @@ from framework import architecture
 from framework.acting import refuse_idle
 from framework.batches import Batches, chunks
 from framework.dataset import Data, Dataset, prepared
-from framework.errors import InputError
 from framework.fields import Configurable
 from framework.figures import metrics_for
+from framework.fitting import check_fit
 from framework.loss import Loss
 from framework.model import Model
 from framework.optimizer import Optimizer
@@ -27,10 +28,6 @@ from framework.update import Update
 
 Config = Mapping[str, Any]
 """One run's resolved configuration, plain data: the settings at the top, and a section for each plugin."""
-
-
-TRIED = 2
-"""Samples that are put through all parts before a start."""
 
 
 def chosen(config: Config, kind: str) -> tuple[type[Configurable], dict[str, Any]]:
@@ -68,12 +65,14 @@ class Population:
             np.dtype(self.settings.dtype),
         )
         self.loss: Loss = stacked(configs, "loss")
-        self._check_outputs()
-        self.loss.labels_checked = self.data.classes is not None and len(self.model.output_shape) == 1
         self.metrics = metrics_for(first, self.data.task)
         for metric in self.metrics.values():
             metric.predicted = self.loss.expects
-        self._try_out()
+            metric.target_scale = self.data.target_scaling.scale
+        check_fit(self.model, self.loss, self.metrics.values(), self.data)
+        self.loss.labels_checked = len(self.model.output_shape) == 1 and self.model.output_shape[0] >= (
+            self.data.classes or math.inf
+        )
         self.batches = Batches(
             self.data.train,
             seeds,
@@ -103,36 +102,23 @@ class Population:
             threads=self.settings.threads,
         )
 
-    def _try_out(self) -> None:
-        """Put a few samples through model, loss and metrics: parts that do not fit are refused before a start."""
-        few = next(chunks(self.data.train, TRIED))
-        with np.errstate(all="ignore"):
-            predictions = self.model.forward(few.inputs)
-            self.loss.forward(predictions, few.targets)
-            for metric in self.metrics.values():
-                metric.start(self.runs)
-                metric.update(predictions, few.targets)
-
-    def _check_outputs(self) -> None:
-        """Refuse a model whose outputs are too few, or not what the loss takes."""
-        classes, outputs = self.data.classes, self.model.output_shape
-        if classes is not None and len(outputs) == 1 and 1 != outputs[0] < classes:
-            raise InputError(
-                f"the model gives {outputs[0]} outputs and the data set has {classes} classes: end it in units=outputs"
-            )
-        gives = next((layer.gives for layer in reversed(self.model.layers) if layer.gives), "values")
-        loss = self.loss
-        if (gives, loss.expects) == ("probabilities", "logits"):
-            raise InputError(
-                f"loss {loss.label()} takes logits and the model ends in probabilities: change one of them"
-            )
-        if (gives, loss.expects) == ("logits", "probabilities"):
-            raise InputError(f"loss {loss.label()} takes probabilities: end the model in softmax or sigmoid")
-
     def _total(self) -> int | None:
         if self.settings.steps is not None:
             return self.settings.steps
         return None if self.settings.epochs is None else self.settings.epochs * self.batches.per_epoch
+
+    @property
+    def cautions(self) -> list[str]:
+        """Lines that warn the user of what these runs do although it is allowed, once each."""
+        lines = [find("optimizer", config["optimizer"]["name"]).cls.warning for config in self.configs]
+        lines += self.data.cautions
+        if self.data.guessed and self.data.classes is not None and self.loss.expects == "values":
+            lines.append(
+                f"the target's {self.data.classes} different whole numbers are trained as classes, which loss "
+                f"{self.loss.label()} compares one-hot: set dataset.task=regression to predict numbers, or "
+                "dataset.task=classification if they are classes"
+            )
+        return [line for line in dict.fromkeys(lines) if line]
 
     @property
     def runs(self) -> int:

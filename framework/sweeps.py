@@ -59,10 +59,11 @@ class Sweep:
         jobs = self._composer.jobs(split(arguments), 0)
         first = jobs[0].config
         if first["plan"]:
-            sys.stdout.write(display.plan_text(plan(jobs, first["launcher"], first["threads"])))
+            planned = plan(jobs, first["launcher"], first["threads"])
+            display.warn(planned.cautions)
+            sys.stdout.write(display.plan_text(planned))
             return []
-        self._prepare(jobs)
-        display.warn(display.cautions([job.config for job in jobs]))
+        display.warn(self._prepare(jobs))
         self._folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, self._folder / "multirun.yaml")
         journal = self._open(arguments, [job.config for job in jobs])
@@ -78,13 +79,14 @@ class Sweep:
             raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}")
         return rows
 
-    def _prepare(self, jobs: Sequence[Job]) -> None:
-        """Refuse what cannot be trained; plan where the launcher makes use of it."""
-        if isinstance(self._launcher, TakesPlan):
-            refuse_unkept(self._config)
-            self._launcher.planned = jobs, plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
-        else:
-            refuse_misfits(jobs)
+    def _prepare(self, jobs: Sequence[Job]) -> list[str]:
+        """Refuse what cannot be trained; plan where the launcher makes use of it; return what to warn of."""
+        if not isinstance(self._launcher, TakesPlan):
+            return refuse_misfits(jobs)
+        refuse_unkept(self._config)
+        planned = plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
+        self._launcher.planned = jobs, planned
+        return planned.cautions
 
     def _launch(self, jobs: Sequence[Job], journal: Journal) -> tuple[list[dict[str, Any]], list[str]]:
         status = "KILLED"

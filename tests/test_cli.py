@@ -102,6 +102,11 @@ WRONG = [
         ["model.layers=[flatten,{layer: dense, units: 5}]", "~model.sizes", "~model.activation"],
         "the model gives 5 outputs and the data set has 10 classes",
     ),
+    (["model.sizes=[100000000000]"], "GiB are free: make its layers smaller"),
+    (
+        ["model.layers=[flatten,{layer: dense, units: 1}]", "~model.sizes", "~model.activation"],
+        "loss softmax_cross_entropy cannot tell 10 classes apart by the model's 1 output",
+    ),
     (["metrics=3"], "metrics=3 names none"),
     (["dataset=file", "dataset.path=/absent.csv"], "dataset.path=/absent.csv"),
     (["dataset.test=0"], "dataset.test=0 is out of range"),

@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, mean_absolute_error, mean_squared_error, r2_score, top_k_accuracy_score
+from runs import config, trained
+from sklearn.metrics import (
+    accuracy_score,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    root_mean_squared_error,
+    top_k_accuracy_score,
+)
 
+from framework.dataset import prepared
 from framework.errors import InputError
+from framework.figures import metrics_for
 from framework.metric import Metric
+from framework.population import stacked
 from plugins.metrics.accuracy import Accuracy
 from plugins.metrics.mae import MeanAbsoluteError
+from plugins.metrics.mae_units import MeanAbsoluteErrorInUnits
 from plugins.metrics.mse import MeanSquaredError
 from plugins.metrics.r2 import R2
+from plugins.metrics.rmse_units import RootMeanSquaredErrorInUnits
 from plugins.metrics.top_k import TopK
 
 RUNS, SAMPLES, CLASSES, OUTPUTS = 3, 53, 6, 4
 CLASSIFYING = [Accuracy(), TopK(k=1), TopK(k=3)]
-MEASURING = [MeanSquaredError(), MeanAbsoluteError(), R2()]
+MEASURING = [
+    MeanSquaredError(),
+    MeanAbsoluteError(),
+    R2(),
+    RootMeanSquaredErrorInUnits(),
+    MeanAbsoluteErrorInUnits(),
+]
 
 
 def figure(metric: Metric, predictions: np.ndarray, targets: np.ndarray, cuts: Sequence[int] = ()) -> np.ndarray:
@@ -74,6 +94,42 @@ def test_mse_mae_and_r2_are_scikit_learns(runs: int) -> None:
         found = figure(metric, predictions, targets, [10, 20])
         expected = [theirs(targets[run if runs > 1 else 0], predictions[run]) for run in range(RUNS)]
         np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+IN_UNITS = [
+    (RootMeanSquaredErrorInUnits, root_mean_squared_error),
+    (MeanAbsoluteErrorInUnits, mean_absolute_error),
+]
+
+
+@pytest.mark.parametrize(("cls", "theirs"), IN_UNITS, ids=["rmse", "mae"])
+@pytest.mark.parametrize("scale", [np.array([2.0, 30.0, 1e-3, 1e6]), np.array(255.0)], ids=["each", "all"])
+def test_errors_in_units_are_those_of_the_targets_scaled_back(cls: Any, theirs: Any, scale: np.ndarray) -> None:
+    predictions, targets = values(1)
+    metric = cls()
+    metric.target_scale = scale
+    mean = np.array([2020.0, -5.0, 0.0, 1e7])
+    expected = [theirs(targets[0] * scale + mean, predictions[run] * scale + mean) for run in range(RUNS)]
+    np.testing.assert_allclose(figure(metric, predictions, targets, [10, 20]), expected, rtol=1e-6)
+
+
+def test_a_regression_reports_its_error_in_the_targets_own_units(tmp_path: Path) -> None:
+    a = np.random.default_rng(0).uniform(-1, 1, 200)
+    table = "".join(f"{x!r},{1900 + 50 * x * x!r}\n" for x in a.tolist())
+    (tmp_path / "years.csv").write_text(f"a,year\n{table}")
+    chosen = config(
+        dataset={"name": "file", "path": str(tmp_path / "years.csv"), "target": "year"},
+        loss={"name": "mse"},
+        metrics=["mse", "rmse_units", "mae_units", "r2"],
+    )
+    outcome = trained(chosen)[0]
+    data = prepared(stacked([chosen], "dataset"), np.float32)
+    years = 1900 + 50 * np.square(data.input_scaling.invert(data.test.inputs))
+    predicted = outcome.predictor.predict(data.input_scaling.invert(data.test.inputs))
+    assert outcome.metrics["test/rmse_units"] == pytest.approx(root_mean_squared_error(years, predicted), rel=1e-4)
+    assert outcome.metrics["test/mae_units"] == pytest.approx(mean_absolute_error(years, predicted), rel=1e-4)
+    assert outcome.metrics["test/rmse_units"] > 2  # in years; the model's own units are about 15 of them
+    assert list(metrics_for({**chosen, "metrics": None}, "regression")) == ["mse", "r2", "rmse_units"]
 
 
 @each_metric
@@ -225,6 +281,8 @@ def test_where_each_is_shown_and_which_way_is_up() -> None:
         MeanSquaredError: ("regression", "reconstruction"),
         MeanAbsoluteError: (),
         R2: ("regression",),
+        RootMeanSquaredErrorInUnits: ("regression",),
+        MeanAbsoluteErrorInUnits: (),
     }
-    assert [metric.greater_is_better for metric in MEASURING] == [False, False, True]
+    assert [metric.greater_is_better for metric in MEASURING] == [False, False, True, False, False]
     assert all(set(metric.shown_for) <= set(metric.tasks) for metric in (*CLASSIFYING, *MEASURING))

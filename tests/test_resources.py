@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import joblib
 
-from framework.resources import UNKNOWN, available_memory, cores
+from framework.resources import UNKNOWN, available_memory, cores, memory_limit
 
 
 def account(folder, **files):
@@ -30,3 +30,11 @@ def test_memory_is_what_machine_and_container_leave(tmp_path):
 def test_cores_are_those_we_may_use(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
     assert cores() == 3
+
+
+def test_the_memory_limit_is_what_is_free_or_else_what_is_installed(tmp_path):
+    nothing = tmp_path / "nothing"
+    (tmp_path / "meminfo").write_text("MemTotal: 16000 kB\nMemAvailable: 8000 kB\n")
+    assert memory_limit(tmp_path / "meminfo", nothing) == 8000 * 1024
+    installed = memory_limit(nothing, nothing)
+    assert installed is None or installed >= 2**28

@@ -1,0 +1,72 @@
+"""Refuses parts of a run that do not fit together, before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from framework.batches import chunks
+from framework.dataset import Data
+from framework.errors import InputError
+from framework.loss import Loss
+from framework.metric import Metric
+from framework.model import Model
+
+TRIED = 2
+"""Samples that are put through all parts."""
+
+
+def check_fit(model: Model, loss: Loss, metrics: Iterable[Metric], data: Data) -> None:
+    """Refuse a model, a loss and metrics that cannot learn from a data set together.
+
+    A few samples are put through all parts, the last one with the highest label: what holds for it holds for all.
+
+    Raises:
+        InputError: they do not fit; the message names the parts.
+    """
+    _check_classes(model, loss, data)
+    _check_meaning(model, loss)
+    few = next(chunks(data.train, TRIED))
+    targets = few.targets.copy()
+    if data.classes is not None:
+        targets[:, -1] = data.classes - 1
+    with np.errstate(all="ignore"):
+        predictions = model.forward(few.inputs)
+        loss.forward(predictions, targets)
+        for metric in metrics:
+            metric.start(len(predictions))
+            metric.update(predictions, targets)
+
+
+def _check_classes(model: Model, loss: Loss, data: Data) -> None:
+    """Refuse a model with too few outputs for the classes."""
+    classes, outputs = data.classes, model.output_shape
+    if classes is None:
+        return
+    if classes < 2:
+        raise InputError("every sample of the data set has the same label: there is nothing to learn")
+    if len(outputs) != 1 or outputs[0] >= classes:
+        return
+    if outputs[0] > 1:
+        raise InputError(
+            f"the model gives {outputs[0]} outputs and the data set has {classes} classes: end it in units=outputs"
+        )
+    try:
+        single = np.zeros((model.parameters.runs, 1, 1), model.parameters.dtype)
+        loss.forward(single, np.full((1, 1), classes - 1))
+    except (InputError, IndexError):
+        other = ", or take loss=binary_cross_entropy_logits" if classes == 2 else ""
+        raise InputError(
+            f"loss {loss.label()} cannot tell {classes} classes apart by the model's 1 output: "
+            f"end the model in units=outputs{other}"
+        ) from None
+
+
+def _check_meaning(model: Model, loss: Loss) -> None:
+    """Refuse a model whose outputs are not of the kind that the loss takes."""
+    gives = next((layer.gives for layer in reversed(model.layers) if layer.gives), "values")
+    if (gives, loss.expects) == ("probabilities", "logits"):
+        raise InputError(f"loss {loss.label()} takes logits and the model ends in probabilities: change one of them")
+    if (gives, loss.expects) == ("logits", "probabilities"):
+        raise InputError(f"loss {loss.label()} takes probabilities: end the model in softmax or sigmoid")
