@@ -10,8 +10,14 @@ import os
 import pytest
 from ids import LONGEST_ID, misfits, parameter_id
 
+OURS = ("FRAMEWORK_", "HYDRA_", "MLFLOW_")
+OTHERS = {"COLUMNS", "FORCE_COLOR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "LINES", "MPLBACKEND", "NO_COLOR"}
+
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # read when NumPy and torch are first imported
     os.environ.setdefault(name, "1")
+for name in list(os.environ):  # a developer's store, plugins and terminal are no test's business
+    if (name.startswith(OURS) and name != "FRAMEWORK_DATA") or name in OTHERS:
+        del os.environ[name]
 
 
 @pytest.fixture(autouse=True)
