@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -201,17 +201,13 @@ class Dataset(Configurable, ABC):
 
     def _cautions(self, splits: Mapping[str, Samples], raw: Raw) -> tuple[str, ...]:
         """Return a line for each split that lacks classes of the others."""
-        lacking = absent_classes({name: part.targets for name, part in splits.items()})
-        grow = {"train": "add samples", "validation": "raise dataset.validation", "test": "raise dataset.test"}
+        remedies = {"train": "add samples", "validation": "raise dataset.validation", "test": "raise dataset.test"}
         if raw.official_test is not None:
-            grow["test"] = "the official test set is kept as it is"
+            remedies["test"] = "the official test set is kept as it is"
         if self.train_limit is not None:
-            grow["train"] = "raise dataset.train_limit"
-        return tuple(
-            f"{self.label()}: the {name} split has no sample of {_listed(labels, raw.class_names)}, so its figures say "
-            f"nothing about {'it' if len(labels) == 1 else 'them'}: {grow[name]}, or leave small classes out"
-            for name, labels in lacking.items()
-        )
+            remedies["train"] = "raise dataset.train_limit"
+        labels = {name: part.targets for name, part in splits.items()}
+        return tuple(f"{self.label()}: {line}" for line in absent_classes(labels, raw.class_names, remedies))
 
 
 def prepared(dataset: Dataset, dtype: Any) -> Data:
@@ -219,9 +215,15 @@ def prepared(dataset: Dataset, dtype: Any) -> Data:
 
     The arrays are read-only, because the next run in this process may get the same ones. Files that changed are
     read again.
+
+    Raises:
+        InputError: as `Dataset.prepare`, or memory cannot hold the samples.
     """
     settings = tuple(tuple(sorted(row.items())) for row in dataset.rows)
-    return _prepared(_Request((type(dataset), settings, np.dtype(dtype).str, dataset.stamp()), dataset, dtype))
+    try:
+        return _prepared(_Request((type(dataset), settings, np.dtype(dtype).str, dataset.stamp()), dataset, dtype))
+    except MemoryError as error:
+        raise InputError(f"{dataset.label()}: memory cannot hold the samples ({error}): take fewer") from error
 
 
 @dataclass(frozen=True)
@@ -281,13 +283,6 @@ def _scaled(x: np.ndarray, scaling: Scaling, dtype: Any, what: str) -> np.ndarra
             f"{what} reach {largest:.3g}, which exceeds {np.dtype(dtype)} once scaled: {remedy}rescale them in the data"
         )
     return out
-
-
-def _listed(labels: Sequence[int], names: Sequence[str], most: int = 5) -> str:
-    """Return classes in words: ``"class a"``, ``"classes a, b"``, at most so many by name."""
-    shown = [names[label] if names else str(label) for label in labels[:most]]
-    more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return f"class{'' if len(labels) == 1 else 'es'} {', '.join(shown)}{more}"
 
 
 def _digest(*parts: Samples) -> str:

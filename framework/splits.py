@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,12 +108,28 @@ def stratified(labels: np.ndarray, order: np.ndarray, wanted: int) -> np.ndarray
     return np.concatenate([order[shuffled == label][:take] for label, take in enumerate(quota)])
 
 
-def absent_classes(splits: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
-    """Return, for each split that lacks some, the classes that only other splits have.
+def absent_classes(
+    splits: Mapping[str, np.ndarray], class_names: Sequence[str], remedies: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield a line for each split that lacks classes of the others.
 
     Args:
         splits: integer labels ``(N,)`` by name.
+        class_names: one a class, or empty.
+        remedies: what the user can do, by name of the split.
     """
     held = {name: {int(label) for label in np.unique(labels)} for name, labels in splits.items()}
-    every = set().union(*held.values())
-    return {name: sorted(every - own) for name, own in held.items() if every - own}
+    for name, own in held.items():
+        absent = sorted(set().union(*held.values()) - own)
+        if absent:
+            yield (
+                f"the {name} split has no sample of {_listed(absent, class_names)}, so its figures say nothing about "
+                f"{'it' if len(absent) == 1 else 'them'}: {remedies[name]}, or leave small classes out"
+            )
+
+
+def _listed(labels: Sequence[int], names: Sequence[str], most: int = 5) -> str:
+    """Return classes in words: ``"class a"``, ``"classes a, b"``, at most so many by name."""
+    shown = [names[label] if names else str(label) for label in labels[:most]]
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return f"class{'' if len(labels) == 1 else 'es'} {', '.join(shown)}{more}"

@@ -270,6 +270,16 @@ def test_prepared_loads_once_until_a_field_the_dtype_or_a_file_changes(monkeypat
     assert Counted.loads == 4
 
 
+class Endless(Dataset):
+    def load(self) -> Raw:
+        return Raw(Samples(np.zeros((10**15, 3)), LABELS))
+
+
+def test_samples_that_memory_cannot_hold_are_refused():
+    with pytest.raises(InputError, match=r"Endless: memory cannot hold the samples .*: take fewer"):
+        prepared(Endless(), np.float32)
+
+
 def test_prepared_keeps_few(monkeypatch):
     monkeypatch.setattr(Counted, "loads", 0)
     for size in range(100, 110):
