@@ -81,6 +81,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         InputError: an override is wrong; nothing was written.
     """
     from framework.observers import Cautions
+    from framework.run_folder import refuse_used_run
     from framework.runner import execute
     from framework.tracking import Tracker
 
@@ -95,9 +96,11 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
             folder = Path(composed.hydra.run.dir).resolve()
         except ERRORS as error:
             raise InputError(explain(error, words)) from error
-        config = check(Composed.of(composed))
+        taken = Composed.of(composed)
+        config = check(taken)
         if config["plan"]:
             raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
+        refuse_used_run(folder, config, taken.unresolved)
         noted = Cautions()
         with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
             tracker.follow(folder)

@@ -152,13 +152,10 @@ COMMANDS = {
 
 
 def _hydra(words: Sequence[str]) -> int:
-    """Hand the words to Hydra, which composes and calls `framework.jobs.job`; say its errors in one line."""
-    import hydra
-
-    from framework import jobs
+    """Hand the words to Hydra, which composes the configuration; say its errors in one line."""
+    from framework import session
     from framework.complaints import ERRORS, explain
     from framework.config import register_resolvers, reveal_hydra_plugins
-    from framework.places import conf_folder
     from framework.provenance import FLAGS
     from framework.words import as_typed
 
@@ -166,18 +163,14 @@ def _hydra(words: Sequence[str]) -> int:
     register_resolvers()
     words = as_typed(words)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
-    sys.argv = ["framework", *words]
     os.environ[FLAGS] = shlex.join(_kept_flags(words))  # worker processes write it into their runs' commands
     signal.signal(signal.SIGTERM, _terminated)
-    job, errors = jobs.holding_errors()
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)()
+        session.main(words)
     except ERRORS as error:
         raise InputError(
             explain(error, [word for word in words if "=" in word and not word.startswith("-")])
         ) from error
-    for held in errors:
-        raise held
     return 0
 
 

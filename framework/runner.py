@@ -12,14 +12,14 @@ import numpy as np
 
 from framework import kept, provenance
 from framework.dataset import Data
-from framework.errors import InputError
 from framework.figures import directions
 from framework.journal import FILE as JOURNAL
-from framework.journal import Entry, Journal, read_journal
+from framework.journal import Journal, read_journal
 from framework.observers import Observer, hooks
 from framework.population import Population
 from framework.records import Outcome, Record, Run, flatten
 from framework.registry import current
+from framework.run_folder import refuse_another
 from framework.training import train
 from framework.yaml_text import dump
 
@@ -113,7 +113,7 @@ class Journaling(Observer):
             folder = _folder(run)
             folder.mkdir(parents=True, exist_ok=True)
             begun = read_journal(folder) if (folder / JOURNAL).is_file() else []
-            _refuse_another(folder, run, begun)
+            refuse_another(folder, run.config, begun)
             self._recorded[run.id] = max((entry.content.get("epoch") or 0 for entry in begun), default=0)
             self._journals[run.id] = Journal(folder)
             if not begun:
@@ -183,19 +183,6 @@ class Journaling(Observer):
         journal.write("artifact", path=JOURNAL, to="")
         journal.write("end", status=status)
         journal.close()
-
-
-def _refuse_another(folder: Path, run: Run, begun: Sequence[Entry]) -> None:
-    """Refuse to write into the folder of a run that has ended, or that is not this one.
-
-    Raises:
-        InputError: it is; nothing was written.
-    """
-    if not begun:
-        return
-    same = begun[0].content.get("tags", {}).get("config_hash") == provenance.identity(run.config)
-    if not same or begun[-1].kind == "end":
-        raise InputError(f"{folder} holds another run: choose another folder, or take that one away")
 
 
 def execute(

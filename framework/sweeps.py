@@ -20,6 +20,7 @@ from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.journal import Journal
 from framework.launching import Plan, plan, refuse_misfits
+from framework.run_folder import make, refuse_used_sweep
 from framework.tracking import Tracker
 
 LOSS = f"{kept.VALIDATION}loss"
@@ -63,11 +64,14 @@ class Sweep:
             display.warn(planned.cautions)
             sys.stdout.write(display.plan_text(planned))
             return []
+        tracker = Tracker(first["tracking"]["uri"], enabled=first["tracking"]["enabled"])
+        begun = refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir)
         display.warn(self._prepare(jobs))
-        self._folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self._config, self._folder / "multirun.yaml")
-        journal = self._open(arguments, [job.config for job in jobs])
-        with Tracker(first["tracking"]["uri"], enabled=first["tracking"]["enabled"]) as tracker:
+        make(self._folder, "hydra.sweep.dir")
+        journal = Journal(self._folder)
+        if not begun:
+            self._begin(journal, arguments, [job.config for job in jobs])
+        with tracker:
             for folder in [self._folder, *(job.folder for job in jobs)]:
                 tracker.follow(folder)
             rows, failed = self._launch(jobs, journal)
@@ -106,9 +110,9 @@ class Sweep:
             journal.close()
         return rows, failed
 
-    def _open(self, arguments: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Journal:
+    def _begin(self, journal: Journal, arguments: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> None:
         first = configs[0]
-        journal = Journal(self._folder)
+        OmegaConf.save(self._config, self._folder / "multirun.yaml")
         command = provenance.command(arguments, sweep=True)
         optimizers = list(dict.fromkeys(config["optimizer"]["name"] for config in configs))
         journal.write(
@@ -130,7 +134,6 @@ class Sweep:
         (self._folder / "environment.txt").write_text(provenance.environment())
         for name in ("multirun.yaml", "environment.txt"):
             journal.write("artifact", path=name, to="")
-        return journal
 
     def _conclude(self, journal: Journal, rows: list[dict[str, Any]], config: Mapping[str, Any]) -> None:
         if not rows:

@@ -1,0 +1,193 @@
+"""The folder of a run or a sweep: refused if something in it would be lost, left as it was if the run never began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from framework import provenance
+from framework.composition import Job
+from framework.errors import InputError
+from framework.journal import FILE as JOURNAL
+from framework.journal import Entry, read_journal
+from framework.mark import FILE as MARK
+
+HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
+RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)
+SWEEP_FILES = ("multirun.yaml", "environment.txt", "leaderboard.csv", "leaderboard.png", MARK)
+ANOTHER = "choose another folder, or take that one away"
+
+
+def refuse_another(folder: Path, config: Mapping[str, Any], begun: Sequence[Entry]) -> None:
+    """Refuse the folder of a run that has ended, or that has another configuration.
+
+    Args:
+        folder: of the run.
+        config: its checked configuration.
+        begun: the entries of the journal in the folder; a journal without an end is continued.
+
+    Raises:
+        InputError: it is such a folder; nothing was written.
+    """
+    if begun and (begun[-1].kind == "end" or not _same_run(begun, config)):
+        raise InputError(f"{folder} holds another run: {ANOTHER}")
+
+
+def refuse_used_run(
+    folder: Path, config: Mapping[str, Any], unresolved: Mapping[str, Any], subdir: str | None = None
+) -> None:
+    """Refuse a folder in which a run would overwrite something.
+
+    A run that was killed may be started again in its own folder, whose files say the same.
+
+    Args:
+        folder: of the run.
+        config: its checked configuration.
+        unresolved: the configuration as Hydra stores it.
+        subdir: the folder of Hydra's own files in it.
+
+    Raises:
+        InputError: the folder holds another run or other files of the same names; nothing was written.
+    """
+    if not _stands(folder):
+        return
+    begun = _journal(folder)
+    refuse_another(folder, config, begun)
+    if begun:
+        return
+    hydra = folder / subdir if subdir else None
+    if hydra is not None and not _says(hydra / "config.yaml", unresolved):
+        _refuse_files(hydra, HYDRA_FILES)
+    if not _says(folder / "config.yaml", provenance.jsonable(config)):
+        _refuse_files(folder, ("config.yaml", *RUN_FILES))
+    for name, content in provenance.plugin_sources(config).items():
+        if not ((folder / name).is_file() and (folder / name).read_bytes() == content):
+            _refuse_files(folder, (name,))
+
+
+def refuse_used_sweep(folder: Path, arguments: Sequence[str], jobs: Sequence[Job], subdir: str | None) -> bool:
+    """Refuse a folder in which a sweep or one of its jobs would overwrite something.
+
+    Args:
+        folder: of the sweep.
+        arguments: of its command.
+        jobs: its jobs.
+        subdir: the folder of Hydra's own files in the job's.
+
+    Returns:
+        Whether the folder holds this very sweep, begun and killed.
+
+    Raises:
+        InputError: the folder holds another sweep or other files of the same names, or jobs share a folder; nothing
+            was written.
+    """
+    _refuse_shared(folder, jobs)
+    begun = _journal(folder)
+    if begun:
+        same = begun[0].content.get("params", {}).get("arguments") == " ".join(arguments)
+        if not same or begun[-1].kind == "end":
+            raise InputError(f"{folder} holds another sweep: {ANOTHER}")
+    else:
+        _refuse_files(folder, SWEEP_FILES)
+    for job in jobs:
+        if not (begun and _same_run(_journal(job.folder), job.config)):  # what has ended is left alone
+            refuse_used_run(job.folder, job.config, job.unresolved, subdir)
+    return bool(begun)
+
+
+@contextmanager
+def cleared_if_refused(folder: Path, files: Sequence[str]) -> Iterator[None]:
+    """Remove what this command made in and above ``folder`` if bad input ends it before the run begins.
+
+    Only folders that are empty again are removed, and only those that were not there before.
+
+    Args:
+        folder: of the run.
+        files: what may be written into it before the run begins, as relative paths.
+
+    Raises:
+        InputError: as raised inside.
+    """
+    new = [folder / name for name in files if not _stands(folder / name)]
+    made = _missing([*(file.parent for file in new), folder])
+    try:
+        yield
+    except InputError:
+        if not _stands(folder / JOURNAL):
+            for file in new:
+                if _stands(file):
+                    file.unlink()
+            _remove_empty(made)
+        raise
+
+
+def make(folder: Path, key: str) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        InputError: it cannot be made; the message names the setting ``key``.
+    """
+    made = _missing([folder])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _remove_empty(made)
+        raise InputError(f"{key}={folder}: this folder cannot be made ({error.strerror}); choose another") from error
+
+
+def _stands(path: Path) -> bool:
+    """Whether something is at ``path``, be it a link that leads nowhere; False for a path that cannot be."""
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
+
+
+def _missing(folders: Sequence[Path]) -> list[Path]:
+    """Return the folders, and those above them, that are not there; the deepest first."""
+    above = {path for folder in folders for path in (folder, *folder.parents)}
+    return sorted((path for path in above if not _stands(path)), key=lambda path: -len(path.parts))
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # it was not made, or somebody else has put something into it
+            folder.rmdir()
+
+
+def _refuse_shared(folder: Path, jobs: Sequence[Job]) -> None:
+    seen = {folder}
+    for job in jobs:
+        if job.folder in seen:
+            raise InputError(
+                f"hydra.sweep.subdir: job {job.number} would share {job.folder} with another; "
+                "make the names differ, as with ${hydra.job.num}"
+            )
+        seen.add(job.folder)
+
+
+def _journal(folder: Path) -> list[Entry]:
+    return read_journal(folder) if (folder / JOURNAL).is_file() else []
+
+
+def _same_run(begun: Sequence[Entry], config: Mapping[str, Any]) -> bool:
+    return bool(begun) and begun[0].content.get("tags", {}).get("config_hash") == provenance.identity(config)
+
+
+def _says(path: Path, content: Mapping[str, Any]) -> bool:
+    """Whether a YAML file is there and holds ``content``."""
+    try:
+        return bool(yaml.safe_load(path.read_text(encoding="utf-8")) == content)
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+
+
+def _refuse_files(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if _stands(folder / name):
+            raise InputError(f"{folder / name} is there already and would be overwritten: choose another folder")

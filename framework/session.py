@@ -1,0 +1,113 @@
+"""The part of the command line that Hydra reads.
+
+Hydra's own entry makes a run's folder and writes into it before it calls anybody. Here a single run is composed and
+checked, and its folder is looked at first; all else (sweeps, ``--cfg``, ``--info``, completion) is Hydra's own entry.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_automatic_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobStatus, run_job
+from hydra.errors import SearchPathException
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, open_dict, read_write
+
+from framework import display, jobs
+from framework.composition import Job, seen_by_hydra
+from framework.config import Composed, check
+from framework.launching import plan
+from framework.places import conf_folder
+from framework.run_folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
+
+VERSION_BASE = "1.3"
+
+
+def main(words: Sequence[str]) -> None:
+    """Do what the words after ``python -m framework`` say.
+
+    Raises:
+        InputError: the configuration is wrong, or the run's folder is in use; nothing was written.
+        HydraException: Hydra cannot read the words or compose a configuration.
+    """
+    arguments = get_args_parser().parse_args(list(words))
+    if not (_runs_once(arguments) and _run(arguments)):
+        sys.argv = ["framework", *words]
+        hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name="config")(jobs.job)()
+
+
+def _runs_once(arguments: argparse.Namespace) -> bool:
+    others = ("help", "hydra_help", "cfg", "resolve", "multirun", "shell_completion", "info", "experimental_rerun")
+    return not any(getattr(arguments, name) for name in others)
+
+
+def _run(arguments: argparse.Namespace) -> bool:
+    """Compose and run one job; return False if the configuration itself asks for a sweep (``hydra.mode=MULTIRUN``)."""
+    version.setbase(VERSION_BASE)
+    composer = _composer(arguments)
+    try:
+        name, overrides = arguments.config_name or "config", arguments.overrides
+        own_configs = arguments.config_name or arguments.config_path or arguments.config_dir
+        may_sweep = own_configs or any("hydra.mode" in word for word in overrides)
+        if may_sweep and composer.get_mode(name, overrides) is RunMode.MULTIRUN:
+            return False
+        composed = composer.compose_config(name, overrides, run_mode=RunMode.RUN, with_log_configuration=True)
+        composed.hydra.mode = RunMode.RUN
+        _run_composed(composer, composed, name)
+    finally:
+        GlobalHydra.instance().clear()
+    return True
+
+
+def _composer(arguments: argparse.Namespace) -> Any:
+    configs = arguments.config_path or str(conf_folder())
+    path = create_automatic_config_search_path(jobs.__file__, None, configs)
+    if arguments.config_dir is not None:
+        added = Path(arguments.config_dir).absolute()
+        if not added.is_dir():
+            raise SearchPathException(f"Additional config directory '{added}' not found")
+        path.prepend(provider="command-line", path=f"file://{added}", anchor=SearchPathQuery(provider="schema"))
+    return Hydra.create_main_hydra2(task_name="framework", config_search_path=path)
+
+
+def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None:
+    with seen_by_hydra(composed):  # what ${hydra:…} refers to
+        folder = Path(str(composed.hydra.run.dir)).absolute()
+        with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
+            composed.hydra.runtime.output_dir = str(folder)
+        taken = Composed.of(composed)
+        config = check(taken)
+    overrides = list(composed.hydra.overrides.task)
+    if config["plan"]:
+        planned = plan([Job(0, tuple(overrides), config, {}, folder)], config["launcher"], config["threads"])
+        display.warn(planned.cautions)
+        sys.stdout.write(display.plan_text(planned))
+        return
+    subdir = composed.hydra.output_subdir
+    refuse_used_run(folder, config, taken.unresolved, subdir)
+    files = [f"{composed.hydra.job.name}.log", *(f"{subdir}/{name}" for name in HYDRA_FILES if subdir is not None)]
+    with cleared_if_refused(folder, files):
+        make(folder, "hydra.run.dir")
+        context = HydraContext(config_loader=composer.config_loader, callbacks=Callbacks(composed))
+        context.callbacks.on_run_start(config=composed, config_name=config_name)
+        returned = run_job(
+            hydra_context=context,
+            task_function=lambda _: jobs.alone(config, overrides, folder),
+            config=composed,
+            job_dir_key="hydra.run.dir",
+            job_subdir_key=None,
+        )
+        context.callbacks.on_run_end(config=composed, config_name=config_name, job_return=returned)
+        if returned.status is JobStatus.FAILED:
+            raise returned._return_value  # Hydra's own property would print lines of its own first
