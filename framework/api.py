@@ -7,7 +7,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class Result:
         params: the resolved configuration, flattened with dots (``"optimizer.lr"``).
         folder: where the run's files are.
         ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"``.
+        plugins: whether plugin files that are kept with the model may be run, as in `load`.
     """
 
     metrics: dict[str, float]
@@ -58,6 +59,7 @@ class Result:
     params: dict[str, Any] = field(repr=False)
     folder: Path
     ended: str
+    plugins: bool = field(default=False, repr=False)
 
     def predict(self, x: Any, output: str = "scores") -> np.ndarray:
         """Return the model's outputs for raw inputs ``(N, *input)``, or with ``output="class"`` the classes ``(N,)``.
@@ -67,7 +69,7 @@ class Result:
         Raises:
             InputError: the run's folder holds no model, or the inputs have another shape.
         """
-        return Predictor.load(self.folder / "model").predict(x, output)
+        return Predictor.load(self.folder / "model", plugins=self.plugins).predict(x, output)
 
 
 def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
@@ -131,7 +133,7 @@ def sweep(*overrides: str) -> pandas.DataFrame:
         return pandas.DataFrame(rows)
 
 
-def load(run: str | Path, *, uri: str | None = None) -> Result:
+def load(run: str | Path, *, uri: str | None = None, plugins: bool = False) -> Result:
     """Return a finished run by its folder, or by its MLflow run id.
 
     Where a run's folder is gone, its configuration, journal and model come from MLflow, into a folder that goes with
@@ -140,16 +142,18 @@ def load(run: str | Path, *, uri: str | None = None) -> Result:
     Args:
         run: a folder or an id.
         uri: the store that knows the id; default MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder.
+        plugins: the result may run the plugin files that are kept with its model, in order to predict. They are not
+            needed if the same files are named by FRAMEWORK_PLUGINS.
 
     Raises:
         InputError: there is no such run.
     """
     folder = Path(run)
     if folder.is_dir():
-        return _read(folder, run_id(folder))
+        return replace(_read(folder, run_id(folder)), plugins=plugins)
     from framework.fetching import fetched
 
-    return _read(fetched(str(run), uri), str(run))
+    return replace(_read(fetched(str(run), uri), str(run)), plugins=plugins)
 
 
 def names(kind: str) -> list[str]:

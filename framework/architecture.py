@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from framework.errors import InputError
@@ -44,12 +45,19 @@ def expand(items: Any, target_shape: Shape) -> list[LayerConfig]:
     return layers
 
 
-def build(layers: Sequence[Sequence[LayerConfig]]) -> list[tuple[str, Layer]]:
-    """Return layer objects for R runs from R lists of one structure (columns may differ)."""
+def build(
+    layers: Sequence[Sequence[LayerConfig]], classes: Mapping[str, type[Layer]] = MappingProxyType({})
+) -> list[tuple[str, Layer]]:
+    """Return layer objects for R runs from R lists of one structure (columns may differ).
+
+    Args:
+        layers: names and fields, a list per run.
+        classes: layer classes by name, for names that this process's registry may not have.
+    """
     built = []
     for same in zip(*layers, strict=True):
         name = same[0][0]
-        cls = find_layer(name, "model.layers")
+        cls = classes[name] if name in classes else find_layer(name, "model.layers")
         built.append((name, cls.stack([fields for _, fields in same], f"model layer {name}")))
     return built
 

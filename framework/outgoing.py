@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import framework
 from framework.journal import Entry
 
 if TYPE_CHECKING:
-    import numpy as np
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-    from framework.predictor import Predictor
+    from framework.predictor import Description
 
 PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
@@ -150,23 +151,23 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
         experiment_id: of the run; MLflow would take the Default experiment's.
         run_id: the run.
         folder: as `Predictor.save` wrote it.
-        example: an .npy file of a few inputs ``(N, *shape)`` in the data set's own units, for the signature.
+        example: an .npy file of a few inputs ``(N, *shape)`` in the data set's own units, to show what the model takes.
     """
     import mlflow
-    import numpy as np
 
     from framework import registry
-    from framework.predictor import Predictor
+    from framework.kept_plugins import requirements
+    from framework.predictor import Description
 
     registry.install(registry.load(built_in=("plugins.layers",)))  # all that a saved model is made of
-    predictor = Predictor.load(folder)
-    inputs = None if example is None else np.load(example, allow_pickle=False)
-    signature = None if inputs is None else _signature(predictor, inputs)
-    columns = predictor.description.columns
-    if inputs is not None and columns:
+    description = Description.read(folder)
+    # MLflow predicts an example at once, and that would run the plugin files of a folder that is only being delivered.
+    shown = example is not None and not any(plugin.file for plugin in description.plugins)
+    inputs = np.load(example, allow_pickle=False) if example is not None and shown else None
+    if inputs is not None and description.columns:
         import pandas
 
-        inputs = pandas.DataFrame(inputs, columns=columns)
+        inputs = pandas.DataFrame(inputs, columns=description.columns)
     mlflow.set_experiment(experiment_id=experiment_id)
     mlflow.models.Model.log(
         artifact_path=None,
@@ -175,13 +176,17 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
         run_id=run_id,
         python_model=str(Path(__file__).with_name("serving.py")),
         artifacts={"model": str(folder)},
-        signature=signature,
+        signature=_signature(description),
         input_example=inputs,
-        pip_requirements=["numpy", f"{framework.DISTRIBUTION}=={framework.__version__}"],
+        pip_requirements=[
+            "numpy",
+            f"{framework.DISTRIBUTION}=={framework.__version__}",
+            *requirements(description.plugins),
+        ],
     )
 
 
-def _signature(predictor: Predictor, inputs: np.ndarray) -> ModelSignature:
+def _signature(description: Description) -> ModelSignature:
     """Return the signature of a logged model.
 
     A table's columns are named. They are of any type, because MLflow refuses whole numbers for a float column and
@@ -192,10 +197,11 @@ def _signature(predictor: Predictor, inputs: np.ndarray) -> ModelSignature:
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
     from mlflow.types.schema import AnyType
 
-    columns, outputs = predictor.description.columns, predictor.predict(inputs)
+    columns, shape = description.columns, description.output_shape
+    dtype = np.dtype(description.dtype if description.task == "classification" else np.float64)
     return ModelSignature(
         inputs=Schema([ColSpec(AnyType(), name, required=False) for name in columns]) if columns else None,
-        outputs=Schema([TensorSpec(outputs.dtype, (-1, *outputs.shape[1:]))]),
+        outputs=None if shape is None else Schema([TensorSpec(dtype, (-1, *shape))]),
         params=ParamSchema([ParamSpec("output", "string", "scores")]),
     )
 

@@ -8,19 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framework import architecture
+from framework import architecture, kept_plugins
 from framework.archives import UNREADABLE, array_names, read_array
 from framework.errors import InputError
+from framework.kept_plugins import Needed
 from framework.model import Model
 from framework.parameters import Shape
 from framework.resources import blas_threads
 from framework.scaling import Scaling
 
 if TYPE_CHECKING:
+    from framework.layer import Layer
     from framework.population import Population
 
 FORMAT = 2
@@ -46,6 +49,8 @@ class Description:
         columns: names of the features of a table, in the model's order, or [] for inputs without names.
         predicted: what the outputs are, ``"logits"``, ``"probabilities"`` or ``"values"``; "" where unknown.
         threads: BLAS threads of the run; another number may change the last bits of a prediction.
+        output_shape: shape of one output, or None where unknown.
+        plugins: where the layers come from that are not built in.
         format: version of this description.
     """
 
@@ -57,7 +62,31 @@ class Description:
     columns: list[str] = field(default_factory=list)
     predicted: str = ""
     threads: int = 1
+    output_shape: Shape | None = None
+    plugins: list[Needed] = field(default_factory=list)
     format: int = FORMAT
+
+    @classmethod
+    def read(cls, folder: Path) -> Description:
+        """Return the description of the model in ``folder``.
+
+        Raises:
+            InputError: the file is missing, damaged or of another format.
+        """
+        try:
+            content = json.loads((folder / "model.json").read_text())
+        except FileNotFoundError:
+            raise InputError(f"{folder} holds no saved model: model.json is missing") from None
+        except UNREADABLE as error:
+            raise InputError(f"{folder} holds a damaged model: {error}") from None
+        if not isinstance(content, dict) or content.get("format") not in READABLE:
+            raise InputError(f"{folder}: its model is not of format {FORMAT} or before; use the version that wrote it")
+        try:
+            content["layers"] = [(name, fields) for name, fields in content["layers"]]
+            content["plugins"] = [Needed(**plugin) for plugin in content.get("plugins", ())]
+            return cls(**content)
+        except (TypeError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} holds a damaged model: model.json: {error}") from None
 
 
 class Predictor:
@@ -66,16 +95,26 @@ class Predictor:
     Args:
         description: layers with their fields, shapes and dtype.
         arrays: ``parameters`` and ``buffers`` (flat), and the four arrays of the scalings.
+        files: the plugin files to keep with the model, by name.
+        classes: layer classes by name, for layers that this process's registry may not have.
     """
 
-    def __init__(self, description: Description, arrays: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        description: Description,
+        arrays: dict[str, np.ndarray],
+        files: Mapping[str, bytes] = MappingProxyType({}),
+        classes: Mapping[str, type[Layer]] = MappingProxyType({}),
+    ) -> None:
         self.description = description
         self._arrays = arrays
+        self._files = files
+        self._layer_classes = classes
 
     @cached_property
     def _model(self) -> Model:
         described = self.description
-        layers = architecture.build([described.layers])
+        layers = architecture.build([described.layers], self._layer_classes)
         model = Model(layers, tuple(described.input_shape), [0], np.dtype(described.dtype))
         for name, tensors in (("parameters", model.parameters), ("buffers", model.buffers)):
             if self._arrays[name].shape != tensors.flat[0].shape:
@@ -90,6 +129,7 @@ class Predictor:
         """Return the model in ``row`` of a population, with copies of its numbers."""
         data, model = population.data, population.model
         layers = architecture.expand(population.configs[row]["model"]["layers"], data.target_shape)
+        plugins, files = kept_plugins.needed(name for name, _ in layers)
         description = Description(
             layers=layers,
             input_shape=data.input_shape,
@@ -99,6 +139,8 @@ class Predictor:
             columns=list(data.columns),
             predicted=population.loss.expects,
             threads=population.settings.threads,
+            output_shape=model.output_shape,
+            plugins=plugins,
         )
         arrays = {
             "parameters": model.parameters.flat[row].copy(),
@@ -108,7 +150,7 @@ class Predictor:
             "target_mean": data.target_scaling.mean,
             "target_scale": data.target_scaling.scale,
         }
-        return cls(description, arrays)
+        return cls(description, arrays, files)
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -190,36 +232,37 @@ class Predictor:
         return np.array([*names, *spare])[labels] if names else labels
 
     def save(self, folder: Path) -> None:
-        """Write ``model.json`` and ``weights.npz`` (no pickle) into ``folder``, made if absent."""
+        """Write ``model.json``, ``weights.npz`` (no pickle) and plugin files into ``folder``, made if absent."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(json.dumps(asdict(self.description), indent=1) + "\n")
         np.savez(folder / "weights.npz", **self._arrays)  # type: ignore[arg-type]  # mypy takes the arrays for flags
+        kept_plugins.save(self._files, folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Predictor:
+    def load(cls, folder: Path, *, plugins: bool = False) -> Predictor:
         """Return what `save` wrote.
 
+        Args:
+            folder: of the model.
+            plugins: plugin files that are kept in ``folder`` may be run, if this process has no such plugin.
+
         Raises:
-            InputError: a file is missing, or of another format.
+            InputError: a file is missing, or of another format, or a plugin file would have to be run.
         """
-        weights = folder / "weights.npz"
+        weights, description = folder / "weights.npz", Description.read(folder)
         try:
-            content = json.loads((folder / "model.json").read_text())
             arrays = {name: read_array(weights, name) for name in array_names(weights)}
         except FileNotFoundError as error:
             raise InputError(f"{folder} holds no saved model: {Path(error.filename).name} is missing") from None
         except UNREADABLE as error:
             raise InputError(f"{folder} holds a damaged model: {error}") from None
-        if not isinstance(content, dict) or content.get("format") not in READABLE:
-            raise InputError(f"{folder}: its model is not of format {FORMAT} or before; use the version that wrote it")
         missing = [name for name in ARRAYS if name not in arrays]
         if missing:
             raise InputError(f"{folder} holds a damaged model: weights.npz lacks {', '.join(missing)}")
-        try:
-            content["layers"] = [(name, fields) for name, fields in content["layers"]]
-            return cls(Description(**content), arrays)
-        except (TypeError, ValueError, KeyError) as error:
-            raise InputError(f"{folder} holds a damaged model: model.json: {error}") from None
+        classes: dict[str, type[Layer]] = {}
+        for plugin in description.plugins:
+            classes |= plugin.layer_classes(folder, consent=plugins)
+        return cls(description, arrays, classes=classes)
 
 
 def _columns(table: Any, names: Sequence[str]) -> np.ndarray:

@@ -18,9 +18,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-from framework import DISTRIBUTION, __version__, architecture
+from framework import DISTRIBUTION, __version__, architecture, kept_plugins
 from framework.population import Config, chosen
-from framework.registry import Provider, current, find, numbered
+from framework.registry import Provider, current, find
 
 OUTSIDE = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""
@@ -60,7 +60,7 @@ def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
     """Return the shell command that does this again; a notebook's class is then a file kept with the run."""
     loaded = [provider for provider in current().providers if provider.status == "ok"]
     files = [str(provider.path) for provider in loaded if provider.path]
-    files += [kept_file(provider) for provider in loaded if provider.source and not provider.path]
+    files += [kept_plugins.file_name(provider) for provider in loaded if provider.source and not provider.path]
     flags = shlex.split(os.environ.get(FLAGS, ""))
     words = ["python", "-m", "framework", *(f"--plugin={path}" for path in files), *flags, *(["-m"] if sweep else [])]
     return shlex.join([*words, *overrides])
@@ -86,17 +86,7 @@ def providers(config: Config) -> list[Provider]:
 
 def plugin_sources(config: Config) -> dict[str, bytes]:
     """Return the source of a run's plugin files and inline classes, by the name of the file that keeps it."""
-    kept: dict[str, bytes] = {}
-    for provider in providers(config):
-        if provider.source:
-            stem = numbered(Path(kept_file(provider)).stem, {Path(name).stem for name in kept})
-            kept[f"{stem}.py"] = provider.source
-    return kept
-
-
-def kept_file(provider: Provider) -> str:
-    """Return the name of the file as which the source of a plugin is kept with its runs."""
-    return f"{provider.name.removeprefix('inline ')}.py"
+    return {name: provider.source for name, provider in kept_plugins.files(providers(config)).items()}
 
 
 def tags(config: Config, overrides: Sequence[str], folder: Path, *, sweep_id: str = "") -> dict[str, str]:

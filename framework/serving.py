@@ -23,8 +23,8 @@ class Served(PythonModel):
     """
 
     def load_context(self, context: Any) -> None:
-        """Load the predictor from the model's artifacts."""
-        self.predictor = Predictor.load(Path(context.artifacts["model"]))
+        """Load the predictor from the model's artifacts; who loads an MLflow model agrees to run its code."""
+        self.predictor = Predictor.load(Path(context.artifacts["model"]), plugins=True)
 
     # Lists and data frames come too. MLflow derives a schema from most annotations, but none from an array's.
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
