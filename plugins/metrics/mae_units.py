@@ -10,7 +10,8 @@ from framework.hookspecs import hookimpl
 from framework.loss import as_values
 from framework.metric import Metric
 from framework.specs import MetricSpec
-from plugins.metrics._running import OutputMeans
+
+from ._running import OutputMeans
 
 
 class MeanAbsoluteErrorInUnits(Metric):
