@@ -371,7 +371,9 @@ def test_a_schedule_multiplies_lr(name, flags):
     halved = {"final_lr": 0.05} if "final_lr" in optimizer_class(name).fields else {}
     scheduled = run(name, start, gradients, lr=0.2, schedule=Half(), **flags)
     full, half = run(name, start, gradients, lr=0.2, **flags), run(name, start, gradients, lr=0.1, **halved, **flags)
-    if optimizer_class(name).own_step_size:
+    if "lr" in optimizer_class(name).slots.values():  # a state starts at the first step's lr
+        assert np.array_equal(scheduled, half)
+    elif optimizer_class(name).own_step_size:
         assert np.array_equal(scheduled, full)
     else:
         assert np.array_equal(scheduled, half)
