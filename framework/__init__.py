@@ -11,7 +11,7 @@ DISTRIBUTION = "optimizer-workbench"
 _HOMES = {
     "framework.api": ("load", "names", "run", "sweep"),
     "framework.tracing": ("trace",),
-    "framework.fields": ("choice", "flag", "hyper", "integer", "integers", "number", "text"),
+    "framework.fields": ("choice", "flag", "hyper", "integer", "integers", "number", "text", "texts"),
     "framework.optimizer": ("ElementwiseOptimizer", "Optimizer", "when"),
     "framework.layer": ("Buffer", "Layer", "Weight"),
     "framework.loss": ("Loss", "as_labels", "as_values"),

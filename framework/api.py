@@ -83,28 +83,27 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         InputError: an override is wrong; nothing was written.
     """
     from framework.observers import Cautions
-    from framework.run_folder import refuse_used_run
+    from framework.run_folder import cleared_if_refused, make, refuse_used_run
     from framework.runner import execute
     from framework.tracking import Tracker
 
     with _with_class(optimizer) as chosen, _hydra() as hydra:
-        from framework.complaints import ERRORS, explain
+        from framework.complaints import explained
         from framework.config import Composed, check
         from framework.words import as_typed
 
-        words = as_typed([*chosen, *overrides])
-        try:
+        words = as_typed([*chosen, *overrides], sweep=False)
+        with explained(words):
             composed = hydra.compose_config("config", words, run_mode=_run_mode(), with_log_configuration=False)
             folder = Path(composed.hydra.run.dir).resolve()
-        except ERRORS as error:
-            raise InputError(explain(error, words)) from error
-        taken = Composed.of(composed)
-        config = check(taken)
+            taken = Composed.of(composed)
+            config = check(taken)
         if config["plan"]:
             raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
         refuse_used_run(folder, config, taken.unresolved)
-        noted = Cautions()
-        with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
+        noted, tracking = Cautions(), config["tracking"]
+        with cleared_if_refused(folder, ()), Tracker(tracking["uri"], enabled=tracking["enabled"]) as tracker:
+            make(folder, "hydra.run.dir")
             tracker.follow(folder)
             outcome = execute(config, words, folder, observers=[noted])
     for line in [*noted.lines, *tracker.problems]:
@@ -121,15 +120,13 @@ def sweep(*overrides: str) -> pandas.DataFrame:
     import pandas
 
     with _hydra() as hydra:
-        from framework.complaints import ERRORS, explain
+        from framework.complaints import explained
         from framework.jobs import quiet_job
         from framework.words import as_typed
 
-        words = as_typed(overrides)
-        try:
+        words = as_typed(overrides, sweep=True)
+        with explained(words):
             rows = hydra.multirun("config", quiet_job, words, with_log_configuration=False)
-        except ERRORS as error:
-            raise InputError(explain(error, words)) from error
         return pandas.DataFrame(rows)
 
 

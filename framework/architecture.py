@@ -83,7 +83,7 @@ def _repeated(cls: type[Layer], fields: dict[str, Any]) -> list[dict[str, Any]]:
     lists = {
         name: value
         for name, value in fields.items()
-        if isinstance(value, list | tuple) and name in cls.fields and cls.fields[name].kind != "integers"
+        if isinstance(value, list | tuple) and name in cls.fields and not cls.fields[name].takes_list
     }
     if not lists:
         return [fields]

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from framework import registry
-from framework.errors import FrameworkError, InputError, nearest
+from framework.errors import FrameworkError, InputError, nearest, one_line
 from framework.tracking import start_early, stop_early
 
 BAD_INPUT = 2
@@ -56,7 +56,7 @@ def _records(words: Sequence[str]) -> bool:
 
 def _complain(error: object, code: int) -> int:
     sys.stdout.flush()
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(f"error: {one_line(error)}\n")
     return code
 
 
@@ -154,23 +154,15 @@ COMMANDS = {
 def _hydra(words: Sequence[str]) -> int:
     """Hand the words to Hydra, which composes the configuration; say its errors in one line."""
     from framework import session
-    from framework.complaints import ERRORS, explain
     from framework.config import register_resolvers, reveal_hydra_plugins
     from framework.provenance import FLAGS
-    from framework.words import as_typed
 
     reveal_hydra_plugins()
     register_resolvers()
-    words = as_typed(words)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
     os.environ[FLAGS] = shlex.join(_kept_flags(words))  # worker processes write it into their runs' commands
     signal.signal(signal.SIGTERM, _terminated)
-    try:
-        session.main(words)
-    except ERRORS as error:
-        raise InputError(
-            explain(error, [word for word in words if "=" in word and not word.startswith("-")])
-        ) from error
+    session.main(words)
     return 0
 
 

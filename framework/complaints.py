@@ -1,9 +1,14 @@
-"""Hydra's errors, said in one line with the nearest names."""
+"""Errors of Hydra, OmegaConf and YAML, said in one line with the nearest names and the spelling that works."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Sequence
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
@@ -11,67 +16,180 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from framework.config_source import STAGES
-from framework.errors import nearest
+from framework.errors import FrameworkError, InputError, nearest, short
 from framework.places import conf_folder
 from framework.records import flatten
 from framework.registry import current, find
+from framework.settings import everything
+from framework.words import chosen, field_of, parsed, quoted
 
 ERRORS = (HydraException, OmegaConfBaseException)
+READERS = ("hydra", "omegaconf", "antlr4", "yaml")
+"""Packages that read the configuration: what they raise themselves, they say about it."""
+
+
+@contextmanager
+def explained(overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what the command line and the configuration cause in Hydra's code into one line.
+
+    Args:
+        overrides: the command line, to find the culprit and what would have been known in its place.
+
+    Raises:
+        InputError: in place of the error.
+    """
+    try:
+        yield
+    except FrameworkError:
+        raise
+    except Exception as error:
+        if not isinstance(error, ERRORS) and not _raised_by_a_reader(error):
+            raise
+        raise InputError(explain(error, overrides)) from error
+
+
+def _raised_by_a_reader(error: Exception) -> bool:
+    """Whether the last frame that is not the standard library's belongs to Hydra or what it reads with."""
+    frames = traceback.walk_tb(error.__traceback__)
+    packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in frames]
+    return next((name in READERS for name in reversed(packages) if name not in sys.stdlib_module_names), False)
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> str:
-    """Return one line for an error of Hydra or OmegaConf.
+    """Return one line for an error of Hydra, OmegaConf or YAML.
 
     Args:
         error: what was raised.
         overrides: the command line, to find what would have been known in its place.
     """
-    message = str(error)
     if isinstance(error, OverrideParseException):
-        return (
-            f"{error.override}: this cannot be read: {message.splitlines()[0]}; quote lists and brackets for the shell"
-        )
-    option = re.search(r"Could not (?:find|load) '([\w/]+)/([\w.-]*)'", message)
+        return _unreadable(error.override, str(error).splitlines()[0])
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: {error.problem}: mend the file"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{_file_being_read(error)} is not UTF-8 ({error.reason}): save it as UTF-8"
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        place = short(error.filename or "a file", 160)
+        return f"{place} cannot be used: {error.strerror or error}: choose another (hydra.run.dir, hydra.sweep.dir)"
+    if isinstance(error, OmegaConfBaseException):
+        return _interpolation(error)
+    known = _known_message(str(error), overrides)
+    if known is not None:
+        return known
+    odd = [item for item in overrides if "=" in item and parsed(item.partition("=")[2]) is None]
+    return _unreadable(odd[0], _with_causes(error)) if odd else _with_causes(error)
+
+
+def _file_being_read(error: Exception) -> str:
+    """Return the name of the file that a reader had open when it raised an error."""
+    held = [value for frame, _ in traceback.walk_tb(error.__traceback__) for value in frame.f_locals.values()]
+    return next((value.name for value in reversed(held) if isinstance(value, io.TextIOWrapper)), "a file")
+
+
+def _with_causes(error: BaseException) -> str:
+    """Return an error's words and those of what caused it, each once."""
+    said: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        is_ours = isinstance(cause, OmegaConfBaseException)
+        words = _interpolation(cause) if is_ours else " ".join(str(cause).split())  # type: ignore[arg-type]
+        if words and not any(words in before for before in said):
+            said.append(words)
+        cause = cause.__cause__
+    return ": ".join(said) or type(error).__name__
+
+
+def _interpolation(error: OmegaConfBaseException) -> str:
+    reason = str(error.msg or error).splitlines()[0]
+    return f"{error.full_key}: {reason}" if error.full_key else reason
+
+
+def _known_message(message: str, overrides: Sequence[str]) -> str | None:
+    """Return a better line for what Hydra says most often, or None."""
+    if message.startswith("Config group override must be"):
+        return _no_name(overrides)
+    comma = re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'(?:$|\n| requires)", message, re.DOTALL)
+    if comma:
+        return _needs_multirun(comma[1])
+    option = re.search(r"Could not (?:find|load) '([\w/]+)/([^'\n]*)'", message)
     if option:
         group, name = option.groups()
         kind, *below = group.split("/")
         name = "/".join([*below, name])
         what = "stage" if kind == STAGES else kind
         return f"{kind}={name}: there is no such {what}{nearest(name, _options(message, what))}"
-    key = re.search(r"Could not override '([^']+)'", message)
-    if key:
-        return _unknown_key(key.group(1), overrides)
-    return " ".join(message.split())
+    key = re.search(r"Could not override '([^']*)'", message)
+    return _unknown_key(key[1], overrides) if key else None
+
+
+def _unreadable(override: str, reason: str) -> str:
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"{override}: settings are KEY=VALUE, flags begin with -"
+    if not re.fullmatch(r"(\+{0,2}|~)[\w.$/@:-]+", key, re.ASCII):
+        return f"{short(override)}: {key} is no key: settings are KEY=VALUE"
+    field = field_of(key.lstrip("+~"), ())
+    if field is not None:
+        return f"{key}={short(value)}: this cannot be read: it must be {field.range()}"
+    spelled = shlex.quote(f"{key}={quoted(value)}")
+    return f"{short(override)}: this cannot be read ({reason}): for a text write {spelled}"
+
+
+def _needs_multirun(override: str) -> str:
+    key, _, value = override.partition("=")
+    field = field_of(key.lstrip("+"), ())
+    if re.match(r"\w+\s*\(", value) or (field is not None and not field.takes_list):
+        return f"{override}: more than one value makes a sweep: put -m before the settings"
+    return f"{override}: for a list write '{key}=[{value}]', for a text \"{key}={quoted(value)}\", for a sweep add -m"
+
+
+def _no_name(overrides: Sequence[str]) -> str:
+    """Return what is wrong where Hydra met a number, true or null in the place of an option's name."""
+    for item in overrides:
+        key, _, value = item.lstrip("+~").partition("=")
+        held = parsed(value)
+        if "." in key or (key in everything() and key != STAGES) or held is None or held.is_sweep_override():
+            continue
+        if not isinstance(held.value(), str | list | dict):
+            what = "stage" if key == STAGES else key
+            return f"{item}: {key} takes a name, as in {key}=NAME{nearest('', _options('', what))}"
+    return "a group of the configuration takes the name of an option: write GROUP=NAME"
 
 
 def _unknown_key(key: str, overrides: Sequence[str]) -> str:
+    if not key:
+        return f"{next((item for item in overrides if item.lstrip('+~').startswith('=')), '=')}: settings are KEY=VALUE"
     section, _, field = key.partition(".")
-    chosen = [item.partition("=")[2] for item in overrides if item.startswith(f"{section}=")]
-    if chosen and (section, chosen[-1]) in current().entries:
-        cls = find(section, chosen[-1]).cls
-        why = cls.absent.get(field)
-        return f"{key}: " + (why or f"{cls.label()} has no such field{nearest(field, cls.fields)}")
+    for name in chosen(section, overrides):
+        cls = find(section, name).cls
+        if field not in cls.fields:
+            return f"{key}: " + (
+                cls.absent.get(field) or f"{cls.label()} has no such field{nearest(field, cls.fields)}"
+            )
     return f"{key}: there is no such key{nearest(key, known_keys(overrides, key))}"
 
 
 def _options(message: str, kind: str) -> list[str]:
     registered = [name for of_kind, name in current().entries if of_kind == kind]
     _, _, listed = message.partition("Available options")
-    return [*registered, *re.findall(r"^\s+([\w-]+)\s*$", listed, flags=re.MULTILINE)]
+    stored = [path.stem for path in (conf_folder() / kind).glob("*.yaml")]
+    return [*registered, *stored, *re.findall(r"^\s+([\w-]+)\s*$", listed, flags=re.MULTILINE)]
 
 
 def known_keys(overrides: Sequence[str], culprit: str) -> list[str]:
     """Return the keys there are, with the groups the user chose; the plain configuration's where that fails."""
     groups = [item for item in overrides if "." not in item.partition("=")[0] and not item.startswith(culprit)]
-    for tried in (groups, []):
-        GlobalHydra.instance().clear()
-        try:
-            with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+    held = GlobalHydra.instance().hydra
+    try:
+        for tried in (groups, []):
+            GlobalHydra.instance().clear()
+            with suppress(*ERRORS), initialize_config_dir(str(conf_folder()), version_base="1.3"):
                 plain = OmegaConf.to_container(compose("config", overrides=tried), resolve=False)
-        except ERRORS:
-            continue
-        composed = cast(dict[str, Any], plain)
-        return [*flatten(composed), *composed]
+                composed = cast(dict[str, Any], plain)
+                return [*flatten(composed), *composed]
+    finally:
+        GlobalHydra.instance().hydra = held
     return []

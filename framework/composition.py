@@ -7,23 +7,29 @@ rate, a seed); such an override needs no new composition.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, OverrideType, ValueType
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from framework.complaints import explained
 from framework.config import Composed, check
-from framework.errors import InputError
-from framework.words import as_typed
+from framework.errors import InputError, nearest
+
+MOST_JOBS = 1_000_000
+"""More jobs in one sweep are taken for a slip: their list alone would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,9 @@ class Composer:
         shared = shared_by_all(overrides)
         jobs = []
         for number, words in enumerate(overrides, start=first):
-            config, unresolved, choices = self._known(tuple(words))
-            folder, dirname = self._folder(number, words), self._dirname(words)
+            with explained(words):
+                config, unresolved, choices = self._known(tuple(words))
+                folder, dirname = self._folder(number, words), self._dirname(words)
             telling = tuple(word for word in words if word not in shared)
             jobs.append(Job(number, tuple(words), config, unresolved, folder, dirname, choices, telling))
         return jobs
@@ -214,9 +221,44 @@ def seen_by_hydra(config: DictConfig) -> Iterator[None]:
 
 
 def split(arguments: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of each job of a sweep, in Hydra's order, for what was written after ``-m``."""
-    batches = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(list(arguments)), None)
-    return [as_typed(job) for batch in batches for job in batch]  # Hydra's functions drop the quotes of text
+    """Return the overrides of each job of a sweep, in Hydra's order, for what was written after ``-m``.
+
+    Raises:
+        InputError: an argument has no value, or the sweep has more than `MOST_JOBS` jobs.
+    """
+    parsed = [_chosen(override) for override in OverridesParser.create().parse_overrides(list(arguments))]
+    count = 1
+    for override in parsed:
+        if override.is_discrete_sweep():
+            values = len(list(itertools.islice(override.sweep_iterator(), MOST_JOBS + 1)))
+            if values == 0:
+                raise InputError(f"{override.input_line}: there is no value in it: a sweep needs at least one")
+            count *= values
+    if count > MOST_JOBS:
+        raise InputError(f"the sweep has more than {MOST_JOBS:,} runs: sweep over fewer values")
+    batches = BasicSweeper.split_arguments(parsed, None)
+    return [job for batch in batches for job in batch]
+
+
+def _chosen(override: Override) -> Override:
+    """Return the override with a ``glob(…)`` over a group's options replaced by the options it matches."""
+    glob = override.value()
+    if not isinstance(glob, Glob):
+        return override
+    options = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
+    names = [name for name in options if _matches(name, glob.include) and not _matches(name, glob.exclude)]
+    if not names:
+        raise InputError(f"{override.input_line}: no option of {override.key_or_group} matches{nearest('', options)}")
+    return replace(override, value_type=ValueType.CHOICE_SWEEP, _value=ChoiceSweep(list=list(names)))
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a pattern matches as in a shell: ``*`` does not go past a slash, so ``*`` leaves out ``blog/adam``."""
+    parts = name.split("/")
+    return any(
+        len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
+        for wanted in (pattern.split("/") for pattern in patterns)
+    )
 
 
 def shared_by_all(jobs: Sequence[Sequence[str]]) -> set[str]:

@@ -18,7 +18,6 @@ from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from framework import architecture
 from framework.config_source import SECTIONS, plain
@@ -70,14 +69,11 @@ class Composed:
         """Return a composed config without Hydra's own section.
 
         Raises:
-            InputError: an interpolation fails.
+            OmegaConfBaseException: an interpolation fails.
         """
         unresolved = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
         unresolved.pop("hydra", None)
-        try:
-            raw = OmegaConf.to_container(OmegaConf.create(unresolved), resolve=True)
-        except OmegaConfBaseException as error:
-            raise InputError(str(error).splitlines()[0]) from None
+        raw = OmegaConf.to_container(OmegaConf.create(unresolved), resolve=True)
         return cls(cast(dict[str, Any], raw), unresolved)
 
     def referenced(self) -> set[str]:
@@ -114,7 +110,7 @@ def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, A
     for key in ("model", "stages", "tags", "tracking", "launcher"):
         if key not in config:
             raise InputError(f"{key}: every run needs this section; leave ~{key} out")
-    checked: dict[str, Any] = {"problem": config.get("problem")}
+    checked: dict[str, Any] = {"problem": _check_problem(config.get("problem"))}
     checked |= plain(Settings.resolve({name: config[name] for name in Settings.fields if name in config}))
     checked |= Display.resolve({name: config[name] for name in Display.fields if name in config})
     for kind in SECTIONS:
@@ -127,6 +123,14 @@ def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, A
     checked["tracking"] = Tracking.resolve(config["tracking"] or {}, "tracking")
     checked["launcher"] = Launching.resolve(config["launcher"] or {}, "launcher")
     return checked
+
+
+def _check_problem(problem: Any) -> str | None:
+    if problem is not None and not isinstance(problem, str):
+        raise InputError(
+            "problem must be a name: a problem's file begins with # @package _global_, and sets problem: NAME"
+        )
+    return problem
 
 
 def _check_section(kind: str, section: Any) -> dict[str, Any]:

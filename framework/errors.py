@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -37,6 +38,24 @@ def said(error: BaseException) -> str:
     except Exception as other:  # noqa: BLE001 - the text of a plugin's own exception may raise anything
         words = f"its message cannot be shown ({type(other).__name__})"
     return words if isinstance(error, FrameworkError) else f"{type(error).__name__}: {words}"
+
+
+def short(value: object, most: int = 60) -> str:
+    """Return a value as text, its middle left out if it is longer than ``most`` characters."""
+    text = str(value) if not isinstance(value, int) else _digits(value)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-8:]} ({len(text)} characters)"
+
+
+def _digits(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python refuses to write thousands of digits
+        return f"{value:#x}"
+
+
+def one_line(message: object) -> str:
+    """Return a message on one line, with words of hundreds of characters shortened."""
+    return re.sub(r"\S{300,}", lambda found: short(found[0], 120), " ".join(str(message).splitlines()))
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:

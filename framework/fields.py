@@ -10,7 +10,7 @@ all runs of a population share: on an instance it is a plain Python value.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,7 +18,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from framework.errors import InputError, nearest
+from framework.errors import InputError, nearest, short
+
+_LARGEST = sys.float_info.max
+_ANY = {"flag": "true or false", "integers": "a list of whole numbers", "texts": "a list, as in [a,b]"}
+"""The accepted values of a kind of field in words, if it has no bounds."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Field:
     search: tuple[float, float] | None = None
     help: str = ""
 
+    @property
+    def takes_list(self) -> bool:
+        """Whether one value of this field is a list."""
+        return self.kind in ("integers", "texts")
+
     def range(self) -> str:
         """Return the accepted values in words, such as ``"> 0"`` or ``"in [0, 1)"``."""
         if self.choices:
@@ -46,7 +55,7 @@ class Field:
         low = self.above if self.above is not None else self.at_least
         high = self.below if self.below is not None else self.at_most
         if low is None and high is None:
-            text = {"flag": "true or false"}.get(self.kind, "any " + self.kind)
+            text = _ANY.get(self.kind, "any " + self.kind)
         elif high is None:
             text = f"{'>' if self.above is not None else '>='} {low:g}"
         elif low is None:
@@ -70,25 +79,26 @@ class Field:
     def check_bounds(self, value: float, where: str) -> None:
         """Raise `InputError` when ``value`` is not finite or outside the declared range."""
         good = (
-            math.isfinite(value)
+            abs(value) <= _LARGEST  # false for NaN; a whole number of 400 digits is no float
             and (self.above is None or value > self.above)
             and (self.at_least is None or value >= self.at_least)
             and (self.below is None or value < self.below)
             and (self.at_most is None or value <= self.at_most)
         )
         if not good:
-            raise InputError(f"{where}={value:g} is out of range: it must be {self.range()}")
+            shown = f"{value:g}" if abs(value) <= _LARGEST else short(value)
+            raise InputError(f"{where}={shown} is out of range: it must be {self.range()}")
 
 
 def _refuse(field: Field, value: Any, where: str, expected: str) -> InputError:
     also = "".join(f" or {word}" for word in field.words) + (" or null" if field.optional else "")
-    return InputError(f"{where}={value} is not {expected}{also}: it must be {field.range()}")
+    return InputError(f"{where}={short(value)} is not {expected}{also}: it must be {field.range()}")
 
 
 def _check_number(field: Field, value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise _refuse(field, value, where, "a number")
-    field.check_bounds(float(value), where)
+    field.check_bounds(value if isinstance(value, int) else float(value), where)
     return float(value)
 
 
@@ -107,10 +117,13 @@ def _check_flag(field: Field, value: Any, where: str) -> bool:
 
 
 def _check_text(field: Field, value: Any, where: str) -> str:
+    if isinstance(value, int | float) and not field.choices:
+        also = " or null" if field.optional else ""
+        raise InputError(f"{where}={short(value)} is not a text{also}: write it in quotes")
     if not isinstance(value, str):
         raise _refuse(field, value, where, "a text")
     if field.choices and value not in field.choices:
-        raise InputError(f"{where}={value} is not known{nearest(value, field.choices)}")
+        raise InputError(f"{where}={short(value)} is not known{nearest(value, field.choices)}")
     return value
 
 
@@ -120,12 +133,21 @@ def _check_integers(field: Field, value: Any, where: str) -> tuple[int, ...]:
     return tuple(_check_integer(field, item, f"{where}[{i}]") for i, item in enumerate(value))
 
 
+def _check_texts(field: Field, value: Any, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    if not isinstance(value, Sequence):
+        raise _refuse(field, value, where, "a list of texts")
+    return tuple(_check_text(field, item, f"{where}[{i}]") for i, item in enumerate(value))
+
+
 _CHECKS: dict[str, Callable[[Field, Any, str], Any]] = {
     "number": _check_number,
     "integer": _check_integer,
     "flag": _check_flag,
     "text": _check_text,
     "integers": _check_integers,
+    "texts": _check_texts,
 }
 
 
@@ -169,6 +191,11 @@ def text(default: str | None, **rules: Any) -> Any:
 def integers(default: Sequence[int], *, words: tuple[str, ...] = (), **rules: Any) -> Any:
     """A list of whole numbers, each within the bounds, or one of ``words``."""
     return Field(tuple(default), "integers", words=words, **rules)
+
+
+def texts(default: Sequence[str] | None, **rules: Any) -> Any:
+    """A list of texts, such as column names; a text with commas between them stands for a list too."""
+    return Field(None if default is None else tuple(default), "texts", optional=default is None, **rules)
 
 
 class Configurable:

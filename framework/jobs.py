@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -32,7 +32,7 @@ def job(composed: DictConfig) -> Finished:
         sys.stdout.write(f"{hydra.job.num:>5}  {display.one_line(outcome)}\n")
         sys.stdout.flush()
         return finished
-    return alone(config, list(hydra.overrides.task), Path(hydra.runtime.output_dir))
+    return alone(config, overrides_of(hydra), Path(hydra.runtime.output_dir))
 
 
 def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> Finished:
@@ -63,10 +63,15 @@ def quiet_job(composed: DictConfig) -> Finished:
 
 
 def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Finished]:
-    overrides, parent = list(hydra.overrides.task), Path(hydra.sweep.dir).resolve()
+    overrides, parent = overrides_of(hydra), Path(hydra.sweep.dir).resolve()
     record = parent / "multirun.yaml"  # a launcher that is called without a sweeper has none
-    arguments = OmegaConf.load(record).hydra.overrides.task if record.is_file() else []
+    arguments = overrides_of(OmegaConf.load(record).hydra) if record.is_file() else []
     shared = shared_by_all(split(arguments))
     telling = [word for word in overrides if word not in shared]
     outcome = execute(config, overrides, Path(hydra.runtime.output_dir), parent=parent, telling=telling)
     return outcome, Finished.of(outcome, telling)
+
+
+def overrides_of(hydra: Any) -> list[str]:
+    """Return the overrides as written: what ``${…}`` in them refers to is not in Hydra's section."""
+    return cast(list[str], OmegaConf.to_container(hydra.overrides.task, resolve=False))

@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -51,9 +52,18 @@ def run_name(config: Config, overrides: Sequence[str] = ()) -> str:
         key, _, value = override.lstrip("+").partition("=")
         gone = override.startswith("~")
         if not gone and key not in ("optimizer", "optimizer.lr", "seed") and not outside(key):
-            parts.append(f"{key.removeprefix('optimizer.')}={value}")
+            parts.append(f"{key.removeprefix('optimizer.')}={unquoted(value)}")
     parts.append(f"seed={config['seed']}")
     return " ".join(parts)[:200]
+
+
+def unquoted(value: str) -> str:
+    """Return the text of an override's value that stands in quotes, as Hydra reads it; any other value as it is."""
+    quote = value[:1]
+    if quote not in ("'", '"') or len(value) < 2 or value[-1] != quote:
+        return value
+    # Backslashes count as escapes only before a quote: one for the quote itself, else two for one.
+    return re.sub(rf"(\\+)({quote}|$)", lambda found: found[1][: len(found[1]) // 2] + found[2], value[1:-1])
 
 
 def command(overrides: Sequence[str], *, sweep: bool = False) -> str:

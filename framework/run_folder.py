@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import yaml
 
 from framework import provenance
 from framework.composition import Job
-from framework.errors import InputError
+from framework.errors import InputError, short
 from framework.journal import FILE as JOURNAL
 from framework.journal import Entry, read_journal
 from framework.mark import FILE as MARK
@@ -19,6 +20,8 @@ from framework.mark import FILE as MARK
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)
 SWEEP_FILES = ("multirun.yaml", "environment.txt", "leaderboard.csv", "leaderboard.png", MARK)
+LONGEST_FILE = 80
+"""Bytes kept free in a path for the longest name of a file below a run's folder."""
 ANOTHER = "choose another folder, or take that one away"
 
 
@@ -131,12 +134,36 @@ def make(folder: Path, key: str) -> None:
     Raises:
         InputError: it cannot be made; the message names the setting ``key``.
     """
+    refuse_unusable([folder], key)
     made = _missing([folder])
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         _remove_empty(made)
-        raise InputError(f"{key}={folder}: this folder cannot be made ({error.strerror}); choose another") from error
+        raise _unusable(folder, key, error.strerror or str(error)) from error
+
+
+def refuse_unusable(folders: Iterable[Path], key: str) -> None:
+    """Refuse folders that could not be made or written; make none.
+
+    Raises:
+        InputError: a name is too long, a file is in the way, or the place is read-only.
+    """
+    for folder in folders:
+        above = next(path for path in (folder, *folder.parents) if _stands(path))
+        if not above.is_dir():
+            raise _unusable(folder, key, f"{above} is not a folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise _unusable(folder, key, f"{above} is not writable")
+        if hasattr(os, "pathconf"):
+            size = len(os.fsencode(folder)) + LONGEST_FILE
+            longest = max((len(os.fsencode(name)) for name in folder.parts[len(above.parts) :]), default=0)
+            if longest > os.pathconf(above, "PC_NAME_MAX") or size > os.pathconf(above, "PC_PATH_MAX"):
+                raise _unusable(folder, key, "the name is too long")
+
+
+def _unusable(folder: Path, key: str, reason: str) -> InputError:
+    return InputError(f"{key}={short(folder, 160)}: this folder cannot be made ({reason}); choose another")
 
 
 def _stands(path: Path) -> bool:

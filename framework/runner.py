@@ -74,7 +74,8 @@ def told(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     named = dict(item.lstrip("+").partition("=")[::2] for item in overrides if not item.startswith("~"))
     params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
     said = ("optimizer", "optimizer.lr", "seed")
-    return params | {key: value for key, value in named.items() if key not in said and not provenance.outside(key)}
+    rest = {key: value for key, value in named.items() if key not in said and not provenance.outside(key)}
+    return params | {key: provenance.unquoted(value) for key, value in rest.items()}
 
 
 class Journaling(Observer):

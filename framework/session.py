@@ -16,7 +16,7 @@ import hydra
 from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_automatic_config_search_path, get_args_parser
+from hydra._internal.utils import create_automatic_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobStatus, run_job
@@ -25,8 +25,10 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
 from framework import display, jobs
+from framework.complaints import explained
 from framework.composition import Job, seen_by_hydra
 from framework.config import Composed, check
+from framework.flags import read
 from framework.launching import plan
 from framework.places import conf_folder
 from framework.run_folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
@@ -38,12 +40,15 @@ def main(words: Sequence[str]) -> None:
     """Do what the words after ``python -m framework`` say.
 
     Raises:
-        InputError: the configuration is wrong, or the run's folder is in use; nothing was written.
-        HydraException: Hydra cannot read the words or compose a configuration.
+        InputError: the words or the configuration are wrong, or the run's folder is in use; nothing was written.
     """
-    arguments = get_args_parser().parse_args(list(words))
-    if not (_runs_once(arguments) and _run(arguments)):
-        sys.argv = ["framework", *words]
+    arguments, flags = read(words)
+    with explained(arguments.overrides):
+        if _runs_once(arguments) and _run(arguments):
+            return
+        if arguments.cfg is not None or arguments.info in ("all", "config"):
+            _refuse_wrong(arguments)
+        sys.argv = ["framework", *arguments.overrides, *flags]  # in this order: --info takes the word after it
         hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name="config")(jobs.job)()
 
 
@@ -70,6 +75,20 @@ def _run(arguments: argparse.Namespace) -> bool:
     return True
 
 
+def _refuse_wrong(arguments: argparse.Namespace) -> None:
+    """Refuse to show a configuration that no run could have.
+
+    Raises:
+        InputError: a value is wrong.
+    """
+    version.setbase(VERSION_BASE)
+    name, overrides = arguments.config_name or "config", arguments.overrides
+    try:
+        check(Composed.of(_composer(arguments).compose_config(name, overrides, run_mode=RunMode.RUN)))
+    finally:
+        GlobalHydra.instance().clear()
+
+
 def _composer(arguments: argparse.Namespace) -> Any:
     configs = arguments.config_path or str(conf_folder())
     path = create_automatic_config_search_path(jobs.__file__, None, configs)
@@ -88,7 +107,7 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
             composed.hydra.runtime.output_dir = str(folder)
         taken = Composed.of(composed)
         config = check(taken)
-    overrides = list(composed.hydra.overrides.task)
+    overrides = jobs.overrides_of(composed.hydra)
     if config["plan"]:
         planned = plan([Job(0, tuple(overrides), config, {}, folder)], config["launcher"], config["threads"])
         display.warn(planned.cautions)

@@ -20,7 +20,7 @@ from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.journal import Journal
 from framework.launching import Plan, plan, refuse_misfits
-from framework.run_folder import make, refuse_used_sweep
+from framework.run_folder import make, refuse_unusable, refuse_used_sweep
 from framework.tracking import Tracker
 
 LOSS = f"{kept.VALIDATION}loss"
@@ -65,6 +65,8 @@ class Sweep:
             sys.stdout.write(display.plan_text(planned))
             return []
         tracker = Tracker(first["tracking"]["uri"], enabled=first["tracking"]["enabled"])
+        refuse_unusable([self._folder], "hydra.sweep.dir")
+        refuse_unusable((job.folder for job in jobs), "hydra.sweep.subdir")
         begun = refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir)
         display.warn(self._prepare(jobs))
         make(self._folder, "hydra.sweep.dir")

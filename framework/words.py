@@ -1,114 +1,206 @@
-"""Command-line words as Hydra should read them: its grammar makes numbers of words that are meant as text."""
+"""Overrides as typed -> overrides as Hydra reads them: the values of text fields are quoted.
+
+Hydra's grammar reads ``dataset.target=2020`` as a number, and ``dataset.path=data (1).csv`` not at all. If the
+registry knows that a key is a text, the value is what was typed. What Hydra reads as a text already stays as it
+is, so an override that was rewritten once, recorded and pasted again does not change.
+"""
 
 from __future__ import annotations
 
-import functools
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from antlr4 import CommonTokenStream, InputStream
-from hydra.core.override_parser.overrides_parser import create_functions
-from hydra.core.override_parser.overrides_visitor import HydraErrorListener
-from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
-from hydra.grammar.gen.OverrideLexer import OverrideLexer
-from hydra.grammar.gen.OverrideParser import OverrideParser
 
-_TAGS = re.compile(r"\+{0,2}tags(\.[^=]*)?=")
-_FOLDER = re.compile(r"\+{0,2}hydra\.(run|sweep)\.dir=(?P<quote>['\"]?)(?P<path>~.*)(?P=quote)", re.DOTALL)
-_CHANGED = (OverrideLexer.INT, OverrideLexer.FLOAT, OverrideLexer.BOOL, OverrideLexer.NULL)
-"""Tokens whose value Hydra does not keep as text: ``1.10`` becomes 1.1, ``123e456`` infinity, ``null`` None."""
-_OF_TEXT = ("choice", "shuffle", "str")
-"""Functions of Hydra's grammar whose positional arguments may be text."""
+from framework.config_source import SECTIONS, STAGES
+from framework.errors import InputError
+from framework.fields import Field, text
+from framework.provenance import unquoted
+from framework.registry import current
+from framework.settings import Display, Launching, Settings, Tracking
 
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
+"""Hydra's own keys that name a folder; a leading ``~`` is the home directory."""
 
-def as_typed(words: Sequence[str]) -> list[str]:
-    """Return overrides with the text of tags quoted where Hydra would change it, and ``~`` of folders expanded.
+MOST_VALUES = 10_000
+"""Values of one sweep that are written out one by one."""
 
-    A tag is text: ``tags.version=1.10`` becomes ``tags.version='1.10'``. Each value of a sweep over tags is quoted by
-    itself. Interpolations and Hydra's functions keep their meaning.
-    """
-    return [_tag(word) if _TAGS.match(word) else _folder(word) for word in words]
-
-
-def quoted(text: str) -> str:
-    """Return ``text`` as a quoted string of Hydra's grammar."""
-    return str(QuotedString(text, Quote.single).with_quotes())
+_TAG: Field = text("", help="any text")
+_PATH: Field = text("", help="a folder")
+_ROOT = {**Settings.fields, **Display.fields, **dict.fromkeys((*FOLDERS, "hydra.sweep.subdir"), _PATH)}
+_OVERRIDE = re.compile(r"(\+{0,2}([\w.$/-]+)=)(.*)", re.DOTALL | re.ASCII)
+_QUOTED = re.compile(r"""\s*('(\\\\)*'|'.*?[^\\](\\\\)*'|"(\\\\)*"|".*?[^\\](\\\\)*")\s*(?=,|$)""", re.DOTALL)
+_CHOICE = re.compile(r"(choice|shuffle)\s*\((.*)\)", re.DOTALL)
+_MAPPING = re.compile(r"\{(.*)\}", re.DOTALL)
 
 
-def _folder(word: str) -> str:
-    found = _FOLDER.fullmatch(word)
-    if found is None:
-        return word
-    return f"{word[: word.index('=')]}={quoted(str(Path(found['path']).expanduser()))}"
+def as_typed(words: Sequence[str], *, sweep: bool) -> list[str]:
+    """Return overrides with the values of text fields quoted where Hydra would read something else.
 
-
-@functools.cache
-def _tag(word: str) -> str:
-    key, _, typed = word.partition("=")
-    whole = key.lstrip("+") == "tags"
-    try:
-        value = _parsed(word).value()
-    except HydraException:  # Hydra reports it for the section; what is typed for one tag needs no grammar
-        return word if whole else f"{key}={quoted(typed)}"
-    if value is None:
-        return word
-    elements = _sections(value) if whole else _choices(value)
-    for start, stop in sorted((span for element in elements for span in _spans(element)), reverse=True):
-        word = word[:start] + quoted(word[start:stop]) + word[stop:]
-    return word
-
-
-def _parsed(word: str) -> Any:
-    """Return the syntax tree of an override.
+    Args:
+        words: overrides from the command line or the Python API.
+        sweep: whether commas and functions make a sweep (``-m``); in a single run a comma is part of the text.
 
     Raises:
-        HydraException: the grammar does not take it.
+        InputError: a comma in a sweep, for a field that takes a list of texts.
     """
-    lexer = OverrideLexer(InputStream(word))
-    parser = OverrideParser(CommonTokenStream(lexer))
-    for part in (lexer, parser):
-        part.removeErrorListeners()
-        part.addErrorListener(HydraErrorListener())
-    return parser.override()
+    return [_rewritten(word, words, sweep) for word in words]
 
 
-def _choices(value: Any) -> Sequence[Any]:
-    return value.simpleChoiceSweep().element() if value.element() is None else [value.element()]
+def field_of(key: str, words: Sequence[str]) -> Field | None:
+    """Return the declared field that a dotted key sets; None if there is none, or the candidates differ in type.
+
+    Args:
+        key: such as ``"dataset.path"``.
+        words: all overrides; ``dataset=NAME`` among them says which data set is meant.
+    """
+    section, _, name = key.partition(".")
+    if key in _ROOT:
+        return _ROOT[key]
+    if section == "tags":
+        return _TAG if name else None
+    own = {"tracking": Tracking, "launcher": Launching}.get(section)
+    if own is not None:
+        return own.fields.get(name)
+    kind, candidates = section, chosen(section, words)
+    if section == STAGES:
+        stage, _, name = name.rpartition(".")
+        kind, candidates = "stage", [stage]
+    elif section not in SECTIONS:
+        return None
+    known = [
+        entry.cls.fields
+        for (of_kind, called), entry in current().entries.items()
+        if of_kind == kind and (not candidates or called in candidates)
+    ]
+    found = [fields[name] for fields in known if name in fields]
+    return found[0] if len({(field.kind, field.optional, field.choices) for field in found}) == 1 else None
 
 
-def _sections(value: Any) -> Sequence[Any]:
-    """Return the values of a mapping that sets all tags at once, or of each mapping of a sweep."""
-    mappings = [element.dictContainer() for element in _choices(value)]
-    return [pair.element() for mapping in mappings if mapping is not None for pair in mapping.dictKeyValuePair()]
+def chosen(section: str, words: Sequence[str]) -> list[str]:
+    """Return the names that overrides choose for a section, such as both of ``optimizer=sgd,adam``."""
+    parts = [word.lstrip("+").partition("=") for word in words]
+    values = [value for key, _, value in parts if key == section]
+    named = elements(_CHOICE.sub(r"\2", values[-1])) if values else []
+    return [name for name in named if (section, name) in current().entries]
 
 
-def _spans(element: Any) -> Iterator[tuple[int, int]]:
-    """Yield where in the word text stands that must be quoted."""
-    function, primitive = element.function(), element.primitive()
-    if function is not None and function.ID().getText() in _functions():
-        yield from _arguments(function)
-        return
-    if primitive is None:
-        yield element.start.start, element.stop.stop + 1
-        return
-    tokens = [node.symbol for node in primitive.getChildren() if node.symbol.type != OverrideLexer.WS]
-    if len(tokens) == 1 and tokens[0].type in _CHANGED:
-        yield tokens[0].start, tokens[0].stop + 1
+def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
+    found = _OVERRIDE.fullmatch(word)
+    if found is None:
+        return word
+    start, key, value = found[1], found[2], found[3].strip()
+    if key == "tags":
+        return start + ",".join(map(_mapping, elements(value)))
+    field = field_of(key, words)
+    if field is None or field.kind not in ("text", "texts") or field.choices:
+        return word
+    if key in FOLDERS:
+        value = _from_home(value)
+    if not sweep:
+        return start + _one(value, field)
+    if field.kind == "texts" and _splits_a_list(value):
+        raise InputError(
+            f"{word}: with -m a comma separates runs, and {key} takes a list of names: "
+            f"write '{start}[{value}]' for one list, '{start}[…],[…]' for a run with each"
+        )
+    return start + _swept(value, field)
 
 
-def _arguments(function: Any) -> Iterator[tuple[int, int]]:
-    named = False
-    if function.ID().getText() not in _OF_TEXT:
-        return
-    for part in function.getChildren():
-        if isinstance(part, OverrideParser.ElementContext) and not named:
-            yield from _spans(part)
-        named = isinstance(part, OverrideParser.ArgNameContext)
+def _mapping(value: str) -> str:
+    """Return a mapping that sets all tags at once with each of its values as a text."""
+    found = _MAPPING.fullmatch(value)
+    pairs = [item.partition(":") for item in elements(found[1])] if found else []
+    if not pairs or not all(colon for _, colon, _ in pairs):
+        return value
+    return "{" + ",".join(f"{key.strip()}:{_one(text.strip(), _TAG)}" for key, _, text in pairs) + "}"
 
 
-@functools.cache
-def _functions() -> frozenset[str]:
-    return frozenset(create_functions().functions)
+def _from_home(value: str) -> str:
+    path = unquoted(value)
+    return quoted(str(Path(path).expanduser())) if path.startswith("~") else value
+
+
+def _splits_a_list(value: str) -> bool:
+    items = elements(value)
+    listed = [item.startswith("[") or item == "null" for item in items]
+    made = parsed(value)
+    return len(items) > 1 and not all(listed) and (made is None or made.value_type is ValueType.SIMPLE_CHOICE_SWEEP)
+
+
+def _swept(value: str, field: Field) -> str:
+    """Return what stands after ``=`` in a sweep: each of its values as a text."""
+    call = _CHOICE.fullmatch(value)
+    if call:  # Hydra forgets the quotes inside of a function: commas alone keep them
+        inner = _swept(call[2], field)
+        return inner if call[1] == "choice" else _enumerated(f"shuffle({inner})", field)
+    made = parsed(value)
+    if made is None or made.value_type in (ValueType.ELEMENT, ValueType.SIMPLE_CHOICE_SWEEP):
+        return ",".join(_one(item, field) for item in elements(value))
+    return _enumerated(value, field)
+
+
+def _enumerated(value: str, field: Field) -> str:
+    """Return the values of a function that makes a sweep, each as a text; the function itself if they are too many."""
+    made = parsed(value)
+    if made is None or made.value_type not in (ValueType.RANGE_SWEEP, ValueType.CHOICE_SWEEP):
+        return value
+    items = list(itertools.islice(made.sweep_string_iterator(), MOST_VALUES + 1))
+    return ",".join(_one(item, field) for item in items) if 0 < len(items) <= MOST_VALUES else value
+
+
+def _one(value: str, field: Field) -> str:
+    """Return one value as Hydra must be given it to get what was typed."""
+    made = parsed(value)
+    if made is not None and (made.value_type not in (ValueType.ELEMENT, ValueType.SIMPLE_CHOICE_SWEEP)):
+        return value  # a function that makes a sweep: Hydra says that it needs -m
+    held = made._value if made is not None and made.value_type is ValueType.ELEMENT else 0
+    is_list = field.kind == "texts" and not isinstance(held, QuotedString) and "${" not in value
+    if (isinstance(held, QuotedString | str) and not is_list) or (held is None and field.optional):
+        return value
+    if field.kind == "text":
+        return quoted(value)
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    single = text("")
+    return "[" + ",".join(_one(item, single) for item in elements(inner)) + "]"
+
+
+def quoted(value: str) -> str:
+    """Return a text in the quotes of Hydra's grammar."""
+    return QuotedString(value, Quote.single).with_quotes()
+
+
+def elements(value: str) -> list[str]:
+    """Return the parts between the commas of a value that are outside of quotes and brackets."""
+    return list(_elements(value)) if value.strip() else []
+
+
+def _elements(value: str) -> Iterator[str]:
+    at = 0
+    while at <= len(value):
+        found = _QUOTED.match(value, at)
+        end = found.end() if found else _comma(value, at)
+        yield value[at:end].strip()
+        at = end + 1
+
+
+def _comma(value: str, start: int) -> int:
+    """Return where the next comma outside of brackets is, or the end; without a match a bracket is a character."""
+    commas = [at for at in range(start, len(value)) if value[at] == "," and value[at - 1] != "\\"]
+    for at in [*commas, len(value)]:
+        part = value[start:at]
+        if all(part.count(left) <= part.count(right) for left, right in ("()", "[]", "{}")):
+            return at
+    return commas[0] if commas else len(value)
+
+
+def parsed(value: str) -> Override | None:
+    """Return what Hydra makes of a value, or None if its grammar does not have it."""
+    try:
+        return OverridesParser.create().parse_override(f"key={value}")
+    except (HydraException, ValueError):  # a whole number of thousands of digits is a ValueError
+        return None

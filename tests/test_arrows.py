@@ -25,6 +25,7 @@ HYDRA = {
     "jobs",
     "session",
     "words",
+    "flags",
     "sweeps",
     "hydra_launcher",
     "api",

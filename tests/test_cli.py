@@ -32,33 +32,6 @@ def trained(journals):
     return sum('"kind": "metrics"' in journal.read_text() for journal in journals)
 
 
-@pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    """Run the command in this process, which saves half a second a call; return exit code, output and errors."""
-    from framework import cli, registry
-
-    monkeypatch.chdir(tmp_path)
-    for name in registry.DOORS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys, "argv", ["framework"])
-
-    def call(*words):
-        handler, environment = signal.getsignal(signal.SIGTERM), dict(os.environ)
-        try:
-            code = cli.main(list(words))
-        except SystemExit as ended:
-            code = ended.code
-        finally:
-            signal.signal(signal.SIGTERM, handler)
-            os.environ.clear()
-            os.environ.update(environment)
-            registry.install(None)
-        said = capfd.readouterr()
-        return code, said.out, said.err
-
-    return call
-
-
 WRONG = [
     (["optimizer=adm"], "optimizer=adm: there is no such optimizer; did you mean adam"),
     (["optimizer=blog/adm"], "did you mean blog/adam"),

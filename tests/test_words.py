@@ -1,7 +1,9 @@
-"""What is typed for a tag reaches the run as it was typed; folders may begin with ``~``."""
+"""What is typed for a tag or a text field reaches the run as typed, also pasted again; folders may begin with ``~``."""
 
 from __future__ import annotations
 
+import random
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,12 @@ from sweeping import SMALL, jobs_of, swept, yaml_of
 from test_yaml_text import readings
 
 import framework
+from framework import registry
 from framework.composition import split
+from framework.errors import InputError
 from framework.journal import read_journal
-from framework.words import as_typed
+from framework.provenance import unquoted
+from framework.words import as_typed, elements, field_of
 
 TYPED = {
     "commit": ("695e0514", "695e0514"),
@@ -52,13 +57,13 @@ def value_of(word: str) -> object:
 @pytest.mark.parametrize(("typed", "text"), TYPED.values(), ids=TYPED)
 @pytest.mark.parametrize("plus", ["", "+", "++"], ids=["change", "add", "force"])
 def test_a_tag_is_text(plus: str, typed: str, text: str) -> None:
-    (word,) = as_typed([f"{plus}tags.key={typed}"])
+    (word,) = as_typed([f"{plus}tags.key={typed}"], sweep=False)
     assert value_of(word) == text
-    assert as_typed([word]) == [word]
+    assert as_typed([word], sweep=False) == [word]
 
 
 def test_tags_set_together_are_text() -> None:
-    (word,) = as_typed(["tags={sha: 123e456, version: 1.10, note: x, list: [1, 2]}"])
+    (word,) = as_typed(["tags={sha: 123e456, version: 1.10, note: x, list: [1, 2]}"], sweep=False)
     assert value_of(word) == {"sha": "123e456", "version": "1.10", "note": "x", "list": "[1, 2]"}
 
 
@@ -73,20 +78,19 @@ def test_tags_set_together_are_text() -> None:
         "tags.of=range(3)",
         "~tags.sha",
         "tags=[",
-        "hydra.run.dir=a~b",
         "--config-dir",
     ],
-    ids=["number", "sweep", "other", "reference", "part", "range", "delete", "unreadable", "tilde", "flag"],
+    ids=["number", "sweep", "other", "reference", "part", "range", "delete", "unreadable", "flag"],
 )
 def test_other_words_stay_as_they_are(word: str) -> None:
-    assert as_typed([word]) == [word]
+    assert as_typed([word], sweep=False) == [word]
 
 
 @pytest.mark.parametrize(
     "sweep", ["1.10,1.2,null", "choice(1.10,1.2,null)", "choice(1.10, 1.2, null)"], ids=["commas", "choice", "spaces"]
 )
 def test_values_of_a_sweep_over_a_tag_are_text(sweep: str) -> None:
-    jobs = split(as_typed([f"tags.version={sweep}", "seed=0,1"]))
+    jobs = split(as_typed([f"tags.version={sweep}", "seed=0,1"], sweep=True))
     assert [value_of(job[0]) for job in jobs] == ["1.10", "1.10", "1.2", "1.2", "null", "null"]
 
 
@@ -97,7 +101,7 @@ def test_a_folder_may_be_in_the_home_directory(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "a b"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "a b"))
-    (word,) = as_typed([f"{key}={typed}"])
+    (word,) = as_typed([f"{key}={typed}"], sweep=False)
     assert value_of(word) == str(tmp_path / "a b" / "runs")
 
 
@@ -131,3 +135,156 @@ def test_runs_of_a_sweep_have_their_tags_as_typed(launcher: str, tmp_path: Path)
     assert found == ["695e0514", "1.10"]
     assert tags_of(tmp_path / "s")["note"] == "été"
     assert "tags.note='été'" in yaml_of(tmp_path / "s" / "multirun.yaml")["hydra"]["overrides"]["task"]
+
+
+TEXTS = {
+    "spaces": "data (1).csv",
+    "accents": "été/größe.csv",
+    "apostrophe": "it's.csv",
+    "tilde": "~/d.csv",
+    "brackets": "[a].csv",
+    "braces": "{a",
+    "quotes": 'say "x", it\'s',
+    "number": "2020",
+    "version": "1.10",
+    "exponent": "123e456",
+    "zeros": "007",
+    "boolean": "true",
+    "comma": "a,b",
+    "equals": "a=b",
+    "backslash": "C:\\data\\x (1).csv",
+    "last": "folder (1)\\",
+    "call": "mean(x)",
+    "hash": "a#b!&;",
+    "japanese": "データ.csv",
+}
+
+
+@pytest.fixture(autouse=True)
+def plugins():
+    registry.install(None)
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("key", ["dataset.path", "dataset.target", "tags.note", "+tags.note", "tracking.uri"])
+def test_a_text_field_takes_what_was_typed(key, text):
+    [override] = as_typed([f"{key}={text}"], sweep=False)
+    assert value_of(override) == text
+    assert as_typed([override], sweep=False) == [override]
+    assert as_typed([override], sweep=True) == [override]
+    assert unquoted(override.partition("=")[2]) == text
+
+
+def test_random_texts_are_taken_as_typed():
+    draw = random.Random(0)  # noqa: S311 - no secret
+    for _ in range(300):
+        text = "".join(draw.choices("ab0.,'\"\\()[]{}~ =:+-*é", k=draw.randint(1, 9))).strip()
+        [override] = as_typed([f"tags.note={text}"], sweep=False)
+        again = shlex.split(shlex.join([override]))
+        if override == f"tags.note={text}":  # Hydra's own spelling of a text: quoted, or with escapes
+            assert isinstance(value_of(override), str)
+        else:
+            assert value_of(override) == text
+            assert unquoted(override.partition("=")[2]) == text
+        assert as_typed(again, sweep=False) == [override]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "tags.a='two words'",
+        'tags.a="x"',
+        "dataset.path=${oc.env:HOME}/x.csv",
+        "dataset.path=null",
+        "tags.a=a\\,b",
+        "tags.a=",
+        "tags.a=plain/path-1.csv",
+        "optimizer.lr=0.1",
+        "seed=range(3)",
+        "tags.a=choice(a,b)",
+        "model.sizes=[1,2]",
+        "dtype=float64",
+        "~tags.a",
+        "hydra.sweep.subdir=${hydra.job.num}",
+        "dataset.ignore='a,b'",
+    ],
+)
+def test_what_hydra_reads_as_meant_stays_as_it_is(override):
+    assert as_typed([override], sweep=False) == [override]
+
+
+SWEEPS = {
+    "numbers": ("tags.v=1.10,1.20", ["1.10", "1.20"]),
+    "choice": ("tags.v=choice(1.10,1e3)", ["1.10", "1e3"]),
+    "range": ("tags.v=range(3)", ["0", "1", "2"]),
+    "paths": ("dataset.path=data (1).csv,it's.csv", ["data (1).csv", "it's.csv"]),
+    "quoted": ("dataset.target='a,b',c", ["a,b", "c"]),
+    "one": ("dataset.target=2020", ["2020"]),
+}
+
+
+@pytest.mark.parametrize(("override", "texts"), SWEEPS.values(), ids=SWEEPS)
+def test_each_value_of_a_sweep_is_taken_as_typed(override, texts):
+    jobs = split(as_typed([override], sweep=True))
+    assert [value_of(job[0]) for job in jobs] == texts
+
+
+LISTS = {
+    "comma": ("dataset.ignore=a,b", ["a", "b"]),
+    "list": ("dataset.ignore=[a,b]", ["a", "b"]),
+    "one": ("dataset.ignore=a", ["a"]),
+    "numbers": ("dataset.ignore=2019,2020", ["2019", "2020"]),
+    "spaces": ("dataset.ignore=sepal length (cm),b", ["sepal length (cm)", "b"]),
+    "listed": ("dataset.ignore=[sepal length (cm),b]", ["sepal length (cm)", "b"]),
+    "inside": ("dataset.ignore=['a,b',c]", ["a,b", "c"]),
+}
+
+
+@pytest.mark.parametrize(("override", "names"), LISTS.values(), ids=LISTS)
+def test_a_list_of_names_takes_commas_and_brackets(override, names):
+    [rewritten] = as_typed([override], sweep=False)
+    assert value_of(rewritten) == names
+    assert as_typed([rewritten], sweep=True) == [rewritten]
+
+
+def test_a_sweep_does_not_cut_a_list_of_names():
+    with pytest.raises(InputError, match=r"write 'dataset\.ignore=\[a,b\]' for one list"):
+        as_typed(["dataset.ignore=a,b"], sweep=True)
+    with pytest.raises(InputError, match=r"takes a list of names"):
+        framework.sweep("problem=file", "dataset.ignore=a,b")
+    jobs = split(as_typed(["dataset.ignore=[a],[b,c],null"], sweep=True))
+    assert [value_of(job[0]) for job in jobs] == [["a"], ["b", "c"], None]
+    jobs = split(as_typed(["dataset.ignore=choice(a,b)"], sweep=True))
+    assert [value_of(job[0]) for job in jobs] == [["a"], ["b"]]
+
+
+def test_folders_begin_at_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    words = as_typed(["hydra.run.dir=~/run 1", "hydra.sweep.dir=~/${now:%Y}"], sweep=False)
+    assert [value_of(word) for word in words] == [f"{tmp_path}/run 1", f"{tmp_path}/${{now:%Y}}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ("a,b", ["a", "b"]),
+        ("'a,b', c", ["'a,b'", "c"]),
+        ("[a,b],c", ["[a,b]", "c"]),
+        ("a),b(", ["a)", "b("]),
+        ("it's,b", ["it's", "b"]),
+        ("a\\,b", ["a\\,b"]),
+        ("", []),
+    ],
+)
+def test_commas_outside_of_quotes_and_brackets_separate(value, parts):
+    assert elements(value) == parts
+
+
+def test_a_key_is_the_field_of_the_chosen_plugin():
+    assert field_of("dataset.path", ["dataset=file"]).kind == "text"
+    assert field_of("dataset.path", ["dataset=iris"]) is None
+    assert field_of("optimizer.lr", []).kind == "number"
+    assert field_of("stages.clip_norm.max_norm", []).kind == "number"
+    assert field_of("launcher.backend", []).choices
+    assert field_of("model.name", []) is None
+    assert field_of("nothing", []) is None

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from framework.dataset import Dataset, Raw
 from framework.errors import InputError
-from framework.fields import choice, text
+from framework.fields import choice, text, texts
 from framework.hookspecs import hookimpl
 from framework.specs import DatasetSpec
 
@@ -35,7 +35,7 @@ class File(Dataset):
 
     path: str | None = text(None, help="a .csv or .npz file")
     target: str = text("y", help="the column (.csv) or array (.npz) to predict")
-    ignore: str | None = text(None, help="columns of a .csv to leave out, separated by commas")
+    ignore: tuple[str, ...] | None = texts(None, help="columns of a .csv to leave out: a, or [a,b]")
     task: ClassVar[str] = choice("auto", ("auto", "classification", "regression"), help="auto: from the target")
 
     def load(self) -> Raw:
@@ -48,12 +48,13 @@ class File(Dataset):
         if not path.is_file():
             raise InputError(f"dataset.path={self.path} is not a file: correct the path (seen from {Path.cwd()})")
         if path.suffix.lower() == ".csv":
-            ignored = [name.strip() for name in (self.ignore or "").split(",") if name.strip()]
-            return read_csv(path, self.target, ignored, self.task)
+            return read_csv(path, self.target, self.ignore or (), self.task)
         if path.suffix.lower() != ".npz":
             raise InputError(f"dataset.path={self.path} must end in .csv or .npz: convert it to one of these")
         if self.ignore is not None:
-            raise InputError(f"dataset.ignore={self.ignore} is for columns of a .csv; {path.name} is a .npz: drop it")
+            raise InputError(
+                f"dataset.ignore={','.join(self.ignore)} is for columns of a .csv; {path.name} is a .npz: drop it"
+            )
         return read_npz(path, self.target, self.task)
 
     def stamp(self) -> Hashable:

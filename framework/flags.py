@@ -1,0 +1,59 @@
+"""Hydra's command line, read before Hydra reads it: flags and overrides in any order, their errors in one line."""
+
+from __future__ import annotations
+
+import io
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
+
+from hydra._internal.utils import get_args_parser
+
+from framework.errors import InputError, nearest
+from framework.words import as_typed
+
+
+def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
+    """Return what a command line says, its overrides with texts as typed; and its flags with their values.
+
+    Raises:
+        InputError: a flag that Hydra does not have, or flags that exclude one another.
+    """
+    flags = list(_info_complete(words))
+    told = _read(flags)
+    for override in told.overrides:
+        flags.remove(override)
+    if told.experimental_rerun is not None:
+        raise InputError("--experimental-rerun reads a pickle, which may run any code: give the settings anew")
+    given = {"--cfg": told.cfg, "--info": told.info, "--multirun": told.multirun or None, "--run": told.run or None}
+    modes = [flag for flag, value in given.items() if value is not None]
+    if len(modes) > 1:
+        raise InputError(f"{modes[0]} and {modes[1]} exclude one another: leave one out")
+    if told.resolve and told.cfg is None and not told.help:
+        raise InputError("--resolve goes with --cfg or --help: add --cfg job, or leave it out")
+    if not told.shell_completion:
+        mode = [word.partition("=")[2].upper() for word in told.overrides if word.lstrip("+").startswith("hydra.mode=")]
+        told.overrides = as_typed(told.overrides, sweep=told.multirun or mode[-1:] == ["MULTIRUN"])
+    return told, flags
+
+
+def _info_complete(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words with ``--info=all`` where an override follows ``--info``, which would take it for its value."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        yield "--info=all" if word in ("--info", "-i") and "=" in following else word
+
+
+def _read(words: Sequence[str]) -> Namespace:
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return get_args_parser().parse_intermixed_args(list(words))
+    except SystemExit as ended:
+        if not ended.code:  # --version
+            raise
+    reason = said.getvalue().strip().rpartition("error: ")[2]
+    unknown = reason.removeprefix("unrecognized arguments: ")
+    if unknown == reason:
+        raise InputError(f"{reason}; --hydra-help lists the flags")
+    known = [flag for action in get_args_parser()._actions for flag in action.option_strings if flag[:2] == "--"]
+    raise InputError(f"{unknown}: there is no such flag{nearest(unknown, [*known, '--plugin', '--no-plugins'])}")
