@@ -24,8 +24,8 @@ from framework.records import Outcome, flatten
 from framework.tracking import run_id
 
 if TYPE_CHECKING:
-    import pandas
-
+    from framework.frames import SweepFrame
+    from framework.pictures import Picture
     from framework.population import Config
 
 
@@ -61,6 +61,32 @@ class Result:
     ended: str
     plugins: bool = field(default=False, repr=False)
 
+    def __repr__(self) -> str:
+        return f"<Result {self._title()}: {self.ended}, {self._figures_text()}, folder {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the figures of the three splits, and where the run is."""
+        from framework.html import result_html
+
+        return result_html(self._title(), self.ended, self.metrics, self.folder, self.run_id)
+
+    def plot(self) -> Picture:
+        """Return the curves of loss, metric and learning rate; a notebook shows them."""
+        from framework.pictures import Picture, curves
+
+        return Picture.drawn(lambda path: curves(self.history, path, title=self._title()))
+
+    def _title(self) -> str:
+        lr = self.params.get("optimizer.lr")
+        words = [str(self.params["optimizer.name"]), *([] if lr is None else [f"lr={lr:g}"])]
+        return f"{' '.join(words)} seed={self.params['seed']} on {self.params['problem']}"
+
+    def _figures_text(self) -> str:
+        from framework.display import figure_text
+
+        figures = {name: value for name, value in self.metrics.items() if name.startswith(("val/", "test/"))}
+        return ", ".join(f"{name} {figure_text(value)}" for name, value in figures.items())
+
     def predict(self, x: Any, output: str = "scores") -> np.ndarray:
         """Return the model's outputs for raw inputs ``(N, *input)``, or with ``output="class"`` the classes ``(N,)``.
 
@@ -89,7 +115,9 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
 
     with _with_class(optimizer) as chosen, _hydra() as hydra:
         from framework.complaints import explained
+        from framework.composition import composing
         from framework.config import Composed, check
+        from framework.setting import setting_of
         from framework.words import as_typed
 
         words = as_typed([*chosen, *overrides], sweep=False)
@@ -101,23 +129,24 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         if config["plan"]:
             raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
         refuse_used_run(folder, config, taken.unresolved)
+        setting = setting_of(config, composed.hydra.runtime.choices, composing("config"))
         noted, tracking = Cautions(), config["tracking"]
         with cleared_if_refused(folder, ()), Tracker(tracking["uri"], enabled=tracking["enabled"]) as tracker:
             make(folder, "hydra.run.dir")
             tracker.follow(folder)
-            outcome = execute(config, words, folder, observers=[noted])
+            outcome = execute(config, words, folder, setting=setting, observers=[noted])
     for line in [*noted.lines, *tracker.problems]:
         warnings.warn(line, stacklevel=2)
     return result_of(outcome)
 
 
-def sweep(*overrides: str) -> pandas.DataFrame:
+def sweep(*overrides: str) -> SweepFrame:
     """Run a sweep and return one row a run, best validation first: the same as ``python -m framework -m OVERRIDES``.
 
     Raises:
         InputError: an override of any job is wrong; nothing was started.
     """
-    import pandas
+    from framework.frames import SweepFrame
 
     with _hydra() as hydra:
         from framework.complaints import explained
@@ -126,8 +155,8 @@ def sweep(*overrides: str) -> pandas.DataFrame:
 
         words = as_typed(overrides, sweep=True)
         with explained(words):
-            rows = hydra.multirun("config", quiet_job, words, with_log_configuration=False)
-        return pandas.DataFrame(rows)
+            found = hydra.multirun("config", quiet_job, words, with_log_configuration=False)
+        return SweepFrame.of(found)
 
 
 def load(run: str | Path, *, uri: str | None = None, plugins: bool = False) -> Result:

@@ -82,7 +82,10 @@ def train_block(block: Block, parent: Path, record: HydraRecord | None) -> Train
 
 def _train(jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], *, final: bool) -> None:
     """Train jobs as one population; put those that ended in good order into ``ended``, also where an error follows."""
-    runs = [Run(str(job.number), provenance.run_name(job.config, job.telling), job.config, job.folder) for job in jobs]
+    runs = [
+        Run(str(job.number), provenance.run_name(job.config, job.telling), job.config, job.folder, job.setting)
+        for job in jobs
+    ]
     overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
     journaling = Journaling(overrides, parent=parent, pictures=False, final=final)
     try:
@@ -91,6 +94,11 @@ def _train(jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], *, final:
         for job in jobs:
             if str(job.number) in journaling.outcomes:
                 ended[job.number] = Finished.of(journaling.outcomes[str(job.number)], job.telling)
+
+
+def _run(job: Job) -> Run:
+    name = provenance.run_name(job.config, job.telling)
+    return Run(str(job.number), name, job.config, job.folder, job.setting)
 
 
 def recovered(job: Job, since: float) -> Ended | None:

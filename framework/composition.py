@@ -22,11 +22,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, OverrideType, ValueType
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from framework.complaints import explained
 from framework.config import Composed, check
 from framework.errors import InputError, nearest
+from framework.setting import Compose, setting_of
 
 MOST_JOBS = 1_000_000
 """More jobs in one sweep are taken for a slip: their list alone would fill the memory."""
@@ -45,6 +47,7 @@ class Job:
         dirname: the overrides as Hydra's folder names use them.
         choices: which option of each group was chosen, for Hydra's records.
         telling: the overrides that not all jobs of the sweep share; they make the run's name.
+        setting: the name of its setting, as in `framework.setting`.
     """
 
     number: int
@@ -55,6 +58,7 @@ class Job:
     dirname: str = ""
     choices: Mapping[str, Any] = field(default_factory=dict)
     telling: tuple[str, ...] = ()
+    setting: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,14 @@ class Composer:
                 config, unresolved, choices = self._known(tuple(words))
                 folder, dirname = self._folder(number, words), self._dirname(words)
             telling = tuple(word for word in words if word not in shared)
-            jobs.append(Job(number, tuple(words), config, unresolved, folder, dirname, choices, telling))
+            setting = setting_of(config, choices, self._plain)
+            jobs.append(Job(number, tuple(words), config, unresolved, folder, dirname, choices, telling, setting))
         return jobs
+
+    def _plain(self, overrides: Sequence[str]) -> Mapping[str, Any]:
+        """Return a composed configuration that is not checked, as `framework.setting.Compose`."""
+        with explained(overrides):
+            return self._template(overrides).composed.raw
 
     def _known(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
         if overrides not in self._jobs:
@@ -207,6 +217,21 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
             held = held[section]
         held[leaf] = value
     return copy
+
+
+def composing(name: str) -> Compose:
+    """Return what composes overrides through the Hydra that this process runs in, as `framework.setting.Compose`.
+
+    Args:
+        name: of the primary configuration.
+    """
+    loader = GlobalHydra.instance().config_loader()
+
+    def compose(overrides: Sequence[str]) -> Mapping[str, Any]:
+        with explained(overrides):
+            return Composed.of(loader.load_configuration(name, list(overrides), run_mode=RunMode.RUN)).raw
+
+    return compose
 
 
 @contextmanager

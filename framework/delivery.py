@@ -168,9 +168,9 @@ class Delivery:
         """Send all that waits: the figures in one batch, then the rest in order."""
         batch, actions = outgoing.Batch(), []
         for entry in self._pending:
-            if entry.kind in ("start", "metrics", "tags"):
+            if entry.kind in outgoing.BATCHED:
                 batch.add(entry)
-            if entry.kind != "metrics" and entry.kind != "tags" and entry.end > self.mark.acted:
+            if (entry.kind == "start" or entry.kind not in outgoing.BATCHED) and entry.end > self.mark.acted:
                 actions.append(entry)
         self._send_batch(store, batch)
         for entry in actions:

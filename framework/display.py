@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -61,12 +61,13 @@ def figures(metrics: dict[str, float]) -> str:
     names = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics))
     rows = [("", *names)]
     for split in ("train", "val", "test"):
-        rows.append((split, *(_figure(metrics.get(f"{split}/{name}")) for name in names)))
+        rows.append((split, *(figure_text(metrics.get(f"{split}/{name}")) for name in names)))
     return table(rows)
 
 
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}" if abs(value) < 1e-3 else f"{value:.4f}"
+def figure_text(value: float | None) -> str:
+    """Return a figure as tables show it: four decimals, or four digits for small ones."""
+    return "" if value is None else f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
 
 
 def summary(outcome: Outcome) -> str:
@@ -157,13 +158,13 @@ def one_line(outcome: Outcome) -> str:
     """Return a finished run of a sweep in one line."""
     ended = "" if outcome.ended == "budget" else f"  {outcome.ended}"
     figures = kept.recorded(outcome.metrics)
-    shown = [f"{name} {_figure(figures[name])}" for name in kept.shown(figures)]
+    shown = [f"{name} {figure_text(figures[name])}" for name in kept.shown(figures)]
     return f"{outcome.run.name}  {'  '.join(shown)}  {outcome.clock.share:.2f} s{ended}"
 
 
 def whereabouts(folder: Path, uri: str) -> str:
     """Return where a run is stored and the command that opens the UI; ``uri`` is "" where tracking is off."""
-    lines = [f"run folder  {_short(folder)}"]
+    lines = [f"run folder  {shortened_path(folder)}"]
     run = run_id(folder)
     if run is not None:
         elsewhere = "" if uri == resolve_uri() else f" --uri {shlex.quote(without_password(uri))}"
@@ -179,10 +180,11 @@ def warn(lines: Iterable[str]) -> None:
 
 def _short_store(uri: str) -> str:
     database = sqlite_file(uri)
-    return without_password(uri) if database is None else _short(database)
+    return without_password(uri) if database is None else shortened_path(database)
 
 
-def _short(folder: Path) -> str:
+def shortened_path(folder: Path) -> str:
+    """Return a path relative to the working folder, if it is below it."""
     here = Path.cwd()
     return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
 
@@ -281,14 +283,3 @@ def countdown() -> Callable[[int], None]:
         said["left"] = left
 
     return tell
-
-
-def leaderboard_text(rows: Sequence[Mapping[str, Any]], folder: Path, *, most: int = 10) -> str:
-    """Return the best runs of a sweep as a table, and where everything is."""
-    figures_shown = kept.shown(rows[0])
-    lines = [("run", *figures_shown, "seconds", "ended")]
-    for row in rows[:most]:
-        shown = [_figure(row[name]) for name in figures_shown]
-        lines.append((str(row["run"]), *shown, f"{row['seconds']:.2f}", str(row["ended"])))
-    rest = f"\n  … and {len(rows) - most} more in {_short(folder / 'leaderboard.csv')}" if len(rows) > most else ""
-    return f"{table(lines)}{rest}\n"

@@ -12,10 +12,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from framework import display
-from framework.composition import shared_by_all, split
+from framework.composition import composing, shared_by_all, split
 from framework.config import Composed, check
 from framework.records import Outcome
 from framework.runner import Finished, execute
+from framework.setting import setting_of
 from framework.tracking import Tracker
 
 
@@ -48,7 +49,8 @@ def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> 
     """
     with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
         tracker.follow(folder)
-        outcome = execute(config, overrides, folder, observers=display.observers(progress=config["progress"]))
+        observers = display.observers(progress=config["progress"])
+        outcome = execute(config, overrides, folder, setting=_setting(config), observers=observers)
         sys.stdout.write(f"{display.summary(outcome)}\n")
         sys.stdout.flush()
     display.warn(tracker.problems)
@@ -68,10 +70,16 @@ def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Fin
     arguments = overrides_of(OmegaConf.load(record).hydra) if record.is_file() else []
     shared = shared_by_all(split(arguments))
     telling = [word for word in overrides if word not in shared]
-    outcome = execute(config, overrides, Path(hydra.runtime.output_dir), parent=parent, telling=telling)
+    folder = Path(hydra.runtime.output_dir)
+    outcome = execute(config, overrides, folder, parent=parent, telling=telling, setting=_setting(config))
     return outcome, Finished.of(outcome, telling)
 
 
 def overrides_of(hydra: Any) -> list[str]:
     """Return the overrides as written: what ``${…}`` in them refers to is not in Hydra's section."""
     return cast(list[str], OmegaConf.to_container(hydra.overrides.task, resolve=False))
+
+
+def _setting(config: Mapping[str, Any]) -> str:
+    hydra = HydraConfig.get()
+    return setting_of(config, hydra.runtime.choices, composing(hydra.job.config_name or "config"))

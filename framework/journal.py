@@ -5,6 +5,7 @@ A run's folder holds ``journal.jsonl``. Each entry has a ``kind``, the unix ``ti
 - ``start``: name, experiment, params, tags, description, parent (folder of the sweep's journal or null), dataset
 - ``metrics``: step, epoch, values ``{"train/loss": 0.3, …}``
 - ``tags``: values
+- ``description``: text, in Markdown; takes the place of the one in ``start``
 - ``artifact``: path (in the folder; a file or a directory), to (sub-directory of the artifacts, or "")
 - ``model``: path (in the folder), input_example (in the folder)
 - ``end``: status FINISHED, FAILED or KILLED
@@ -30,7 +31,7 @@ import numpy as np
 from framework.errors import InputError
 
 FILE = "journal.jsonl"
-KINDS = ("start", "metrics", "tags", "artifact", "model", "end")
+KINDS = ("start", "metrics", "tags", "description", "artifact", "model", "end")
 _NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HOLDS_NUMBERS = {"start": "params", "metrics": "values"}
 

@@ -14,6 +14,8 @@ PREFIX = "kept/"
 EPOCH = "kept/epoch"
 VALIDATION = "kept/val/"
 TEST = "test/"
+LOSS = "kept/val/loss"
+"""Ranks runs that have no other metric, and runs of equal metrics."""
 
 
 def recorded(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -23,8 +25,12 @@ def recorded(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def plain(values: Mapping[str, float]) -> dict[str, float]:
     """Return what `recorded` was given, for a journal's values; other values are left out."""
-    figures = (name for name in values if name.startswith((PREFIX, TEST)) and name != EPOCH)
-    return {name.removeprefix(PREFIX): values[name] for name in figures}
+    return {name.removeprefix(PREFIX): values[name] for name in figures(values)}
+
+
+def figures(names: Iterable[str]) -> list[str]:
+    """Return the names of the kept model's figures, its epoch aside."""
+    return [name for name in names if name.startswith((PREFIX, TEST)) and name != EPOCH]
 
 
 def shown(names: Iterable[str]) -> list[str]:

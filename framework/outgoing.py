@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
 KEY_CHARACTERS = 250
+NOTE = "mlflow.note.content"
+"""The tag that the UI shows as a run's description, in Markdown."""
 
 
 def accepted_key(key: str) -> str:
@@ -52,10 +54,14 @@ def run_tags(start: Entry) -> dict[str, str]:
     tags["mlflow.source.name"] = tags.get("command", "framework")
     tags["mlflow.user"] = _user()
     if content.get("description"):
-        tags["mlflow.note.content"] = cut(content["description"], TAG_CHARACTERS)
+        tags[NOTE] = cut(content["description"], TAG_CHARACTERS)
     if tags.get("git_commit"):
         tags["mlflow.source.git.commit"] = tags["git_commit"]
     return tags
+
+
+BATCHED = ("start", "metrics", "tags", "description")
+"""Entries that a `Batch` takes."""
 
 
 @dataclass
@@ -67,7 +73,7 @@ class Batch:
     metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
-        """Take in a ``start``, ``metrics`` or ``tags`` entry.
+        """Take in a ``start``, ``metrics``, ``tags`` or ``description`` entry.
 
         Infinite values would wreck the charts' axes: they become the tag ``diverged``. NaN is kept as it is.
         """
@@ -77,6 +83,8 @@ class Batch:
             self.params |= {accepted_key(key): cut(value, PARAM_CHARACTERS) for key, value in params}
         elif entry.kind == "tags":
             self.tags |= {accepted_key(key): cut(value, TAG_CHARACTERS) for key, value in content["values"].items()}
+        elif entry.kind == "description":
+            self.tags[NOTE] = cut(content["text"], TAG_CHARACTERS)
         else:
             self._add_metrics(content, milliseconds(entry.time))
 

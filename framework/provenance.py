@@ -99,13 +99,23 @@ def plugin_sources(config: Config) -> dict[str, bytes]:
     return {name: provider.source for name, provider in kept_plugins.files(providers(config)).items()}
 
 
-def tags(config: Config, overrides: Sequence[str], folder: Path, *, sweep_id: str = "") -> dict[str, str]:
-    """Return the tags every run carries, the user's own included; ``folder`` is where its files are."""
+def tags(
+    config: Config, overrides: Sequence[str], folder: Path, *, sweep_id: str = "", setting: str = ""
+) -> dict[str, str]:
+    """Return the tags every run carries, the user's own included.
+
+    Args:
+        config: the resolved configuration.
+        overrides: what the user set.
+        folder: where the run's files are.
+        sweep_id: the name of its sweep's folder, or "".
+        setting: the name of its setting, by which the UI can average over seeds.
+    """
     plugin = providers(config)[0]
     seen: dict[str, str] = {
         "optimizer": config["optimizer"]["name"],
+        "setting": setting,
         "problem": str(config["problem"]),
-        "dataset": config["dataset"]["name"],
         "seed": str(config["seed"]),
         "sweep_id": sweep_id,
         "config_hash": identity(config),

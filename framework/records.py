@@ -28,12 +28,14 @@ class Run:
         name: what people read, such as ``"adam lr=0.001 seed=0"``.
         config: the resolved configuration.
         folder: where its files are, or None for a run in memory.
+        setting: the name of its setting: all that identifies it but the seed.
     """
 
     id: str
     name: str
     config: Config = field(repr=False)
     folder: Path | None = None
+    setting: str = ""
 
 
 @dataclass

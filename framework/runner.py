@@ -128,7 +128,13 @@ class Journaling(Observer):
             name=run.name,
             experiment=run.config["tracking"]["experiment"],
             params=flatten({key: value for key, value in run.config.items() if key not in provenance.OUTSIDE}),
-            tags=provenance.tags(run.config, overrides, folder, sweep_id=self._parent.name if self._parent else ""),
+            tags=provenance.tags(
+                run.config,
+                overrides,
+                folder,
+                sweep_id=self._parent.name if self._parent else "",
+                setting=run.setting,
+            ),
             description=provenance.description(run.config, overrides),
             parent=str(self._parent) if self._parent else None,
             dataset={
@@ -193,6 +199,7 @@ def execute(
     *,
     parent: Path | None = None,
     telling: Sequence[str] | None = None,
+    setting: str = "",
     observers: Sequence[Observer] = (),
 ) -> Outcome:
     """Train one run and leave its folder complete.
@@ -203,10 +210,11 @@ def execute(
         folder: where its files go.
         parent: the folder of the sweep it belongs to.
         telling: the overrides that make its name; by default all.
+        setting: the name of its setting.
         observers: more who watch.
     """
     name = provenance.run_name(config, overrides if telling is None else telling)
-    run = Run(uuid.uuid4().hex, name, config, folder)
+    run = Run(uuid.uuid4().hex, name, config, folder, setting)
     journaling = Journaling({run.id: overrides}, parent=parent, pictures=parent is None)
     return train([config], [run], [journaling, *hooks(current()), *observers])[0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,17 +13,17 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import display, kept, provenance
-from framework.blocks import close_interrupted
+from framework.blocks import Ended, Failed, close_interrupted
 from framework.composition import Composer, Job, split
 from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.journal import Journal
 from framework.launching import Plan, plan, refuse_misfits
+from framework.leaderboard import Table, tables, write_runs, write_settings
 from framework.run_folder import make, refuse_unusable, refuse_used_sweep
+from framework.runner import Finished
+from framework.sweep_text import settings_markdown, settings_text
 from framework.tracking import Tracker
-
-LOSS = f"{kept.VALIDATION}loss"
-"""The kept model's validation loss, which ranks runs of one metric value, and runs without a metric."""
 
 
 class SweepFailedError(FrameworkError):
@@ -49,9 +48,10 @@ class Sweep:
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         self._folder = Path(config.hydra.sweep.dir).resolve()
+        self._description = ""
 
-    def run(self, arguments: Sequence[str]) -> list[dict[str, Any]]:
-        """Run all jobs; return the leaderboard, best first.
+    def run(self, arguments: Sequence[str]) -> list[Table]:
+        """Run all jobs; return the tables of their results.
 
         Raises:
             InputError: a job's configuration is wrong; nothing was started.
@@ -76,14 +76,13 @@ class Sweep:
         with tracker:
             for folder in [self._folder, *(job.folder for job in jobs)]:
                 tracker.follow(folder)
-            rows, failed = self._launch(jobs, journal)
+            found, failed = self._launch(jobs, journal)
             tracker.finish(display.countdown())
         display.warn(tracker.problems)
-        sys.stdout.write(display.leaderboard_text(rows, self._folder) if rows else "")
         sys.stdout.write(display.whereabouts(self._folder, tracker.uri))
         if failed:
             raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}")
-        return rows
+        return found
 
     def _prepare(self, jobs: Sequence[Job]) -> list[str]:
         """Refuse what cannot be trained; plan where the launcher makes use of it; return what to warn of."""
@@ -94,12 +93,13 @@ class Sweep:
         self._launcher.planned = jobs, planned
         return planned.cautions
 
-    def _launch(self, jobs: Sequence[Job], journal: Journal) -> tuple[list[dict[str, Any]], list[str]]:
+    def _launch(self, jobs: Sequence[Job], journal: Journal) -> tuple[list[Table], list[str]]:
         status = "KILLED"
         try:
             results = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=0)
-            rows, failed = leaderboard(results), failures(results)
-            self._conclude(journal, rows, jobs[0].config)
+            found, failed = tables(jobs, [ended_of(result) for result in results]), failures(results)
+            sys.stdout.write(settings_text(found, self._folder))
+            self._conclude(journal, found)
             status = "FAILED" if failed else "FINISHED"
         except Exception:
             status = "FAILED"
@@ -110,12 +110,13 @@ class Sweep:
         finally:
             journal.write("end", status=status)
             journal.close()
-        return rows, failed
+        return found, failed
 
     def _begin(self, journal: Journal, arguments: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> None:
         first = configs[0]
         OmegaConf.save(self._config, self._folder / "multirun.yaml")
         command = provenance.command(arguments, sweep=True)
+        self._description = f"A sweep of {len(configs)} runs.\n\nRun it again:\n\n```\n{command}\n```\n"
         optimizers = list(dict.fromkeys(config["optimizer"]["name"] for config in configs))
         journal.write(
             "start",
@@ -129,7 +130,7 @@ class Sweep:
                 **provenance.git_state(),
                 **first["tags"],
             },
-            description=f"A sweep of {len(configs)} runs.\n\nRun it again:\n\n```\n{command}\n```\n",
+            description=self._description,
             parent=None,
             dataset=None,
         )
@@ -137,49 +138,38 @@ class Sweep:
         for name in ("multirun.yaml", "environment.txt"):
             journal.write("artifact", path=name, to="")
 
-    def _conclude(self, journal: Journal, rows: list[dict[str, Any]], config: Mapping[str, Any]) -> None:
-        if not rows:
-            return
-        from framework.pictures import leaderboard as draw
+    def _conclude(self, journal: Journal, found: Sequence[Table]) -> None:
+        """Leave tables and picture in the sweep's folder, and on the parent run's page."""
+        from framework.sweep_pictures import sweep_picture
 
-        _write_csv(self._folder / "leaderboard.csv", rows)
-        draw(rows, self._folder / "leaderboard.png", title=f"{config['problem']}: {len(rows)} runs")
-        for name in ("leaderboard.csv", "leaderboard.png"):
-            journal.write("artifact", path=name, to="")
-        best = rows[0]
-        journal.write("metrics", step=0, epoch=None, values={name: best[name] for name in kept.shown(best)})
-        journal.write("tags", values={"best_run": best["run"]})
-
-
-def ranking_metric(names: Sequence[str], directions: Mapping[str, bool]) -> tuple[str, bool]:
-    """Return the kept model's validation figure that ranks runs, and whether greater is better.
-
-    The first metric beside the loss ranks, else the loss. Runs are ranked on validation, never on test.
-
-    Args:
-        names: of the figures, in order.
-        directions: whether greater is better, by the metric's name.
-    """
-    for name in names:
-        if name.startswith(kept.VALIDATION) and name != LOSS:
-            return name, directions[name.removeprefix(kept.VALIDATION)]
-    return LOSS, False
+        write_runs(self._folder / "leaderboard.csv", found)
+        write_settings(self._folder / "settings.csv", found)
+        runs = sum(len(table.runs) for table in found)
+        problems = ", ".join(dict.fromkeys(table.problem for table in found))
+        sweep_picture(found, self._folder / "leaderboard.png", title=f"{problems}: {runs} runs")
+        for name in ("leaderboard.csv", "settings.csv", "leaderboard.png"):
+            if (self._folder / name).exists():
+                journal.write("artifact", path=name, to="")
+        journal.write("description", text=f"{settings_markdown(found)}\n\n{self._description}")
+        for table in found:
+            journal.write("metrics", step=0, epoch=None, values=_best_figures(table, several=len(found) > 1))
 
 
-def leaderboard(results: Sequence[JobReturn]) -> list[dict[str, Any]]:
-    """Return one row for each run that ended in good order, best validation first, diverged ones last."""
-    ended = [result.return_value for result in results if result.status is JobStatus.COMPLETED]
-    rows = [run.row() for run in ended]
-    if not rows:
-        return []
-    metric, greater = ranking_metric(list(rows[0]), ended[0].directions)
+def _best_figures(table: Table, *, several: bool) -> dict[str, float]:
+    """Return the best setting's means under names that no run has, so that charts do not draw the parent as a run."""
+    best = table.settings[0]
+    prefix = f"best/{table.problem}/" if several else "best/"
+    figures = {name: best.spread(name) for name in kept.shown(best.figures)}
+    means = {prefix + name.removeprefix(kept.PREFIX): spread.mean for name, spread in figures.items()}
+    return {**means, f"{prefix}seeds": float(best.seeds)}
 
-    def key(row: Mapping[str, Any]) -> tuple[bool, float, float]:
-        value = row[metric]
-        finite = value == value
-        return (not finite, (-value if greater else value) if finite else 0.0, row[LOSS] if finite else 0.0)
 
-    return sorted(rows, key=key)
+def ended_of(result: JobReturn) -> Ended:
+    """Return how a job ended, as its launcher recorded it."""
+    if result.status is JobStatus.COMPLETED:
+        ended: Finished = result.return_value
+        return ended
+    return Failed(said(result._return_value))
 
 
 def failures(results: Sequence[JobReturn]) -> list[str]:
@@ -189,11 +179,3 @@ def failures(results: Sequence[JobReturn]) -> list[str]:
         for result in results
         if result.status is JobStatus.FAILED
     ]
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)

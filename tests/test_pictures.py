@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 
 from framework import pictures
-from framework.pictures import MOST_ROWS, curves, leaderboard
+from framework.pictures import curves
 
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every figure that is made, to look at what was drawn on it."""
     made: list[Any] = []
-    make = pictures._figure
+    make = pictures.new_figure
 
     def kept(*arguments: Any) -> Any:
         made.append(make(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(pictures, "_figure", kept)
+    monkeypatch.setattr(pictures, "new_figure", kept)
     return made
 
 
@@ -82,70 +82,11 @@ def test_a_run_without_one_finite_figure_is_drawn(tmp_path: Path, figures: list[
     assert figures[0].axes[0].texts[0].get_text() == "no finite values"
 
 
-def test_a_leaderboard_has_a_line_an_optimizer_best_first(tmp_path: Path, figures: list[Any]) -> None:
-    table = [
-        {
-            "run": "b 1",
-            "optimizer": "b",
-            "lr": 0.01,
-            "kept/val/loss": 0.1,
-            "kept/val/accuracy": 0.9,
-            "test/loss": 1,
-            "test/accuracy": 0.8,
-        },
-        {
-            "run": "a 1",
-            "optimizer": "a",
-            "lr": 0.1,
-            "kept/val/loss": 0.2,
-            "kept/val/accuracy": 0.8,
-            "test/loss": 1,
-            "test/accuracy": 0.7,
-        },
-        {
-            "run": "b 2",
-            "optimizer": "b",
-            "lr": 0.1,
-            "kept/val/loss": 0.3,
-            "kept/val/accuracy": 0.7,
-            "test/loss": 1,
-            "test/accuracy": 0.85,
-        },
-        {"run": "b 3", "optimizer": "b", "lr": 1.0, "kept/val/loss": math.nan, "test/accuracy": math.nan},
-    ]
-    leaderboard(table, tmp_path / "a.png", title="t")
-    (axes,) = figures[0].axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
-    assert axes.get_xlabel().startswith("test/accuracy")
-    assert axes.texts[0].get_text().split("   ") == ["0.8000", "lr=0.01", "3 runs", "1 diverged"]
-    assert axes.texts[1].get_text().split("   ") == ["0.7000", "lr=0.1"]
-    dots = {(x, y) for line in axes.get_lines() if line.get_marker() == "o" for x, y in line.get_xydata().tolist()}
-    assert dots == {(0.8, 0), (0.85, 0), (0.7, 1)}
-
-
-def test_one_optimizer_gets_a_line_a_run_up_to_a_limit(tmp_path: Path, figures: list[Any]) -> None:
-    table = [{"run": f"adam {place}", "optimizer": "adam", "test/loss": float(place)} for place in range(100)]
-    leaderboard(table, tmp_path / "a.png", title="t")
-    (axes,) = figures[0].axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == [f"adam {place}" for place in range(MOST_ROWS)]
-    assert figures[0].get_suptitle() == f"t (best {MOST_ROWS} of 100)"
-
-
-def test_a_sweep_in_which_all_diverged_is_drawn(tmp_path: Path) -> None:
-    leaderboard([{"run": "a", "optimizer": "a", "test/loss": math.nan}] * 2, tmp_path / "a.png", title="")
-    assert png_size(tmp_path / "a.png")[1] > 100
-
-
-def test_a_table_without_figures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="test/"):
-        leaderboard([{"run": "a"}], tmp_path / "a.png", title="")
-
-
 def test_neither_import_nor_drawing_touches_pyplot(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from framework.pictures import leaderboard\n"
+        "import sys; from pathlib import Path; from framework.pictures import curves\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "leaderboard([{'run': 'a', 'test/loss': 1.0}], Path(sys.argv[1]), title='')\n"
+        "curves([{'step': 1, 'epoch': 1, 'val/loss': 1.0}], Path(sys.argv[1]), title='')\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     done = subprocess.run(

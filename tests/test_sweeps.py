@@ -7,10 +7,8 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from hydra.core.utils import JobStatus
 from processes import PATIENCE, command
 from runs import same_numbers
 from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_of
@@ -18,9 +16,6 @@ from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_
 from framework import launching
 from framework.errors import InputError
 from framework.journal import read_journal
-from framework.kept import recorded
-from framework.runner import Finished
-from framework.sweeps import failures, leaderboard, ranking_metric
 
 ONE = (*SMALL, "epochs=1")
 
@@ -182,9 +177,13 @@ def test_the_parents_journal_holds_the_sweep(sweep):
     assert start["params"]["runs"] == 4
     assert status_of(folder) == "FINISHED"
     best = next(entry.content["values"] for entry in entries if entry.kind == "metrics")
-    assert best["kept/val/accuracy"] == table["kept/val/accuracy"][0]
+    assert best["best/val/accuracy"] == table["kept/val/accuracy"][0]
+    assert not any(name.startswith(("val/", "kept/", "test/")) for name in best)
+    (page,) = [entry.content["text"] for entry in entries if entry.kind == "description"]
+    assert "| adam lr=0.1 |" in page and " -m " in page
     artifacts = [entry.content["path"] for entry in entries if entry.kind == "artifact"]
-    assert sorted(artifacts) == ["environment.txt", "leaderboard.csv", "leaderboard.png", "multirun.yaml"]
+    files = ["environment.txt", "leaderboard.csv", "leaderboard.png", "multirun.yaml", "settings.csv"]
+    assert sorted(artifacts) == files
     assert all((folder / name).stat().st_size for name in artifacts)
 
 
@@ -198,54 +197,11 @@ def test_children_name_their_parent_and_carry_no_picture(sweep):
         assert "model" not in [entry.kind for entry in read_journal(job)]
 
 
-def returned(status=JobStatus.COMPLETED, value=None, overrides=("a=1",)):
-    return SimpleNamespace(status=status, return_value=value, _return_value=value, overrides=list(overrides))
-
-
-def finished(name, **metrics):
-    named = recorded({key.replace("_", "/", 1): value for key, value in metrics.items()})
-    return returned(value=Finished(name, "/f", "budget", 1.0, 2.0, 3, named, {}, {"accuracy": True, "mse": False}))
-
-
-def ranked(*results):
-    return [row["run"] for row in leaderboard(results)]
-
-
-def test_the_first_validation_figure_ranks_never_test():
-    one = finished("one", val_loss=1.0, val_accuracy=0.5, test_accuracy=0.9)
-    two = finished("two", val_loss=2.0, val_accuracy=0.6, test_accuracy=0.1)
-    assert ranked(one, two) == ["two", "one"]
-    directions = {"accuracy": True, "mse": False}
-    for names, expected in [
-        (["val/accuracy", "kept/val/loss", "kept/val/accuracy"], ("kept/val/accuracy", True)),
-        (["kept/val/loss", "kept/val/mse"], ("kept/val/mse", False)),
-        (["kept/train/accuracy", "kept/val/loss"], ("kept/val/loss", False)),
-    ]:
-        assert ranking_metric(names, directions) == expected
-
-
 def test_a_metric_whose_name_has_its_fields_ranks(tmp_path):
     words = [*SMALL, "optimizer.lr=0.0001,0.03", "metrics=[{metric: top_k, k: 2},{metric: top_k, k: 1}]"]
     table = swept(tmp_path / "s", *words, "launcher.workers=1")
     assert list(table["optimizer.lr" if "optimizer.lr" in table else "lr"]) == [0.03, 0.0001]
     assert (table["kept/val/top_2"] > table["kept/val/top_1"]).all()
-
-
-def test_equal_figures_are_ranked_by_loss_and_diverged_runs_come_last():
-    rows = [
-        finished("gone", val_loss=math.nan, val_accuracy=math.nan),
-        finished("worse", val_loss=2.0, val_accuracy=0.5),
-        finished("better", val_loss=1.0, val_accuracy=0.5),
-    ]
-    assert ranked(*rows) == ["better", "worse", "gone"]
-    assert ranked(finished("a", val_loss=2.0), finished("b", val_loss=1.0)) == ["b", "a"]
-
-
-def test_failed_jobs_are_told_apart():
-    results = [finished("fine", val_loss=1.0), returned(JobStatus.FAILED, ValueError("bad\nluck"), ["seed=1", "b=2"])]
-    assert ranked(*results) == ["fine"]
-    assert failures(results) == ["seed=1 b=2: ValueError: bad luck"]
-    assert leaderboard(results[1:]) == []
 
 
 def test_runs_are_ranked_by_the_model_that_is_kept(tmp_path):

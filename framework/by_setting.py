@@ -1,0 +1,170 @@
+"""The table of a sweep: runs that differ in their seed only are one setting, with mean and standard deviation.
+
+A single run is one draw of a seed, so a table of single runs names the luckiest seed. Here the unit is the setting;
+nothing is dropped: runs that diverged or failed are counted in their setting's row and put it below complete ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from framework import kept
+
+Row = Mapping[str, Any]
+"""One run: ``setting``, ``problem``, ``optimizer``, ``lr``, ``seed``, ``ended``, ``steps``, and its figures if any."""
+
+FAILED = "failed"
+DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation of one figure over the seeds of a setting.
+
+    Attributes:
+        mean: NaN where no run has a finite figure.
+        deviation: the sample standard deviation (divisor n - 1), or None for fewer than two runs.
+        count: runs with a finite figure.
+    """
+
+    mean: float
+    deviation: float | None
+    count: int
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        """Return the spread of the finite ones of ``values``."""
+        finite = np.array([value for value in values if math.isfinite(value)], dtype=np.float64)
+        if not finite.size:
+            return cls(math.nan, None, 0)
+        return cls(float(finite.mean()), float(finite.std(ddof=1)) if finite.size > 1 else None, finite.size)
+
+    @property
+    def squared_error(self) -> float:
+        """The squared standard error of the mean; infinite where one run says nothing of it."""
+        return math.inf if self.deviation is None else self.deviation**2 / self.count
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a sweep: the runs that differ in their seed only.
+
+    Attributes:
+        name: as in the tag ``setting``.
+        problem, optimizer, lr: of its runs; lr is None where the optimizer has none.
+        seeds: distinct seeds, those of lost runs included.
+        diverged, failed: runs that were lost, by how.
+        steps: mean optimizer steps of the runs that did not fail.
+        figures: the kept model's, over the runs that have one: a run that diverged from the start has none.
+    """
+
+    name: str
+    problem: str
+    optimizer: str
+    lr: float | None
+    seeds: int
+    diverged: int
+    failed: int
+    steps: float
+    figures: Mapping[str, Spread]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no run was lost."""
+        return not (self.diverged or self.failed)
+
+    def spread(self, figure: str) -> Spread:
+        """Return one figure's spread; empty for a figure that no run has."""
+        return self.figures.get(figure, Spread(math.nan, None, 0))
+
+
+def by_setting(runs: Iterable[Row], figure: str, *, greater: bool) -> list[Setting]:
+    """Return the settings of a sweep, best mean of ``figure`` first.
+
+    Complete settings come first, then those that lost runs, fewest first: the mean of the others alone flatters them.
+    Equal means are ordered by the kept model's validation loss.
+
+    Args:
+        runs: in any order. Equal runs (one setting, one seed) count once.
+        figure: the validation figure that ranks, such as ``kept/val/accuracy``.
+        greater: whether greater is better.
+    """
+    groups: dict[tuple[str, str], dict[Any, Row]] = {}
+    for run in runs:
+        groups.setdefault((str(run["problem"]), str(run["setting"])), {})[run["seed"]] = run
+    settings = [_setting(list(members.values())) for members in groups.values()]
+
+    def key(setting: Setting) -> tuple[float, float, float]:
+        mean, loss = setting.spread(figure).mean, setting.spread(kept.LOSS).mean
+        lost = (setting.diverged + setting.failed) / setting.seeds if math.isfinite(mean) else 2.0
+        return lost, (-mean if greater else mean) if lost < 2.0 else 0.0, loss if math.isfinite(loss) else math.inf
+
+    return sorted(settings, key=key)
+
+
+def _setting(runs: Sequence[Row]) -> Setting:
+    first = runs[0]
+    alive = [run for run in runs if run["ended"] != FAILED]
+    kept_models = [run for run in alive if math.isfinite(run.get(kept.LOSS, math.nan))]
+    names = dict.fromkeys(name for run in alive for name in kept.figures(run))
+    return Setting(
+        name=str(first["setting"]),
+        problem=str(first["problem"]),
+        optimizer=str(first["optimizer"]),
+        lr=first.get("lr"),
+        seeds=len(runs),
+        diverged=sum(run["ended"] == DIVERGED for run in runs),
+        failed=len(runs) - len(alive),
+        steps=float(np.mean([run["steps"] for run in alive])) if alive else math.nan,
+        figures={name: Spread.of(run.get(name, math.nan) for run in kept_models) for name in names},
+    )
+
+
+def best_of_each(settings: Iterable[Setting]) -> list[Setting]:
+    """Return the first setting of each optimizer, for settings in the order of `by_setting`."""
+    best: dict[str, Setting] = {}
+    for setting in settings:
+        best.setdefault(setting.optimizer, setting)
+    return list(best.values())
+
+
+def tied_with_first(settings: Sequence[Setting], figure: str) -> list[Setting]:
+    """Return the settings, the first included, whose mean is within one standard error of the first one's.
+
+    The standard error is that of the difference of the two means. Settings of one seed have none, and are no ties.
+    """
+    if not settings:
+        return []
+    first, *others = settings
+    top = first.spread(figure)
+
+    def near(setting: Setting) -> bool:
+        own = setting.spread(figure)
+        error = math.sqrt(top.squared_error + own.squared_error)
+        return setting.complete and math.isfinite(error) and abs(top.mean - own.mean) <= error
+
+    return [first, *(setting for setting in others if near(setting))]
+
+
+def records(settings: Iterable[Setting]) -> list[dict[str, Any]]:
+    """Return one flat row per setting, for files and frames: ``…`` holds a mean, ``… std`` its standard deviation."""
+    rows = []
+    for setting in settings:
+        row: dict[str, Any] = {
+            "setting": setting.name,
+            "problem": setting.problem,
+            "optimizer": setting.optimizer,
+            "lr": setting.lr,
+            "seeds": setting.seeds,
+            "diverged": setting.diverged,
+            "failed": setting.failed,
+        }
+        for name, spread in setting.figures.items():
+            row |= {name: spread.mean, f"{name} std": spread.deviation}
+        rows.append({**row, "steps": setting.steps})
+    return rows

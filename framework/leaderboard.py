@@ -1,0 +1,134 @@
+"""The results of a sweep: single runs and settings, one table for each set of runs that one figure can rank.
+
+Figures of two problems are not comparable, nor is an accuracy comparable with an error: each gets a table of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from framework import kept
+from framework.blocks import Ended, Failed
+from framework.by_setting import FAILED, Setting, by_setting, records
+from framework.composition import Job
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Runs of a sweep that one figure ranks.
+
+    Attributes:
+        problem: the problem they train on.
+        figure: the kept model's validation figure that ranks, such as ``kept/val/accuracy``.
+        greater: whether greater is better.
+        runs: one flat row per run that did not fail, best first, diverged ones last.
+        settings: the runs averaged over their seeds, best mean first; failed runs are counted here.
+    """
+
+    problem: str
+    figure: str
+    greater: bool
+    runs: tuple[Row, ...]
+    settings: tuple[Setting, ...]
+
+    @cached_property
+    def shared(self) -> tuple[str, ...]:
+        """The words that the names of all settings share, optimizers and learning rates aside."""
+        first, *others = [setting.name.split(" ")[1:] for setting in self.settings]
+        shared = [word for word in first if not word.startswith("lr=") and all(word in words for words in others)]
+        return tuple(shared) if others else ()
+
+    def short_name(self, setting: Setting) -> str:
+        """Return the name of a setting without the words that all share."""
+        return " ".join(word for word in setting.name.split(" ") if word not in self.shared)
+
+
+def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
+    """Return the tables of a sweep, in the order in which their first jobs stand in it.
+
+    Args:
+        jobs: all jobs.
+        ended: how each ended, in the order of ``jobs``.
+    """
+    ranked: dict[str, dict[tuple[str, bool], list[Row]]] = {}
+    failed: dict[str, list[Row]] = {}
+    for job, end in zip(jobs, ended, strict=True):
+        if isinstance(end, Failed):
+            row = {**_identity(job), "ended": FAILED}
+            failed.setdefault(row["problem"], []).append(row)
+        else:
+            row = {**end.row(), **_identity(job)}
+            by = ranking(list(end.metrics), end.directions)
+            ranked.setdefault(row["problem"], {}).setdefault(by, []).append(row)
+    found = []
+    for problem, groups in ranked.items():
+        lost = failed.pop(problem, [])
+        for (figure, greater), rows in groups.items():
+            settings = by_setting([*rows, *lost], figure, greater=greater)
+            found.append(Table(problem, figure, greater, tuple(_sorted(rows, figure, greater)), tuple(settings)))
+            lost = []
+    for problem, lost in failed.items():
+        found.append(Table(problem, kept.LOSS, False, (), tuple(by_setting(lost, kept.LOSS, greater=False))))
+    return found
+
+
+def _identity(job: Job) -> Row:
+    optimizer = job.config["optimizer"]
+    return {
+        "problem": str(job.config["problem"]),
+        "setting": job.setting,
+        "optimizer": optimizer["name"],
+        "lr": optimizer.get("lr"),
+        "seed": job.config["seed"],
+    }
+
+
+def ranking(names: Sequence[str], directions: Mapping[str, bool]) -> tuple[str, bool]:
+    """Return the kept model's validation figure that ranks runs, and whether greater is better.
+
+    The first metric beside the loss ranks, else the loss. Runs are ranked on validation, never on test.
+
+    Args:
+        names: of the figures, in order.
+        directions: whether greater is better, by the metric's name.
+    """
+    for name in names:
+        if name.startswith(kept.VALIDATION) and name != kept.LOSS:
+            return name, directions[name.removeprefix(kept.VALIDATION)]
+    return kept.LOSS, False
+
+
+def _sorted(rows: Iterable[Row], figure: str, greater: bool) -> list[Row]:
+    def key(row: Row) -> tuple[bool, float, float]:
+        value, loss = row[figure], row[kept.LOSS]
+        if not math.isfinite(value):
+            return True, 0.0, 0.0
+        return False, -value if greater else value, loss
+
+    return sorted(rows, key=key)
+
+
+def write_runs(path: Path, found: Iterable[Table]) -> None:
+    """Write the single runs of all tables as CSV; a figure that a run does not have is left blank."""
+    _write(path, [row for table in found for row in table.runs])
+
+
+def write_settings(path: Path, found: Iterable[Table]) -> None:
+    """Write the settings of all tables as CSV: means, standard deviations (``… std``), seeds and lost runs."""
+    _write(path, [row for table in found for row in records(table.settings)])
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,102 @@
+"""The settings of a sweep as people read them: in the terminal, and on the parent run's page in MLflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from framework.by_setting import Setting, Spread, best_of_each, tied_with_first
+from framework.display import figure_text, shortened_path, table
+from framework.kept import TEST, VALIDATION
+from framework.leaderboard import Table
+
+MOST_SHOWN = 20
+"""Settings of a table in the terminal."""
+MOST_ON_PAGE = 30
+"""Settings of a table on the parent run's page."""
+
+
+def settings_text(found: Sequence[Table], folder: Path | None) -> str:
+    """Return the tables of a sweep for the terminal.
+
+    Args:
+        found: the tables.
+        folder: the sweep's, where the rows are that are not shown; None without one.
+    """
+    parts = []
+    for one in found:
+        rows = [heads(one), *(cells(one, setting) for setting in one.settings[:MOST_SHOWN])]
+        lines = [title(one)] if one.shared or len(found) > 1 else []
+        lines.append(table(rows))
+        hidden = len(one.settings) - MOST_SHOWN
+        if hidden > 0:
+            where = f" in {shortened_path(folder / 'settings.csv')}" if folder else ""
+            lines.append(f"  … and {hidden} more{where}")
+        parts.append("\n".join([*lines, *verdict(one)]))
+    return "\n".join(parts) + "\n"
+
+
+def settings_markdown(found: Iterable[Table]) -> str:
+    """Return the tables of a sweep for the description of its parent run."""
+    parts = []
+    for one in found:
+        rows = [heads(one), *(cells(one, setting) for setting in one.settings[:MOST_ON_PAGE])]
+        lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+        lines.insert(1, "|---" + "|---:" * (len(rows[0]) - 1) + "|")
+        hidden = len(one.settings) - MOST_ON_PAGE
+        lines += ["", f"… and {hidden} more in `settings.csv`."] if hidden > 0 else []
+        parts.append("\n".join([f"**{title(one)}**", "", *lines, "", *verdict(one)]))
+    return "\n\n".join(parts)
+
+
+def heads(one: Table) -> tuple[str, ...]:
+    """Return the heads of a table's columns."""
+    return ("setting", "seeds", one.figure, _tested(one), "steps")
+
+
+def _tested(one: Table) -> str:
+    return TEST + one.figure.removeprefix(VALIDATION)
+
+
+def title(one: Table) -> str:
+    """Return the problem of a table and the values that all its settings share."""
+    return f"{one.problem}, all with {' '.join(one.shared)}" if one.shared else one.problem
+
+
+def cells(one: Table, setting: Setting) -> tuple[str, ...]:
+    """Return a setting's row below `heads`."""
+    lost = [f"{count} {how}" for count, how in ((setting.diverged, "diverged"), (setting.failed, "failed")) if count]
+    seeds = f"{setting.seeds}" + (f" ({', '.join(lost)})" if lost else "")
+    steps = "" if math.isnan(setting.steps) else f"{setting.steps:,.0f}"
+    figures = (spread_text(setting.spread(name)) for name in (one.figure, _tested(one)))
+    return (one.short_name(setting), seeds, *figures, steps)
+
+
+def spread_text(spread: Spread) -> str:
+    """Return mean ± standard deviation; the mean alone where one run says nothing of it."""
+    if not spread.count:
+        return "-"
+    if spread.deviation is None:
+        return figure_text(spread.mean)
+    # Two digits of the deviation, and at least the four decimals that figures have elsewhere.
+    digits = 1 - math.floor(math.log10(spread.deviation)) if spread.deviation > 0 else 0
+    decimals = min(max(digits, 4), 10)
+    return f"{spread.mean:.{decimals}f} ± {spread.deviation:.{decimals}f}"
+
+
+def verdict(one: Table) -> list[str]:
+    """Return the lines below a table: the best setting of each optimizer, and which of them are within noise."""
+    best = [setting for setting in best_of_each(one.settings) if math.isfinite(setting.spread(one.figure).mean)]
+    if not best:
+        return ["No run of it has a finite validation figure."]
+    shown = ", ".join(one.short_name(setting) for setting in best)
+    lines = [f"Best setting{' per optimizer' if len(best) > 1 else ''} by {one.figure}: {shown}."]
+    if all(setting.seeds == 1 for setting in one.settings):
+        return [*lines, "One seed per setting: differences may be noise; add seeds, such as 'seed=range(5)'."]
+    rivals = best if len(best) > 1 else [setting for setting in one.settings if setting.spread(one.figure).count]
+    tied = tied_with_first(rivals, one.figure)
+    if len(tied) > 1:
+        names = [setting.optimizer if len(best) > 1 else one.short_name(setting) for setting in tied]
+        lines.append(f"{', '.join(names[:-1])} and {names[-1]} are within one standard error.")
+    return lines
