@@ -107,8 +107,8 @@ def test_pluggy_stays_in_its_rooms():
 @pytest.mark.parametrize("path", FRAMEWORK, ids=name_of)
 def test_what_is_heavy_is_imported_inside_functions(path):
     found = {top(name) for name in imports(path, late=False)} & LATE
-    allowed = {"mlflow"} if path.stem == "serving" else {"torch"} if path.parent.name == "export" else set()
-    assert found <= allowed
+    allowed = {"serving": {"mlflow"}, "frames": {"pandas"}}.get(path.stem, set())  # they define classes of these
+    assert found <= (allowed | {"torch"} if path.parent.name == "export" else allowed)
 
 
 def test_what_needs_torch_is_itself_imported_late():
