@@ -130,8 +130,8 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
             raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
         refuse_used_run(folder, config, taken.unresolved)
         setting = setting_of(config, composed.hydra.runtime.choices, composing("config"))
-        noted, tracking = Cautions(), config["tracking"]
-        with cleared_if_refused(folder, ()), Tracker(tracking["uri"], enabled=tracking["enabled"]) as tracker:
+        noted = Cautions()
+        with cleared_if_refused(folder, ()), Tracker.of(config["tracking"]) as tracker:
             make(folder, "hydra.run.dir")
             tracker.follow(folder)
             outcome = execute(config, words, folder, setting=setting, observers=[noted])

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework.errors import InputError
-from framework.mark import Mark, without_password
-from framework.store import resolve_uri, sqlite_file
+from framework.mark import RUN_ID, Mark, without_password
+from framework.store import mlflow_address, resolve_uri, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-RUN_ID = re.compile(r"[0-9a-f]{32}")
 NEEDED = ("config.yaml", "journal.jsonl")
 _copies: dict[tuple[str, str], tempfile.TemporaryDirectory[str]] = {}
 
@@ -42,7 +40,9 @@ def fetched(run_id: str, uri: str | None = None) -> Path:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    client = MlflowClient(address)  # and no set_tracking_uri: it would send this process's next runs there
+    client = MlflowClient(
+        mlflow_address(address)
+    )  # and no set_tracking_uri: it would send this process's next runs there
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
@@ -83,7 +83,7 @@ def _copy_model(client: MlflowClient, run: Run, folder: Path, address: str) -> N
     whole = folder / "logged"
     whole.mkdir()
     place = client.get_logged_model(logged[-1].model_id).artifact_location
-    download_artifacts(artifact_uri=place, dst_path=str(whole), tracking_uri=address)
+    download_artifacts(artifact_uri=place, dst_path=str(whole), tracking_uri=mlflow_address(address))
     found = next(whole.rglob("weights.npz"), None)
     if found is not None:
         found.parent.rename(folder / "model")

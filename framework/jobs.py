@@ -47,7 +47,7 @@ def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> 
     Raises:
         InputError: the parts of the configuration do not fit together.
     """
-    with Tracker(config["tracking"]["uri"], enabled=config["tracking"]["enabled"]) as tracker:
+    with Tracker.of(config["tracking"]) as tracker:
         tracker.follow(folder)
         observers = display.observers(progress=config["progress"])
         outcome = execute(config, overrides, folder, setting=_setting(config), observers=observers)

@@ -13,6 +13,8 @@ from framework.errors import InputError
 from framework.journal import FILE as JOURNAL
 
 FILE = "mlflow.json"
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+"""What MLflow's run ids look like."""
 
 
 @dataclass

@@ -183,7 +183,7 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
         flavor=mlflow.pyfunc,
         run_id=run_id,
         python_model=str(Path(__file__).with_name("serving.py")),
-        artifacts={"model": str(folder)},
+        artifacts={"model": folder.absolute().as_uri()},  # MLflow decodes a plain path
         signature=_signature(description),
         input_example=inputs,
         pip_requirements=[

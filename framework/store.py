@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from framework.errors import InputError, TrackingError
 from framework.mark import without_password
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_EXPERIMENT = "framework"
+EXPERIMENT_CHARACTERS = 500
+"""MLflow's limit of an experiment's name."""
+_FOLDER_CHARACTERS = 60
+_OPTIONS = re.compile(r"[\w.-]+=[^&=]*(&[\w.-]+=[^&=]*)*")
 _LOCK_SECONDS = 120
 _SQL = ("postgresql", "mysql", "mssql")
 
@@ -23,7 +30,8 @@ _SQL = ("postgresql", "mysql", "mssql")
 def resolve_uri(configured: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
     """Return the store's address: ``configured``, else MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder.
 
-    Paths of SQLite files are made absolute, so that every process means the same file.
+    Paths of SQLite files are made absolute, so that every process means the same file; ``~`` is the home directory. As
+    in any URL, ``%25``, ``%3F`` and ``%23`` stand for the characters ``%``, ``?`` and ``#`` of a path.
 
     Raises:
         InputError: the address is a folder (MLflow gave up file stores), a database in memory, or nothing known.
@@ -42,15 +50,27 @@ def resolve_uri(configured: str | None = None, environment: Mapping[str, str] = 
 
 
 def resolve_experiment(configured: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
-    """Return the experiment's name: ``configured``, else MLFLOW_EXPERIMENT_NAME, else `DEFAULT_EXPERIMENT`."""
-    return configured or environment.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+    """Return the experiment's name: ``configured``, else MLFLOW_EXPERIMENT_NAME, else `DEFAULT_EXPERIMENT`.
+
+    Raises:
+        InputError: no store accepts such a name.
+    """
+    name = configured or environment.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+    where = "tracking.experiment" if configured else "MLFLOW_EXPERIMENT_NAME"
+    if len(name) > EXPERIMENT_CHARACTERS:
+        raise InputError(
+            f"{where}={name[:20]}…: a name of {len(name)} characters; MLflow takes at most {EXPERIMENT_CHARACTERS}"
+        )
+    if not _is_text(name):
+        raise InputError(f"{where}={name!a}: this name is not valid Unicode; choose another")
+    return name
 
 
 def sqlite_file(uri: str) -> Path | None:
     """Return the database file of a resolved address, or None for other kinds of store."""
     if not uri.startswith("sqlite:"):
         return None
-    return Path(uri.partition("///")[2].partition("?")[0])
+    return Path(unquote(uri.partition("///")[2].partition("?")[0]))
 
 
 def artifact_root(uri: str) -> Path | None:
@@ -61,12 +81,63 @@ def artifact_root(uri: str) -> Path | None:
     return Path.cwd() / "mlartifacts" if uri.startswith(_SQL) else None
 
 
+def experiment_folder(name: str) -> str:
+    """Return the folder of an experiment's artifacts below `artifact_root`: one plain name, never a way out of it."""
+    return re.sub(r"[^\w.-]+", "_", name).lstrip(".")[:_FOLDER_CHARACTERS] or "_"
+
+
+def mlflow_address(uri: str) -> str:
+    """Return a resolved address as MLflow must get it.
+
+    SQLAlchemy 2.1 decodes the path of a database, 2.0 and MLflow's own code do not: a path that is changed by decoding
+    has no address that all of them understand. It is reached through a link in a folder that goes with this process.
+
+    Raises:
+        OSError: the link cannot be made.
+    """
+    database = sqlite_file(uri)
+    if database is None:
+        return uri
+    path = database if _is_plain(database.as_posix()) else _link(database)
+    _, question, options = uri.partition("?")
+    return f"{uri.partition('///')[0]}///{path.as_posix()}{question}{options}"
+
+
+@functools.cache
+def _links() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="framework-store-")
+
+
+@functools.cache
+def _link(database: Path) -> Path:
+    link = Path(_links().name) / f"{len(list(Path(_links().name).iterdir()))}.db"
+    link.symlink_to(database)
+    return link
+
+
+def _is_plain(path: str) -> bool:
+    return "?" not in path and unquote(path) == path
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _absolute(uri: str) -> str:
     head, separator, tail = uri.partition("///")
     name, question, options = tail.partition("?")
     if not separator or not name or name == ":memory:" or name.startswith("file:"):
         raise InputError(f"tracking.uri={uri}: runs need a database file, as in sqlite:///mlflow.db")
-    return f"{head}///{Path(name).absolute().as_posix()}{question}{options}"
+    if question and not _OPTIONS.fullmatch(options):
+        raise InputError(f"tracking.uri={uri}: what follows ? is no list of options; write ? in a path as %3F")
+    path = Path(unquote(name)).expanduser().absolute()
+    if not _is_plain(path.name):
+        raise InputError(f"tracking.uri={uri}: MLflow cannot open a file of the name {path.name}; choose a plain one")
+    return f"{head}///{re.sub('[%?#]', lambda found: quote(found[0]), path.as_posix())}{question}{options}"
 
 
 class Store:
@@ -84,9 +155,9 @@ class Store:
 
         self.uri = uri
         self._experiments: dict[str, str] = {}
-        mlflow.set_tracking_uri(uri)
         database = sqlite_file(uri)
         if database is None:
+            mlflow.set_tracking_uri(uri)
             self.client: MlflowClient = mlflow.MlflowClient(uri)
             return
         from filelock import FileLock, Timeout
@@ -98,7 +169,9 @@ class Store:
             database.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{database}.lock", timeout=_LOCK_SECONDS):
                 _prepare_database(database)
-                self.client = mlflow.MlflowClient(uri)
+                address = mlflow_address(uri)
+                mlflow.set_tracking_uri(address)
+                self.client = mlflow.MlflowClient(address)
                 self.client.search_experiments(max_results=1)
         except (OSError, sqlite3.Error, Timeout) as error:
             raise TrackingError(f"{database}: {error}") from error
@@ -130,7 +203,7 @@ class Store:
         from mlflow.exceptions import MlflowException
 
         root = artifact_root(self.uri)
-        location = None if root is None else (root / re.sub(r"[^\w.-]+", "_", name)).as_uri()
+        location = None if root is None else (root / experiment_folder(name)).as_uri()
         try:
             return str(self.client.create_experiment(name, artifact_location=location))
         except MlflowException as error:

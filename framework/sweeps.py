@@ -64,7 +64,7 @@ class Sweep:
             display.warn(planned.cautions)
             sys.stdout.write(display.plan_text(planned))
             return []
-        tracker = Tracker(first["tracking"]["uri"], enabled=first["tracking"]["enabled"])
+        tracker = Tracker.of(first["tracking"])
         refuse_unusable([self._folder], "hydra.sweep.dir")
         refuse_unusable((job.folder for job in jobs), "hydra.sweep.subdir")
         begun = refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir)

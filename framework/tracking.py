@@ -10,18 +10,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from framework.errors import InputError
 from framework.journal import FILE as JOURNAL
 from framework.journal import read_journal
-from framework.mark import Mark, without_password
-from framework.store import resolve_uri
+from framework.mark import RUN_ID, Mark, without_password
+from framework.store import resolve_experiment, resolve_uri
 
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); import framework; sys.path.append(sys.path.pop(0)); "
@@ -99,6 +99,17 @@ class Tracker:
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
         self._broken = ""
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> Tracker:
+        """Return the tracker that a checked ``tracking`` section describes.
+
+        Raises:
+            InputError: the store's address makes no sense, or no store accepts the experiment's name.
+        """
+        if section["enabled"]:
+            resolve_experiment(section["experiment"])
+        return cls(section["uri"], enabled=section["enabled"])
 
     def __enter__(self) -> Tracker:
         if self.enabled:
@@ -262,10 +273,15 @@ def _answers(lines: Iterable[str], progress: Progress | None) -> Iterator[str]:
 
 
 def _journals(top: Path) -> list[Path]:
-    found = sorted(path.parent for path in top.rglob(JOURNAL))
+    found = sorted(path.parent for path in top.rglob(JOURNAL) if not _is_artifact(path))
     if not found:
         raise InputError(f"{top} holds no {JOURNAL}, nor does any folder in it: give the folder of a run or of a sweep")
     return found
+
+
+def _is_artifact(path: Path) -> bool:
+    """Whether a file is MLflow's copy of a run's: delivered, it would be a second run."""
+    return path.parent.name == "artifacts" and RUN_ID.fullmatch(path.parent.parent.name) is not None
 
 
 def _with_parent(folders: Iterable[Path]) -> Iterator[Path]:

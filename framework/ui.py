@@ -68,6 +68,10 @@ def _check_port(host: str, port: int) -> None:
 
 def _serve(uri: str, host: str, port: int) -> int:
     root = artifact_root(uri)
+    database = sqlite_file(uri)
+    if database is not None:  # from its own folder, for not every path has an address that MLflow understands
+        os.chdir(database.parent)
+        uri = f"sqlite:///{database.name}{''.join(uri.partition('?')[1:])}"
     # The store goes by the environment, for it may hold a password. New experiments get the artifact folder that
     # runs use: by default they would get an address that only this server can read.
     environment = {

@@ -60,3 +60,23 @@ def test_a_port_that_cannot_be(tmp_path: Path, port: str) -> None:
     (tmp_path / "my.db").touch()
     with pytest.raises(InputError, match=port):
         main(["--port", port, "--uri", f"sqlite:///{tmp_path / 'my.db'}"])
+
+
+def test_a_server_is_started_from_the_folder_of_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    def start(program: str, words: list[str], environment: dict[str, str]) -> None:
+        names = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
+        started.append((Path.cwd(), *(environment[name] for name in names)))
+
+    folder = tmp_path / "a%20b?c"
+    folder.mkdir()
+    (folder / "my.db").touch()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(os, "execve", start)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    main(["--port", str(port), "--uri", "sqlite:///my.db?timeout=5"])
+    address = "sqlite:///my.db?timeout=5"  # relative: MLflow would decode the folder's name
+    assert started == [(folder, address, address, (folder / "mlartifacts").as_uri())]
