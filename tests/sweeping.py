@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 from hydra._internal.callbacks import Callbacks
 from hydra.core.plugins import Plugins
@@ -16,6 +18,7 @@ from hydra.types import HydraContext, RunMode
 from runs import same_numbers
 
 import framework
+from framework import launching
 from framework.api import _hydra
 from framework.jobs import quiet_job
 from framework.journal import read_journal
@@ -46,7 +49,10 @@ MIXED = (
 
 
 def swept(folder: Path, *overrides: str) -> Any:
-    return framework.sweep(f"hydra.sweep.dir={folder}", *overrides)
+    """Sweep in this process; a busy machine's estimate of the time starts no workers, ``launcher.workers`` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launching, "WORTH_A_POOL", math.inf)
+        return framework.sweep(f"hydra.sweep.dir={folder}", *overrides)
 
 
 def jobs_of(folder: Path) -> list[Path]:
