@@ -19,7 +19,7 @@ from framework.mark import FILE as MARK
 
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)
-SWEEP_FILES = ("multirun.yaml", "environment.txt", "leaderboard.csv", "leaderboard.png", MARK)
+SWEEP_FILES = ("multirun.yaml", "environment.txt", "leaderboard.csv", "settings.csv", "leaderboard.png", MARK)
 LONGEST_FILE = 80
 """Bytes kept free in a path for the longest name of a file below a run's folder."""
 ANOTHER = "choose another folder, or take that one away"
