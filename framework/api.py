@@ -134,7 +134,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         with cleared_if_refused(folder, ()), Tracker.of(config["tracking"]) as tracker:
             make(folder, "hydra.run.dir")
             tracker.follow(folder)
-            outcome = execute(config, words, folder, setting=setting, observers=[noted])
+            outcome = execute(config, words, folder, setting=setting, observers=[noted], warn=noted.lines.append)
     for line in [*noted.lines, *tracker.problems]:
         warnings.warn(line, stacklevel=2)
     return result_of(outcome)

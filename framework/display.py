@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from framework import kept
+from framework import errors, kept
 from framework.blocks import Ended, Failed
 from framework.composition import Job
 from framework.launching import Plan
@@ -175,7 +175,7 @@ def whereabouts(folder: Path, uri: str) -> str:
 def warn(lines: Iterable[str]) -> None:
     """Write warnings where they do not mix with results."""
     for line in lines:
-        sys.stderr.write(f"warning: {line}\n")
+        errors.warn(line)
 
 
 def _short_store(uri: str) -> str:

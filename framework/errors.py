@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable
 
 
@@ -56,6 +57,11 @@ def _digits(value: int) -> str:
 def one_line(message: object) -> str:
     """Return a message on one line, with words of hundreds of characters shortened."""
     return re.sub(r"\S{300,}", lambda found: short(found[0], 120), " ".join(str(message).splitlines()))
+
+
+def warn(line: str) -> None:
+    """Write a warning where it does not mix with results."""
+    sys.stderr.write(f"warning: {line}\n")
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:

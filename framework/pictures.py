@@ -1,15 +1,20 @@
-"""Pictures of runs, drawn without a window or any global state of matplotlib."""
+"""Pictures of runs, drawn with Agg and Matplotlib's defaults whatever the user's settings are."""
 
 from __future__ import annotations
 
 import math
+import os
+import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from framework.errors import said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +35,7 @@ class Picture:
     @classmethod
     def drawn(cls, draw: Callable[[Path], None]) -> Picture:
         """Return what ``draw`` writes to the file it is given."""
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, plain_matplotlib():
             path = Path(folder) / "picture.png"
             draw(path)
             return cls(path.read_bytes())
@@ -41,6 +46,49 @@ class Picture:
     def save(self, path: str | Path) -> None:
         """Write it to a file."""
         Path(path).write_bytes(self.png)
+
+
+def drawn(draw: Callable[[Path], None], path: Path, warn: Callable[[str], object]) -> bool:
+    """Draw a picture and return True, or warn and return False: results are complete without their picture.
+
+    Args:
+        draw: writes the picture to the file it is given.
+        path: the file.
+        warn: takes the line that says why there is no picture.
+    """
+    try:
+        with plain_matplotlib():
+            draw(path)
+    except Exception as error:  # noqa: BLE001 - Matplotlib, its fonts and files may raise anything
+        warn(f"{path.name} was not drawn: {said(error)}")
+        path.unlink(missing_ok=True)
+        return False
+    return True
+
+
+@contextmanager
+def plain_matplotlib() -> Iterator[None]:
+    """Import Matplotlib and use its defaults: neither MPLBACKEND nor a matplotlibrc shall change or fail a picture.
+
+    The backend that the user named stays theirs, for what they draw themselves in this process.
+    """
+    backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):  # there is no such backend: Matplotlib says so when the user draws
+            matplotlib.rcParams["backend"] = backend
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG file."""
+    figure.savefig(path, dpi=144, format="png", backend="agg")
 
 
 def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
@@ -73,7 +121,7 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str) -> None
             axes.set_ylim(bottom=0)  # a constant rate would be drawn on an axis of rounding errors
         if best is not None and panel != "lr":
             _mark_best(axes, history[best], f"val/{panel}")
-    figure.savefig(path, dpi=144)
+    save(figure, path)
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:

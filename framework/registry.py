@@ -20,9 +20,9 @@ from typing import Any
 
 import pluggy
 
-from framework import hookspecs
+from framework import errors, hookspecs
 from framework.doors import BUILT_IN, PluginFile, built_in_modules, importer
-from framework.errors import InputError, PluginError, nearest, said
+from framework.errors import InputError, PluginError, nearest, said, short
 from framework.implicit import ImplicitPlugin
 from framework.specs import HOOKS, SPECS, Spec
 
@@ -71,10 +71,6 @@ class Registered:
     provider: Provider
 
 
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"warning: {line}\n")
-
-
 @dataclass
 class Registry:
     """All that is registered, and every plugin met on the way.
@@ -86,7 +82,7 @@ class Registry:
 
     strict: bool = False
     disabled: frozenset[str] = frozenset()
-    warn: Callable[[str], object] = _to_stderr
+    warn: Callable[[str], object] = errors.warn
     providers: list[Provider] = field(default_factory=list)
     entries: dict[tuple[str, str], Registered] = field(default_factory=dict)
 
@@ -125,8 +121,7 @@ class Registry:
         self.add(Provider(file.path.stem, "file", path=file.path, source=file.content), file.load)
 
     def _fail(self, provider: Provider, error: BaseException) -> None:
-        words = said(error)
-        words = words if len(words) <= MOST_SAID else f"{words[:MOST_SAID]}…"
+        words = short(said(error), MOST_SAID)
         if self.strict or provider.door in ("built-in", "inline"):
             raise PluginError(f"{provider} was not loaded: {words}") from error
         self.warn(f"{provider} was not loaded: {words} (FRAMEWORK_DISABLE_PLUGINS={provider.name} silences this)")
@@ -215,7 +210,7 @@ def load(
     *,
     environ: Mapping[str, str] = os.environ,
     built_in: Sequence[str] = BUILT_IN,
-    warn: Callable[[str], object] = _to_stderr,
+    warn: Callable[[str], object] = errors.warn,
 ) -> Registry:
     """Open the three doors and return the registry.
 
@@ -276,7 +271,7 @@ def _own_distribution() -> tuple[str, str]:
 _current: Registry | None = None
 
 
-def current(warn: Callable[[str], object] = _to_stderr) -> Registry:
+def current(warn: Callable[[str], object] = errors.warn) -> Registry:
     """Return this process's registry, opening the doors on first use; ``warn`` is as in `load`."""
     global _current
     if _current is None:

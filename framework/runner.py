@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from framework import kept, provenance
+from framework import errors, kept, provenance
 from framework.dataset import Data
 from framework.figures import directions
 from framework.journal import FILE as JOURNAL
@@ -89,18 +89,26 @@ class Journaling(Observer):
         parent: the sweep's folder, or None for a single run.
         pictures: draw the curves and send the model to MLflow; for single runs.
         final: a failure is the run's end; False where each run is then tried alone.
+        warn: takes a line for what went wrong and leaves the run complete.
 
     Attributes:
         outcomes: how the runs ended that did so in good order, by run id.
     """
 
     def __init__(
-        self, overrides: Mapping[str, Sequence[str]], *, parent: Path | None, pictures: bool, final: bool = True
+        self,
+        overrides: Mapping[str, Sequence[str]],
+        *,
+        parent: Path | None,
+        pictures: bool,
+        final: bool = True,
+        warn: Callable[[str], object] = errors.warn,
     ) -> None:
         self._overrides = overrides
         self._parent = parent
         self._pictures = pictures
         self._final = final
+        self._warn = warn
         self.outcomes: dict[str, Outcome] = {}
         self._journals: dict[str, Journal] = {}
         self._recorded: dict[str, int] = {}
@@ -164,14 +172,13 @@ class Journaling(Observer):
         journal.write("tags", values=_ending(outcome))
         outcome.predictor.save(folder / "model")
         if self._pictures:
-            from framework.pictures import curves
+            from framework.pictures import curves, drawn
 
             np.save(folder / "model" / "example.npy", self._example)
             journal.write("model", path="model", input_example="model/example.npy")
-            curves(
-                outcome.history, folder / "curves.png", title=f"{outcome.run.name} on {outcome.run.config['problem']}"
-            )
-            journal.write("artifact", path="curves.png", to="")
+            title = f"{outcome.run.name} on {outcome.run.config['problem']}"
+            if drawn(lambda path: curves(outcome.history, path, title), folder / "curves.png", self._warn):
+                journal.write("artifact", path="curves.png", to="")
         self._close(outcome.run, "FINISHED")
         self.outcomes[outcome.run.id] = outcome
 
@@ -201,6 +208,7 @@ def execute(
     telling: Sequence[str] | None = None,
     setting: str = "",
     observers: Sequence[Observer] = (),
+    warn: Callable[[str], object] = errors.warn,
 ) -> Outcome:
     """Train one run and leave its folder complete.
 
@@ -212,10 +220,11 @@ def execute(
         telling: the overrides that make its name; by default all.
         setting: the name of its setting.
         observers: more who watch.
+        warn: as in `Journaling`.
     """
     name = provenance.run_name(config, overrides if telling is None else telling)
     run = Run(uuid.uuid4().hex, name, config, folder, setting)
-    journaling = Journaling({run.id: overrides}, parent=parent, pictures=parent is None)
+    journaling = Journaling({run.id: overrides}, parent=parent, pictures=parent is None, warn=warn)
     return train([config], [run], [journaling, *hooks(current()), *observers])[0]
 
 

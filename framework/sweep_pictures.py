@@ -12,7 +12,7 @@ import numpy as np
 from framework.by_setting import Setting, best_of_each
 from framework.kept import TEST, VALIDATION
 from framework.leaderboard import Table
-from framework.pictures import GREY, INK, draw_frame, new_figure, shortened
+from framework.pictures import GREY, INK, draw_frame, new_figure, save, shortened
 from framework.sweep_text import title as heading
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def sweep_picture(found: Sequence[Table], path: Path, title: str) -> None:
             _draw_settings(axes, one)
         if len(found) > 1 or one.shared:
             axes.set_title(heading(one), loc="left", fontsize=10, color=INK)
-    figure.savefig(path, dpi=144)
+    save(figure, path)
 
 
 def _rate_lines(one: Table) -> dict[str, list[Setting]]:

@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from framework import display, kept, provenance
+from framework import display, errors, kept, provenance
 from framework.blocks import Ended, Failed, close_interrupted
 from framework.composition import Composer, Job, split
 from framework.errors import FrameworkError, said
@@ -140,13 +140,15 @@ class Sweep:
 
     def _conclude(self, journal: Journal, found: Sequence[Table]) -> None:
         """Leave tables and picture in the sweep's folder, and on the parent run's page."""
+        from framework.pictures import drawn
         from framework.sweep_pictures import sweep_picture
 
         write_runs(self._folder / "leaderboard.csv", found)
         write_settings(self._folder / "settings.csv", found)
         runs = sum(len(table.runs) for table in found)
         problems = ", ".join(dict.fromkeys(table.problem for table in found))
-        sweep_picture(found, self._folder / "leaderboard.png", title=f"{problems}: {runs} runs")
+        title = f"{problems}: {runs} runs"
+        drawn(lambda path: sweep_picture(found, path, title), self._folder / "leaderboard.png", errors.warn)
         for name in ("leaderboard.csv", "settings.csv", "leaderboard.png"):
             if (self._folder / name).exists():
                 journal.write("artifact", path=name, to="")

@@ -134,6 +134,18 @@ def test_a_run_says_what_it_trains_how_it_ended_and_where_it_is(command, tmp_pat
     }
 
 
+def test_a_run_is_complete_without_its_picture(command, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("framework.pictures.curves", broken)
+    code, _, err = command("optimizer=adam", *QUICK)
+    assert (code, err) == (0, "warning: curves.png was not drawn: ValueError: no such font\n")
+    entries = [json.loads(line) for line in next(tmp_path.glob("outputs/*/*/journal.jsonl")).read_text().splitlines()]
+    assert entries[-1]["status"] == "FINISHED"
+    assert "curves.png" not in [entry.get("path") for entry in entries]
+
+
 def test_two_runs_of_one_second_have_folders_of_their_own(tmp_path):
     words = [sys.executable, "-m", "framework", *QUICK]
     started = [subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from framework import pictures
-from framework.pictures import curves
+from framework.pictures import curves, drawn
 
 
 @pytest.fixture
@@ -80,6 +81,49 @@ def test_a_diverged_run_is_drawn_up_to_where_it_went(tmp_path: Path, figures: li
 def test_a_run_without_one_finite_figure_is_drawn(tmp_path: Path, figures: list[Any]) -> None:
     curves([row(1, math.nan, math.nan)], tmp_path / "a.png", title="")
     assert figures[0].axes[0].texts[0].get_text() == "no finite values"
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning(tmp_path: Path) -> None:
+    path, said = tmp_path / "a.png", list[str]()
+
+    def draw(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("no\nfont")
+
+    assert not drawn(draw, path, said.append)
+    assert said == ["a.png was not drawn: RuntimeError: no font"]
+    assert list(tmp_path.iterdir()) == []
+    assert drawn(Path.touch, path, said.append) and len(said) == 1
+
+
+DRAW = """
+import os, sys
+from pathlib import Path
+from framework.pictures import curves, drawn
+path, backend = Path(sys.argv[1]), os.environ["MPLBACKEND"]
+history = [{"step": 1, "epoch": 1, "lr": 0.1, "train/loss": 1.0, "val/loss": 1.0}]
+assert drawn(lambda path: curves(history, path, title="a"), path, sys.exit)
+assert path.stat().st_size
+assert os.environ["MPLBACKEND"] == backend
+import matplotlib
+assert matplotlib.rcParams["text.usetex"], "the user's own settings are gone"
+print(matplotlib.rcParams["backend"])
+"""
+
+
+@pytest.mark.parametrize("backend", ["no_such_backend", "module://not_installed", "svg"])
+def test_the_users_settings_neither_fail_a_picture_nor_get_lost(tmp_path: Path, backend: str) -> None:
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nsavefig.format: pdf\n")  # text by LaTeX would fail
+    done = subprocess.run(
+        [sys.executable, "-c", DRAW, str(tmp_path / "a.png")],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": backend, "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.stdout.strip() == backend) == (backend != "no_such_backend")
 
 
 def test_neither_import_nor_drawing_touches_pyplot(tmp_path: Path) -> None:
