@@ -21,6 +21,7 @@ _HOMES = {
     "framework.dataset": ("Dataset", "Raw", "Samples"),
     "framework.randomness": ("stream",),
     "framework.errors": ("InputError",),
+    "framework.sweeps": ("SweepFailedError",),
     "framework.hookspecs": ("hookimpl",),
     "framework.specs": (
         "DatasetSpec",

@@ -5,28 +5,21 @@ from __future__ import annotations
 import inspect
 import textwrap
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import yaml
-
-from framework import kept, registry
+from framework import registry
 from framework.errors import InputError
 from framework.implicit import ImplicitPlugin, snake_case
-from framework.journal import read_journal
 from framework.optimizer import Optimizer
-from framework.predictor import Predictor
-from framework.records import Outcome, flatten
+from framework.result import Result, read_run, result_of
 from framework.tracking import run_id
 
 if TYPE_CHECKING:
     from framework.frames import SweepFrame
-    from framework.pictures import Picture
-    from framework.population import Config
 
 
 INLINE_IMPORTS = """\
@@ -36,66 +29,6 @@ import framework
 from framework import *
 from framework.elementwise import *
 """
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run.
-
-    Attributes:
-        metrics: the figures of the kept parameters: ``train/…``, ``val/…`` and ``test/…``. MLflow has the first two
-            as ``kept/train/…`` and ``kept/val/…``, beside the series of all epochs.
-        history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` and all metrics.
-        run_id: the MLflow run, or None where tracking is off or could not deliver.
-        params: the resolved configuration, flattened with dots (``"optimizer.lr"``).
-        folder: where the run's files are.
-        ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"``.
-        plugins: whether plugin files that are kept with the model may be run, as in `load`.
-    """
-
-    metrics: dict[str, float]
-    history: list[dict[str, float]] = field(repr=False)
-    run_id: str | None
-    params: dict[str, Any] = field(repr=False)
-    folder: Path
-    ended: str
-    plugins: bool = field(default=False, repr=False)
-
-    def __repr__(self) -> str:
-        return f"<Result {self._title()}: {self.ended}, {self._figures_text()}, folder {self.folder}>"
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the figures of the three splits, and where the run is."""
-        from framework.html import result_html
-
-        return result_html(self._title(), self.ended, self.metrics, self.folder, self.run_id)
-
-    def plot(self) -> Picture:
-        """Return the curves of loss, metric and learning rate; a notebook shows them."""
-        from framework.pictures import Picture, curves
-
-        return Picture.drawn(lambda path: curves(self.history, path, title=self._title()))
-
-    def _title(self) -> str:
-        lr = self.params.get("optimizer.lr")
-        words = [str(self.params["optimizer.name"]), *([] if lr is None else [f"lr={lr:g}"])]
-        return f"{' '.join(words)} seed={self.params['seed']} on {self.params['problem']}"
-
-    def _figures_text(self) -> str:
-        from framework.display import figure_text
-
-        figures = {name: value for name, value in self.metrics.items() if name.startswith(("val/", "test/"))}
-        return ", ".join(f"{name} {figure_text(value)}" for name, value in figures.items())
-
-    def predict(self, x: Any, output: str = "scores") -> np.ndarray:
-        """Return the model's outputs for raw inputs ``(N, *input)``, or with ``output="class"`` the classes ``(N,)``.
-
-        Arguments and units as in `Predictor.predict`.
-
-        Raises:
-            InputError: the run's folder holds no model, or the inputs have another shape.
-        """
-        return Predictor.load(self.folder / "model", plugins=self.plugins).predict(x, output)
 
 
 def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
@@ -176,10 +109,10 @@ def load(run: str | Path, *, uri: str | None = None, plugins: bool = False) -> R
     """
     folder = Path(run)
     if folder.is_dir():
-        return replace(_read(folder, run_id(folder)), plugins=plugins)
+        return replace(read_run(folder, run_id(folder)), plugins=plugins)
     from framework.fetching import fetched
 
-    return replace(_read(fetched(str(run), uri), str(run)), plugins=plugins)
+    return replace(read_run(fetched(str(run), uri), str(run)), plugins=plugins)
 
 
 def names(kind: str) -> list[str]:
@@ -189,57 +122,6 @@ def names(kind: str) -> list[str]:
         InputError: there is no such kind.
     """
     return registry.current().names(kind)
-
-
-def result_of(outcome: Outcome) -> Result:
-    """Return a finished run as the API shows it."""
-    folder = outcome.run.folder
-    if folder is None:
-        raise InputError(f"run {outcome.run.name} was kept in memory; it has no folder to come back to")
-    return Result(
-        metrics=outcome.metrics,
-        history=outcome.history,
-        run_id=run_id(folder),
-        params=_params(outcome.run.config),
-        folder=folder,
-        ended=outcome.ended,
-    )
-
-
-def _params(config: Config) -> dict[str, Any]:
-    from framework.provenance import OUTSIDE
-
-    return flatten({key: value for key, value in config.items() if key not in OUTSIDE})
-
-
-def _read(folder: Path, run: str | None) -> Result:
-    history: list[dict[str, float]] = []
-    metrics: dict[str, float] = {}
-    tags: dict[str, str] = {}
-    for entry in read_journal(folder):
-        if entry.kind == "metrics":
-            values = dict(entry.content["values"])
-            if figures := kept.plain(values):
-                metrics |= figures
-            else:
-                history.append({"epoch": entry.content["epoch"], "step": entry.content["step"], **values})
-        elif entry.kind == "tags":
-            tags |= entry.content["values"]
-    config_file = folder / "config.yaml"
-    if not config_file.is_file():
-        raise InputError(f"{folder} is not a run's folder: it holds no {config_file.name}")
-    config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-    metrics = _kept_by_tags(history, config, tags) | metrics
-    return Result(metrics, history, run, _params(config), folder, tags.get("ended", "unfinished"))
-
-
-def _kept_by_tags(
-    history: Sequence[Mapping[str, float]], config: Mapping[str, Any], tags: Mapping[str, str]
-) -> dict[str, float]:
-    """Return the kept epoch's figures for a journal that does not state them: of a version before, or unfinished."""
-    best = tags.get("best_epoch") if config["keep"] == "best" or config["patience"] is not None else None
-    row = (history or [{}])[int(best) - 1 if best else -1]
-    return {name: value for name, value in row.items() if name.startswith(("train/", "val/"))}
 
 
 @contextmanager

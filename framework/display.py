@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -70,19 +70,32 @@ def figure_text(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
 
 
+ENDINGS = {"budget": "finished", "early stopping": "stopped early", "stopped": "stopped by a plugin"}
+"""Words for `Outcome.ended`; others stand for themselves."""
+
+
 def summary(outcome: Outcome) -> str:
     """Return how a run ended: steps, time and figures."""
     advice = "; try a lower learning rate" if "lr" in outcome.run.config["optimizer"] else ""
-    how = {
-        "budget": "finished",
-        "early stopping": "stopped early",
-        "diverged": f"diverged at step {outcome.steps:,}{advice}",
-        "stopped": "stopped by a plugin",
-    }[outcome.ended]
-    epochs, steps = counted(len(outcome.history), "epoch"), counted(outcome.steps, "step")
-    of_epoch = outcome.kept_epoch != len(outcome.history)
-    which = f"; kept: the parameters of epoch {outcome.kept_epoch}" if of_epoch else ""
-    return f"{how}: {epochs}, {steps}, {outcome.clock.share:.2f} s of training{which}\n{figures(outcome.metrics)}"
+    how = ending(outcome.ended, outcome.history, outcome.kept_epoch, advice)
+    return f"{how}\n{figures(outcome.metrics)}"
+
+
+def ending(ended: str, history: Sequence[Mapping[str, float]], kept_epoch: int | None, advice: str = "") -> str:
+    """Return how a run ended in a line: epochs, steps and time, and the kept epoch if it is not the last.
+
+    Args:
+        ended: as in `Outcome`, or ``"unfinished"``.
+        history: one row per epoch.
+        kept_epoch: the epoch whose parameters are kept, or None.
+        advice: what to say to a run that diverged.
+    """
+    last = history[-1] if history else {}
+    how = ENDINGS.get(ended, ended) + (f" at step {last.get('step', 0):,}{advice}" if ended == "diverged" else "")
+    parts = [counted(len(history), "epoch"), counted(int(last.get("step", 0)), "step")]
+    parts += [f"{last['time/seconds']:.2f} s of training"] if "time/seconds" in last else []
+    which = f"; kept: the parameters of epoch {kept_epoch}" if kept_epoch not in (None, len(history)) else ""
+    return f"{how}: {', '.join(parts)}{which}"
 
 
 REFRESH_SECONDS = 0.2

@@ -2,57 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
 
 import pandas
+from pandas.plotting import PlotAccessor
 
+from framework import kept
 from framework.by_setting import records
 from framework.html import sweep_html
-from framework.leaderboard import Table
-from framework.pictures import Picture
-from framework.sweep_text import settings_text
+from framework.leaderboard import Row, Table
+from framework.sweep_pictures import sweep_picture
+from framework.sweep_text import counts, settings_text
+
+RANKED_BY = "ranked_by"
+"""Column with the figure that ranks a run, such as ``"highest kept/val/accuracy"``."""
+NEEDED = ("problem", "setting", "optimizer", "lr", "seed", "ended", "steps", RANKED_BY, kept.LOSS)
+"""Columns that averaging over seeds needs; a frame that lacks one is a plain frame of pandas."""
 
 
-class SweepFrame(pandas.DataFrame):
-    """One row per run, best validation first within each problem; what pandas makes of it is a frame of pandas.
+class Plot(PlotAccessor):
+    """The picture of the runs if called without arguments; all else is pandas' accessor."""
 
-    A notebook shows the settings: the runs averaged over their seeds.
+    def __init__(self, frame: RunsFrame) -> None:
+        super().__init__(frame)
+        self._frame = frame
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the picture, or what pandas draws for arguments.
+
+        Raises:
+            InputError: there are no runs.
+        """
+        return super().__call__(*args, **kwargs) if args or kwargs else sweep_picture(tables_of(self._frame))
+
+
+class RunsFrame(pandas.DataFrame):
+    """Runs of sweeps, one row per run: what pandas makes of a sweep's frame by selecting, sorting, joining or copying.
+
+    It displays as any frame of pandas does.
     """
 
-    _metadata = ["_tables"]  # noqa: RUF012 - how pandas wants it
+    @property
+    def _constructor(self) -> Callable[..., pandas.DataFrame]:
+        return _runs_or_plain
 
     @property
-    def _constructor(self) -> type[pandas.DataFrame]:
-        return pandas.DataFrame
-
-    @classmethod
-    def of(cls, tables: Sequence[Table]) -> SweepFrame:
-        """Return the runs of a sweep's tables."""
-        frame = cls([row for table in tables for row in table.runs])
-        object.__setattr__(frame, "_tables", tuple(tables))
-        return frame
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The tables of the sweep: one for each problem."""
-        found: tuple[Table, ...] = object.__getattribute__(self, "_tables")
-        return found
+    def plot(self) -> Plot:
+        """``plot()`` is the picture of these runs; ``plot.scatter(…)`` and ``plot(…)`` with arguments are pandas'."""
+        return Plot(self)
 
     def by_setting(self) -> pandas.DataFrame:
         """Return one row per setting: mean and standard deviation (``… std``) of the kept model's figures over seeds.
 
         Best mean on validation first within each problem.
         """
-        return pandas.DataFrame([row for table in self.tables for row in records(table.settings)])
+        return pandas.DataFrame([row for table in tables_of(self) for row in records(table.settings)])
 
-    def plot(self) -> Picture:  # type: ignore[override]  # in place of pandas' accessor
-        """Return the picture of the sweep; a notebook shows it."""
-        from framework.sweep_pictures import sweep_picture
 
-        return Picture.drawn(lambda path: sweep_picture(self.tables, path, title=f"{len(self)} runs"))
+class SweepFrame(RunsFrame):
+    """The runs of a sweep as it returned them: best validation first within each problem, failed ones last.
+
+    It displays as its settings: the runs averaged over their seeds.
+    """
+
+    @classmethod
+    def of(cls, tables: Iterable[Table]) -> SweepFrame:
+        """Return the runs of a sweep's tables."""
+        rows = [
+            {**row, RANKED_BY: f"{'highest' if table.greater else 'lowest'} {table.figure}"}
+            for table in tables
+            for row in (*table.runs, *table.lost)
+        ]
+        columns = dict.fromkeys(name for row in rows for name in row)
+        return cls(rows, columns=[*columns, *_missing(columns)])
 
     def __repr__(self) -> str:
-        return f"{len(self)} runs, averaged over their seeds:\n{settings_text(self.tables, None)}"
+        if _missing(self.columns):  # dropped in place
+            return super().__repr__()
+        tables = tables_of(self)
+        return f"{counts(tables)}\n{settings_text(tables, None)}".rstrip()
 
-    def _repr_html_(self) -> str:
-        return sweep_html(self.tables, len(self))
+    def _repr_html_(self) -> str | None:
+        return None if _missing(self.columns) else sweep_html(tables_of(self))
+
+
+def tables_of(frame: pandas.DataFrame) -> list[Table]:
+    """Return the tables of the runs of a frame, in the order of its rows.
+
+    They are made from the rows alone, so that a selection of a sweep's runs, or runs of several sweeps, have tables.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in cast(list[Row], frame.to_dict("records")):
+        row["lr"] = None if pandas.isna(row["lr"]) else row["lr"]  # as it was before pandas took it into a column
+        groups.setdefault((row["problem"], row[RANKED_BY]), []).append(row)
+    found = []
+    for (problem, ranked_by), rows in groups.items():
+        order, figure = ranked_by.split(" ", 1)
+        found.append(Table.of(problem, figure, order == "highest", _without_others(rows, figure)))
+    return found
+
+
+def _without_others(rows: Sequence[Row], figure: str) -> list[Row]:
+    """Return rows without the figures that none of them has: columns of other problems."""
+    names = [name for name in kept.figures(rows[0]) if name not in (figure, kept.LOSS)]
+    other = {name for name in names if all(pandas.isna(row[name]) for row in rows)}
+    return [{name: value for name, value in row.items() if name not in other} for row in rows]
+
+
+def _runs_or_plain(*args: Any, **kwargs: Any) -> pandas.DataFrame:
+    """Return the frame that pandas asks for: one of runs if it has the columns, as GeoPandas does for geometries."""
+    frame = pandas.DataFrame(*args, **kwargs)
+    return frame if _missing(frame.columns) else RunsFrame(frame)
+
+
+def _missing(columns: Iterable[Any]) -> list[str]:
+    held = set(columns)
+    return [name for name in NEEDED if name not in held]

@@ -1,45 +1,73 @@
-"""What a notebook shows of a run and of a sweep."""
+"""What a notebook shows of a run and of a sweep.
+
+Styles stand on the cells and name no colour: nothing leaks into the notebook, and both light and dark ones are legible.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from framework.display import figure_text
 from framework.leaderboard import Table
-from framework.sweep_text import MOST_SHOWN, cells, heads, title, verdict
+from framework.sweep_text import MOST_SHOWN, cells, counts, heads, title, verdict
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
+AS_TYPED = "tex2jax_ignore mathjax_ignore"
+"""Classes by which notebooks, as for pandas' frames, leave dollar signs alone."""
 
 
-def result_html(title: str, ended: str, metrics: Mapping[str, float], folder: Path, run_id: str | None) -> str:
-    """Return a finished run: the kept model's figures by split, and where the run is."""
+def result_html(title: str, ending: str, metrics: Mapping[str, float], folder: Path, run_id: str | None) -> str:
+    """Return a finished run: the kept model's figures by split, and where the run is.
+
+    Args:
+        title: which run.
+        ending: how it ended.
+        metrics: figures by split and name, such as ``val/loss``.
+        folder: where its files are.
+        run_id: the MLflow run, if there is one.
+    """
     names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
-    rows = [
-        (words, *(figure_text(metrics.get(f"{split}/{name}")) for name in names)) for split, words in SPLITS.items()
-    ]
-    run = f", MLflow run <code>{escape(run_id)}</code>" if run_id else ""
-    where = f"folder <code>{escape(str(folder))}</code>{run}"
-    return f"<div><b>{escape(title)}</b>: {escape(ended)}{_table([('', *names), *rows])}{where}</div>"
+    splits = [split for split in SPLITS if any(name.startswith(f"{split}/") for name in metrics)]
+    rows = [(SPLITS[split], *(figure_text(metrics.get(f"{split}/{name}")) for name in names)) for split in splits]
+    places = {"folder": str(folder)} | ({"MLflow run": run_id} if run_id else {})
+    return _whole(
+        f"<b>{escape(title)}</b>",
+        escape(ending),
+        *([_table([("", *names), *rows])] if rows else []),
+        *(f"{escape(what)} <code>{escape(where)}</code>" for what, where in places.items()),
+    )
 
 
-def sweep_html(tables: Sequence[Table], runs: int) -> str:
+def sweep_html(tables: Sequence[Table]) -> str:
     """Return a sweep's settings: mean and standard deviation over seeds."""
-    parts = [f"<b>{runs} runs, averaged over their seeds</b>"]
+    parts = [f"<b>{escape(counts(tables))}</b>"]
     for one in tables:
         rows = [cells(one, setting) for setting in one.settings[:MOST_SHOWN]]
-        parts.append(f"<div>{escape(title(one))}</div>{_table([heads(one), *rows])}")
+        parts += [escape(title(one)), _table([heads(one), *rows])]
         hidden = len(one.settings) - MOST_SHOWN
-        parts += [f"<div>… and {hidden} more: <code>.by_setting()</code></div>"] if hidden > 0 else []
-        parts += [f"<div>{escape(line)}</div>" for line in verdict(one)]
-    return f"<div>{''.join(parts)}</div>"
+        parts += [f"… and {hidden} more: <code>.by_setting()</code>"] if hidden > 0 else []
+        parts += map(escape, verdict(one))
+    parts += ["single runs: <code>.head()</code>; picture: <code>.plot()</code>"] if tables else []
+    return _whole(*parts)
+
+
+def _whole(*parts: str) -> str:
+    return f'<div class="{AS_TYPED}">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = ["".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row) for tag, row in _tagged(rows)]
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in body)}</tbody></table>"
+    head, *body = rows
+    lines = "".join(f"<tr>{_cells('td', row)}</tr>" for row in body)
+    return f"<table><thead><tr>{_cells('th', head)}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-def _tagged(rows: Sequence[Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
-    return [("th" if place == 0 else "td", row) for place, row in enumerate(rows)]
+def _cells(tag: str, row: Iterable[str]) -> str:
+    """Return a row's cells, the first to the left, the others to the right with digits of one width."""
+    styles = ["text-align:left"]
+    found = []
+    for cell in row:
+        found.append(f'<{tag} style="{styles[-1]}">{escape(cell)}</{tag}>')
+        styles.append("text-align:right;font-variant-numeric:tabular-nums")
+    return "".join(found)

@@ -31,6 +31,7 @@ class Table:
         greater: whether greater is better.
         runs: one flat row per run that did not fail, best first, diverged ones last.
         settings: the runs averaged over their seeds, best mean first; failed runs are counted here.
+        lost: one row per run that failed, without figures.
     """
 
     problem: str
@@ -38,6 +39,17 @@ class Table:
     greater: bool
     runs: tuple[Row, ...]
     settings: tuple[Setting, ...]
+    lost: tuple[Row, ...] = ()
+
+    @classmethod
+    def of(cls, problem: str, figure: str, greater: bool, rows: Iterable[Row]) -> Table:
+        """Return the table of ``rows``, those of failed runs included, in any order."""
+        alive: list[Row] = []
+        lost: list[Row] = []
+        for row in rows:
+            (lost if row["ended"] == FAILED else alive).append(row)
+        runs, settings = _sorted(alive, figure, greater), by_setting([*alive, *lost], figure, greater=greater)
+        return cls(problem, figure, greater, tuple(runs), tuple(settings), tuple(lost))
 
     @cached_property
     def shared(self) -> tuple[str, ...]:
@@ -72,12 +84,9 @@ def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
     for problem, groups in ranked.items():
         lost = failed.pop(problem, [])
         for (figure, greater), rows in groups.items():
-            settings = by_setting([*rows, *lost], figure, greater=greater)
-            found.append(Table(problem, figure, greater, tuple(_sorted(rows, figure, greater)), tuple(settings)))
+            found.append(Table.of(problem, figure, greater, [*rows, *lost]))
             lost = []
-    for problem, lost in failed.items():
-        found.append(Table(problem, kept.LOSS, False, (), tuple(by_setting(lost, kept.LOSS, greater=False))))
-    return found
+    return [*found, *(Table.of(problem, kept.LOSS, False, lost) for problem, lost in failed.items())]
 
 
 def _identity(job: Job) -> Row:

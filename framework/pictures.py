@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
-from framework.errors import said
+from framework.errors import InputError, said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,44 +26,9 @@ DECADES = 1.5
 NOT_METRICS = ("train/loss", "val/loss")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture as PNG; a notebook shows it as the value of a cell."""
-
-    png: bytes = field(repr=False)
-
-    @classmethod
-    def drawn(cls, draw: Callable[[Path], None]) -> Picture:
-        """Return what ``draw`` writes to the file it is given."""
-        with tempfile.TemporaryDirectory() as folder, plain_matplotlib():
-            path = Path(folder) / "picture.png"
-            draw(path)
-            return cls(path.read_bytes())
-
-    def _repr_png_(self) -> bytes:
-        return self.png
-
-    def save(self, path: str | Path) -> None:
-        """Write it to a file."""
-        Path(path).write_bytes(self.png)
-
-
-def drawn(draw: Callable[[Path], None], path: Path, warn: Callable[[str], object]) -> bool:
-    """Draw a picture and return True, or warn and return False: results are complete without their picture.
-
-    Args:
-        draw: writes the picture to the file it is given.
-        path: the file.
-        warn: takes the line that says why there is no picture.
-    """
-    try:
-        with plain_matplotlib():
-            draw(path)
-    except Exception as error:  # noqa: BLE001 - Matplotlib, its fonts and files may raise anything
-        warn(f"{path.name} was not drawn: {said(error)}")
-        path.unlink(missing_ok=True)
-        return False
-    return True
+DPI = 144
+CSS_DPI = 96
+"""Pixels per inch as browsers count them: a notebook shows the picture in its size in inches, at twice the detail."""
 
 
 @contextmanager
@@ -86,26 +51,83 @@ def plain_matplotlib() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file."""
-    figure.savefig(path, dpi=144, format="png", backend="agg")
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure; a notebook shows it as the value of a cell.
+
+    Attributes:
+        figure: matplotlib's, to change or to add to.
+    """
+
+    figure: Figure
+
+    def __repr__(self) -> str:
+        width, height = self._size(DPI)
+        return f"<Picture of {width} x {height} pixels; .save(PATH) writes it>"
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return the PNG file and the size in which a notebook shows it."""
+        stream = io.BytesIO()
+        self._write(stream, "png")
+        width, height = self._size(CSS_DPI)
+        return stream.getvalue(), {"width": width, "height": height}
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file, in the format that the name ends with: ``.png``, ``.pdf``, ``.svg`` or another.
+
+        Raises:
+            InputError: matplotlib does not write such files.
+        """
+        file = Path(path).expanduser()
+        formats = self.figure.canvas.get_supported_filetypes()
+        ending = file.suffix.removeprefix(".").lower()
+        if ending not in formats:
+            known = ", ".join(sorted(formats))
+            raise InputError(f"{file}: the name must end in one of {known}")
+        self._write(file, ending)
+
+    @plain_matplotlib()
+    def _write(self, file: Path | BinaryIO, kind: str) -> None:
+        self.figure.savefig(file, format=kind, dpi=DPI)
+
+    def _size(self, dpi: int) -> tuple[int, int]:
+        width, height = self.figure.get_size_inches()
+        return int(width * dpi), int(height * dpi)  # as matplotlib cuts them
 
 
-def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
-    """Draw one run: loss, metric and learning rate against the optimizer step, the best epoch marked.
+def drawn(draw: Callable[[], Picture], path: Path, warn: Callable[[str], object]) -> bool:
+    """Draw a picture and return True, or warn and return False: results are complete without their picture.
 
     Args:
-        history: one row an epoch with ``step``, ``epoch``, ``train/loss``, ``val/loss``, ``lr`` and metrics. Figures
-            may be missing, NaN or infinite: there the curve has a gap.
+        draw: returns the picture.
         path: the PNG file to write.
+        warn: takes the line that says why there is no picture.
+    """
+    try:
+        draw().save(path)
+    except Exception as error:  # noqa: BLE001 - Matplotlib, its fonts and files may raise anything
+        warn(f"{path.name} was not drawn: {said(error)}")
+        path.unlink(missing_ok=True)
+        return False
+    return True
+
+
+@plain_matplotlib()
+def curves(history: Sequence[Mapping[str, Any]], title: str, kept_epoch: int | None) -> Picture:
+    """Draw one run: loss, metric and learning rate against the optimizer step, the kept epoch marked.
+
+    Args:
+        history: one row per epoch with ``step``, ``epoch``, ``train/loss``, ``val/loss``, ``lr`` and metrics. Figures
+            may be missing, NaN or infinite: there the curve has a gap.
         title: above the picture.
+        kept_epoch: the epoch whose parameters are kept, or None.
     """
     names = dict.fromkeys(name for row in history for name in row if name.startswith(("train/", "val/")))
     metric = next((name.partition("/")[2] for name in names if name not in NOT_METRICS), None)
     panels = ["loss", *([metric] if metric else []), "lr"]
     figure = new_figure(4.2 * len(panels), 3.4, title)
     steps = _column(history, "step")
-    best = _best(history)
+    kept = next((row for row in history if row["epoch"] == kept_epoch), None)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False, sharex=True)[0], panels, strict=True):
         if panel == "lr":
             series = {"lr": (_column(history, "lr"), GREY)}
@@ -119,9 +141,9 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str) -> None
         axes.set_xlabel("optimizer step", fontsize=9)
         if panel == "lr" and axes.get_yscale() == "linear":
             axes.set_ylim(bottom=0)  # a constant rate would be drawn on an axis of rounding errors
-        if best is not None and panel != "lr":
-            _mark_best(axes, history[best], f"val/{panel}")
-    save(figure, path)
+        if kept is not None and panel != "lr":
+            _mark_kept(axes, kept, f"val/{panel}")
+    return Picture(figure)
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
@@ -162,19 +184,13 @@ def _curves_panel(axes: Axes, steps: np.ndarray, series: Mapping[str, tuple[np.n
         axes.text(0.5, 0.5, "no finite values", transform=axes.transAxes, ha="center", color=GREY)
 
 
-def _mark_best(axes: Axes, row: Mapping[str, Any], name: str) -> None:
+def _mark_kept(axes: Axes, row: Mapping[str, Any], name: str) -> None:
     value = _number(row.get(name))
     if not math.isfinite(value):
         return
     axes.axvline(row["step"], color=ORANGE, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7, zorder=1)
     axes.plot([row["step"]], [value], "o", color=ORANGE, markersize=7, markeredgecolor="white", zorder=4)
-    axes.set_title(f"best epoch {row.get('epoch', '?')}: {value:.4g}", loc="right", fontsize=8, color=ORANGE)
-
-
-def _best(history: Sequence[Mapping[str, Any]]) -> int | None:
-    """Return the place of the lowest validation loss, by which training picks its best epoch."""
-    losses = _column(history, "val/loss")
-    return int(np.nanargmin(losses)) if np.isfinite(losses).any() else None
+    axes.set_title(f"kept epoch {row['epoch']}: {value:.4g}", loc="right", fontsize=8, color=ORANGE)
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:

@@ -177,7 +177,7 @@ class Journaling(Observer):
             np.save(folder / "model" / "example.npy", self._example)
             journal.write("model", path="model", input_example="model/example.npy")
             title = f"{outcome.run.name} on {outcome.run.config['problem']}"
-            if drawn(lambda path: curves(outcome.history, path, title), folder / "curves.png", self._warn):
+            if drawn(lambda: curves(outcome.history, title, outcome.kept_epoch), folder / "curves.png", self._warn):
                 journal.write("artifact", path="curves.png", to="")
         self._close(outcome.run, "FINISHED")
         self.outcomes[outcome.run.id] = outcome

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from framework.by_setting import Setting, best_of_each
+from framework.display import counted
+from framework.errors import InputError
 from framework.kept import TEST, VALIDATION
 from framework.leaderboard import Table
-from framework.pictures import GREY, INK, draw_frame, new_figure, save, shortened
+from framework.pictures import GREY, INK, Picture, draw_frame, new_figure, plain_matplotlib, shortened
 from framework.sweep_text import title as heading
 
 if TYPE_CHECKING:
@@ -26,18 +27,24 @@ MOST_ROWS = 40
 MOST_PANELS = 6
 
 
-def sweep_picture(found: Sequence[Table], path: Path, title: str) -> None:
-    """Draw a sweep as a PNG file, one panel per table.
+@plain_matplotlib()
+def sweep_picture(found: Sequence[Table]) -> Picture:
+    """Draw a sweep, one panel per table.
 
     The chosen setting, drawn large, is the one with the best mean over seeds on validation.
 
     Args:
         found: the sweep's tables; those beyond `MOST_PANELS` are left out.
-        path: the file to write.
-        title: above the picture.
+
+    Raises:
+        InputError: there is no table.
     """
+    if not found:
+        raise InputError("there are no runs to draw")
     panels = [(one, _rate_lines(one)) for one in found[:MOST_PANELS]]
     heights = [3.6 if lines else 1.2 + 0.28 * max(3, min(MOST_ROWS, len(one.settings))) for one, lines in panels]
+    runs = sum(len(one.runs) + len(one.lost) for one in found)
+    title = f"{', '.join(dict.fromkeys(one.problem for one in found))}: {counted(runs, 'run')}"
     left_out = f" (first {MOST_PANELS} of {len(found)} tables)" if len(found) > MOST_PANELS else ""
     figure = new_figure(9, sum(heights) + 0.4, title + left_out)
     grid = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
@@ -49,7 +56,7 @@ def sweep_picture(found: Sequence[Table], path: Path, title: str) -> None:
             _draw_settings(axes, one)
         if len(found) > 1 or one.shared:
             axes.set_title(heading(one), loc="left", fontsize=10, color=INK)
-    save(figure, path)
+    return Picture(figure)
 
 
 def _rate_lines(one: Table) -> dict[str, list[Setting]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from framework.by_setting import Setting, Spread, best_of_each, tied_with_first
-from framework.display import figure_text, shortened_path, table
+from framework.display import counted, figure_text, shortened_path, table
 from framework.kept import TEST, VALIDATION
 from framework.leaderboard import Table
 
@@ -35,6 +35,14 @@ def settings_text(found: Sequence[Table], folder: Path | None) -> str:
             lines.append(f"  … and {hidden} more{where}")
         parts.append("\n".join([*lines, *verdict(one)]))
     return "\n".join(parts) + "\n"
+
+
+def counts(found: Sequence[Table]) -> str:
+    """Return how many runs and settings the tables have, in a line."""
+    runs = sum(len(one.runs) + len(one.lost) for one in found)
+    settings = sum(len(one.settings) for one in found)
+    averaged = ", averaged over seeds" if runs > settings else ""
+    return f"{counted(runs, 'run')} in {counted(settings, 'setting')}{averaged}" if runs else "no runs"
 
 
 def settings_markdown(found: Iterable[Table]) -> str:

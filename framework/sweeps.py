@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
@@ -17,6 +17,7 @@ from framework.blocks import Ended, Failed, close_interrupted
 from framework.composition import Composer, Job, split
 from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
+from framework.jobs import quiet_job
 from framework.journal import Journal
 from framework.launching import Plan, plan, refuse_misfits
 from framework.leaderboard import Table, tables, write_runs, write_settings
@@ -25,9 +26,23 @@ from framework.runner import Finished
 from framework.sweep_text import settings_markdown, settings_text
 from framework.tracking import Tracker
 
+if TYPE_CHECKING:
+    from framework.frames import SweepFrame
+
 
 class SweepFailedError(FrameworkError):
     """Some runs of a sweep failed; the others are complete."""
+
+    def __init__(self, message: str, found: Sequence[Table]) -> None:
+        super().__init__(message)
+        self._found = tuple(found)
+
+    @property
+    def runs(self) -> SweepFrame:
+        """What `framework.sweep` would have returned; runs that failed have ``ended`` "failed" and no figures."""
+        from framework.frames import SweepFrame
+
+        return SweepFrame.of(self._found)
 
 
 @runtime_checkable
@@ -49,6 +64,7 @@ class Sweep:
         )
         self._folder = Path(config.hydra.sweep.dir).resolve()
         self._description = ""
+        self._returned = task_function is quiet_job  # to Python, which shows the tables if it is asked to
 
     def run(self, arguments: Sequence[str]) -> list[Table]:
         """Run all jobs; return the tables of their results.
@@ -81,7 +97,7 @@ class Sweep:
         display.warn(tracker.problems)
         sys.stdout.write(display.whereabouts(self._folder, tracker.uri))
         if failed:
-            raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}")
+            raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}", found)
         return found
 
     def _prepare(self, jobs: Sequence[Job]) -> list[str]:
@@ -98,7 +114,8 @@ class Sweep:
         try:
             results = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=0)
             found, failed = tables(jobs, [ended_of(result) for result in results]), failures(results)
-            sys.stdout.write(settings_text(found, self._folder))
+            if not self._returned:
+                sys.stdout.write(settings_text(found, self._folder))
             self._conclude(journal, found)
             status = "FAILED" if failed else "FINISHED"
         except Exception:
@@ -145,10 +162,7 @@ class Sweep:
 
         write_runs(self._folder / "leaderboard.csv", found)
         write_settings(self._folder / "settings.csv", found)
-        runs = sum(len(table.runs) for table in found)
-        problems = ", ".join(dict.fromkeys(table.problem for table in found))
-        title = f"{problems}: {runs} runs"
-        drawn(lambda path: sweep_picture(found, path, title), self._folder / "leaderboard.png", errors.warn)
+        drawn(lambda: sweep_picture(found), self._folder / "leaderboard.png", errors.warn)
         for name in ("leaderboard.csv", "settings.csv", "leaderboard.png"):
             if (self._folder / name).exists():
                 journal.write("artifact", path=name, to="")

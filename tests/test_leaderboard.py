@@ -167,25 +167,14 @@ def test_a_mean_has_the_digits_of_its_deviation(mean, deviation, text):
 # Pictures
 
 
-@pytest.fixture
-def drawn(tmp_path, monkeypatch):
-    figures = []
-    from matplotlib.figure import Figure
-
-    save = Figure.savefig
-    monkeypatch.setattr(
-        Figure, "savefig", lambda figure, *args, **more: (figures.append(figure), save(figure, *args, **more))
-    )
-
-    def draw(*pairs):
-        sweep_picture(swept(*pairs), tmp_path / "a.png", title="t")
-        assert (tmp_path / "a.png").stat().st_size > 5000
-        return figures[-1].axes
-
-    return draw
+def drawn(*pairs):
+    picture = sweep_picture(swept(*pairs))
+    data, _ = picture._repr_png_()
+    assert len(data) > 5000
+    return picture.figure.axes
 
 
-def test_swept_rates_are_drawn_as_sensitivity(drawn):
+def test_swept_rates_are_drawn_as_sensitivity():
     (axes,) = drawn(*rates("adam", 0.9, 0.8, 0.7), *rates("sgd", 0.5, 0.95))
     assert axes.get_xscale() == "log"
     lines = {line.get_label(): line for line in axes.get_lines() if not line.get_label().startswith("_")}
@@ -198,7 +187,7 @@ def test_swept_rates_are_drawn_as_sensitivity(drawn):
     assert (low, high) == pytest.approx((0.7 - 0.02 / 2**0.5, 0.9 + 0.02 / 2**0.5))
 
 
-def test_at_each_rate_the_best_of_the_other_values_is_drawn(drawn):
+def test_at_each_rate_the_best_of_the_other_values_is_drawn():
     pairs = [
         (job(0, lr=lr, setting=f"adam lr={lr} beta1={beta}"), accurate(value))
         for lr, beta, value in [(0.1, 0.8, 0.6), (0.1, 0.9, 0.7), (0.2, 0.8, 0.9), (0.2, 0.9, 0.5)]
@@ -208,7 +197,7 @@ def test_at_each_rate_the_best_of_the_other_values_is_drawn(drawn):
     assert line.get_ydata().tolist() == [0.7, 0.9]
 
 
-def test_other_settings_are_drawn_with_their_seeds_as_dots(drawn):
+def test_other_settings_are_drawn_with_their_seeds_as_dots():
     (axes,) = drawn(*rates("adam", 0.9), *rates("sgd", 0.5))
     assert [label.get_text() for label in axes.get_yticklabels()] == ["adam lr=0.1", "sgd lr=0.1"]
     dots = sorted(
@@ -218,19 +207,19 @@ def test_other_settings_are_drawn_with_their_seeds_as_dots(drawn):
     assert [text.get_text() for text in axes.texts] == ["0.9000", "0.5000"]
 
 
-def test_many_settings_are_cut_and_counted(drawn):
+def test_many_settings_are_cut_and_counted():
     (axes,) = drawn(*((job(n, setting=f"adam lr=0.1 k={n}"), accurate(0.9 - n / 1000)) for n in range(100)))
     assert len(axes.get_yticklabels()) == MOST_ROWS
     assert "60 more in settings.csv" in axes.get_xlabel()
 
 
-def test_a_sweep_in_which_all_diverged_is_drawn(drawn):
+def test_a_sweep_in_which_all_diverged_is_drawn():
     gone = ended("diverged", val_loss=math.nan, val_accuracy=math.nan)
     (axes,) = drawn((job(0, lr=1.0), gone), (job(1, lr=2.0), gone))
     assert [text.get_text() for text in axes.texts] == ["1 diverged", "1 diverged"]
 
 
-def test_problems_have_a_panel_each(drawn):
+def test_problems_have_a_panel_each():
     regression = [(job(0, lr=lr, problem="q"), ended(val_loss=lr, val_mse=lr)) for lr in (0.1, 0.2)]
     first, second = drawn(*rates("adam", 0.9, 0.8), *regression)
     assert [axes.get_title("left") for axes in (first, second)] == ["p", "q"]

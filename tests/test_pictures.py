@@ -12,22 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from framework import pictures
-from framework.pictures import curves, drawn
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every figure that is made, to look at what was drawn on it."""
-    made: list[Any] = []
-    make = pictures.new_figure
-
-    def kept(*arguments: Any) -> Any:
-        made.append(make(*arguments))
-        return made[-1]
-
-    monkeypatch.setattr(pictures, "new_figure", kept)
-    return made
+from framework.errors import InputError
+from framework.pictures import Picture, curves, drawn
 
 
 def row(epoch: int, train: float, validation: float, **more: float) -> dict[str, Any]:
@@ -39,70 +25,98 @@ def line(axes: Any, label: str) -> Any:
     return found
 
 
-def png_size(path: Path) -> tuple[int, int]:
-    data = path.read_bytes()
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-
-
-def test_curves_show_loss_metric_and_rate(tmp_path: Path, figures: list[Any]) -> None:
+def test_curves_show_loss_metric_and_rate() -> None:
     accuracy = {"train/accuracy": 0.5, "val/accuracy": 0.75}
     history = [row(1, 1.0, 0.9, **accuracy), row(2, 0.5, 0.4, **accuracy), row(3, 0.3, 0.6, **accuracy)]
-    curves(history, tmp_path / "a.png", title="adam")
-    loss, metric, rate = figures[0].axes
+    loss, metric, rate = curves(history, title="adam", kept_epoch=3).figure.axes
     assert [axes.get_title("left") for axes in (loss, metric, rate)] == ["loss", "accuracy", "learning rate"]
     assert line(loss, "train").get_xdata().tolist() == [10, 20, 30]
     assert line(loss, "train").get_ydata().tolist() == [1.0, 0.5, 0.3]
     assert line(loss, "validation").get_ydata().tolist() == [0.9, 0.4, 0.6]
     assert line(metric, "validation").get_ydata().tolist() == [0.75] * 3
     assert line(rate, "lr").get_ydata().tolist() == [0.1, 0.05, 0.1 / 3]
-    assert loss.get_title("right") == "best epoch 2: 0.4"
-    assert metric.get_title("right") == "best epoch 2: 0.75"
     assert loss.get_yscale() == "linear"
-    assert png_size(tmp_path / "a.png")[0] > 1000
 
 
-def test_a_loss_over_many_decades_gets_a_logarithmic_axis(tmp_path: Path, figures: list[Any]) -> None:
-    curves([row(1, 10.0, 9.0), row(2, 0.1, 0.2)], tmp_path / "a.png", title="")
-    curves([row(1, 10.0, 9.0), row(2, 0.0, 0.2)], tmp_path / "b.png", title="")  # no logarithm of zero
-    assert [figure.axes[0].get_yscale() for figure in figures] == ["log", "linear"]
-    assert len(figures[0].axes) == 2  # no metric, no panel for it
+@pytest.mark.parametrize(("kept", "loss"), [(2, 0.4), (3, 0.6)], ids=["lowest", "last"])
+def test_the_kept_epoch_is_marked_on_validation(kept: int, loss: float) -> None:
+    history = [row(1, 1.0, 0.9), row(2, 0.5, 0.4), row(3, 0.3, 0.6)]
+    axes, rate = curves(history, title="", kept_epoch=kept).figure.axes
+    assert axes.get_title("right") == f"kept epoch {kept}: {loss}"
+    marks = [line.get_xydata().tolist() for line in axes.get_lines() if line.get_markersize() == 7]
+    assert marks == [[[10 * kept, loss]]]
+    assert rate.get_title("right") == ""
+
+
+def test_a_loss_over_many_decades_gets_a_logarithmic_axis() -> None:
+    many = curves([row(1, 10.0, 9.0), row(2, 0.1, 0.2)], title="", kept_epoch=2).figure.axes
+    zero = curves([row(1, 10.0, 9.0), row(2, 0.0, 0.2)], title="", kept_epoch=2).figure.axes  # it has no logarithm
+    assert [axes[0].get_yscale() for axes in (many, zero)] == ["log", "linear"]
+    assert len(many) == 2  # no metric, no panel for it
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_a_diverged_run_is_drawn_up_to_where_it_went(tmp_path: Path, figures: list[Any], epochs: int) -> None:
+def test_a_diverged_run_is_drawn_up_to_where_it_went(epochs: int) -> None:
     history = [row(1, 1.0, 2.0), row(2, math.nan, math.inf), row(3, math.nan, math.nan)][:epochs]
-    curves(history, tmp_path / "a.png", title="")
-    loss = figures[0].axes[0]
+    loss = curves(history, title="", kept_epoch=epochs).figure.axes[0]
     assert np.isfinite(line(loss, "validation").get_ydata()).sum() == 1
-    assert loss.get_title("right") == "best epoch 1: 2"
+    assert loss.get_title("right") == ("kept epoch 1: 2" if epochs == 1 else "")
 
 
-def test_a_run_without_one_finite_figure_is_drawn(tmp_path: Path, figures: list[Any]) -> None:
-    curves([row(1, math.nan, math.nan)], tmp_path / "a.png", title="")
-    assert figures[0].axes[0].texts[0].get_text() == "no finite values"
+@pytest.mark.parametrize("history", [[row(1, math.nan, math.nan)], []], ids=["diverged", "no-epochs"])
+def test_a_run_without_one_finite_figure_is_drawn(history: list[dict[str, Any]]) -> None:
+    picture = curves(history, title="", kept_epoch=len(history) or None)
+    assert picture.figure.axes[0].texts[0].get_text() == "no finite values"
+    assert picture._repr_png_()[0]
+
+
+def test_a_notebook_gets_a_png_in_its_size_in_inches() -> None:
+    picture = curves([row(1, 1.0, 0.9)], title="", kept_epoch=1)
+    data, size = picture._repr_png_()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))
+    inches = picture.figure.get_size_inches()
+    assert (size["width"] / 96, size["height"] / 96) == pytest.approx(tuple(inches), abs=0.011)
+    assert (width, height) == pytest.approx((1.5 * size["width"], 1.5 * size["height"]), abs=2)
+    assert repr(picture) == f"<Picture of {width} x {height} pixels; .save(PATH) writes it>"
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("a.png", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a.svg", b"<?xml")], ids=["png", "pdf", "svg"]
+)
+def test_a_picture_is_saved_in_the_format_of_its_name(tmp_path: Path, name: str, begins: bytes) -> None:
+    curves([row(1, 1.0, 0.9)], title="", kept_epoch=1).save(tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a"])
+def test_a_picture_in_no_known_format_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"the name must end in one of .*\bpdf, .*png"):
+        curves([row(1, 1.0, 0.9)], title="", kept_epoch=1).save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_cannot_be_drawn_is_a_warning(tmp_path: Path) -> None:
     path, said = tmp_path / "a.png", list[str]()
 
-    def draw(path: Path) -> None:
-        path.write_bytes(b"half")
-        raise RuntimeError("no\nfont")
+    class Half(Picture):
+        def save(self, path: str | Path) -> None:
+            Path(path).write_bytes(b"half")
+            raise RuntimeError("no\nfont")
 
-    assert not drawn(draw, path, said.append)
+    assert not drawn(lambda: Half(curves([], "", None).figure), path, said.append)
     assert said == ["a.png was not drawn: RuntimeError: no font"]
     assert list(tmp_path.iterdir()) == []
-    assert drawn(Path.touch, path, said.append) and len(said) == 1
+    assert drawn(lambda: curves([], "", None), path, said.append) and len(said) == 1
 
 
 DRAW = """
 import os, sys
 from pathlib import Path
-from framework.pictures import curves, drawn
+from framework.pictures import Picture, curves, drawn
 path, backend = Path(sys.argv[1]), os.environ["MPLBACKEND"]
 history = [{"step": 1, "epoch": 1, "lr": 0.1, "train/loss": 1.0, "val/loss": 1.0}]
-assert drawn(lambda path: curves(history, path, title="a"), path, sys.exit)
+assert drawn(lambda: curves(history, "a", 1), path, sys.exit)
 assert path.stat().st_size
 assert os.environ["MPLBACKEND"] == backend
 import matplotlib
@@ -128,9 +142,9 @@ def test_the_users_settings_neither_fail_a_picture_nor_get_lost(tmp_path: Path, 
 
 def test_neither_import_nor_drawing_touches_pyplot(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from framework.pictures import curves\n"
+        "import sys; from framework.pictures import curves\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "curves([{'step': 1, 'epoch': 1, 'val/loss': 1.0}], Path(sys.argv[1]), title='')\n"
+        "curves([{'step': 1, 'epoch': 1, 'val/loss': 1.0}], title='', kept_epoch=1).save(sys.argv[1])\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     done = subprocess.run(

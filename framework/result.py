@@ -1,0 +1,159 @@
+"""A run as Python and notebooks see it: just finished, or read back from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from framework import kept
+from framework.errors import InputError
+from framework.history import History
+from framework.journal import read_journal
+from framework.predictor import Predictor
+from framework.records import Outcome, flatten
+from framework.tracking import run_id
+
+if TYPE_CHECKING:
+    from framework.pictures import Picture
+    from framework.population import Config
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        metrics: the figures of the kept parameters: ``train/…``, ``val/…`` and ``test/…``. MLflow has the first two
+            as ``kept/train/…`` and ``kept/val/…``, beside the series of all epochs.
+        history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` and all metrics; ``.to_frame()`` for pandas.
+        run_id: the MLflow run, or None where tracking is off or could not deliver.
+        params: the resolved configuration, flattened with dots (``"optimizer.lr"``).
+        folder: where the run's files are.
+        ended: ``"budget"``, ``"early stopping"``, ``"diverged"``, ``"stopped"`` (by a plugin) or ``"unfinished"``.
+        setting: optimizer and values that differ from the problem's defaults, the seed aside: as in `sweep` and in the
+            tag ``setting`` in MLflow.
+        kept_epoch: the epoch whose parameters are kept, or None before the first.
+        plugins: whether plugin files that are kept with the model may be run, as in `load`.
+    """
+
+    metrics: dict[str, float]
+    history: History
+    run_id: str | None
+    params: dict[str, Any]
+    folder: Path
+    ended: str
+    setting: str
+    kept_epoch: int | None
+    plugins: bool = False
+
+    def __repr__(self) -> str:
+        from framework.display import ENDINGS, figure_text
+
+        figures = [
+            f"{name} {figure_text(value)}" for name, value in self.metrics.items() if not name.startswith("train/")
+        ]
+        return f"<{', '.join([f'Result of {self._title()}: {ENDINGS.get(self.ended, self.ended)}', *figures])}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how the run ended, the figures of the three splits, and where the run is."""
+        from framework.display import ending
+        from framework.html import result_html
+
+        ended = ending(self.ended, self.history, self.kept_epoch)
+        return result_html(self._title(), ended, self.metrics, self.folder, self.run_id)
+
+    def plot(self) -> Picture:
+        """Return the curves of loss, metric and learning rate, the kept epoch marked; a notebook shows them."""
+        from framework.pictures import curves
+
+        return curves(self.history, self._title(), self.kept_epoch)
+
+    def _title(self) -> str:
+        return f"{self.setting} seed={self.params['seed']} on {self.params['problem']}"
+
+    def predict(self, x: Any, output: str = "scores") -> np.ndarray:
+        """Return the model's outputs for raw inputs ``(N, *input)``, or with ``output="class"`` the classes ``(N,)``.
+
+        Arguments and units as in `Predictor.predict`.
+
+        Raises:
+            InputError: the run's folder holds no model, or the inputs have another shape.
+        """
+        return Predictor.load(self.folder / "model", plugins=self.plugins).predict(x, output)
+
+
+def result_of(outcome: Outcome) -> Result:
+    """Return a run that finished in this process.
+
+    Raises:
+        InputError: it has no folder.
+    """
+    folder = outcome.run.folder
+    if folder is None:
+        raise InputError(f"run {outcome.run.name} was kept in memory; it has no folder to come back to")
+    return Result(
+        metrics=outcome.metrics,
+        history=History(outcome.history),
+        run_id=run_id(folder),
+        params=_params(outcome.run.config),
+        folder=folder,
+        ended=outcome.ended,
+        setting=outcome.run.setting,
+        kept_epoch=outcome.kept_epoch,
+    )
+
+
+def read_run(folder: Path, run: str | None) -> Result:
+    """Return a run by its folder, finished or not; ``run`` is its MLflow run id.
+
+    Raises:
+        InputError: it is not a run's folder.
+    """
+    entries = read_journal(folder)
+    config_file = folder / "config.yaml"
+    if not config_file.is_file():
+        raise InputError(f"{folder} is not a run's folder: it holds no {config_file.name}")
+    config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    history, figures, tags = History(), dict[str, float](), dict[str, str]()
+    for entry in entries:
+        if entry.kind == "metrics":
+            values = dict(entry.content["values"])
+            if kept.plain(values):
+                figures |= values
+            else:
+                history.append({"epoch": entry.content["epoch"], "step": entry.content["step"], **values})
+        elif entry.kind in ("start", "tags"):
+            tags |= entry.content["tags" if entry.kind == "start" else "values"]
+    kept_epoch = int(figures[kept.EPOCH]) if kept.EPOCH in figures else _kept_by_tags(len(history), config, tags)
+    return Result(
+        metrics=_of_epoch(history, kept_epoch) | kept.plain(figures),
+        history=history,
+        run_id=run,
+        params=_params(config),
+        folder=folder,
+        ended=tags.get("ended", "unfinished"),
+        setting=tags.get("setting") or config["optimizer"]["name"],
+        kept_epoch=kept_epoch,
+    )
+
+
+def _kept_by_tags(epochs: int, config: Mapping[str, Any], tags: Mapping[str, str]) -> int | None:
+    """Return the kept epoch for a journal that does not state it: of a version before, or unfinished."""
+    best = tags.get("best_epoch") if config["keep"] == "best" or config["patience"] is not None else None
+    return int(best) if best else epochs or None
+
+
+def _of_epoch(history: History, epoch: int | None) -> dict[str, float]:
+    row = history[epoch - 1] if epoch else {}
+    return {name: value for name, value in row.items() if name.startswith(("train/", "val/"))}
+
+
+def _params(config: Config) -> dict[str, Any]:
+    from framework.provenance import OUTSIDE
+
+    return flatten({key: value for key, value in config.items() if key not in OUTSIDE})
