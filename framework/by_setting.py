@@ -7,7 +7,7 @@ nothing is dropped: runs that diverged or failed are counted in their setting's 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,11 @@ class Spread:
         finite = np.array([value for value in values if math.isfinite(value)], dtype=np.float64)
         if not finite.size:
             return cls(math.nan, None, 0)
-        return cls(float(finite.mean()), float(finite.std(ddof=1)) if finite.size > 1 else None, finite.size)
+        if finite.size == 1:
+            return cls(float(finite[0]), None, 1)
+        if finite.min() == finite.max():  # the mean of equal numbers is rounded, and so is their deviation
+            return cls(float(finite[0]), 0.0, finite.size)
+        return cls(float(finite.mean()), float(finite.std(ddof=1)), finite.size)
 
     @property
     def squared_error(self) -> float:
@@ -61,6 +65,8 @@ class Setting:
         diverged, failed: runs that were lost, by how.
         steps: mean optimizer steps of the runs that did not fail.
         figures: the kept model's, over the runs that have one: a run that diverged from the start has none.
+        equal: the names of settings whose runs have the same figures to the bit, seed by seed, as two names of one
+            algorithm do; they are no rows of their own.
     """
 
     name: str
@@ -72,6 +78,7 @@ class Setting:
     failed: int
     steps: float
     figures: Mapping[str, Spread]
+    equal: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -97,7 +104,11 @@ def by_setting(runs: Iterable[Row], figure: str, *, greater: bool) -> list[Setti
     groups: dict[tuple[str, str], dict[Any, Row]] = {}
     for run in runs:
         groups.setdefault((str(run["problem"]), str(run["setting"])), {})[run["seed"]] = run
-    settings = [_setting(list(members.values())) for members in groups.values()]
+    twins: dict[Hashable, list[list[Row]]] = {}
+    for place, members in enumerate(groups.values()):
+        rows = list(members.values())
+        twins.setdefault(_numbers(rows) or place, []).append(rows)
+    settings = [_setting(rows, [str(others[0]["setting"]) for others in more]) for rows, *more in twins.values()]
 
     def key(setting: Setting) -> tuple[float, float, float]:
         mean, loss = setting.spread(figure).mean, setting.spread(kept.LOSS).mean
@@ -107,7 +118,18 @@ def by_setting(runs: Iterable[Row], figure: str, *, greater: bool) -> list[Setti
     return sorted(settings, key=key)
 
 
-def _setting(runs: Sequence[Row]) -> Setting:
+def _numbers(runs: Sequence[Row]) -> Hashable:
+    """Return all that two equal settings share: problem, seeds and figures; None if no run has a finite loss."""
+    if not any(math.isfinite(run.get(kept.LOSS, math.nan)) for run in runs):
+        return None
+    by_seed = sorted(runs, key=lambda run: run["seed"])
+    figures = tuple(
+        (run["seed"], run["ended"], *((name, repr(run[name])) for name in sorted(kept.figures(run)))) for run in by_seed
+    )
+    return runs[0]["problem"], figures
+
+
+def _setting(runs: Sequence[Row], equal: Sequence[str]) -> Setting:
     first = runs[0]
     alive = [run for run in runs if run["ended"] != FAILED]
     kept_models = [run for run in alive if math.isfinite(run.get(kept.LOSS, math.nan))]
@@ -122,6 +144,7 @@ def _setting(runs: Sequence[Row]) -> Setting:
         failed=len(runs) - len(alive),
         steps=float(np.mean([run["steps"] for run in alive])) if alive else math.nan,
         figures={name: Spread.of(run.get(name, math.nan) for run in kept_models) for name in names},
+        equal=tuple(equal),
     )
 
 
@@ -157,6 +180,7 @@ def records(settings: Iterable[Setting]) -> list[dict[str, Any]]:
     for setting in settings:
         row: dict[str, Any] = {
             "setting": setting.name,
+            "equal": ", ".join(setting.equal),
             "problem": setting.problem,
             "optimizer": setting.optimizer,
             "lr": setting.lr,

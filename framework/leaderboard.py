@@ -59,8 +59,12 @@ class Table:
         return tuple(shared) if others else ()
 
     def short_name(self, setting: Setting) -> str:
-        """Return the name of a setting without the words that all share."""
-        return " ".join(word for word in setting.name.split(" ") if word not in self.shared)
+        """Return the name of a setting without the words that all share, and the names of those equal to it."""
+        own, *equal = [
+            " ".join(word for word in name.split(" ") if word not in self.shared)
+            for name in (setting.name, *setting.equal)
+        ]
+        return f"{own} (= {', '.join(equal)})" if equal else own
 
 
 def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:

@@ -73,6 +73,24 @@ def test_equal_runs_count_once():
     assert row.seeds == row.spread(ACCURACY).count == 2
 
 
+def test_equal_optimizers_are_one_row():
+    same, other = runs("sgd lr=1", 0.8, 0.9), runs("iterative lr=1", 0.8, 0.9)
+    near = runs("momentum lr=1", 0.8, 0.9)
+    near[1]["kept/val/loss"] += 1e-16
+    settings = table(other, same, near)
+    assert [(setting.name, setting.equal) for setting in settings] == [
+        ("iterative lr=1", ("sgd lr=1",)),
+        ("momentum lr=1", ()),
+    ]
+    lost = [runs(name, math.nan, ended="diverged") for name in ("sgd lr=9", "adam lr=9")]
+    assert len(table(*lost)) == 2  # of these nothing is known
+
+
+def test_equal_figures_have_no_deviation():
+    (row,) = table(runs("adam", *[0.9722222222222222] * 5))
+    assert (row.spread(ACCURACY).mean, row.spread(ACCURACY).deviation) == (0.9722222222222222, 0.0)
+
+
 def test_one_problem_is_not_averaged_with_another():
     assert len(table(runs("adam", 0.8), runs("adam", 0.9, problem="q"))) == 2
 
