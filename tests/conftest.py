@@ -1,4 +1,4 @@
-"""What holds for all tests: one thread a process for BLAS and torch, short ids, no plugins left over; the command.
+"""What holds for all tests: one thread a process for BLAS and torch, short ids, one environment; the command.
 
 Pytest starts a process a core, and runs train on one thread unless told otherwise. More threads would wait for one
 another, busily: the matrix tests took twice the time.
@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import contextmanager
 
 import pytest
 from ids import LONGEST_ID, misfits, parameter_id
@@ -23,14 +24,30 @@ for name in list(os.environ):  # a developer's store, plugins and terminal are n
         del os.environ[name]
 
 
-@pytest.fixture(autouse=True)
-def same_environment():
-    """Restore the environment's plugin settings: commands run in this process set them for their workers."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("FRAMEWORK_")}
+@contextmanager
+def restored():
+    """Restore the environment: MLflow and commands that run in this process set what other tests' processes read."""
+    before = dict(os.environ)
     yield
-    for name in [name for name in os.environ if name.startswith("FRAMEWORK_")]:
-        del os.environ[name]
-    os.environ.update(before)
+    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
+        if name not in before:
+            del os.environ[name]
+        elif os.environ.get(name) != before[name]:
+            os.environ[name] = before[name]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def same_environment_after_each_file():
+    """Restore what fixtures of a file have set."""
+    with restored():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def same_environment(same_environment_after_each_file):
+    """Restore what a test has set."""
+    with restored():
+        yield
 
 
 def pytest_collection_finish():

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from chains import optimizer_class
+from extras import without
 from valleys import Valley, weights_of
 
 from framework import registry
 from framework.parameters import Parameters
 from framework.update import Update
 
-TORCH = [name for name in registry.current().names("optimizer") if name.startswith("torch/")]
-OPTAX = [name for name in registry.current().names("optimizer") if name.startswith("optax/")]
+OPTIMIZERS = registry.current().names("optimizer")
+TORCH = [name for name in OPTIMIZERS if name.startswith("torch/")]
+OPTAX = [name for name in OPTIMIZERS if name.startswith("optax/")]
 SHAPES = {"w": (2, 3), "u": (3, 1)}
 """Matrices only, which every optimizer takes, named so that JAX's order, by name, is not ours."""
+
+
+def each(names, library):
+    """Parametrize a test with names; without the library there are none, and one skipped case says why."""
+    missing = [pytest.param("", id="none", marks=pytest.mark.skip(reason=without(library)))]
+    return pytest.mark.parametrize("name", sorted(names) or missing)
 
 
 def prepare(name, start, shapes=SHAPES, schedule=None, **fields):

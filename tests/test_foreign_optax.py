@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from chains import optimizer_class
 from extras import extra
-from foreign import OPTAX, descend, prepare
+from foreign import OPTAX, descend, each, prepare
 from valleys import problem, weights_of
 
 from plugins.optimizers import optax_bridge
@@ -84,7 +84,7 @@ def test_optax_takes_the_steps_it_takes_by_itself(name, fields, optax):
     assert np.abs(path[-1] - start).max() > 1e-6
 
 
-@pytest.mark.parametrize("name", OPTAX)
+@each(OPTAX, "optax")
 def test_optax_steps_in_our_precision_and_goes_on_from_a_checkpoint(name):
     start, tilts = problem(1, steps=4, dtype=np.float32)
     update, valley = prepare(name, start)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from chains import Falling, optimizer_class
 from extras import extra
-from foreign import TORCH, descend, prepare
+from foreign import TORCH, descend, each, prepare
 from valleys import Valley, problem, weights_of
 
 from framework.errors import InputError
@@ -48,7 +48,7 @@ def with_torch(torch, made, start, tilts, lrs):
     return np.array(path)
 
 
-@pytest.mark.parametrize("name", TORCH)
+@each(TORCH, "torch")
 def test_torch_takes_the_steps_it_takes_by_itself(name, torch):
     cls = optimizer_class(name)
     start, tilts = problem(2, steps=6)
@@ -96,7 +96,7 @@ def test_fields_reach_torch(name, fields, keywords, torch):
     assert not np.array_equal(path[:, 0], plain)
 
 
-@pytest.mark.parametrize("name", [name for name in TORCH if name not in OPAQUE])
+@each({*TORCH} - OPAQUE, "torch")
 @pytest.mark.parametrize("fields", [{}, {"amsgrad": True}, {"momentum": 0.9}])
 def test_torch_goes_on_from_a_checkpoint(name, fields):
     if not fields.keys() <= optimizer_class(name).fields.keys():
@@ -127,7 +127,7 @@ def test_torch_goes_on_from_a_checkpoint(name, fields):
     assert np.array_equal(descend(update, valley, tilts), descend(fresh, third, tilts))
 
 
-@pytest.mark.parametrize("name", sorted(OPAQUE & {*TORCH}))
+@each(OPAQUE & {*TORCH}, "torch")
 def test_memory_inside_torch_is_not_lost_in_silence(name):
     start, tilts = problem(1, steps=3)
     update, valley = prepare(name, start)
@@ -138,7 +138,7 @@ def test_memory_inside_torch_is_not_lost_in_silence(name):
         descend(second, other, tilts, first=4)
 
 
-@pytest.mark.parametrize("name", TORCH)
+@each(TORCH, "torch")
 def test_fields_are_those_of_torchs_signature(name, torch):
     cls = optimizer_class(name)
     defaults = {}

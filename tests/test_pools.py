@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from extras import without
 from sweeping import MIXED, assert_same_run, jobs_of, swept
 
 from framework import pools
@@ -17,7 +18,7 @@ from framework.errors import InputError
 def test_another_engine_gives_the_same_bits(backend, tmp_path):
     module = pools.ENGINES[backend]
     if importlib.util.find_spec(module) is None:
-        pytest.skip(f"the extra {backend} is not installed: pip install -e '.[{backend}]'")
+        pytest.skip(without(backend))
     # a process of its own: an engine leaves daemons and warnings behind
     words = ["-m", "framework", "-m", *MIXED, f"launcher.backend={backend}", "launcher.workers=2", "launcher.block=3"]
     done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True)
