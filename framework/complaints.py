@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
@@ -76,11 +76,16 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
         return f"{place} cannot be used: {error.strerror or error}: choose another (hydra.run.dir, hydra.sweep.dir)"
     if isinstance(error, OmegaConfBaseException):
         return _interpolation(error)
-    known = _known_message(str(error), overrides)
+    known = _known_message(error, overrides)
     if known is not None:
         return known
     odd = [item for item in overrides if "=" in item and parsed(item.partition("=")[2]) is None]
-    return _unreadable(odd[0], _with_causes(error)) if odd else _with_causes(error)
+    if odd:
+        return _unreadable(odd[0], _with_causes(error))
+    if isinstance(error, HydraException):
+        return _with_causes(error)
+    suspects = " or ".join(item for item in overrides if item.startswith("hydra.")) or "the configuration"
+    return f"{short(suspects, 160)} cannot be used ({type(error).__name__}: {_with_causes(error)})"
 
 
 def _file_being_read(error: Exception) -> str:
@@ -107,8 +112,9 @@ def _interpolation(error: OmegaConfBaseException) -> str:
     return f"{error.full_key}: {reason}" if error.full_key else reason
 
 
-def _known_message(message: str, overrides: Sequence[str]) -> str | None:
+def _known_message(error: Exception, overrides: Sequence[str]) -> str | None:
     """Return a better line for what Hydra says most often, or None."""
+    message = str(error)
     if message.startswith("Config group override must be"):
         return _no_name(overrides)
     comma = re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'(?:$|\n| requires)", message, re.DOTALL)
@@ -117,23 +123,28 @@ def _known_message(message: str, overrides: Sequence[str]) -> str | None:
     option = re.search(r"Could not (?:find|load) '([\w/]+)/([^'\n]*)'", message)
     if option:
         group, name = option.groups()
-        kind, *below = group.split("/")
+        kind, *below = [group] if group.startswith("hydra/") else group.split("/")
         name = "/".join([*below, name])
         what = "stage" if kind == STAGES else kind
         return f"{kind}={name}: there is no such {what}{nearest(name, _options(message, what))}"
-    key = re.search(r"Could not override '([^']*)'", message)
-    return _unknown_key(key[1], overrides) if key else None
+    key = re.search(r"Could not override '([^']*)'|Could not delete from config. '([^']*)' does not", message)
+    if key is None:
+        return None
+    named = key[1] or key[2]
+    within = str(getattr(error.__cause__, "full_key", ""))  # of a mapping that an override sets as a whole
+    return _unknown_key(within if within.startswith(f"{named}.") else named, overrides)
 
 
 def _unreadable(override: str, reason: str) -> str:
-    key, equals, value = override.partition("=")
-    if not equals:
-        return f"{override}: settings are KEY=VALUE, flags begin with -"
-    if not re.fullmatch(r"(\+{0,2}|~)[\w.$/@:-]+", key, re.ASCII):
-        return f"{short(override)}: {key} is no key: settings are KEY=VALUE"
-    field = field_of(key.lstrip("+~"), ())
+    key, _, value = override.partition("=")
+    plain = key.lstrip("+~")
+    field = field_of(plain, ())
     if field is not None:
         return f"{key}={short(value)}: this cannot be read: it must be {field.range()}"
+    if plain != STAGES and isinstance(everything().get(plain), Mapping):
+        return f"{key}={short(value)}: this cannot be read: write {plain}.KEY=VALUE"
+    if "." not in plain and (plain == STAGES or plain not in everything()):
+        return f"{key}={short(value)}: {plain} takes a name, as in {plain}=NAME{nearest(value, _options('', plain))}"
     spelled = shlex.quote(f"{key}={quoted(value)}")
     return f"{short(override)}: this cannot be read ({reason}): for a text write {spelled}"
 
@@ -160,8 +171,6 @@ def _no_name(overrides: Sequence[str]) -> str:
 
 
 def _unknown_key(key: str, overrides: Sequence[str]) -> str:
-    if not key:
-        return f"{next((item for item in overrides if item.lstrip('+~').startswith('=')), '=')}: settings are KEY=VALUE"
     section, _, field = key.partition(".")
     for name in chosen(section, overrides):
         cls = find(section, name).cls
@@ -169,6 +178,9 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
             return f"{key}: " + (
                 cls.absent.get(field) or f"{cls.label()} has no such field{nearest(field, cls.fields)}"
             )
+    stage = field.rpartition(".")[0]
+    if section == STAGES and (("stage", stage) in current().entries):
+        return f"{key}: the run has no stage {stage}: add 'stages=[{stage}]'"
     return f"{key}: there is no such key{nearest(key, known_keys(overrides, key))}"
 
 

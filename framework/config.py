@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework import architecture
 from framework.config_source import SECTIONS, plain
-from framework.errors import InputError, nearest
+from framework.errors import InputError, nearest, short
 from framework.figures import metrics_for
 from framework.places import hydra_plugins_folder
 from framework.population import Config
@@ -120,9 +120,13 @@ def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, A
     checked["metrics"] = config.get("metrics")
     _check_metrics(checked)
     checked["tags"] = _check_tags(config["tags"])
-    checked["tracking"] = Tracking.resolve(config["tracking"] or {}, "tracking")
-    checked["launcher"] = Launching.resolve(config["launcher"] or {}, "launcher")
+    checked["tracking"] = Tracking.resolve(_mapping(config["tracking"]), "tracking")
+    checked["launcher"] = Launching.resolve(_mapping(config["launcher"]), "launcher")
     return checked
+
+
+def _mapping(section: Any) -> Any:
+    return {} if section is None else section
 
 
 def _check_problem(problem: Any) -> str | None:
@@ -145,7 +149,7 @@ def _check_stages(stages: Any) -> dict[str, Any]:
     if not isinstance(stages, Mapping):
         raise InputError("stages must name registered stages, as in 'stages=[clip_norm]'")
     return {
-        str(name): plain(find("stage", str(name)).cls.resolve(fields or {}, f"stages.{name}"))
+        str(name): plain(find("stage", str(name)).cls.resolve(_mapping(fields), f"stages.{name}"))
         for name, fields in stages.items()
     }
 
@@ -169,7 +173,9 @@ def _check_metrics(config: Config) -> None:
     if metrics is None:
         return
     if not isinstance(metrics, list) or not metrics:
-        raise InputError(f"metrics={metrics} names none: write metrics=[accuracy], or null for the task's own")
+        raise InputError(
+            f"metrics={short(metrics)} is not a list of names: write metrics=[accuracy], or null for the task's own"
+        )
     tasks = [set(_metric_tasks(item)) for item in metrics]
     both = set.intersection(*tasks)
     if not both:
@@ -180,7 +186,9 @@ def _check_metrics(config: Config) -> None:
 def _metric_tasks(item: Any) -> tuple[str, ...]:
     name = item.get("metric") if isinstance(item, Mapping) else item
     if not isinstance(name, str):
-        raise InputError(f"metrics: {item} is no metric: write its name, or a mapping with metric: NAME and its fields")
+        raise InputError(
+            f"metrics: {short(item)} is no metric: write its name, or a mapping with metric: NAME and its fields"
+        )
     try:
         return tuple(find("metric", name).cls.tasks)
     except InputError as error:
@@ -189,7 +197,7 @@ def _metric_tasks(item: Any) -> tuple[str, ...]:
 
 def _check_tags(tags: Any) -> dict[str, str]:
     if not isinstance(tags, Mapping):
-        raise InputError(f"tags={tags} must be a mapping: write tags.KEY=VALUE")
+        raise InputError(f"tags={short(tags)} must be a mapping: write tags.KEY=VALUE")
     return {str(key): _text(value) for key, value in tags.items()}
 
 

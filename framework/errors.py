@@ -42,8 +42,11 @@ def said(error: BaseException) -> str:
 
 
 def short(value: object, most: int = 60) -> str:
-    """Return a value as text, its middle left out if it is longer than ``most`` characters."""
-    text = str(value) if not isinstance(value, int) else _digits(value)
+    """Return a value as it is typed, its middle left out if it is longer than ``most`` characters."""
+    words = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    text = _digits(value) if isinstance(value, int) else str(value)
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-8:]} ({len(text)} characters)"
 
 

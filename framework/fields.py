@@ -251,6 +251,8 @@ class Configurable:
             values: what the user set.
             where: what the user calls this place, such as ``"optimizer"``; it leads every message.
         """
+        if not isinstance(values, Mapping):
+            raise InputError(f"{where}={short(values)} must be a mapping: write {where}.FIELD=VALUE")
         prefix = f"{where}." if where else ""
         for name in values:
             if name in cls.absent:

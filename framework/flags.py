@@ -6,11 +6,15 @@ import io
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
+from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 
 from framework.errors import InputError, nearest
 from framework.words import as_typed
+
+FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
+"""Flags whose value is a folder of configurations."""
 
 
 def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
@@ -19,7 +23,7 @@ def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
     Raises:
         InputError: a flag that Hydra does not have, or flags that exclude one another.
     """
-    flags = list(_info_complete(words))
+    flags = list(_settled(words))
     told = _read(flags)
     for override in told.overrides:
         flags.remove(override)
@@ -29,6 +33,8 @@ def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
     modes = [flag for flag, value in given.items() if value is not None]
     if len(modes) > 1:
         raise InputError(f"{modes[0]} and {modes[1]} exclude one another: leave one out")
+    if told.package is not None and told.cfg is None:
+        raise InputError("--package goes with --cfg: add --cfg job, or leave it out")
     if told.resolve and told.cfg is None and not told.help:
         raise InputError("--resolve goes with --cfg or --help: add --cfg job, or leave it out")
     if not told.shell_completion:
@@ -37,10 +43,22 @@ def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
     return told, flags
 
 
-def _info_complete(words: Sequence[str]) -> Iterator[str]:
-    """Yield the words with ``--info=all`` where an override follows ``--info``, which would take it for its value."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        yield "--info=all" if word in ("--info", "-i") and "=" in following else word
+def _settled(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words with folders of configurations as seen from here, and ``--info`` before an override as all."""
+    waiting = iter(zip(words, [*words[1:], ""], strict=True))
+    for word, following in waiting:
+        flag, joined, value = word.partition("=")
+        if word in FOLDER_FLAGS and following:
+            yield from (word, _absolute(following))
+            next(waiting)
+        elif flag in FOLDER_FLAGS and joined:
+            yield f"{flag}={_absolute(value)}"
+        else:  # --info takes the word after it for its value
+            yield "--info=all" if word in ("--info", "-i") and "=" in following else word
+
+
+def _absolute(folder: str) -> str:
+    return folder if "://" in folder else str(Path(folder).expanduser().absolute())
 
 
 def _read(words: Sequence[str]) -> Namespace:

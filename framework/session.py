@@ -22,12 +22,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobStatus, run_job
 from hydra.errors import SearchPathException
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from framework import display, jobs
 from framework.complaints import explained
 from framework.composition import Job, seen_by_hydra
 from framework.config import Composed, check
+from framework.errors import InputError, nearest
 from framework.flags import read
 from framework.launching import plan
 from framework.places import conf_folder
@@ -84,7 +85,11 @@ def _refuse_wrong(arguments: argparse.Namespace) -> None:
     version.setbase(VERSION_BASE)
     name, overrides = arguments.config_name or "config", arguments.overrides
     try:
-        check(Composed.of(_composer(arguments).compose_config(name, overrides, run_mode=RunMode.RUN)))
+        composed = _composer(arguments).compose_config(name, overrides, run_mode=RunMode.RUN)
+        check(Composed.of(composed))
+        package = arguments.package if arguments.package != "_global_" else None
+        if package is not None and OmegaConf.select(composed, package) is None:
+            raise InputError(f"--package {package}: there is no such key{nearest(package, map(str, composed))}")
     finally:
         GlobalHydra.instance().clear()
 

@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString, Valu
 from hydra.errors import HydraException
 
 from framework.config_source import SECTIONS, STAGES
-from framework.errors import InputError
+from framework.errors import InputError, short
 from framework.fields import Field, text
 from framework.provenance import unquoted
 from framework.registry import current
@@ -33,6 +33,7 @@ _TAG: Field = text("", help="any text")
 _PATH: Field = text("", help="a folder")
 _ROOT = {**Settings.fields, **Display.fields, **dict.fromkeys((*FOLDERS, "hydra.sweep.subdir"), _PATH)}
 _OVERRIDE = re.compile(r"(\+{0,2}([\w.$/-]+)=)(.*)", re.DOTALL | re.ASCII)
+_KEY = re.compile(r"[\w$-]+([./][\w$-]+)*(@[\w.$:-]*)?", re.ASCII)
 _QUOTED = re.compile(r"""\s*('(\\\\)*'|'.*?[^\\](\\\\)*'|"(\\\\)*"|".*?[^\\](\\\\)*")\s*(?=,|$)""", re.DOTALL)
 _CHOICE = re.compile(r"(choice|shuffle)\s*\((.*)\)", re.DOTALL)
 _MAPPING = re.compile(r"\{(.*)\}", re.DOTALL)
@@ -46,8 +47,11 @@ def as_typed(words: Sequence[str], *, sweep: bool) -> list[str]:
         sweep: whether commas and functions make a sweep (``-m``); in a single run a comma is part of the text.
 
     Raises:
-        InputError: a comma in a sweep, for a field that takes a list of texts.
+        InputError: a word that sets nothing, or something other than a name where a plugin is chosen; a comma in a
+            sweep, for a field that takes a list of texts.
     """
+    for word in words:
+        _refuse_odd(word)
     return [_rewritten(word, words, sweep) for word in words]
 
 
@@ -89,6 +93,32 @@ def chosen(section: str, words: Sequence[str]) -> list[str]:
     return [name for name in named if (section, name) in current().entries]
 
 
+def _refuse_odd(word: str) -> None:
+    """Refuse a word that cannot mean anything, whatever the configuration.
+
+    Raises:
+        InputError: with the spelling that was probably meant.
+    """
+    key, equals, value = word.lstrip("+~").partition("=")
+    if not _KEY.fullmatch(key):
+        raise InputError(f"{short(word)}: settings are KEY=VALUE, and {short(key)!r} is no key")
+    if not equals and not word.startswith("~"):
+        raise InputError(f"{short(word)}: settings are KEY=VALUE, flags begin with -")
+    section, _, name = key.partition(".")
+    if section in SECTIONS and (name == "name" or (not name and word.startswith("+"))):
+        raise InputError(f"{short(word)}: the {section} is chosen by {section}={value or 'NAME'}")
+    made = parsed(value) if key in (*SECTIONS, STAGES) and not word.startswith("~") else None
+    names = made.value() if made is not None else None
+    if isinstance(names, dict) and "name" in names and key != STAGES:
+        raise InputError(f"{short(word)}: the {key} is chosen by {key}={names['name']}")
+    if isinstance(names, list) and not all(isinstance(item, str) for item in names):
+        raise InputError(f"{short(word)}: {key} takes names, as in {key}=[NAME]")
+    if isinstance(names, list) and len(names) > 1 and key != STAGES:
+        raise InputError(
+            f"{short(word)}: a run has one {key}: for a run with each write -m {key}={value.strip()[1:-1]}"
+        )
+
+
 def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
     found = _OVERRIDE.fullmatch(word)
     if found is None:
@@ -100,6 +130,8 @@ def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
     if field is None or field.kind not in ("text", "texts") or field.choices:
         return word
     if key in FOLDERS:
+        if not unquoted(value):
+            raise InputError(f"{word}: this names no folder; for the working folder write {start}.")
         value = _from_home(value)
     if not sweep:
         return start + _one(value, field)

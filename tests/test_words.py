@@ -78,9 +78,8 @@ def test_tags_set_together_are_text() -> None:
         "tags.of=range(3)",
         "~tags.sha",
         "tags=[",
-        "--config-dir",
     ],
-    ids=["number", "sweep", "other", "reference", "part", "range", "delete", "unreadable", "flag"],
+    ids=["number", "sweep", "other", "reference", "part", "range", "delete", "unreadable"],
 )
 def test_other_words_stay_as_they_are(word: str) -> None:
     assert as_typed([word], sweep=False) == [word]
