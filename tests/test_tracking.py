@@ -73,7 +73,9 @@ def points(client: Any, run: str | None, metric: str) -> list[tuple[int, float]]
 def predictor(columns: Sequence[str] = ()) -> Predictor:
     rng = np.random.default_rng(0)
     layers: list[Any] = [("dense", {"units": 3})]
-    description = Description(layers, (4,), "float32", "classification", ["a", "b", "c"], list(columns))
+    description = Description(
+        layers, (4,), "float32", "classification", ["a", "b", "c"], list(columns), output_shape=(3,)
+    )
     arrays: dict[str, np.ndarray] = {
         "parameters": rng.normal(size=15).astype(np.float32),
         "buffers": np.zeros(0, np.float32),
