@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from framework.arguments import Arguments
 from framework.registry import Registry, current
 
 COLUMNS = ("kind", "name", "plugin", "distribution", "version", "summary", "status", "error")
@@ -46,7 +46,7 @@ def rows(registry: Registry) -> list[dict[str, Any]]:
 
 def main(words: Sequence[str]) -> int:
     """Print the list, as a table or as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m framework plugins", description="List what is registered.")
+    parser = Arguments("plugins", "List what is registered.", example="plugins --json")
     parser.add_argument("--json", action="store_true", help="a JSON list with all columns")
     asked = parser.parse_args(words)
     listed = rows(current())

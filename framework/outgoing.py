@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
+    from framework.parameters import Shape
     from framework.predictor import Description
 
 PARAM_CHARACTERS = 6000
@@ -184,7 +185,7 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
         run_id=run_id,
         python_model=str(Path(__file__).with_name("serving.py")),
         artifacts={"model": folder.absolute().as_uri()},  # MLflow decodes a plain path
-        signature=_signature(description),
+        signature=_signature(description, _output_shape(folder, description)),
         input_example=inputs,
         pip_requirements=[
             "numpy",
@@ -194,7 +195,16 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
     )
 
 
-def _signature(description: Description) -> ModelSignature:
+def _output_shape(folder: Path, description: Description) -> Shape:
+    """Return the shape of one output; models of earlier versions do not state it, nor do they keep plugin files."""
+    if description.output_shape is not None:
+        return description.output_shape
+    from framework.predictor import Predictor
+
+    return Predictor.load(folder).predict(np.zeros((1, *description.input_shape))).shape[1:]
+
+
+def _signature(description: Description, shape: Shape) -> ModelSignature:
     """Return the signature of a logged model.
 
     A table's columns are named. They are of any type, because MLflow refuses whole numbers for a float column and
@@ -205,11 +215,11 @@ def _signature(description: Description) -> ModelSignature:
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
     from mlflow.types.schema import AnyType
 
-    columns, shape = description.columns, description.output_shape
+    columns = description.columns
     dtype = np.dtype(description.dtype if description.task == "classification" else np.float64)
     return ModelSignature(
         inputs=Schema([ColSpec(AnyType(), name, required=False) for name in columns]) if columns else None,
-        outputs=None if shape is None else Schema([TensorSpec(dtype, (-1, *shape))]),
+        outputs=Schema([TensorSpec(dtype, (-1, *shape))]),
         params=ParamSchema([ParamSpec("output", "string", "scores")]),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import keyword
 import os
@@ -12,9 +11,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
-from typing import NoReturn
 
 from framework import DISTRIBUTION, __version__, registry
+from framework.arguments import Arguments
 from framework.errors import InputError
 
 TEMPLATES = Path(__file__).parent / "templates" / "plugin"
@@ -27,20 +26,16 @@ FILES = {
 """Each template and where it goes in the new package."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"new-plugin: {message}; for example: new-plugin my_rule --into .")
-
-
 def main(words: Sequence[str]) -> int:
     """Write the package that was asked for and say what to do next.
 
     Raises:
         InputError: the name or the folder will not do; nothing was written.
     """
-    parser = _Parser(
-        prog="python -m framework new-plugin",
-        description="Write a pip-installable package with one optimizer and its test.",
+    parser = Arguments(
+        "new-plugin",
+        "Write a pip-installable package with one optimizer and its test.",
+        example="new-plugin my_rule --into .",
     )
     parser.add_argument("name", metavar="NAME", help="of the optimizer and its module, such as my_rule")
     parser.add_argument("--into", default=".", metavar="DIR", help="where the package's folder is made (default: here)")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from framework.arguments import Arguments
 from framework.display import counted, warn
 from framework.errors import InputError
 from framework.tracking import sync
@@ -20,7 +20,7 @@ def main(words: Sequence[str]) -> int:
     Raises:
         InputError: a folder is missing or holds no journal.
     """
-    parser = argparse.ArgumentParser(prog="python -m framework sync", description="Deliver journals to MLflow.")
+    parser = Arguments("sync", "Deliver journals to MLflow.", example="sync outputs")
     parser.add_argument("folders", nargs="*", type=Path, help="of runs, of sweeps, or above; default outputs, multirun")
     parser.add_argument("--uri", help="the store; default the one the delivery began with")
     asked = parser.parse_args(words)

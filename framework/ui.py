@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 
+from framework.arguments import Arguments
 from framework.errors import InputError
 from framework.mark import without_password
 from framework.store import artifact_root, resolve_uri, sqlite_file
@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> int:
     Raises:
         InputError: there is no such database yet, the port is taken, or the store has no UI of its own to serve.
     """
-    parser = argparse.ArgumentParser(prog="python -m framework ui", description="Open MLflow's UI on the runs' store.")
+    parser = Arguments("ui", "Open MLflow's UI on the runs' store.", example=f"ui --port {PORT}")
     parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen; default 127.0.0.1: this machine only")
     parser.add_argument("--uri", help="the store; default MLFLOW_TRACKING_URI, else mlflow.db in the working folder")

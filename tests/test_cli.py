@@ -91,6 +91,17 @@ WRONG = [
     (["--plugin"], "--plugin needs a Python file"),
     (["--plugin", f"a{os.pathsep}mine.py"], "a plugin's path cannot contain"),
     (["sync", "nowhere"], "nowhere"),
+    (["sync", "--urii", "x"], "sync: unrecognized arguments: --urii; did you mean --uri; for example: sync outputs"),
+    (["ui", "--port", "abc"], "ui: argument --port: invalid int value: 'abc'; for example: ui --port 5000"),
+    (["ui", "--port"], "ui: argument --port: expected one argument"),
+    (["ui", "here"], "ui: unrecognized arguments: here; for example"),
+    (["plugins", "--jsonn"], "plugins: unrecognized arguments: --jsonn; did you mean --json; for example"),
+    (["plugins", "adam"], "plugins: unrecognized arguments: adam"),
+    (["check"], "check: say what: check optimizer adam"),
+    (["check", "--al", "optimizer", "adam", "--jso=3"], "check: argument --json: ignored explicit argument '3'"),
+    (["new-plugin"], "new-plugin: the following arguments are required: NAME; for example"),
+    (["new-plugin", "a", "b"], "new-plugin: unrecognized arguments: b; for example"),
+    (["help", "--jsn"], "help: unrecognized arguments: --jsn; did you mean --json; for example"),
 ]
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from framework import registry
+from framework.arguments import Arguments
 from framework.checks.kit import CHECKS, check
 from framework.checks.results import FAILED, PASSED, SKIPPED, Result
 from framework.errors import InputError, nearest
@@ -19,20 +19,16 @@ USAGE = "check optimizer adam, check my_rule.py, or check --all"
 NAMED = tuple[str, str]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"check: {message}; {USAGE}")
-
-
 def main(words: Sequence[str]) -> int:
     """Run the checks that were asked for and print them; return 1 where any failed, else 0.
 
     Raises:
         InputError: no such kind, name or file; nothing was checked.
     """
-    parser = _Parser(
-        prog="python -m framework check",
-        description="Check that plugins do what they must: a kind and names, a plugin's file, or everything.",
+    parser = Arguments(
+        "check",
+        "Check that plugins do what they must: a kind and names, a plugin's file, or everything.",
+        example=USAGE,
         epilog=f"Kinds: {', '.join(CHECKS)}. The exit code is 1 where a check failed, 2 for wrong input.",
     )
     parser.add_argument("words", nargs="*", metavar="KIND NAME… | FILE.py", help="such as: optimizer adam sgd")

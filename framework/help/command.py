@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
-from framework.errors import InputError
+from framework.arguments import Arguments
 from framework.help.chosen import explained
 from framework.help.lookup import Lookup
 from framework.help.overview import overview_page
@@ -23,11 +22,6 @@ FLAGS = ("--help", "-h")
 FOLDERS = ("--config-dir", "-cd")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"help: {message}; help optimizer, help adam, or help settings")
-
-
 def main(words: Sequence[str], commands: Mapping[str, str]) -> int:
     """Print the pages that ``words`` ask for, the first page where there are none.
 
@@ -38,9 +32,10 @@ def main(words: Sequence[str], commands: Mapping[str, str]) -> int:
     Raises:
         InputError: nothing is called so.
     """
-    parser = _Parser(
-        prog="python -m framework help",
-        description="Explain a group (optimizer), a name (adam), a setting (epochs, optimizer.lr) or all settings.",
+    parser = Arguments(
+        "help",
+        "Explain a group (optimizer), a name (adam), a setting (epochs, optimizer.lr) or all settings.",
+        example="help optimizer, help adam, or help settings",
     )
     parser.add_argument("words", nargs="*", metavar="GROUP | GROUP NAME… | NAME | SETTING | settings")
     parser.add_argument("--json", action="store_true", help="the same as data")
