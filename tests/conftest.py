@@ -59,11 +59,15 @@ def pytest_make_parametrize_id(val, argname):
     return parameter_id(val, argname)
 
 
-def pytest_collection_modifyitems(items):
-    found = misfits(item.nodeid for item in items)
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    found = misfits(item.nodeid for item in report.result if isinstance(item, pytest.Item))
     if found:
         rule = f"a test id is made of letters, digits and _.,/=+- and is at most {LONGEST_ID} characters long"
-        raise pytest.UsageError(f"{rule}; give ids=... or pytest.param(..., id=...): {found[:3]!a}")
+        report.outcome, report.result = "failed", []
+        report.longrepr = f"{rule}; give ids=... or pytest.param(..., id=...): {found[:3]!a}"
+    return report
 
 
 @pytest.fixture

@@ -84,11 +84,12 @@ def test_an_id_that_is_not_short_words_fails_the_collection(tmp_path):
         "import pytest\n@pytest.mark.parametrize('x', [1], ids=['a b'])\ndef test_it(x): ..."
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--rootdir", tmp_path, tmp_path],
+        [sys.executable, "-m", "pytest", "-q", "-n", "1", "--rootdir", tmp_path, tmp_path],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "a test id is made of" in done.stderr
-    assert "test_it.py::test_it[a b]" in done.stderr
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stderr
+    assert "a test id is made of" in done.stdout
+    assert "test_it.py::test_it[a b]" in done.stdout
+    assert "passed" not in done.stdout
