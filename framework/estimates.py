@@ -106,7 +106,10 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
         first = Population(configs[:1])
         data = first.data
         shared = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
-        _steps(first)  # what is made once a process (imports, caches, compiled rules) is no population's cost
+        # What a process makes once (imports, caches, compiled rules of one and of several runs) is no population's cost.
+        for population in (first, Population(_repeated(configs, 2))):
+            _steps(population)
+        del population
         (resting, one), (both_resting, two) = (_memory(_repeated(configs, runs)) for runs in (1, 2))
         runs = MANY if MANY * (two - one) <= PROBED_BYTES else 2
         alone, many = (_step_seconds(_repeated(configs, count)) for count in (1, runs))
