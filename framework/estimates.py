@@ -106,7 +106,7 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
         first = Population(configs[:1])
         data = first.data
         shared = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
-        # What a process makes once (imports, caches, compiled rules of one and of several runs) is no population's cost.
+        # What a process makes once (imports, caches, rules compiled for one run and several) is no population's cost.
         for population in (first, Population(_repeated(configs, 2))):
             _steps(population)
         del population
