@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.conf import HydraConf
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -30,6 +31,8 @@ from framework.config import Composed, check
 from framework.errors import InputError, nearest
 from framework.setting import Compose, setting_of
 
+MAIN_JOB = "config"
+"""Name of the primary configuration that problems are composed on."""
 MOST_JOBS = 1_000_000
 """More jobs in one sweep are taken for a slip: their list alone would fill the memory."""
 
@@ -98,6 +101,7 @@ class Composer:
         self._sweep_config = sweep_config
         self._parser = OverridesParser.create(config_loader=loader)
         self._parse = functools.cache(lambda text: self._parser.parse_overrides([text])[0])
+        self._compose = composing(loader, sweep_config.hydra)
         self._templates: dict[tuple[str, ...], Template] = {}
         self._is_group = functools.cache(lambda key: bool(loader.get_group_options(key)))
         self._jobs: dict[tuple[str, ...], tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]] = {}
@@ -125,14 +129,9 @@ class Composer:
                 config, unresolved, choices = self._known(tuple(words))
                 folder, dirname = self._folder(number, words), self._dirname(words)
             telling = tuple(word for word in words if word not in shared)
-            setting = setting_of(config, choices, self._plain)
+            setting = setting_of(config, choices, self._compose)
             jobs.append(Job(number, tuple(words), config, unresolved, folder, dirname, choices, telling, setting))
         return jobs
-
-    def _plain(self, overrides: Sequence[str]) -> Mapping[str, Any]:
-        """Return a composed configuration that is not checked, as `framework.setting.Compose`."""
-        with explained(overrides):
-            return self._template(overrides).composed.raw
 
     def _known(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
         if overrides not in self._jobs:
@@ -219,19 +218,28 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
     return copy
 
 
-def composing(name: str) -> Compose:
-    """Return what composes overrides through the Hydra that this process runs in, as `framework.setting.Compose`.
+def composing(loader: ConfigLoader, hydra: DictConfig | HydraConf) -> Compose:
+    """Return what composes overrides on the main job and remembers the answers, as `framework.setting.Compose`.
 
     Args:
-        name: of the primary configuration.
+        loader: Hydra's.
+        hydra: Hydra's section of a job, for the search path that its overrides may have set.
     """
-    loader = GlobalHydra.instance().config_loader()
+    return _composing(loader, tuple(word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath=")))
 
-    def compose(overrides: Sequence[str]) -> Mapping[str, Any]:
-        with explained(overrides):
-            return Composed.of(loader.load_configuration(name, list(overrides), run_mode=RunMode.RUN)).raw
 
-    return compose
+@functools.lru_cache(maxsize=1)  # the jobs of one process share it
+def _composing(loader: ConfigLoader, search_path: tuple[str, ...]) -> Compose:
+    @functools.cache
+    def composed(overrides: tuple[str, ...]) -> Composed | None:
+        words = [*search_path, *overrides]
+        try:
+            with explained(words):
+                return Composed.of(loader.load_configuration(MAIN_JOB, words, run_mode=RunMode.RUN))
+        except InputError:
+            return None
+
+    return lambda overrides: composed(tuple(overrides))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -82,4 +83,4 @@ def overrides_of(hydra: Any) -> list[str]:
 
 def _setting(config: Mapping[str, Any]) -> str:
     hydra = HydraConfig.get()
-    return setting_of(config, hydra.runtime.choices, composing(hydra.job.config_name or "config"))
+    return setting_of(config, hydra.runtime.choices, composing(GlobalHydra.instance().config_loader(), hydra))

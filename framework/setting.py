@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from framework.config import Composed
 from framework.config_source import SECTIONS, plain
-from framework.errors import InputError
 from framework.provenance import OUTSIDE
 from framework.registry import find
-from framework.settings import everything
 
 MOST_CHARACTERS = 60
 """Of one value in a name; a longer one is cut and gets a hash, so that different values have different names."""
@@ -23,39 +26,34 @@ MOST_CHARACTERS = 60
 _ASIDE = {*OUTSIDE, *SECTIONS, "problem", "seed", "model", "stages"}
 
 
-Compose = Callable[[Sequence[str]], Mapping[str, Any]]
-"""Composes overrides to a configuration as plain data, not checked; raises `InputError` where they do not compose."""
+Compose = Callable[[Sequence[str]], Composed | None]
+"""Composes overrides on the main job without checks; None if they do not compose."""
+
+_NOTHING = Composed({}, {})
 
 
 def setting_of(config: Mapping[str, Any], choices: Mapping[str, Any], compose: Compose) -> str:
-    """Return the name of a run's setting.
+    """Return the name of a run's setting, such as ``"adam lr=0.01 batch_size=64"``.
+
+    The learning rate is always part of it. A problem that composes with further overrides only has no defaults: its
+    runs are named by what differs from the main job.
 
     Args:
         config: its checked configuration.
         choices: the option chosen of each group; ``problem`` and ``model`` are read.
-        compose: used to find the problem's defaults, with at most two overrides; best one that remembers.
+        compose: used to find the defaults, with at most two overrides; best one that remembers.
     """
-    chosen = [f"{group}={choices[group]}" for group in ("problem", "model") if choices.get(group)]
-    try:
-        default, model = compose(chosen[:1]), compose(chosen)["model"]
-    except InputError:  # a problem that composes with more overrides only: all that is not a class's default counts
-        usual = {kind: {"name": config[kind]["name"], **_defaults(kind, config[kind]["name"])} for kind in SECTIONS}
-        default, model = {**everything(), **usual, "model": {}}, {}
-    return setting_name(config, default, model)
+    problem, model = ([f"{group}={choices[group]}"] if choices.get(group) else [] for group in ("problem", "model"))
+    default = compose(problem) or compose([]) or _NOTHING
+    chosen = compose([*problem, *model]) or compose(model) or _NOTHING
+    return _name(config, default.raw, chosen)
 
 
-def setting_name(config: Mapping[str, Any], default: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """Return the name, such as ``"adam lr=0.01 batch_size=64"``. The learning rate is always part of it.
-
-    Args:
-        config: a checked configuration.
-        default: the configuration of its problem with nothing changed.
-        model: the ``model`` section of its problem with its choice of model and nothing else changed.
-    """
+def _name(config: Mapping[str, Any], default: Mapping[str, Any], chosen: Composed) -> str:
     words = [config["optimizer"]["name"]]
     if "lr" in config["optimizer"]:
         words.append(f"lr={_value(config['optimizer']['lr'])}")
-    pairs = [*_sections(config, default), *_model(config["model"], default["model"], model), *_stages(config, default)]
+    pairs = [*_sections(config, default), *_model(config, default, chosen), *_stages(config, default)]
     pairs += [
         (name, value) for name, value in config.items() if name not in _ASIDE and not _same(value, default.get(name))
     ]
@@ -64,34 +62,45 @@ def setting_name(config: Mapping[str, Any], default: Mapping[str, Any], model: M
 
 def _sections(config: Mapping[str, Any], default: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for kind in ("optimizer", *(kind for kind in SECTIONS if kind != "optimizer")):
-        section, usual = config[kind], default[kind]
-        if section["name"] != usual["name"]:
+        section, usual = config[kind], default.get(kind, {})
+        if section["name"] != usual.get("name"):
             usual = _defaults(kind, section["name"])
             if kind != "optimizer":
                 yield kind, section["name"]
         for name, value in section.items():
             if name != "name" and (kind, name) != ("optimizer", "lr") and not _same(value, usual[name]):
-                yield name if kind == "optimizer" else f"{kind}.{name}", value
+                bare = kind == "optimizer" and name not in config  # a setting's name is the setting's
+                yield name if bare else f"{kind}.{name}", value
 
 
-def _model(
-    section: Mapping[str, Any], default: Mapping[str, Any], chosen: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]]:
-    """Yield what differs; the list of layers only where no other key explains it."""
-    if section.get("name") != default.get("name"):
+def _model(config: Mapping[str, Any], default: Mapping[str, Any], chosen: Composed) -> Iterator[tuple[str, Any]]:
+    """Yield what differs; the list of layers only if the other keys do not explain it."""
+    section, usual = config["model"], chosen.raw.get("model", {})
+    if section.get("name") != default.get("model", {}).get("name"):
         yield "model", section.get("name")
-    changed = [name for name in {**chosen, **section} if not _same(section.get(name), chosen.get(name))]
-    own = [name for name in changed if name not in ("layers", "name")]
-    for name in own or [name for name in changed if name == "layers"]:
-        yield f"model.{name}", section.get(name)
+    own = [name for name in section if name not in ("layers", "name") and not _same(section[name], usual.get(name))]
+    for name in own:
+        yield f"model.{name}", section[name]
+    layers = section["layers"]
+    if not _same(layers, usual.get("layers")) and not (own and _same(layers, _layers(config, chosen))):
+        yield "model.layers", layers
+
+
+def _layers(config: Mapping[str, Any], chosen: Composed) -> Any:
+    """Return the layers that the chosen model has with the other values of ``config``, or None if it needs more."""
+    model = {**config["model"], "layers": chosen.unresolved.get("model", {}).get("layers")}
+    try:
+        return OmegaConf.to_container(OmegaConf.create({**config, "model": model}).model.layers, resolve=True)
+    except OmegaConfBaseException:
+        return None
 
 
 def _stages(config: Mapping[str, Any], default: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    stages = config["stages"]
-    if list(stages) != list(default["stages"]):
+    stages, default_stages = config["stages"], default.get("stages", {})
+    if list(stages) != list(default_stages):
         yield "stages", list(stages)
     for stage, fields in stages.items():
-        usual = default["stages"].get(stage) or _defaults("stage", stage)
+        usual = default_stages.get(stage) or _defaults("stage", stage)
         for name, value in fields.items():
             if not _same(value, usual[name]):
                 yield f"stages.{stage}.{name}", value
@@ -107,12 +116,26 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _value(value: Any) -> str:
+    """Return a value as a word of a name: without spaces, different for different values."""
+    text = value if isinstance(value, str) and not _LITERAL.fullmatch(value) else _text(value)
+    cut = text[:MOST_CHARACTERS] + ("" if len(text) <= MOST_CHARACTERS else "…")
+    word = re.sub(r"\s", "_", cut)
+    return word if word == text else f"{word}#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _text(value: Any) -> str:
+    """Return a value as compact JSON, without the quotes that no reader needs."""
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{_text(key)}:{_text(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
     if isinstance(value, float):
-        return repr(value) if float(f"{value:g}") != value else f"{value:g}"
-    if value is None or isinstance(value, bool | int | str):
-        text = value if isinstance(value, str) else json.dumps(value)
-    else:
-        text = json.dumps(value, separators=(",", ":")).replace('"', "")
-    if " " in text or len(text) > MOST_CHARACTERS:  # words stand between spaces
-        return f"{text[:MOST_CHARACTERS].replace(' ', '_')}…{hashlib.sha256(text.encode()).hexdigest()[:6]}"
-    return text
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and not _LITERAL.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+_PLAIN = re.compile(r"[^][{},:\"\s]+")
+_LITERAL = re.compile(r"|null|true|false|[-+]?([\d.]+(e[-+]?\d+)?|nan|inf)", re.IGNORECASE)
+"""Text that without quotes would read as another value."""
