@@ -225,7 +225,8 @@ def composing(loader: ConfigLoader, hydra: DictConfig | HydraConf) -> Compose:
         loader: Hydra's.
         hydra: Hydra's section of a job, for the search path that its overrides may have set.
     """
-    return _composing(loader, tuple(word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath=")))
+    words = cast(list[str], OmegaConf.to_container(hydra.overrides.hydra, resolve=False))  # ${…} refers to the job
+    return _composing(loader, tuple(word for word in words if word.startswith("hydra.searchpath=")))
 
 
 @functools.lru_cache(maxsize=1)  # the jobs of one process share it
