@@ -17,6 +17,7 @@ from framework import kept
 from framework.blocks import Ended, Failed
 from framework.by_setting import FAILED, Setting, by_setting, records
 from framework.composition import Job
+from framework.registry import find
 
 Row = dict[str, Any]
 
@@ -76,12 +77,12 @@ def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
     """
     ranked: dict[str, dict[tuple[str, bool], list[Row]]] = {}
     failed: dict[str, list[Row]] = {}
-    for job, end in zip(jobs, ended, strict=True):
+    for job, problem, end in zip(jobs, _problems(jobs), ended, strict=True):
         if isinstance(end, Failed):
-            row = {**_identity(job), "ended": FAILED}
+            row = {**_identity(job, problem), "ended": FAILED}
             failed.setdefault(row["problem"], []).append(row)
         else:
-            row = {**end.row(), **_identity(job)}
+            row = {**end.row(), **_identity(job, problem)}
             by = ranking(list(end.metrics), end.directions)
             ranked.setdefault(row["problem"], {}).setdefault(by, []).append(row)
     found = []
@@ -93,10 +94,26 @@ def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
     return [*found, *(Table.of(problem, kept.LOSS, False, lost) for problem, lost in failed.items())]
 
 
-def _identity(job: Job) -> Row:
+def _problems(jobs: Sequence[Job]) -> list[str]:
+    """Return the problem of each job, and its data as well if the jobs of one problem train on several data sets."""
+    pairs = [(str(job.config["problem"]), _data(job.config["dataset"])) for job in jobs]
+    data: dict[str, set[str]] = {}
+    for problem, name in pairs:
+        data.setdefault(problem, set()).add(name)
+    return [f"{problem} on {name}" if len(data[problem]) > 1 else problem for problem, name in pairs]
+
+
+def _data(dataset: Mapping[str, Any]) -> str:
+    """Return a data set's name with its free texts: files and columns. Other fields split or scale the same data."""
+    fields = find("dataset", dataset["name"]).cls.fields.items()
+    texts = [name for name, field in fields if field.kind == "text" and not field.choices]
+    return " ".join([dataset["name"], *(f"{name}={dataset[name]}" for name in texts if dataset.get(name))])
+
+
+def _identity(job: Job, problem: str) -> Row:
     optimizer = job.config["optimizer"]
     return {
-        "problem": str(job.config["problem"]),
+        "problem": problem,
         "setting": job.setting,
         "optimizer": optimizer["name"],
         "lr": optimizer.get("lr"),

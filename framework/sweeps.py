@@ -142,7 +142,7 @@ class Sweep:
             params={"runs": len(configs), "arguments": " ".join(arguments)},
             tags={
                 "sweep_id": self._folder.name,
-                "problem": str(first["problem"]),
+                "problem": ", ".join(dict.fromkeys(str(config["problem"]) for config in configs)),
                 "command": command,
                 **provenance.git_state(),
                 **first["tags"],

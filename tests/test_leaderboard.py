@@ -20,8 +20,9 @@ from framework.sweep_text import settings_markdown, settings_text, spread_text, 
 DIRECTIONS = {"accuracy": True, "mse": False}
 
 
-def job(number, optimizer="adam", lr=0.1, seed=0, problem="p", setting=None):
+def job(number, optimizer="adam", lr=0.1, seed=0, problem="p", setting=None, **dataset):
     config = {"optimizer": {"name": optimizer, "lr": lr}, "seed": seed, "problem": problem}
+    config["dataset"] = {"name": "digits", **dataset}
     return Job(number, (), config, {}, Path("/f"), setting=setting or f"{optimizer} lr={lr:g}")
 
 
@@ -66,6 +67,25 @@ def test_single_runs_are_sorted_and_diverged_ones_come_last():
     worse, better = (ended(val_loss=loss, val_accuracy=0.5) for loss in (2.0, 1.0))
     (table,) = swept((job(0, lr=1.0), gone), (job(1, lr=2.0), worse), (job(2, lr=3.0), better))
     assert [row["lr"] for row in table.runs] == [3.0, 2.0, 1.0]
+
+
+def test_data_sets_and_files_have_a_table_each():
+    one = {"name": "file", "path": "a.csv", "target": "y", "scaling": "none"}
+    found = swept(
+        (job(0, name="iris"), accurate(0.9)),
+        (job(1, name="wine"), accurate(0.8)),
+        (job(2, problem="file", **one), accurate(0.5)),
+        (job(3, problem="file", **{**one, "path": "b.csv"}), accurate(0.7)),
+        (job(4, problem="file", **{**one, "scaling": "standardize"}), accurate(0.6)),
+        (job(5, problem="one"), accurate(0.6)),
+    )
+    assert [(table.problem, len(table.runs)) for table in found] == [
+        ("p on iris", 1),
+        ("p on wine", 1),
+        ("file on file path=a.csv target=y", 2),
+        ("file on file path=b.csv target=y", 1),
+        ("one", 1),
+    ]
 
 
 def test_problems_of_different_tasks_have_a_table_each():
