@@ -4,48 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tables import DIRECTIONS, accurate, ended, job, rates, swept
 
 from framework.blocks import Failed
-from framework.composition import Job
-from framework.kept import recorded
-from framework.leaderboard import ranking, tables, write_runs, write_settings
-from framework.runner import Finished
+from framework.leaderboard import ranking, write_runs, write_settings
 from framework.sweep_pictures import MOST_ROWS, sweep_picture
 from framework.sweep_text import settings_markdown, settings_text, spread_text, verdict
-
-DIRECTIONS = {"accuracy": True, "mse": False}
-
-
-def job(number, optimizer="adam", lr=0.1, seed=0, problem="p", setting=None, **dataset):
-    config = {"optimizer": {"name": optimizer, "lr": lr}, "seed": seed, "problem": problem}
-    config["dataset"] = {"name": "digits", **dataset}
-    return Job(number, (), config, {}, Path("/f"), setting=setting or f"{optimizer} lr={lr:g}")
-
-
-def ended(how="budget", **metrics):
-    figures = recorded({key.replace("_", "/", 1): value for key, value in metrics.items()})
-    return Finished("name", "/f", how, 1.0, 2.0, 3, figures, {}, DIRECTIONS)
-
-
-def accurate(value, **more):
-    return ended(val_loss=1 - value, val_accuracy=value, test_loss=1.1 - value, test_accuracy=value - 0.1, **more)
-
-
-def swept(*pairs):
-    return tables([one for one, _ in pairs], [end for _, end in pairs])
-
-
-def rates(optimizer, *means, seeds=2):
-    """Return runs at learning rates 0.1, 0.01, …, their accuracies two hundredths around the means."""
-    return [
-        (job(0, optimizer, 0.1**place, seed), accurate(mean + 0.02 * (seed - (seeds - 1) / 2)))
-        for place, mean in enumerate(means, start=1)
-        for seed in range(seeds)
-    ]
 
 
 @pytest.mark.parametrize(
