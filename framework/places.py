@@ -1,10 +1,12 @@
-"""Where the package's own files are. Imports nothing, for Hydra asks in every application of its environment."""
+"""Where the package's own files are. Imports little, for Hydra asks in every application of its environment."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 
+@functools.cache
 def root_folder() -> Path:
     """Return the folder that holds the ``framework`` package: ``site-packages`` or a checkout."""
     return Path(__file__).resolve().parent.parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping
@@ -104,16 +105,20 @@ def package_folder(name: str) -> Path | None:
     return Path(locations[0]) if locations else None
 
 
-def functions(source: str) -> Iterator[Signature]:
-    """Yield the signature of each public function at the top of a module."""
+@functools.cache
+def functions(source: str) -> tuple[Signature, ...]:
+    """Return the signature of each public function at the top of a module; read once in a process."""
     lines = source.splitlines()
-    for at, line in enumerate(lines):
-        if re.match(r"def [a-z]", line):
-            yield _signature(lines, at, source)
+    return tuple(_signature(lines, at, source) for at, line in enumerate(lines) if re.match(r"def [a-z]", line))
 
 
-def classes(source: str) -> Iterator[tuple[Signature, str, bool]]:
-    """Yield each public class's constructor, its base, and whether its ``step`` demands a closure."""
+@functools.cache
+def classes(source: str) -> tuple[tuple[Signature, str, bool], ...]:
+    """Return each public class's constructor, its base, and whether its ``step`` demands a closure; read once."""
+    return tuple(_classes(source))
+
+
+def _classes(source: str) -> Iterator[tuple[Signature, str, bool]]:
     lines = source.splitlines()
     starts = [at for at, line in enumerate(lines) if re.match(r"class \w", line)]
     for at, end in pairwise([*starts, len(lines)]):
