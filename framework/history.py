@@ -23,4 +23,6 @@ class History(list[dict[str, float]]):
 
     def _repr_html_(self) -> str | None:
         """Return a table of the first and last epochs, or None to have the text shown."""
-        return self.to_frame().to_html(max_rows=20) if self else None
+        from framework.html import history_html
+
+        return history_html(self) if self else None

@@ -1,4 +1,4 @@
-"""What a notebook shows of a run and of a sweep.
+"""What a notebook shows of a run, its epochs and a sweep.
 
 Styles stand on the cells and name no colour: nothing leaks into the notebook, and both light and dark ones are legible.
 """
@@ -38,6 +38,20 @@ def result_html(title: str, ending: str, metrics: Mapping[str, float], folder: P
         *([_table([("", *names), *rows])] if rows else []),
         *(f"{escape(what)} <code>{escape(where)}</code>" for what, where in places.items()),
     )
+
+
+def history_html(history: Sequence[Mapping[str, float]]) -> str:
+    """Return the epochs of a run, the middle ones left out if there are many; times stand last."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    names.sort(key=lambda name: name.startswith("time/"))
+    rows = [tuple(_entry(row.get(name)) for name in names) for row in history]
+    if len(rows) > MOST_SHOWN:
+        rows[MOST_SHOWN // 2 : -MOST_SHOWN // 2] = [("…",) * len(names)]
+    return _whole(_table([names, *rows]))
+
+
+def _entry(value: float | None) -> str:
+    return f"{value:,}" if isinstance(value, int) else figure_text(value)
 
 
 def sweep_html(tables: Sequence[Table]) -> str:

@@ -92,7 +92,7 @@ def test_pictures_are_shown(shown, name):
 
 def test_a_history_and_the_rows_of_a_sweep_are_frames(shown):
     assert cells(shown("history").data["text/html"])[0][1] == "step"
-    assert shown("history").data["text/html"].count("<tr") == 5  # two lines of heads, three epochs
+    assert shown("history").data["text/html"].count("<tr") == 4  # heads and three epochs
     assert shown("rows").data["text/html"].count("adam lr=") >= 4
     assert "sgd" not in shown("rows").data["text/html"]
     assert shown("means").data["text/html"].count("<tr") == 3
