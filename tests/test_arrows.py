@@ -29,6 +29,7 @@ HYDRA = {
     "sweeps",
     "hydra_launcher",
     "api",
+    "setting",
 }
 MLFLOW = {"store", "delivery", "outgoing", "serving", "writer", "ui", "fetching"}
 PLUGGY = {"hookspecs", "registry"}
