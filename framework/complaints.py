@@ -178,7 +178,7 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
             return f"{key}: " + (
                 cls.absent.get(field) or f"{cls.label()} has no such field{nearest(field, cls.fields)}"
             )
-    stage = field.rpartition(".")[0]
+    stage = field if ("stage", field) in current().entries else field.rpartition(".")[0]
     if section == STAGES and (("stage", stage) in current().entries):
         return f"{key}: the run has no stage {stage}: add 'stages=[{stage}]'"
     return f"{key}: there is no such key{nearest(key, known_keys(overrides, key))}"

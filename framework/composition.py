@@ -23,6 +23,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, OverrideType, ValueType
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -263,15 +264,29 @@ def split(arguments: Sequence[str]) -> list[list[str]]:
     parsed = [_chosen(override) for override in OverridesParser.create().parse_overrides(list(arguments))]
     count = 1
     for override in parsed:
-        if override.is_discrete_sweep():
-            values = len(list(itertools.islice(override.sweep_iterator(), MOST_JOBS + 1)))
-            if values == 0:
-                raise InputError(f"{override.input_line}: there is no value in it: a sweep needs at least one")
-            count *= values
+        if override.is_sweep_override():
+            count *= _values(override)
     if count > MOST_JOBS:
         raise InputError(f"the sweep has more than {MOST_JOBS:,} runs: sweep over fewer values")
     batches = BasicSweeper.split_arguments(parsed, None)
     return [job for batch in batches for job in batch]
+
+
+def _values(override: Override) -> int:
+    """Return how many values an override of a sweep has, counted up to one more than `MOST_JOBS`.
+
+    Raises:
+        InputError: it has none, or they cannot be listed.
+    """
+    if not override.is_discrete_sweep():
+        raise InputError(f"{override.input_line}: its values cannot be listed: write range(…) or choice(…)")
+    try:
+        values = len(list(itertools.islice(override.sweep_iterator(), MOST_JOBS + 1)))
+    except (ValueError, HydraException) as error:  # a step of 0
+        raise InputError(f"{override.input_line}: {error}") from error
+    if values == 0:
+        raise InputError(f"{override.input_line}: there is no value in it: a sweep needs at least one")
+    return values
 
 
 def _chosen(override: Override) -> Override:

@@ -87,7 +87,8 @@ class Field:
         )
         if not good:
             shown = f"{value:g}" if abs(value) <= _LARGEST else short(value)
-            raise InputError(f"{where}={shown} is out of range: it must be {self.range()}")
+            finite = "" if abs(value) <= _LARGEST else f", and at most {_LARGEST:.1e}"
+            raise InputError(f"{where}={shown} is out of range: it must be {self.range()}{finite}")
 
 
 def _refuse(field: Field, value: Any, where: str, expected: str) -> InputError:

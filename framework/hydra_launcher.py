@@ -104,6 +104,8 @@ class PopulationLaunch:
 
     def _plan(self, job_overrides: Sequence[Sequence[str]], first: int) -> tuple[Sequence[Job], Plan]:
         refuse_unkept(self._config)
+        if not job_overrides:
+            raise InputError("the sweep has no run: a range or a choice in it is empty")
         jobs = Composer(self._context.config_loader, self._config).jobs(job_overrides, first)
         return jobs, plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
 

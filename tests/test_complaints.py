@@ -33,7 +33,7 @@ SINGLE = {
     "launcher": (["hydra/launcher=null"], "hydra/launcher=null: hydra/launcher takes a name"),
     "sweeper": (["hydra/sweeper=3"], "hydra/sweeper=3: hydra/sweeper takes a name"),
     "second": (["seed=3", "metrics=null", "schedule=null"], "schedule=null: schedule takes a name"),
-    "digits": ([f"seed=1{'0' * 400}"], "(401 characters) is out of range: it must be >= 0"),
+    "digits": ([f"seed=1{'0' * 400}"], "(401 characters) is out of range: it must be >= 0, and at most 1.8e+308"),
     "more_digits": ([f"seed=1{'0' * 5000}"], "seed=1"),
     "digits_of_a_number": ([f"optimizer.lr=1{'0' * 400}"], "is out of range: it must be > 0"),
     "digits_below": ([f"optimizer.lr=-1{'0' * 400}"], "is out of range: it must be > 0"),
@@ -98,6 +98,10 @@ def test_what_hydra_refuses_is_one_line(command, tmp_path, words, said):
 SWEPT = {
     "empty": (["seed=range(5,0)"], "seed=range(5,0): there is no value in it"),
     "endless": (["seed=range(10000000000)"], "more than 1,000,000 runs"),
+    "no_step": (["seed=range(0,1,0)"], "seed=range(0,1,0): range() arg 3 must not be zero"),
+    "no_step_in_floats": (["optimizer.lr=range(0,1,0.0)"], "optimizer.lr=range(0,1,0.0): Invalid range values"),
+    "interval": (["optimizer.lr=interval(0,1)"], "optimizer.lr=interval(0,1): its values cannot be listed"),
+    "stage_left_out": (["stages.clip_norm=1,2"], "the run has no stage clip_norm: add 'stages=[clip_norm]'"),
     "product": (["seed=range(10000)", "epochs=range(1,10000)"], "more than 1,000,000 runs"),
     "no_such_field": (["optimizer=sgd,adam", "optimizer.beta1=.5,.9"], "optimizer.beta1: sgd has no such field"),
     "glob": (["optimizer=glob(zzz*)"], "optimizer=glob(zzz*): no option of optimizer matches"),
@@ -126,6 +130,11 @@ def test_a_sweep_is_refused_in_one_line_before_it_starts(command, tmp_path, word
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_an_empty_sweep_of_hydras_own_sweeper_is_refused(command):
+    code, _, err = command("-m", "hydra/sweeper=basic", "seed=range(5,0)", *QUICK)
+    assert (code, err) == (2, "error: the sweep has no run: a range or a choice in it is empty\n")
+
+
 def test_a_file_in_the_way_of_a_folder_is_named(command, tmp_path):
     (tmp_path / "f").write_text("mine")
     code, _, err = command("hydra.run.dir=f", *QUICK)
@@ -152,7 +161,7 @@ def test_a_broken_file_of_the_user_is_named(command, tmp_path, content, said):
     (tmp_path / "conf" / "problem" / "own.yaml").write_bytes(
         content if isinstance(content, bytes) else content.encode()
     )
-    for words in (["problem=own"], ["-m", "problem=own", "seed=0,1"], ["--cfg", "job", "problem=own"]):
+    for words in (["problem=own"], ["-m", "problem=own", "seed=0,1"]):
         code, out, err = command("--config-dir", "conf", *words, *QUICK)
         assert (code, out) == (2, "")
         assert err.startswith("error: ") and err.count("\n") == 1
