@@ -7,35 +7,29 @@ rate, a seed); such an override needs no new composition.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.conf import HydraConf
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, OverrideType, ValueType
-from hydra.errors import HydraException
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from framework.complaints import explained
 from framework.config import Composed, check
-from framework.errors import InputError, nearest
+from framework.errors import InputError
 from framework.setting import Compose, setting_of
+from framework.splitting import shared_by_all
 
 MAIN_JOB = "config"
 """Name of the primary configuration that problems are composed on."""
-MOST_JOBS = 1_000_000
-"""More jobs in one sweep are taken for a slip: their list alone would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -253,63 +247,3 @@ def seen_by_hydra(config: DictConfig) -> Iterator[None]:
         yield
     finally:
         HydraConfig.instance().cfg = held
-
-
-def split(arguments: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of each job of a sweep, in Hydra's order, for what was written after ``-m``.
-
-    Raises:
-        InputError: an argument has no value, or the sweep has more than `MOST_JOBS` jobs.
-    """
-    parsed = [_chosen(override) for override in OverridesParser.create().parse_overrides(list(arguments))]
-    count = 1
-    for override in parsed:
-        if override.is_sweep_override():
-            count *= _values(override)
-    if count > MOST_JOBS:
-        raise InputError(f"the sweep has more than {MOST_JOBS:,} runs: sweep over fewer values")
-    batches = BasicSweeper.split_arguments(parsed, None)
-    return [job for batch in batches for job in batch]
-
-
-def _values(override: Override) -> int:
-    """Return how many values an override of a sweep has, counted up to one more than `MOST_JOBS`.
-
-    Raises:
-        InputError: it has none, or they cannot be listed.
-    """
-    if not override.is_discrete_sweep():
-        raise InputError(f"{override.input_line}: its values cannot be listed: write range(…) or choice(…)")
-    try:
-        values = len(list(itertools.islice(override.sweep_iterator(), MOST_JOBS + 1)))
-    except (ValueError, HydraException) as error:  # a step of 0
-        raise InputError(f"{override.input_line}: {error}") from error
-    if values == 0:
-        raise InputError(f"{override.input_line}: there is no value in it: a sweep needs at least one")
-    return values
-
-
-def _chosen(override: Override) -> Override:
-    """Return the override with a ``glob(…)`` over a group's options replaced by the options it matches."""
-    glob = override.value()
-    if not isinstance(glob, Glob):
-        return override
-    options = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
-    names = [name for name in options if _matches(name, glob.include) and not _matches(name, glob.exclude)]
-    if not names:
-        raise InputError(f"{override.input_line}: no option of {override.key_or_group} matches{nearest('', options)}")
-    return replace(override, value_type=ValueType.CHOICE_SWEEP, _value=ChoiceSweep(list=list(names)))
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a pattern matches as in a shell: ``*`` does not go past a slash, so ``*`` leaves out ``blog/adam``."""
-    parts = name.split("/")
-    return any(
-        len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
-        for wanted in (pattern.split("/") for pattern in patterns)
-    )
-
-
-def shared_by_all(jobs: Sequence[Sequence[str]]) -> set[str]:
-    """Return the overrides that every job of a sweep has: they tell no run from another."""
-    return set[str].intersection(*map(set, jobs)) if jobs else set()

@@ -13,11 +13,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from framework import display
-from framework.composition import composing, shared_by_all, split
+from framework.composition import composing
 from framework.config import Composed, check
 from framework.records import Outcome
 from framework.runner import Finished, execute
 from framework.setting import setting_of
+from framework.splitting import shared_by_all, split
 from framework.tracking import Tracker
 
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework import display, errors, kept, provenance
 from framework.blocks import Ended, Failed, close_interrupted
-from framework.composition import Composer, Job, split
+from framework.composition import Composer, Job
 from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.jobs import quiet_job
@@ -23,6 +23,7 @@ from framework.launching import Plan, plan, refuse_misfits
 from framework.leaderboard import Table, tables, write_runs, write_settings
 from framework.run_folder import make, refuse_unusable, refuse_used_sweep
 from framework.runner import Finished
+from framework.splitting import split
 from framework.sweep_text import settings_markdown, settings_text
 from framework.tracking import Tracker
 

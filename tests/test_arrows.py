@@ -21,6 +21,7 @@ HYDRA = {
     "config",
     "complaints",
     "composition",
+    "splitting",
     "job_files",
     "jobs",
     "session",

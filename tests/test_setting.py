@@ -8,11 +8,12 @@ from hydra.types import RunMode
 import framework
 from framework import registry
 from framework.api import _hydra
-from framework.composition import Composer, composing, split
+from framework.composition import Composer, composing
 from framework.config import Composed, check
 from framework.config_source import plain
 from framework.implicit import ImplicitPlugin
 from framework.setting import setting_of
+from framework.splitting import split
 
 LAYERS = "model.layers=[flatten,{layer: dense, units: %s},relu,{layer: dense, units: outputs}]"
 INTERPOLATED = (

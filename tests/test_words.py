@@ -13,10 +13,10 @@ from test_yaml_text import readings
 
 import framework
 from framework import registry
-from framework.composition import split
 from framework.errors import InputError
 from framework.journal import read_journal
 from framework.provenance import unquoted
+from framework.splitting import split
 from framework.words import as_typed, elements, field_of
 
 TYPED = {

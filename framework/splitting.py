@@ -1,0 +1,79 @@
+"""What stands after ``-m`` -> the overrides of each job."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, ValueType
+from hydra.errors import HydraException
+
+from framework.errors import InputError, nearest
+
+MOST_JOBS = 1_000_000
+"""More jobs in one sweep are taken for a slip: their list alone would fill the memory."""
+
+
+def split(arguments: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of each job of a sweep, in Hydra's order, for what was written after ``-m``.
+
+    Raises:
+        InputError: an argument has no value, or the sweep has more than `MOST_JOBS` jobs.
+    """
+    parsed = [_chosen(override) for override in OverridesParser.create().parse_overrides(list(arguments))]
+    count = 1
+    for override in parsed:
+        if override.is_sweep_override():
+            count *= _values(override)
+    if count > MOST_JOBS:
+        raise InputError(f"the sweep has more than {MOST_JOBS:,} runs: sweep over fewer values")
+    batches = BasicSweeper.split_arguments(parsed, None)
+    return [job for batch in batches for job in batch]
+
+
+def _values(override: Override) -> int:
+    """Return how many values an override of a sweep has, counted up to one more than `MOST_JOBS`.
+
+    Raises:
+        InputError: it has none, or they cannot be listed.
+    """
+    if not override.is_discrete_sweep():
+        raise InputError(f"{override.input_line}: its values cannot be listed: write range(…) or choice(…)")
+    try:
+        values = len(list(itertools.islice(override.sweep_iterator(), MOST_JOBS + 1)))
+    except (ValueError, HydraException) as error:  # a step of 0
+        raise InputError(f"{override.input_line}: {error}") from error
+    if values == 0:
+        raise InputError(f"{override.input_line}: there is no value in it: a sweep needs at least one")
+    return values
+
+
+def _chosen(override: Override) -> Override:
+    """Return the override with a ``glob(…)`` over a group's options replaced by the options it matches."""
+    glob = override.value()
+    if not isinstance(glob, Glob):
+        return override
+    options = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
+    names = [name for name in options if _matches(name, glob.include) and not _matches(name, glob.exclude)]
+    if not names:
+        raise InputError(f"{override.input_line}: no option of {override.key_or_group} matches{nearest('', options)}")
+    return replace(override, value_type=ValueType.CHOICE_SWEEP, _value=ChoiceSweep(list=list(names)))
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a pattern matches as in a shell: ``*`` does not go past a slash, so ``*`` leaves out ``blog/adam``."""
+    parts = name.split("/")
+    return any(
+        len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
+        for wanted in (pattern.split("/") for pattern in patterns)
+    )
+
+
+def shared_by_all(jobs: Sequence[Sequence[str]]) -> set[str]:
+    """Return the overrides that every job of a sweep has: they tell no run from another."""
+    return set[str].intersection(*map(set, jobs)) if jobs else set()
