@@ -13,7 +13,7 @@ from framework.figures import directions
 from framework.job_files import HydraRecord
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
-from framework.observers import hooks
+from framework.observers import Observer, hooks
 from framework.records import Run
 from framework.runner import Finished, Journaling, told
 from framework.training import train
@@ -58,8 +58,15 @@ class Trained:
     caution: str = ""
 
 
-def train_block(block: Block, parent: Path, record: HydraRecord | None) -> Trained:
-    """Train one block; where it fails, train each of its runs alone, so that one bad run never harms its neighbours."""
+def train_block(block: Block, parent: Path, record: HydraRecord | None, observers: Sequence[Observer] = ()) -> Trained:
+    """Train one block; where it fails, train each of its runs alone, so that one bad run never harms its neighbours.
+
+    Args:
+        block: what to train.
+        parent: the sweep's folder.
+        record: what Hydra keeps of each job, or None.
+        observers: more who watch; a run's id is its job's number.
+    """
     if record is not None:
         for job in block.jobs:
             record.write(job)
@@ -67,29 +74,31 @@ def train_block(block: Block, parent: Path, record: HydraRecord | None) -> Train
     caution = ""
     if len(block.jobs) > 1:
         try:
-            _train(block.jobs, parent, ended, final=False)
+            _train(block.jobs, parent, ended, observers, final=False)
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises: each run that has not ended is tried alone
             left = len(block.jobs) - len(ended)
             caution = f"{left} runs could not train together ({said(error)}); each was trained alone"
     for job in block.jobs:
         if job.number not in ended:
             try:
-                _train([job], parent, ended, final=True)
+                _train([job], parent, ended, observers, final=True)
             except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the other runs go on
                 ended[job.number] = Failed(said(error))
     return Trained(ended, caution)
 
 
-def _train(jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], *, final: bool) -> None:
+def _train(
+    jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], observers: Sequence[Observer], *, final: bool
+) -> None:
     """Train jobs as one population; put those that ended in good order into ``ended``, also where an error follows."""
     runs = [
         Run(str(job.number), provenance.run_name(job.config, job.telling), job.config, job.folder, job.setting)
         for job in jobs
     ]
     overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
-    journaling = Journaling(overrides, parent=parent, pictures=False, final=final)
+    journaling = Journaling(overrides, parent=parent, single=False, final=final)
     try:
-        train([job.config for job in jobs], runs, [journaling, *hooks(registry.current(), final=final)])
+        train([job.config for job in jobs], runs, [journaling, *hooks(registry.current(), final=final), *observers])
     finally:
         for job in jobs:
             if str(job.number) in journaling.outcomes:

@@ -80,6 +80,26 @@ class Setting:
     figures: Mapping[str, Spread]
     equal: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, runs: Sequence[Row], equal: Sequence[str] = ()) -> Setting:
+        """Return the setting of runs that differ in their seed only, one run per seed; ``equal`` as the attribute."""
+        first = runs[0]
+        alive = [run for run in runs if run["ended"] != FAILED]
+        kept_models = [run for run in alive if math.isfinite(run.get(kept.LOSS, math.nan))]
+        names = dict.fromkeys(name for run in alive for name in kept.figures(run))
+        return cls(
+            name=str(first["setting"]),
+            problem=str(first["problem"]),
+            optimizer=str(first["optimizer"]),
+            lr=first.get("lr"),
+            seeds=len(runs),
+            diverged=sum(run["ended"] == DIVERGED for run in runs),
+            failed=len(runs) - len(alive),
+            steps=float(np.mean([run["steps"] for run in alive])) if alive else math.nan,
+            figures={name: Spread.of(run.get(name, math.nan) for run in kept_models) for name in names},
+            equal=tuple(equal),
+        )
+
     @property
     def complete(self) -> bool:
         """Whether no run was lost."""
@@ -105,17 +125,19 @@ def by_setting(runs: Iterable[Row], figure: str, *, greater: bool) -> list[Setti
     for run in runs:
         groups.setdefault((str(run["problem"]), str(run["setting"])), {})[run["seed"]] = run
     twins: dict[Hashable, list[list[Row]]] = {}
-    for place, members in enumerate(groups.values()):
+    for number, members in enumerate(groups.values()):
         rows = list(members.values())
-        twins.setdefault(_numbers(rows) or place, []).append(rows)
-    settings = [_setting(rows, [str(others[0]["setting"]) for others in more]) for rows, *more in twins.values()]
+        twins.setdefault(_numbers(rows) or number, []).append(rows)
+    settings = [Setting.of(rows, [str(others[0]["setting"]) for others in more]) for rows, *more in twins.values()]
 
-    def key(setting: Setting) -> tuple[float, float, float]:
-        mean, loss = setting.spread(figure).mean, setting.spread(kept.LOSS).mean
-        lost = (setting.diverged + setting.failed) / setting.seeds if math.isfinite(mean) else 2.0
-        return lost, (-mean if greater else mean) if lost < 2.0 else 0.0, loss if math.isfinite(loss) else math.inf
+    return sorted(settings, key=lambda setting: place(setting, figure, greater=greater))
 
-    return sorted(settings, key=key)
+
+def place(setting: Setting, figure: str, *, greater: bool) -> tuple[float, float, float]:
+    """Return what orders settings, the best one's least; arguments and order as in `by_setting`."""
+    mean, loss = setting.spread(figure).mean, setting.spread(kept.LOSS).mean
+    lost = (setting.diverged + setting.failed) / setting.seeds if math.isfinite(mean) else 2.0
+    return lost, (-mean if greater else mean) if lost < 2.0 else 0.0, loss if math.isfinite(loss) else math.inf
 
 
 def _numbers(runs: Sequence[Row]) -> Hashable:
@@ -127,25 +149,6 @@ def _numbers(runs: Sequence[Row]) -> Hashable:
         (run["seed"], run["ended"], *((name, repr(run[name])) for name in sorted(kept.figures(run)))) for run in by_seed
     )
     return runs[0]["problem"], figures
-
-
-def _setting(runs: Sequence[Row], equal: Sequence[str]) -> Setting:
-    first = runs[0]
-    alive = [run for run in runs if run["ended"] != FAILED]
-    kept_models = [run for run in alive if math.isfinite(run.get(kept.LOSS, math.nan))]
-    names = dict.fromkeys(name for run in alive for name in kept.figures(run))
-    return Setting(
-        name=str(first["setting"]),
-        problem=str(first["problem"]),
-        optimizer=str(first["optimizer"]),
-        lr=first.get("lr"),
-        seeds=len(runs),
-        diverged=sum(run["ended"] == DIVERGED for run in runs),
-        failed=len(runs) - len(alive),
-        steps=float(np.mean([run["steps"] for run in alive])) if alive else math.nan,
-        figures={name: Spread.of(run.get(name, math.nan) for run in kept_models) for name in names},
-        equal=tuple(equal),
-    )
 
 
 def best_of_each(settings: Iterable[Setting]) -> list[Setting]:

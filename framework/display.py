@@ -1,25 +1,16 @@
-"""What a person at a terminal sees of a run: the layer table, the progress bar, the closing summary."""
+"""What a person reads of runs and plans, as text: the layer table, the closing summary, what a sweep would take."""
 
 from __future__ import annotations
 
 import shlex
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
-
-import numpy as np
 
 from framework import errors, kept
-from framework.blocks import Ended, Failed
-from framework.composition import Job
 from framework.launching import Plan
 from framework.mark import without_password
-from framework.observers import Observer
 from framework.population import Population
-from framework.records import Outcome, Record, Run
+from framework.records import Outcome, Run
 from framework.store import resolve_uri, sqlite_file
 from framework.tracking import run_id
 
@@ -96,70 +87,6 @@ def ending(ended: str, history: Sequence[Mapping[str, float]], kept_epoch: int |
     parts += [f"{last['time/seconds']:.2f} s of training"] if "time/seconds" in last else []
     which = f"; kept: the parameters of epoch {kept_epoch}" if kept_epoch not in (None, len(history)) else ""
     return f"{how}: {', '.join(parts)}{which}"
-
-
-REFRESH_SECONDS = 0.2
-"""How often the bar takes in a new figure."""
-
-
-class Announce(Observer):
-    """Writes what is about to train: one line and the layer table."""
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
-
-    def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Write them, and the population's cautions as warnings."""
-        warn(population.cautions)
-        self._stream.write(f"{headline(runs[0], population)}\n{layer_table(population)}\n")
-        self._stream.flush()
-
-
-class Progress(Observer):
-    """A progress bar over the steps of the budget, with loss and rate; for terminals."""
-
-    def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
-
-        columns: list[Any] = [BarColumn(), MofNCompleteColumn(), TextColumn("steps  {task.description}")]
-        self._bar = Bar(*columns, TimeElapsedColumn(), transient=True)
-        self._task: Any = None
-        self._began = self._shown = 0.0
-
-    def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Show the bar."""
-        self._task = self._bar.add_task("", total=population.total)
-        self._began = self._shown = time.monotonic()
-        self._bar.start()
-
-    def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
-        """Move it, a few times a second at most."""
-        now = time.monotonic()
-        if now - self._shown >= REFRESH_SECONDS:
-            rate = step / (now - self._began)
-            self._shown = now
-            self._bar.update(self._task, completed=step, description=f"loss {losses[0]:.4f}  {rate:,.0f} steps/s")
-
-    def epoch(self, record: Record) -> None:
-        """Move it to the epoch's last step."""
-        self._bar.update(self._task, completed=record.history[-1]["step"])
-
-    def finished(self, outcome: Outcome) -> None:
-        """Take it away."""
-        self._bar.stop()
-
-    def failed(self, run: Run, error: BaseException) -> None:
-        """Take it away."""
-        self._bar.stop()
-
-
-def observers(*, progress: bool) -> list[Observer]:
-    """Return what shows a single run: the table always, the bar where there is a terminal to see it."""
-    shown: list[Observer] = [Announce()]
-    if progress and sys.stdout.isatty():
-        shown.append(Progress())
-    return shown
 
 
 def counted(number: int, what: str) -> str:
@@ -259,40 +186,3 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
-
-
-@contextmanager
-def watching(total: int, *, progress: bool) -> Iterator[Callable[[Job, Ended], None]]:
-    """Give a function to call with each job that ended: a bar on a terminal, else a line now and then."""
-    if progress and sys.stdout.isatty():
-        from rich.progress import Progress as Bar
-
-        with Bar(transient=True) as bar:
-            task = bar.add_task("runs", total=total)
-            yield lambda job, ended: bar.advance(task)
-        return
-    seen = 0
-
-    def say(job: Job, ended: Ended) -> None:
-        nonlocal seen
-        seen += 1
-        if isinstance(ended, Failed):
-            sys.stdout.write(f"  run {job.number} failed: {ended.error}\n")
-        if seen == total or seen % max(1, total // 10) == 0:
-            sys.stdout.write(f"  {seen} of {total} runs\n")
-            sys.stdout.flush()
-
-    yield say
-
-
-def countdown() -> Callable[[int], None]:
-    """Return what tells a person how many runs MLflow still waits for."""
-    said = {"left": -1}
-
-    def tell(left: int) -> None:
-        if left // 50 != said["left"] // 50:
-            sys.stdout.write(f"  {counted(left, 'run')} on the way to MLflow\n")
-            sys.stdout.flush()
-        said["left"] = left
-
-    return tell

@@ -16,6 +16,7 @@ from framework.composition import Composer, Job, seen_by_hydra
 from framework.errors import InputError, RunFailedError
 from framework.job_files import HydraRecord, own_values
 from framework.launching import Plan, launch, plan
+from framework.sweep_console import watching
 
 
 class LazyReturn(JobReturn):
@@ -87,19 +88,20 @@ class PopulationLaunch:
         jobs, planned = self.planned or self._plan(job_overrides, initial_job_idx)
         config = jobs[0].config
         sys.stdout.write(display.grouping_text(planned))
+        sys.stdout.flush()
         parent = Path(self._config.hydra.sweep.dir).resolve()
         record = HydraRecord.of(self._config, jobs[0])
         callbacks = JobCallbacks(self._context, self._config, self._task_function)
         callbacks.start(jobs)
         returns: dict[int, JobReturn] = {}
-        with display.watching(len(jobs), progress=config["progress"]) as show:
+        with watching(jobs, planned, progress=config["progress"]) as watch:
 
             def done(job: Job, ended: Ended) -> None:
                 returns[job.number] = LazyReturn(job, ended, self._config)
                 callbacks.end(job, returns[job.number])
-                show(job, ended)
+                watch.ended(job, ended)
 
-            launch(planned, config["launcher"], parent, record, done, _warn)
+            launch(planned, config["launcher"], parent, record, done, _warn, watch.fractions)
         return [returns[job.number] for job in jobs]
 
     def _plan(self, job_overrides: Sequence[Sequence[str]], first: int) -> tuple[Sequence[Job], Plan]:

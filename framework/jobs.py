@@ -15,7 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 from framework import display
 from framework.composition import composing
 from framework.config import Composed, check
+from framework.delivery_console import DeliveryProgress
+from framework.journal import FILE as JOURNAL
 from framework.records import Outcome
+from framework.run_console import observers
 from framework.runner import Finished, execute
 from framework.setting import setting_of
 from framework.splitting import shared_by_all, split
@@ -32,8 +35,9 @@ def job(composed: DictConfig) -> Finished:
     config = check(Composed.of(composed))
     if hydra.mode is RunMode.MULTIRUN:
         outcome, finished = _train_in_sweep(config, hydra)
-        sys.stdout.write(f"{hydra.job.num:>5}  {display.one_line(outcome)}\n")
-        sys.stdout.flush()
+        if not (Path(hydra.sweep.dir) / JOURNAL).is_file():  # no sweep of ours shows progress and results
+            sys.stdout.write(f"{hydra.job.num:>5}  {display.one_line(outcome)}\n")
+            sys.stdout.flush()
         return finished
     return alone(config, overrides_of(hydra), Path(hydra.runtime.output_dir))
 
@@ -49,12 +53,16 @@ def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> 
     Raises:
         InputError: the parts of the configuration do not fit together.
     """
-    with Tracker.of(config["tracking"]) as tracker:
+    with DeliveryProgress(progress=config["progress"]) as waiting, Tracker.of(config["tracking"], waiting) as tracker:
         tracker.follow(folder)
-        observers = display.observers(progress=config["progress"])
-        outcome = execute(config, overrides, folder, setting=_setting(config), observers=observers)
-        sys.stdout.write(f"{display.summary(outcome)}\n")
-        sys.stdout.flush()
+
+        def show(outcome: Outcome) -> None:
+            sys.stdout.write(f"{display.summary(outcome)}\n")
+            sys.stdout.flush()
+            tracker.announce()
+
+        watchers = observers(progress=config["progress"])
+        outcome = execute(config, overrides, folder, setting=_setting(config), observers=watchers, result=show)
     display.warn(tracker.problems)
     sys.stdout.write(display.whereabouts(folder, tracker.uri))
     return Finished.of(outcome, overrides)

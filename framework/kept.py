@@ -36,3 +36,13 @@ def figures(names: Iterable[str]) -> list[str]:
 def shown(names: Iterable[str]) -> list[str]:
     """Return the names that a table of runs shows: the kept model's validation and test figures."""
     return [name for name in names if name.startswith((VALIDATION, TEST))]
+
+
+def ranking_figure(names: Iterable[str], prefix: str = VALIDATION) -> str:
+    """Return the figure that ranks runs: the first metric beside the loss, else the loss.
+
+    Args:
+        names: of figures, in order.
+        prefix: of the figures that may rank; those on validation, never on test.
+    """
+    return next((name for name in names if name.startswith(prefix) and name != f"{prefix}loss"), f"{prefix}loss")

@@ -11,6 +11,7 @@ from typing import Any
 from framework.blocks import Block, Ended, train_block
 from framework.composition import Job
 from framework.estimates import Estimate, estimate, fits
+from framework.fractions import writers
 from framework.grouping import Group, grouped
 from framework.job_files import HydraRecord
 from framework.pools import require
@@ -105,6 +106,7 @@ def launch(
     record: HydraRecord | None,
     done: Callable[[Job, Ended], None],
     warn: Callable[[str], None],
+    fractions: Path | None = None,
 ) -> dict[int, Ended]:
     """Train all blocks; return how each job ended, by number.
 
@@ -115,13 +117,14 @@ def launch(
         record: what Hydra keeps of each job, or None.
         done: told of each job as it ends.
         warn: told, in one line, of what a worker met that no job ended by.
+        fractions: the file for how far each run is, or None.
     """
     jobs = {job.number: job for block in planned.blocks for job in block.jobs}
     ended: dict[int, Ended] = {}
     results = (
-        (train_block(block, parent, record) for block in planned.blocks)
+        (train_block(block, parent, record, writers(fractions)) for block in planned.blocks)
         if planned.workers == 1
-        else Workers(options["backend"], planned.workers, parent, record).train(planned.blocks)
+        else Workers(options["backend"], planned.workers, parent, record, fractions).train(planned.blocks)
     )
     for trained in results:
         if trained.caution:

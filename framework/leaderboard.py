@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,17 +55,24 @@ class Table:
     @cached_property
     def shared(self) -> tuple[str, ...]:
         """The words that the names of all settings share, optimizers and learning rates aside."""
-        first, *others = [setting.name.split(" ")[1:] for setting in self.settings]
-        shared = [word for word in first if not word.startswith("lr=") and all(word in words for words in others)]
-        return tuple(shared) if others else ()
+        return shared_words(setting.name for setting in self.settings)
 
     def short_name(self, setting: Setting) -> str:
         """Return the name of a setting without the words that all share, and the names of those equal to it."""
-        own, *equal = [
-            " ".join(word for word in name.split(" ") if word not in self.shared)
-            for name in (setting.name, *setting.equal)
-        ]
+        own, *equal = [without(self.shared, name) for name in (setting.name, *setting.equal)]
         return f"{own} (= {', '.join(equal)})" if equal else own
+
+
+def shared_words(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the words that all of several names of settings share, optimizers and learning rates aside."""
+    first, *others = [name.split(" ")[1:] for name in names]
+    shared = [word for word in first if not word.startswith("lr=") and all(word in words for words in others)]
+    return tuple(shared) if others else ()
+
+
+def without(words: Collection[str], name: str) -> str:
+    """Return the name of a setting without some of its words."""
+    return " ".join(word for word in name.split(" ") if word not in words)
 
 
 def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
@@ -77,12 +84,11 @@ def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
     """
     ranked: dict[str, dict[tuple[str, bool], list[Row]]] = {}
     failed: dict[str, list[Row]] = {}
-    for job, problem, end in zip(jobs, _problems(jobs), ended, strict=True):
+    for job, problem, end in zip(jobs, problems(jobs), ended, strict=True):
+        row = row_of(job, problem, end)
         if isinstance(end, Failed):
-            row = {**_identity(job, problem), "ended": FAILED}
-            failed.setdefault(row["problem"], []).append(row)
+            failed.setdefault(problem, []).append(row)
         else:
-            row = {**end.row(), **_identity(job, problem)}
             by = ranking(list(end.metrics), end.directions)
             ranked.setdefault(row["problem"], {}).setdefault(by, []).append(row)
     found = []
@@ -94,7 +100,7 @@ def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
     return [*found, *(Table.of(problem, kept.LOSS, False, lost) for problem, lost in failed.items())]
 
 
-def _problems(jobs: Sequence[Job]) -> list[str]:
+def problems(jobs: Sequence[Job]) -> list[str]:
     """Return the problem of each job, and its data as well if the jobs of one problem train on several data sets."""
     pairs = [(str(job.config["problem"]), _data(job.config["dataset"])) for job in jobs]
     data: dict[str, set[str]] = {}
@@ -110,9 +116,12 @@ def _data(dataset: Mapping[str, Any]) -> str:
     return " ".join([dataset["name"], *(f"{name}={dataset[name]}" for name in texts if dataset.get(name))])
 
 
-def _identity(job: Job, problem: str) -> Row:
+def row_of(job: Job, problem: str, end: Ended) -> Row:
+    """Return one run as a row of the leaderboard, without figures if it failed; ``problem`` as in `problems`."""
     optimizer = job.config["optimizer"]
+    ended = {"ended": FAILED} if isinstance(end, Failed) else end.row()
     return {
+        **ended,
         "problem": problem,
         "setting": job.setting,
         "optimizer": optimizer["name"],
@@ -124,16 +133,12 @@ def _identity(job: Job, problem: str) -> Row:
 def ranking(names: Sequence[str], directions: Mapping[str, bool]) -> tuple[str, bool]:
     """Return the kept model's validation figure that ranks runs, and whether greater is better.
 
-    The first metric beside the loss ranks, else the loss. Runs are ranked on validation, never on test.
-
     Args:
         names: of the figures, in order.
         directions: whether greater is better, by the metric's name.
     """
-    for name in names:
-        if name.startswith(kept.VALIDATION) and name != kept.LOSS:
-            return name, directions[name.removeprefix(kept.VALIDATION)]
-    return kept.LOSS, False
+    figure = kept.ranking_figure(names)
+    return figure, figure != kept.LOSS and directions[figure.removeprefix(kept.VALIDATION)]
 
 
 def _sorted(rows: Iterable[Row], figure: str, greater: bool) -> list[Row]:

@@ -79,7 +79,7 @@ def told(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
 
 
 class Journaling(Observer):
-    """Writes each run's folder: configuration, environment, journal, model and (for single runs) the curves.
+    """Writes each run's folder: configuration, environment, journal and model.
 
     A journal that was begun and has no end is continued: training again gives the same figures to the bit, so epochs
     that are recorded already are passed over.
@@ -87,7 +87,7 @@ class Journaling(Observer):
     Args:
         overrides: what the user set, by run id.
         parent: the sweep's folder, or None for a single run.
-        pictures: draw the curves and send the model to MLflow; for single runs.
+        single: a run of its own, whose journal is left open when it has finished: `conclude` adds the curves.
         final: a failure is the run's end; False where each run is then tried alone.
         warn: takes a line for what went wrong and leaves the run complete.
 
@@ -100,13 +100,13 @@ class Journaling(Observer):
         overrides: Mapping[str, Sequence[str]],
         *,
         parent: Path | None,
-        pictures: bool,
+        single: bool,
         final: bool = True,
         warn: Callable[[str], object] = errors.warn,
     ) -> None:
         self._overrides = overrides
         self._parent = parent
-        self._pictures = pictures
+        self._single = single
         self._final = final
         self._warn = warn
         self.outcomes: dict[str, Outcome] = {}
@@ -165,22 +165,30 @@ class Journaling(Observer):
             self._journals[record.run.id].write("metrics", step=row["step"], epoch=row["epoch"], values=values)
 
     def finished(self, outcome: Outcome) -> None:
-        """Append the kept model's figures at its step, save the model and close the journal."""
+        """Append the kept model's figures at its step and save the model; close the journal, but for a single run."""
         folder, journal = _folder(outcome.run), self._journals[outcome.run.id]
         figures = {**kept.recorded(outcome.metrics), kept.EPOCH: outcome.kept_epoch}
         journal.write("metrics", step=outcome.kept_step, epoch=None, values=figures)
         journal.write("tags", values=_ending(outcome))
         outcome.predictor.save(folder / "model")
-        if self._pictures:
-            from framework.pictures import curves, drawn
-
+        if self._single:
             np.save(folder / "model" / "example.npy", self._example)
             journal.write("model", path="model", input_example="model/example.npy")
-            title = f"{outcome.run.name} on {outcome.run.config['problem']}"
-            if drawn(lambda: curves(outcome.history, title, outcome.kept_epoch), folder / "curves.png", self._warn):
-                journal.write("artifact", path="curves.png", to="")
-        self._close(outcome.run, "FINISHED")
+        else:
+            self._close(outcome.run, "FINISHED")
         self.outcomes[outcome.run.id] = outcome
+
+    def conclude(self, outcome: Outcome) -> None:
+        """Draw the curves of a single run, which takes longer than to train many a one, and close its journal."""
+        from framework.pictures import curves, drawn
+
+        run, folder = outcome.run, _folder(outcome.run)
+        title = f"{run.name} on {run.config['problem']}"
+        try:
+            if drawn(lambda: curves(outcome.history, title, outcome.kept_epoch), folder / "curves.png", self._warn):
+                self._journals[run.id].write("artifact", path="curves.png", to="")
+        finally:
+            self._close(run, "FINISHED")
 
     def failed(self, run: Run, error: BaseException) -> None:
         """Say in the journal how it ended."""
@@ -209,6 +217,7 @@ def execute(
     setting: str = "",
     observers: Sequence[Observer] = (),
     warn: Callable[[str], object] = errors.warn,
+    result: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
     """Train one run and leave its folder complete.
 
@@ -221,11 +230,19 @@ def execute(
         setting: the name of its setting.
         observers: more who watch.
         warn: as in `Journaling`.
+        result: told of the outcome as soon as it is recorded, before pictures are drawn.
     """
     name = provenance.run_name(config, overrides if telling is None else telling)
     run = Run(uuid.uuid4().hex, name, config, folder, setting)
-    journaling = Journaling({run.id: overrides}, parent=parent, pictures=parent is None, warn=warn)
-    return train([config], [run], [journaling, *hooks(current()), *observers])[0]
+    journaling = Journaling({run.id: overrides}, parent=parent, single=parent is None, warn=warn)
+    try:
+        (outcome,) = train([config], [run], [journaling, *hooks(current()), *observers])
+        if result is not None:
+            result(outcome)
+    finally:
+        if parent is None and run.id in journaling.outcomes:
+            journaling.conclude(journaling.outcomes[run.id])
+    return outcome
 
 
 def _ending(outcome: Outcome) -> dict[str, str]:

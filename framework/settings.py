@@ -54,7 +54,7 @@ class Tracking(Configurable):
 class Display(Configurable):
     """What is shown while a run trains."""
 
-    progress: bool = flag(True, help="a progress bar, when the output is a terminal")
+    progress: bool = flag(True, help="show how far runs are: in place on a terminal, a few lines in a log")
     plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from framework import display, errors, kept, provenance
 from framework.blocks import Ended, Failed, close_interrupted
 from framework.composition import Composer, Job
+from framework.delivery_console import DeliveryProgress
 from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.jobs import quiet_job
@@ -24,6 +26,7 @@ from framework.leaderboard import Table, tables, write_runs, write_settings
 from framework.run_folder import make, refuse_unusable, refuse_used_sweep
 from framework.runner import Finished
 from framework.splitting import split
+from framework.sweep_console import watching
 from framework.sweep_text import settings_markdown, settings_text
 from framework.tracking import Tracker
 
@@ -53,6 +56,35 @@ class TakesPlan(Protocol):
     planned: tuple[Sequence[Job], Plan] | None
 
 
+class ToldTask:
+    """A task function that tells of each job that ends in this process; in another process it only does the task."""
+
+    def __init__(self, task: TaskFunction) -> None:
+        self._task = task
+        self._jobs: Sequence[Job] = ()
+        self._ended: Callable[[Job, Ended], None] | None = None
+
+    def tell(self, jobs: Sequence[Job], ended: Callable[[Job, Ended], None]) -> None:
+        """From now on tell ``ended`` of the jobs."""
+        self._jobs, self._ended = jobs, ended
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ToldTask, (self._task,)
+
+    def __call__(self, config: DictConfig) -> Any:
+        """Do the task; return what it returns."""
+        if self._ended is None:
+            return self._task(config)
+        job = self._jobs[HydraConfig.get().job.num]
+        try:
+            finished = self._task(config)
+        except Exception as error:
+            self._ended(job, Failed(said(error)))
+            raise
+        self._ended(job, finished)
+        return finished
+
+
 class Sweep:
     """Composes, checks, launches and concludes the jobs of one ``-m`` command."""
 
@@ -60,8 +92,9 @@ class Sweep:
         self._loader = hydra_context.config_loader
         self._config = config
         self._composer = Composer(self._loader, config)
+        self._task = ToldTask(task_function)
         self._launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=hydra_context, task_function=self._task, config=config
         )
         self._folder = Path(config.hydra.sweep.dir).resolve()
         self._description = ""
@@ -81,7 +114,8 @@ class Sweep:
             display.warn(planned.cautions)
             sys.stdout.write(display.plan_text(planned))
             return []
-        tracker = Tracker.of(first["tracking"])
+        waiting = DeliveryProgress(progress=first["progress"])
+        tracker = Tracker.of(first["tracking"], waiting)
         refuse_unusable([self._folder], "hydra.sweep.dir")
         refuse_unusable((job.folder for job in jobs), "hydra.sweep.subdir")
         begun = refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir)
@@ -90,11 +124,10 @@ class Sweep:
         journal = Journal(self._folder)
         if not begun:
             self._begin(journal, arguments, [job.config for job in jobs])
-        with tracker:
+        with waiting, tracker:
             for folder in [self._folder, *(job.folder for job in jobs)]:
                 tracker.follow(folder)
-            found, failed = self._launch(jobs, journal)
-            tracker.finish(display.countdown())
+            found, failed = self._run(jobs, journal, tracker)
         display.warn(tracker.problems)
         sys.stdout.write(display.whereabouts(self._folder, tracker.uri))
         if failed:
@@ -110,13 +143,15 @@ class Sweep:
         self._launcher.planned = jobs, planned
         return planned.cautions
 
-    def _launch(self, jobs: Sequence[Job], journal: Journal) -> tuple[list[Table], list[str]]:
+    def _run(self, jobs: Sequence[Job], journal: Journal, tracker: Tracker) -> tuple[list[Table], list[str]]:
         status = "KILLED"
         try:
-            results = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=0)
+            results = self._launch(jobs)
             found, failed = tables(jobs, [ended_of(result) for result in results]), failures(results)
             if not self._returned:
                 sys.stdout.write(settings_text(found, self._folder))
+                sys.stdout.flush()
+            tracker.announce()
             self._conclude(journal, found)
             status = "FAILED" if failed else "FINISHED"
         except Exception:
@@ -129,6 +164,14 @@ class Sweep:
             journal.write("end", status=status)
             journal.close()
         return found, failed
+
+    def _launch(self, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        overrides = [job.overrides for job in jobs]
+        if isinstance(self._launcher, TakesPlan):  # it shows the progress of its blocks
+            return self._launcher.launch(overrides, initial_job_idx=0)
+        with watching(jobs, None, progress=jobs[0].config["progress"]) as watch:
+            self._task.tell(jobs, watch.ended)
+            return self._launcher.launch(overrides, initial_job_idx=0)
 
     def _begin(self, journal: Journal, arguments: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> None:
         first = configs[0]

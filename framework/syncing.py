@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from framework.arguments import Arguments
+from framework.delivery_console import DeliveryProgress
 from framework.display import counted, warn
 from framework.errors import InputError
 from framework.tracking import sync
@@ -27,7 +28,8 @@ def main(words: Sequence[str]) -> int:
     folders = asked.folders or [Path(name) for name in DEFAULT_FOLDERS if Path(name).is_dir()]
     if not folders:
         raise InputError("there is no outputs or multirun folder here: name the folder of a run or of a sweep")
-    done = sync(folders, asked.uri)
+    with DeliveryProgress(progress=True) as waiting:
+        done = sync(folders, asked.uri, waiting)
     warn(done.problems)
     sys.stdout.write(f"delivered {counted(len(done.delivered), 'journal')}\n")
     return 1 if done.problems else 0

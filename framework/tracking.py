@@ -29,9 +29,8 @@ _START = (
 )
 """The writer imports this very package, wherever else one is installed, and all other modules as if it were alone."""
 
-Progress = Callable[[int], None]
-"""Told how many runs are still to be delivered."""
-
+Progress = Callable[[int | None], None]
+"""Told that the end of delivery is waited for: with None at first, then with how many runs are left."""
 
 Writer = tuple["subprocess.Popen[str]", IO[str]]
 
@@ -83,6 +82,7 @@ class Tracker:
     Args:
         uri: the store, as `resolve_uri` takes it.
         enabled: False makes every method do nothing.
+        progress: told while `finish` waits, unless there is nothing to wait for.
 
     Attributes:
         problems: what went wrong, one line each; filled by `finish`, which leaving the context calls.
@@ -91,25 +91,30 @@ class Tracker:
         InputError: the store's address makes no sense.
     """
 
-    def __init__(self, uri: str | None = None, enabled: bool = True) -> None:
+    def __init__(self, uri: str | None = None, enabled: bool = True, progress: Progress | None = None) -> None:
         self.enabled = enabled
         self.uri = resolve_uri(uri) if enabled else ""
         self.problems: list[str] = []
+        self._progress = progress
         self._folders: dict[Path, None] = {}
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
         self._broken = ""
 
     @classmethod
-    def of(cls, section: Mapping[str, Any]) -> Tracker:
+    def of(cls, section: Mapping[str, Any], progress: Progress | None = None) -> Tracker:
         """Return the tracker that a checked ``tracking`` section describes.
+
+        Args:
+            section: from the configuration.
+            progress: as for the class.
 
         Raises:
             InputError: the store's address makes no sense, or no store accepts the experiment's name.
         """
         if section["enabled"]:
             resolve_experiment(section["experiment"])
-        return cls(section["uri"], enabled=section["enabled"])
+        return cls(section["uri"], section["enabled"], progress)
 
     def __enter__(self) -> Tracker:
         if self.enabled:
@@ -137,17 +142,23 @@ class Tracker:
             self._folders[folder] = None
             self._send({"follow": str(folder)})
 
-    def finish(self, progress: Progress | None = None) -> list[str]:
+    def announce(self) -> None:
+        """Tell ``progress`` that `finish` will have to wait, if so: for what is recorded and not delivered yet."""
+        if self._process is not None:
+            self._announce()
+
+    def _announce(self) -> None:
+        if self._progress is not None and not self._broken and any(map(pending, self._folders)):
+            self._progress(None)
+
+    def finish(self) -> list[str]:
         """Wait until all is delivered; return what went wrong, one line each. A second call returns the same.
 
         An interrupt while waiting is safe: the writer goes on alone.
-
-        Args:
-            progress: told how many runs are left, as they become fewer.
         """
         process, self._process = self._process, None
         if process is not None:
-            self._wait(process, progress)
+            self._wait(process)
         if self._broken:
             waiting = [folder for folder in self._folders if pending(folder)]
             if waiting:
@@ -175,14 +186,15 @@ class Tracker:
         except OSError:
             self._broken = "its writer stopped"
 
-    def _wait(self, process: subprocess.Popen[str], progress: Progress | None) -> None:
+    def _wait(self, process: subprocess.Popen[str]) -> None:
         with process:  # closes the pipes and waits
             try:
                 if process.stdin is not None:
                     process.stdin.close()
             except OSError:
                 self._broken = "its writer stopped"
-            self.problems += _answers(process.stdout or (), progress)
+            self._announce()
+            self.problems += _answers(process.stdout or (), self._progress)
         if process.returncode != 0:
             self._broken = f"its writer stopped ({self._last_error() or f'exit code {process.returncode}'})"
 
@@ -216,7 +228,7 @@ def sync(folders: Iterable[Path], uri: str | None = None, progress: Progress | N
     Args:
         folders: of runs, of sweeps, or above them.
         uri: the store; by default the one the delivery began with, else as `resolve_uri` has it.
-        progress: told how many runs are left.
+        progress: told while this waits.
 
     Raises:
         InputError: there is no journal in one of the folders, or the store's address makes no sense.
@@ -229,10 +241,10 @@ def sync(folders: Iterable[Path], uri: str | None = None, progress: Progress | N
             stores.setdefault(known or resolve_uri(uri), []).append(folder)
     result = Synced()
     for store, waiting in stores.items():
-        with Tracker(store) as tracker:
+        with Tracker(store, progress=progress) as tracker:
             for folder in waiting:
                 tracker.follow(folder)
-            result.problems += tracker.finish(progress)
+            result.problems += tracker.finish()
         result.delivered += [folder for folder in waiting if not pending(folder)]
     return result
 

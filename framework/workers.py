@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from framework import registry
 from framework.blocks import Block, Trained, buried, recovered, train_block
+from framework.fractions import writers
 from framework.job_files import HydraRecord
 from framework.pools import deaths, pool
 
@@ -25,12 +26,15 @@ class Workers:
         count: processes, at least 2: joblib works in this process where there is one.
         parent: the sweep's folder.
         record: what Hydra keeps of each job, or None.
+        fractions: the file for how far each run is, or None.
     """
 
-    def __init__(self, backend: str, count: int, parent: Path, record: HydraRecord | None) -> None:
+    def __init__(
+        self, backend: str, count: int, parent: Path, record: HydraRecord | None, fractions: Path | None = None
+    ) -> None:
         self._backend = backend
         self._count = count
-        self._given = (parent, record)
+        self._given = (parent, record, fractions)
         self._began = time.time()
 
     def train(self, blocks: Sequence[Block]) -> Iterator[Trained]:
@@ -88,7 +92,13 @@ class Workers:
 
 
 def _in_worker(
-    place: int, block: Block, parent: Path, record: HydraRecord | None, doors: Mapping[str, str | None], marks: str
+    place: int,
+    block: Block,
+    parent: Path,
+    record: HydraRecord | None,
+    fractions: Path | None,
+    doors: Mapping[str, str | None],
+    marks: str,
 ) -> tuple[int, Trained]:
     if Path(marks).is_dir():
         (Path(marks) / str(place)).touch()
@@ -99,7 +109,7 @@ def _in_worker(
                 os.environ[name] = value
         registry.install(None)
     registry.current(warn=_said_already)
-    return place, train_block(block, parent, record)
+    return place, train_block(block, parent, record, writers(fractions))
 
 
 def _said_already(line: str) -> None:

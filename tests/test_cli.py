@@ -6,14 +6,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import processes
 import pytest
 from processes import PATIENCE, wait_until
-
-from framework.display import Progress
 
 RULE = '''
 from framework import ElementwiseOptimizer, hyper
@@ -244,42 +240,6 @@ def test_the_installed_script_completes_words(tmp_path):
         [str(script), "-sc", "query=bash"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert "optimizer=blog/adam" in done.stdout.split()
-
-
-def test_the_progress_bar_is_for_terminals_only(tmp_path):
-    pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
-    leader, follower = pty.openpty()
-    words = [sys.executable, "-m", "framework", "tracking.enabled=false", "epochs=2"]
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=follower, stderr=follower, env=environment)
-    os.close(follower)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(leader, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        shown += piece
-    assert process.wait() == 0
-    assert b"steps" in shown
-    assert b"\x1b[" in shown
-    assert "\x1b[" not in processes.command("tracking.enabled=false", "epochs=2", cwd=tmp_path).stdout
-
-
-def test_the_progress_bar_shows_loss_and_rate_a_few_times_a_second(monkeypatch):
-    clock = iter([0.0, 0.1, 0.25, 0.3, 0.5])
-    monkeypatch.setattr("framework.display.time", SimpleNamespace(monotonic=lambda: next(clock)))
-    shown = Progress()
-    shown.started([], SimpleNamespace(total=100))
-    described = []
-    for step, loss in ((10, 0.9), (20, 0.8), (30, 0.7), (40, 0.6)):
-        shown.step([], step, np.array([loss]))
-        described.append(shown._bar.tasks[0].description)
-    shown._bar.stop()
-    assert described == ["", "loss 0.8000  80 steps/s", "loss 0.8000  80 steps/s", "loss 0.6000  80 steps/s"]
-    assert shown._bar.tasks[0].completed == 40
 
 
 def test_an_interrupted_sweep_leaves_every_begun_run_closed(tmp_path):

@@ -94,7 +94,8 @@ def delivered(home: Path, uri: str) -> dict[str, Path]:
     folders = {name: runs / name for name in ("full", "sweep", "child", "flawed", "unstarted", "table")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_RUN_ID", "0" * 32)
-        with Tracker(uri) as tracker:
+        told: list[Any] = []
+        with Tracker(uri, progress=told.append) as tracker:
             for folder in (
                 folders["child"],
                 folders["sweep"],
@@ -115,9 +116,9 @@ def delivered(home: Path, uri: str) -> dict[str, Path]:
             tabular = begin(folders["table"], "table")
             _write_model(folders["table"], tabular, predictor(COLUMNS), 1.7e9 + np.arange(8.0).reshape(2, 4))
             tabular.write("end", status="FINISHED")
-            left: list[int] = []
-            problems = tracker.finish(left.append)
-    assert left == sorted(left, reverse=True)
+            problems = tracker.finish()
+    assert told[0] is None
+    assert told[1:] == sorted(told[1:], reverse=True)
     assert problems == [
         f"{folders['flawed']}: MLflow refused its artifact missing.txt: {folders['flawed']}/missing.txt does not exist"
     ]

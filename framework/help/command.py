@@ -17,6 +17,7 @@ from framework.help.presets import Presets
 from framework.help.text import text
 from framework.help.topics import Topic
 from framework.registry import current
+from framework.screen import printable
 
 FLAGS = ("--help", "-h")
 FOLDERS = ("--config-dir", "-cd")
@@ -66,9 +67,8 @@ def _print(topics: Sequence[Topic], *, as_json: bool = False) -> None:
         data = [_data(topic) for topic in topics]
         sys.stdout.write(json.dumps(data[0] if len(data) == 1 else data, indent=1) + "\n")
     else:
-        encoding = sys.stdout.encoding or "utf-8"
         written = "\n".join(text(topic) for topic in topics)
-        sys.stdout.write(written.encode(encoding, "replace").decode(encoding))  # names of authors need not be in it
+        sys.stdout.write(printable(written, sys.stdout))  # names of authors need not be in its encoding
 
 
 def _data(topic: Topic) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""The best setting of a sweep while it runs: the mean on validation over those of its seeds that have ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
+
+from framework import kept
+from framework.blocks import Ended, Failed
+from framework.by_setting import Setting, place
+from framework.composition import Job
+from framework.display import counted
+from framework.leaderboard import Row, problems, ranking, row_of, shared_words, without
+from framework.sweep_text import spread_text
+
+Key = tuple[str, str]
+"""A problem and the name of a setting."""
+
+
+class BestSoFar:
+    """Takes runs as they end and names the best setting of the problem that a run ended on last.
+
+    A mean is computed when it is asked for, and only if runs of its setting have ended since.
+
+    Args:
+        jobs: all runs of the sweep.
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._problems = {job.number: problem for job, problem in zip(jobs, problems(jobs), strict=True)}
+        self._seeds: dict[Key, set[Any]] = {}
+        for job in jobs:
+            self._seeds.setdefault((self._problems[job.number], job.setting), set()).add(job.config["seed"])
+        names: dict[str, list[str]] = {}
+        for problem, name in self._seeds:
+            names.setdefault(problem, []).append(name)
+        self._shared = {problem: shared_words(several) for problem, several in names.items()}
+        self._rows: dict[Key, dict[Any, Row]] = {}
+        self._stale: set[Key] = set()
+        self._ranked: dict[str, dict[str, tuple[tuple[float, float, float], Setting]]] = {}
+        self._figures: dict[str, tuple[str, bool]] = {}
+        self._last = ""
+
+    def add(self, job: Job, end: Ended) -> None:
+        """Take a run that ended; one that failed counts against its setting, as in the table."""
+        row = row_of(job, self._problems[job.number], end)
+        key = row["problem"], job.setting
+        self._rows.setdefault(key, {})[row["seed"]] = row
+        self._stale.add(key)
+        if not isinstance(end, Failed):
+            self._last, by = row["problem"], ranking(list(end.metrics), end.directions)
+            if self._figures.setdefault(self._last, by) != by:  # the metrics are swept over
+                self._figures[self._last] = by
+                self._stale |= {known for known in self._rows if known[0] == self._last}
+
+    def text(self) -> str:
+        """Return it in one line, or "" while no run has a figure."""
+        for problem, name in [key for key in self._stale if key[0] == self._last]:
+            figure, greater = self._figures[problem]
+            setting = Setting.of(list(self._rows[problem, name].values()))
+            self._ranked.setdefault(problem, {})[name] = place(setting, figure, greater=greater), setting
+            self._stale.remove((problem, name))
+        if not self._last:
+            return ""
+        problem, (figure, _) = self._last, self._figures[self._last]
+        _, best = min(self._ranked[problem].values(), key=itemgetter(0))
+        if not math.isfinite(best.spread(figure).mean):
+            return ""
+        where = f" ({problem})" if len(self._shared) > 1 else ""
+        name = without(self._shared[problem], best.name)
+        value = f"{figure.removeprefix(kept.PREFIX)} {spread_text(best.spread(figure))}"
+        return f"best so far{where}: {name}, {value}{self._of_seeds(best)}"
+
+    def _of_seeds(self, setting: Setting) -> str:
+        planned = len(self._seeds[setting.problem, setting.name])
+        if planned == 1:
+            return ""
+        ended = f"{setting.seeds} of " if setting.seeds < planned else ""
+        return f" ({ended}{counted(planned, 'seed')})"

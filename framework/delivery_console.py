@@ -1,0 +1,47 @@
+"""What a person sees at the end of a run or sweep while MLflow still receives what was recorded."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from framework.display import counted
+from framework.pace import Clock, Throttle
+from framework.screen import View, view
+
+REFRESH_SECONDS = 0.2
+"""Between two updates of what is shown."""
+MOST_LINES = 5
+"""In a log, the first at once."""
+WRITING = "writing to MLflow …"
+
+
+class DeliveryProgress:
+    """Says that MLflow is written to. A context manager; called as `framework.tracking.Progress`.
+
+    Args:
+        progress: False says nothing.
+        shown: where; by default a terminal's last line, or a log's next lines.
+        clock: seconds.
+    """
+
+    def __init__(self, *, progress: bool, shown: View | None = None, clock: Clock = time.monotonic) -> None:
+        self._shown = shown or view(MOST_LINES, progress=progress, at_once=True, clock=clock)
+        self._throttle = Throttle(REFRESH_SECONDS, clock)
+        self._most = 0
+
+    def __call__(self, left: int | None) -> None:
+        """Say it; with how many runs are left, if that is known and there ever was more than one."""
+        self._most = max(self._most, left or 0)
+        if left is None or self._most == 1:
+            self._shown.show(None, [WRITING])
+        elif self._throttle.ready():
+            self._shown.show(1 - left / self._most, [f"{WRITING} {counted(left, 'run')} left"])
+
+    def __enter__(self) -> DeliveryProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shown.close()

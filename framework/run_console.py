@@ -1,0 +1,102 @@
+"""What a person sees of a single run while it trains: what is about to train, then how far it is."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+import numpy as np
+
+from framework import kept
+from framework.display import figure_text, headline, layer_table, warn
+from framework.observers import Observer
+from framework.pace import Clock, Pace, Throttle, time_left
+from framework.population import Population
+from framework.records import Outcome, Record, Run
+from framework.screen import View, view
+
+REFRESH_SECONDS = 0.2
+"""Between two updates of what is shown."""
+MOST_LINES = 9
+"""Progress lines of a single run in a log, beside the one that says what is waited for at its end."""
+
+
+class Announce(Observer):
+    """Writes what is about to train: one line and the layer table."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Write them, and the population's cautions as warnings."""
+        warn(population.cautions)
+        self._stream.write(f"{headline(runs[0], population)}\n{layer_table(population)}\n")
+        self._stream.flush()
+
+
+class Progress(Observer):
+    """Shows epoch, time left, loss, validation figure and steps per second, a few times a second at most.
+
+    Args:
+        shown: where.
+        clock: seconds.
+    """
+
+    def __init__(self, shown: View, clock: Clock = time.monotonic) -> None:
+        self._shown = shown
+        self._clock = clock
+        self._throttle = Throttle(REFRESH_SECONDS, clock)
+        self._pace = Pace(None, None, clock)
+        self._per_epoch = 1
+        self._epochs = ""
+        self._validation = ""
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Show the first epoch."""
+        self._pace = Pace(population.total, population.settings.max_seconds, self._clock)
+        self._per_epoch = population.batches.per_epoch
+        if population.total is not None:
+            self._epochs = f"/{math.ceil(population.total / self._per_epoch):,}"
+        self._show(1, None)
+
+    def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
+        """Show the step, now and then."""
+        if self._throttle.ready():
+            self._pace.reached(step)
+            self._show(math.ceil(step / self._per_epoch), float(losses[0]))
+
+    def epoch(self, record: Record) -> None:
+        """Take the validation figure; show it as soon as something is shown again."""
+        row = record.history[-1]
+        name = kept.ranking_figure(row, "val/")
+        self._validation = f"{name} {figure_text(row[name])}"
+        if self._throttle.ready():
+            self._pace.reached(int(row["step"]))
+            self._show(int(row["epoch"]), row["train/loss"])
+
+    def _show(self, epoch: int, loss: float | None) -> None:
+        rate = self._pace.rate
+        parts = [
+            f"epoch {epoch:>{len(self._epochs) - 1},}{self._epochs}" if self._epochs else f"epoch {epoch:,}",
+            time_left(self._pace.left),
+            "" if loss is None else f"loss {figure_text(loss)}",
+            self._validation,
+            "" if rate is None else f"{rate:,.0f} steps/s" if rate >= 10 else f"{rate:.2g} steps/s",
+        ]
+        self._shown.show(self._pace.share, parts)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Take it away."""
+        self._shown.close()
+
+    def failed(self, run: Run, error: BaseException) -> None:
+        """Take it away."""
+        self._shown.close()
+
+
+def observers(*, progress: bool) -> list[Observer]:
+    """Return what shows a single run: what it is always, its progress if asked for."""
+    return [Announce(), *([Progress(view(MOST_LINES, progress=True))] if progress else [])]
