@@ -74,10 +74,13 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
 
 
 def sweep(*overrides: str) -> SweepFrame:
-    """Run a sweep and return one row a run, best validation first: the same as ``python -m framework -m OVERRIDES``.
+    """Run a sweep and return one row per run, best validation first: the same as ``python -m framework -m OVERRIDES``.
+
+    The frame displays as its settings, averaged over seeds. With ``plan=true`` it prints the plan and has no rows.
 
     Raises:
         InputError: an override of any job is wrong; nothing was started.
+        SweepFailedError: some runs failed; its ``runs`` are what would have been returned.
     """
     from framework.frames import SweepFrame
 
