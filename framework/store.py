@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from framework.errors import InputError, TrackingError
+from framework.experiment_views import experiment_tags
 from framework.mark import without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 DEFAULT_EXPERIMENT = "framework"
 EXPERIMENT_CHARACTERS = 500
@@ -179,7 +181,8 @@ class Store:
     def experiment(self, name: str) -> str:
         """Return the id of the experiment ``name``, which is made when it is not there.
 
-        Its artifact location is given here, for MLflow would freeze the working directory of whoever came first.
+        Its artifact location is given here, for MLflow would freeze the working directory of whoever came first. Only
+        an experiment that is made here gets the tags that decide how it opens in the UI.
 
         Raises:
             TrackingError: an experiment of that name is in the store's trash.
@@ -187,6 +190,12 @@ class Store:
         if name not in self._experiments:
             self._experiments[name] = self._find(name) or self._make(name)
         return self._experiments[name]
+
+    def last_used(self) -> Experiment | None:
+        """Return the experiment of the newest run, or None if there is no run."""
+        known = {found.experiment_id: found for found in self.client.search_experiments()}
+        runs = self.client.search_runs(list(known), order_by=["attributes.start_time DESC"], max_results=1)
+        return known[runs[0].info.experiment_id] if runs else None
 
     def _find(self, name: str) -> str | None:
         found = self.client.get_experiment_by_name(name)
@@ -205,7 +214,7 @@ class Store:
         root = artifact_root(self.uri)
         location = None if root is None else (root / experiment_folder(name)).as_uri()
         try:
-            return str(self.client.create_experiment(name, artifact_location=location))
+            return str(self.client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
         except MlflowException as error:
             # Another process may have made it since we looked.
             if error.error_code == "RESOURCE_ALREADY_EXISTS" and (found := self._find(name)):

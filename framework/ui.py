@@ -6,12 +6,16 @@ import os
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 
 from framework.arguments import Arguments
+from framework.delivery import asking
 from framework.errors import InputError
+from framework.experiment_views import addresses
 from framework.mark import without_password
-from framework.store import artifact_root, resolve_uri, sqlite_file
+from framework.store import Store, artifact_root, resolve_uri, sqlite_file
+from framework.writer import QUIET
 
 PORT = 5000
 
@@ -23,6 +27,7 @@ def main(words: Sequence[str]) -> int:
 
     Raises:
         InputError: there is no such database yet, the port is taken, or the store has no UI of its own to serve.
+        TrackingError: the store does not open.
     """
     parser = Arguments("ui", "Open MLflow's UI on the runs' store.", example=f"ui --port {PORT}")
     parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
@@ -35,9 +40,30 @@ def main(words: Sequence[str]) -> int:
         return 0
     _check_store(uri)
     _check_port(asked.host, asked.port)
-    sys.stdout.write(f"MLflow UI: http://{asked.host}:{asked.port}  (store: {without_password(uri)}; Ctrl-C ends it)\n")
+    server = address_of(asked.host, asked.port)
+    sys.stdout.write(f"MLflow UI: {server}  (store: {without_password(uri)}; Ctrl-C ends it)\n")
+    sys.stdout.flush()  # what follows takes seconds: it imports mlflow
+    sys.stdout.write(_pages(uri, server))
     sys.stdout.flush()
     return _serve(uri, asked.host, asked.port)
+
+
+def address_of(host: str, port: int) -> str:
+    """Return the web address of a server; an IPv6 host stands in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _pages(uri: str, server: str) -> str:
+    """Return the addresses of the pages worth opening, one per line: those of the experiment of the newest run."""
+    os.environ.update(QUIET)
+    with warnings.catch_warnings(), asking():
+        warnings.simplefilter("ignore")  # MLflow warns of its own parts when they are imported
+        used = Store(uri).last_used()
+    if used is None:
+        return ""
+    pages = addresses(server, used.experiment_id, used.tags)
+    width = max(map(len, pages))
+    return "".join(f"  {what:{width}}  {page}\n" for what, page in pages.items())
 
 
 def _check_store(uri: str) -> None:
@@ -76,10 +102,10 @@ def _serve(uri: str, host: str, port: int) -> int:
     # runs use: by default they would get an address that only this server can read.
     environment = {
         **os.environ,
+        **QUIET,
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_REGISTRY_STORE_URI": uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": "" if root is None else root.as_uri(),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": "ignore",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight idle processes for features that runs do not use
     }

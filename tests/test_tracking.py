@@ -24,7 +24,7 @@ from framework.errors import InputError
 from framework.journal import Entry, Journal, read_journal
 from framework.mark import Mark
 from framework.predictor import Description, Predictor
-from framework.store import artifact_root, resolve_experiment, resolve_uri, sqlite_file
+from framework.store import Store, artifact_root, resolve_experiment, resolve_uri, sqlite_file
 from framework.tracking import Tracker, pending, run_id, sync
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
@@ -279,6 +279,23 @@ def test_a_second_delivery_changes_nothing(delivered: dict[str, Path], client: A
     assert len(runs) == 1
 
 
+def test_only_an_experiment_that_we_create_gets_our_tags(
+    delivered: dict[str, Path], client: Any, uri: str, tmp_path: Path
+) -> None:
+    ours = client.get_experiment_by_name("tests")
+    assert ours.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert [name for name in ours.tags if name.startswith("mlflow.sharedViewState.")]
+    client.create_experiment("theirs", tags={"team": "red"})
+    before = client.get_experiment_by_name("theirs").tags
+    begin(tmp_path / "run", experiment="theirs").write("end", status="FINISHED")
+    assert sync([tmp_path], uri).problems == []
+    theirs = client.get_experiment_by_name("theirs")
+    assert [run.info.run_id for run in client.search_runs([theirs.experiment_id])] == [run_id(tmp_path / "run")]
+    assert theirs.tags == before == {"team": "red"}
+    newest = Store(uri).last_used()
+    assert newest is not None and newest.name == "theirs"
+
+
 def test_the_ui_opens_on_the_store(delivered: dict[str, Path], uri: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -289,6 +306,9 @@ def test_the_ui_opens_on_the_store(delivered: dict[str, Path], uri: str) -> None
         try:
             assert server.stdout is not None
             assert server.stdout.readline().startswith(f"MLflow UI: http://127.0.0.1:{port}  (store: {uri};")
+            what, page = server.stdout.readline().split()
+            assert what == "runs"
+            assert page.startswith(f"http://127.0.0.1:{port}/#/experiments/")
             address = f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/get?run_id={run_id(delivered['full'])}"
             wait_until(lambda: _fetched(address) is not None)
             answer = _fetched(address)

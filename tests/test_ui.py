@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from framework.errors import InputError
-from framework.ui import main
+from framework.ui import address_of, main
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,13 @@ def test_a_host_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "my.db").touch()
     with pytest.raises(InputError, match=r"--host no such host: .*; leave it out"):
         main(["--host", "no such host", "--uri", f"sqlite:///{tmp_path / 'my.db'}"])
+
+
+@pytest.mark.parametrize(
+    ("host", "server"), [("127.0.0.1", "http://127.0.0.1:5000"), ("::1", "http://[::1]:5000")], ids=["four", "six"]
+)
+def test_the_address_of_a_server(host: str, server: str) -> None:
+    assert address_of(host, 5000) == server
 
 
 @pytest.mark.parametrize("port", ["99999", "0", "-1"])
