@@ -124,7 +124,6 @@ def tags(
         "command": command(overrides),
         "folder": str(folder.resolve()),
         **git_state(),
-        **own_commit(),
     }
     return {**{key: value for key, value in seen.items() if value}, **config["tags"]}
 

@@ -246,8 +246,7 @@ def execute(
 
 
 def _ending(outcome: Outcome) -> dict[str, str]:
-    best = {"best_epoch": str(outcome.best_epoch)} if outcome.best_epoch is not None else {}
-    return {"ended": outcome.ended, **best, **({"diverged": "true"} if outcome.diverged else {})}
+    return {"ended": outcome.ended, **({"diverged": "true"} if outcome.diverged else {})}
 
 
 def _folder(run: Run) -> Path:

@@ -76,8 +76,16 @@ def test_its_page_says_how_to_do_it_again(single):
     tags = single.data.tags
     assert tags["command"] == "python -m framework optimizer=adam tags.who=newcomer"
     assert tags["command"] in tags["mlflow.note.content"]
-    assert {"optimizer", "problem", "seed", "config_hash", "plugin", "plugin_version"} <= set(tags)
     assert tags["optimizer"] == "adam" and tags["problem"] == "digits_mlp"
+
+
+def test_its_tags_are_those_that_people_or_the_code_read(single, runs):
+    own = {name for name in single.data.tags if not name.startswith("mlflow.")} - {"git_commit", "git_dirty"}
+    where = {"plugin", "plugin_version", "command", "config_hash"}
+    assert own == {"optimizer", "setting", "problem", "seed", "who", "ended", "folder", "journal_key", *where}
+    (parent,) = [run for run in runs if run.info.run_name.startswith("sweep of 16")]
+    own = {name for name in parent.data.tags if not name.startswith("mlflow.")} - {"git_commit", "git_dirty"}
+    assert own == {"problem", "sweep_id", "command", "journal_key"}
 
 
 def test_its_artifacts_are_there(client, single):
