@@ -1,0 +1,105 @@
+"""Make the README's pictures docs/mlflow.png and docs/sweep.png.
+
+The sweep is the README's first, as its command stands there. Needs ``pip install -e '.[test,browser]'`` and Chromium.
+Look at the pictures before they are committed: they change with the sweep and with MLflow's UI.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+SIZE = (1380, 830)
+MOUSE = "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"
+"""Chromium's settings for a mouse: without one, Plotly covers its charts with buttons."""
+
+sys.path.insert(0, str(ROOT / "tests"))  # the browser's tests have the helpers
+from browsers import Browser, chromium, ui  # noqa: E402
+from processes import command  # noqa: E402
+
+
+def main() -> int:
+    """Run the sweep in an empty folder, take the pictures; return 1 if the sweep fails."""
+    with tempfile.TemporaryDirectory() as place:
+        home = Path(place, "home")
+        home.mkdir()
+        done = command(*sweep_of_readme(), cwd=home)
+        if done.returncode:
+            sys.stderr.write(done.stderr)
+            return 1
+        DOCS.mkdir(exist_ok=True)
+        (picture,) = home.glob("multirun/*/*/leaderboard.png")
+        shutil.copyfile(picture, DOCS / "sweep.png")
+        with ui(home) as pages, chromium(Path(place, "profile"), SIZE, f"--blink-settings={MOUSE}") as browser:
+            close_assistant(browser, pages["server"])
+            (DOCS / "mlflow.png").write_bytes(charts(browser, pages["charts of them"]))
+    for name in ("sweep.png", "mlflow.png"):
+        sys.stdout.write(f"wrote {DOCS / name}, {(DOCS / name).stat().st_size:,} bytes\n")
+    return 0
+
+
+def sweep_of_readme() -> list[str]:
+    """Return the arguments of the README's first sweep."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    found = re.search(r"^python -m framework (-m .*)$", text, re.MULTILINE)
+    if found is None:
+        raise SystemExit("README.md has no line that starts with: python -m framework -m")
+    return shlex.split(found[1], comments=True)
+
+
+def close_assistant(browser: Browser, server: str) -> None:
+    """Tell MLflow's assistant that it has been seen: it opens on a first visit, over a quarter of the page."""
+    browser.open(server)
+    browser.wait_for_text("Experiments")
+    for key, value in (("fab.autoOpenedOnFirstLoad", "true"), ("panelOpen", "false")):
+        browser.driver.execute_script(f"localStorage.setItem('mlflow.assistant.{key}_v1', '{value}')")
+
+
+def charts(browser: Browser, address: str) -> bytes:
+    """Return a PNG of the charts of the best settings, without MLflow's menus."""
+    browser.open(address)
+    browser.wait_for("return location.hash.includes('orderByKey')")
+    browser.driver.execute_script(RANK, "metrics.`kept/val/loss`")
+    browser.wait_for_text("Sort: kept/val/loss")
+    browser.wait_for(CLOSE_NOTE)
+    browser.wait_for("return document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length >= 20")
+    browser.wait_for(IS_STILL)
+    box: dict[str, Any] = browser.wait_for(BOX)
+    shot = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": {**box, "scale": 1}})
+    return base64.b64decode(shot["data"])
+
+
+RANK = """
+location.hash = location.hash.replace(/orderByKey=[^&]*/, 'orderByKey=' + encodeURIComponent(arguments[0]))
+  .replace(/orderByAsc=[^&]*/, 'orderByAsc=true');
+"""
+CLOSE_NOTE = """
+const buttons = [...document.querySelectorAll('button')];
+const place = buttons.findIndex(button => button.textContent === 'Exit shared view');
+if (place >= 0) buttons[place + 1].click();
+return place < 0;
+"""
+IS_STILL = """
+const now = document.querySelectorAll('*').length, before = window.elementsBefore;
+window.elementsBefore = now;
+window.stillFor = now === before ? (window.stillFor ?? 0) + 1 : 0;
+return window.stillFor > 40;
+"""
+BOX = """
+const links = [...document.querySelectorAll('a')].filter(link => link.textContent === 'Experiments');
+const corner = links.map(link => link.getBoundingClientRect()).find(box => box.left > 180);  // not that of the sidebar
+document.querySelectorAll('[data-assistant-ui]').forEach(element => element.remove());
+return {x: corner.left - 16, y: corner.top - 12, width: innerWidth - corner.left - 8, height: innerHeight - corner.top};
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
