@@ -21,6 +21,7 @@ from framework.by_setting import by_setting
 from framework.composition import Job
 from framework.delivery_console import DeliveryProgress
 from framework.fractions import Fractions, WriteFractions, writers
+from framework.launching import launch, plan
 from framework.leaderboard import row_of
 from framework.pace import Milestones
 from framework.screen import Log
@@ -189,6 +190,16 @@ def test_runs_of_a_block_tell_how_far_they_are(tmp_path):
     assert shares == [0.375, 0.5, 0.875, 1.0]
     assert not fractions.path.exists()
     assert writers(fractions.path) == writers(None) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whoever_trains_runs_writes_how_far_they_are(tmp_path, workers):
+    options = {"backend": "loky", "workers": workers, "block": 1, "memory": None}
+    jobs = [planted(tmp_path, number, epochs=1, seed=number) for number in range(2)]
+    with Fractions({0: 1.0, 1: 1.0}) as fractions:
+        ends = launch(plan(jobs, options, 1), options, tmp_path, None, lambda *_: None, pytest.fail, fractions.path)
+        assert not any(isinstance(end, Failed) for end in ends.values())
+        assert fractions.share() == 1.0
 
 
 def test_runs_that_stop_early_or_are_limited_in_time_tell_it_too(tmp_path):
