@@ -74,9 +74,9 @@ def test_a_sweep_is_a_table_of_settings(shown):
     assert "8 runs in 4 settings" in html
 
 
-def test_a_sweep_prints_its_progress_and_no_second_table(executed):
+def test_a_sweep_prints_its_plan_and_no_second_table(executed):
     printed = "".join(output.text for output in executed[1]["sweep"] if output.output_type == "stream")
-    assert "8 of 8 runs" in printed
+    assert "8 runs in 2 groups" in printed
     assert "±" not in printed
 
 
