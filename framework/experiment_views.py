@@ -69,7 +69,7 @@ def addresses(server: str, experiment_id: str, tags: Mapping[str, str]) -> dict[
     return {
         "runs": f"{page}&viewStateShareKey={RUNS}",
         "means over seeds": settings,
-        "charts of them": f"{settings}&compareRunsMode=CHART",
+        "charts of means": f"{settings}&compareRunsMode=CHART",
     }
 
 
@@ -87,7 +87,7 @@ def _state(more: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "selectedColumns": columns,
         "columnOrder": [name, *columns],
-        "columnWidths": {name: 330, **dict.fromkeys(metrics, 130)},
+        "columnWidths": {name: 400, **dict.fromkeys(metrics, 130)},
         "compareRunSections": [
             {"uuid": key, "name": key, "display": shown, "isReordered": True, "deleted": False, "isGenerated": True}
             for key, shown in _SECTIONS.items()

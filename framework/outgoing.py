@@ -93,7 +93,8 @@ class Batch:
         values = dict(content["values"])
         if content.get("epoch") is not None:
             values.setdefault("epoch", content["epoch"])
-        for key, value in values.items():
+        # MLflow's page of a run lists metrics in the order in which they came: losses and figures first.
+        for key, value in sorted(values.items(), key=lambda item: "/" not in item[0] or item[0].startswith("time/")):
             if value is None:
                 continue
             if math.isinf(value):

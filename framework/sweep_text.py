@@ -15,6 +15,8 @@ MOST_SHOWN = 20
 """Settings of a table in the terminal."""
 MOST_ON_PAGE = 30
 """Settings of a table on the parent run's page."""
+GAP = "&emsp;"
+"""Between columns on that page, where MLflow's own style leaves none."""
 
 
 def settings_text(found: Sequence[Table], folder: Path | None) -> str:
@@ -50,7 +52,7 @@ def settings_markdown(found: Iterable[Table]) -> str:
     parts = []
     for one in found:
         rows = [heads(one), *(cells(one, setting) for setting in one.settings[:MOST_ON_PAGE])]
-        lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+        lines = ["| " + f" | {GAP}".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
         lines.insert(1, "|---" + "|---:" * (len(rows[0]) - 1) + "|")
         hidden = len(one.settings) - MOST_ON_PAGE
         lines += ["", f"… and {hidden} more in `settings.csv`."] if hidden > 0 else []

@@ -40,7 +40,7 @@ def main() -> int:
         shutil.copyfile(picture, DOCS / "sweep.png")
         with ui(home) as pages, chromium(Path(place, "profile"), SIZE, f"--blink-settings={MOUSE}") as browser:
             close_assistant(browser, pages["server"])
-            (DOCS / "mlflow.png").write_bytes(charts(browser, pages["charts of them"]))
+            (DOCS / "mlflow.png").write_bytes(charts(browser, pages["charts of means"]))
     for name in ("sweep.png", "mlflow.png"):
         sys.stdout.write(f"wrote {DOCS / name}, {(DOCS / name).stat().st_size:,} bytes\n")
     return 0

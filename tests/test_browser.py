@@ -106,7 +106,7 @@ def test_the_table_of_settings_averages_over_seeds(
 
 
 def test_the_charts_draw_a_line_and_a_bar_per_setting(browser: Browser, pages: Mapping[str, str]) -> None:
-    browser.open(pages["charts of them"])
+    browser.open(pages["charts of means"])
     for setting in SETTINGS:
         browser.wait_for_text(f"setting: {setting}, problem: digits_softmax (val/loss)")
     # A line for each setting in each chart of losses, and a band of its seeds around it.
@@ -131,11 +131,25 @@ def test_the_page_of_the_sweep_shows_means_with_deviations(
         browser.wait_for(CELLS, [setting.removesuffix(" epochs=3"), "2", f"{mean(values):.4f} ± {stdev(values):.4f}"])
     browser.wait_for_text("Best setting per optimizer by kept/val/accuracy:")
     browser.wait_for_text("best/val/accuracy")
+    assert all(gap >= MARGIN for gap in browser.wait_for(GAPS))
 
 
+MARGIN = 8
+"""Pixels between the texts of two cells, so that figures do not run together."""
+GAPS = """
+const edges = cell => {
+  const range = document.createRange();
+  range.setStart(cell.firstChild, cell.firstChild.textContent.search(/\\S/));
+  range.setEnd(cell.firstChild, cell.firstChild.length);
+  return range.getBoundingClientRect();
+};
+const row = [...document.querySelectorAll('tr')].find(row => row.textContent.includes('±'));
+const boxes = [...row.children].map(edges);
+return boxes.slice(1).map((box, place) => box.left - boxes[place].right);
+"""
 CELLS = """
 return [...document.querySelectorAll('tr')].some(
-  row => arguments[0].every((text, place) => row.children[place]?.textContent === text))
+  row => arguments[0].every((text, place) => row.children[place]?.textContent.trim() === text))
 """
 
 

@@ -53,6 +53,6 @@ def test_addresses_open_the_views_where_there_are_any() -> None:
     assert addresses("http://h:5000", "7", experiment_tags()) == {
         "runs": f"{page}&viewStateShareKey=runs",
         "means over seeds": f"{page}&viewStateShareKey=settings",
-        "charts of them": f"{page}&viewStateShareKey=settings&compareRunsMode=CHART",
+        "charts of means": f"{page}&viewStateShareKey=settings&compareRunsMode=CHART",
     }
     assert addresses("http://h:5000", "7", {"team": "red"}) == {"runs": page}

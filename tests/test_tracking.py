@@ -186,6 +186,13 @@ def test_metrics_arrive_in_full_without_infinities(delivered: dict[str, Path], c
     assert "lr" not in client.get_run(run).data.metrics
 
 
+def test_losses_and_figures_come_first_on_a_runs_page() -> None:
+    batch = outgoing.Batch()
+    values = {"time/seconds": 1.0, "lr": 0.1, "train/loss": 2.0, "val/loss": 3.0}
+    batch.add(Entry("metrics", 0.0, {"step": 5, "epoch": 1, "values": values}, 0))
+    assert [name for name, *_ in batch.metrics] == ["train/loss", "val/loss", "time/seconds", "lr", "epoch"]
+
+
 def test_artifacts_and_data_set_arrive_beside_the_database(delivered: dict[str, Path], client: Any, home: Path) -> None:
     run = client.get_run(run_id(delivered["full"]))
     place = home / "mlartifacts" / "tests" / run.info.run_id / "artifacts"
