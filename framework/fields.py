@@ -87,7 +87,7 @@ class Field:
         )
         if not good:
             shown = f"{value:g}" if abs(value) <= _LARGEST else short(value)
-            finite = "" if abs(value) <= _LARGEST else f", and at most {_LARGEST:.1e}"
+            finite = f", and at most {_LARGEST:.1e}" if abs(value) > _LARGEST else ""
             raise InputError(f"{where}={shown} is out of range: it must be {self.range()}{finite}")
 
 

@@ -137,7 +137,7 @@ def read_run(folder: Path, run: str | None) -> Result:
         params=_params(config),
         folder=folder,
         ended=tags.get("ended", "unfinished"),
-        setting=tags.get("setting") or config["optimizer"]["name"],
+        setting=tags.get("setting") or str(_params(config).get("optimizer.name", "")),
         kept_epoch=kept_epoch,
     )
 

@@ -75,7 +75,7 @@ def test_a_name_of_ones_own_is_used_and_must_be_one_that_stores_take(median, mon
 
 
 def test_the_direction_of_each_figure_is_known_without_the_task(median):
-    assert directions({"metrics": None}) == {"accuracy": True, "mse": False, "r2": True}
+    assert directions({"metrics": None}) == {"accuracy": True, "mse": False, "r2": True, "rmse_units": False}
     assert directions({"metrics": ["median", "r2"]}) == {"median error": False, "r2": True}
     assert directions({"metrics": TWO}) == {"top_1": True, "top_2": True}
 

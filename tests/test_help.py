@@ -117,6 +117,7 @@ def test_the_first_page_fits_a_terminal_and_names_every_command_and_group(comman
 
 def test_every_command_on_the_first_page_runs(command, monkeypatch, tmp_path):
     monkeypatch.setattr("framework.ui._check_store", lambda uri: None)
+    monkeypatch.setattr("framework.ui._pages", lambda uri, server: "")
     monkeypatch.setattr("framework.ui._check_port", lambda host, port: None)
     monkeypatch.setattr("framework.ui._serve", lambda uri, host, port: 0)
     _, out, _ = command("--help")
