@@ -26,9 +26,17 @@ for name in list(os.environ):  # a developer's store, plugins and terminal are n
 
 @contextmanager
 def restored():
-    """Restore the environment: MLflow and commands that run in this process set what other tests' processes read."""
-    before = dict(os.environ)
+    """Restore the environment and the root logger.
+
+    MLflow and commands that run in this process set what other tests' processes read. Hydra's logging leaves a handler
+    whose stream pytest has closed by the time that another test logs.
+    """
+    before, root = dict(os.environ), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     yield
+    for handler in [handler for handler in root.handlers if handler not in handlers]:
+        root.removeHandler(handler)
+    root.setLevel(level)
     for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
         if name not in before:
             del os.environ[name]
