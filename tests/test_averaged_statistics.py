@@ -9,7 +9,9 @@ from runs import IMAGES, assert_same_alone, config, same_numbers, trained
 from framework.dataset import prepared
 from framework.layer import Buffer, Layer
 from framework.model import Model
-from framework.population import stacked
+from framework.population import Population, stacked
+from framework.records import EpochMeans
+from framework.training import train_step
 from plugins.layers.batch_norm import BatchNorm
 
 HIDDEN = [
@@ -76,6 +78,18 @@ def test_training_is_the_same_with_and_without_an_average(how):
     figures = [[row[name] for row in outcome.history for name in names] for outcome in (plain, averaged)]
     assert same_numbers(*figures)
     assert plain.metrics["val/loss"] != averaged.metrics["val/loss"]
+
+
+def test_the_trained_statistics_are_put_back_after_an_evaluation():
+    population = Population([config(seed=seed, model__layers=IMAGES, **AVERAGED["ema"]) for seed in (0, 3)])
+    means = EpochMeans(population)
+    for step, batch in enumerate(population.batches.epoch(1), start=1):
+        train_step(population, batch, step, means)
+    trained_ones = {name: array.copy() for name, array in population.tensors().items()}
+    with population.evaluating(1):
+        assert not np.array_equal(population.model.buffers.flat, trained_ones["buffers"])
+        assert not np.array_equal(population.model.parameters.flat, trained_ones["parameters"])
+    assert all(np.array_equal(array, trained_ones[name]) for name, array in population.tensors().items())
 
 
 @pytest.mark.parametrize("how", AVERAGED)
