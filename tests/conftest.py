@@ -28,20 +28,23 @@ for name in list(os.environ):  # a developer's store, plugins and terminal are n
 def restored():
     """Restore the environment and the root logger.
 
-    MLflow and commands that run in this process set what other tests' processes read. Hydra's logging leaves a handler
-    whose stream pytest has closed by the time that another test logs.
+    MLflow and commands that run in this process set what other tests' processes read. Hydra's logging leaves handlers:
+    one whose stream pytest has closed by the time that another test logs, and one with an open file.
     """
     before, root = dict(os.environ), logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    yield
-    for handler in [handler for handler in root.handlers if handler not in handlers]:
-        root.removeHandler(handler)
-    root.setLevel(level)
-    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
-        if name not in before:
-            del os.environ[name]
-        elif os.environ.get(name) != before[name]:
-            os.environ[name] = before[name]
+    try:
+        yield
+    finally:
+        for handler in [handler for handler in root.handlers if handler not in handlers]:
+            root.removeHandler(handler)
+            handler.close()
+        root.setLevel(level)
+        for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
+            if name not in before:
+                del os.environ[name]
+            elif os.environ.get(name) != before[name]:
+                os.environ[name] = before[name]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -89,18 +92,14 @@ def command(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["framework"])
 
     def call(*words):
-        handler, environment = signal.getsignal(signal.SIGTERM), dict(os.environ)
-        root = logging.getLogger()
-        handlers, level = list(root.handlers), root.level
+        handler = signal.getsignal(signal.SIGTERM)
         try:
-            code = cli.main(list(words))
+            with restored():  # --info logs to the output of this call
+                code = cli.main(list(words))
         except SystemExit as ended:
             code = ended.code
         finally:
             signal.signal(signal.SIGTERM, handler)
-            root.handlers[:], root.level = handlers, level  # --info logs to the output of this call
-            os.environ.clear()
-            os.environ.update(environment)
             registry.install(None)
         said = capfd.readouterr()
         return code, said.out, said.err

@@ -9,11 +9,13 @@ import os
 from conftest import restored
 
 
-def test_the_environment_and_the_root_logger_are_restored():
-    root, handler = logging.getLogger(), logging.StreamHandler(io.StringIO())
+def test_the_environment_and_the_root_logger_are_restored(tmp_path):
+    root, stream, file = logging.getLogger(), logging.StreamHandler(io.StringIO()), logging.FileHandler(tmp_path / "a.log")
     before, level, environment = list(root.handlers), root.level, dict(os.environ)
     with restored():
-        root.addHandler(handler)
+        root.addHandler(stream)
+        root.addHandler(file)
         root.setLevel(logging.DEBUG)
         os.environ["LEFT_BEHIND"] = "1"
     assert (root.handlers, root.level, dict(os.environ)) == (before, level, environment)
+    assert file.stream is None  # an open file would be reported by whichever test comes next
