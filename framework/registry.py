@@ -15,13 +15,13 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import pluggy
 
 from framework import errors, hookspecs
-from framework.doors import BUILT_IN, PluginFile, built_in_modules, importer
+from framework.doors import BUILT_IN, PluginFile, importers
 from framework.errors import InputError, PluginError, nearest, said, short
 from framework.implicit import ImplicitPlugin
 from framework.specs import HOOKS, SPECS, Spec
@@ -71,6 +71,18 @@ class Registered:
     provider: Provider
 
 
+class _Manager(pluggy.PluginManager):
+    """pluggy's manager, which passes over the attributes of a module that are no hooks without a closer look.
+
+    A closer look at each (there are 3,000 in the built-in modules) would be half the time of opening the doors.
+    """
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        if isinstance(plugin, ModuleType) and not _is_hook(vars(plugin).get(name)):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 @dataclass
 class Registry:
     """All that is registered, and every plugin met on the way.
@@ -87,7 +99,7 @@ class Registry:
     entries: dict[tuple[str, str], Registered] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager = _Manager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
 
     def add(self, provider: Provider, load: Callable[[], object]) -> None:
@@ -131,7 +143,7 @@ class Registry:
         wanted = getattr(plugin, "framework_api", hookspecs.API_VERSION)
         if wanted != hookspecs.API_VERSION:
             raise PluginError(f"it was written for plugin API {wanted}; this is {hookspecs.API_VERSION}")
-        if isinstance(plugin, ModuleType) and not _has_hooks(plugin):
+        if isinstance(plugin, ModuleType) and not any(map(_is_hook, vars(plugin).values())):
             plugin = ImplicitPlugin(plugin)
         if self.manager.is_registered(plugin):
             raise PluginError(f"it is the same module as plugin {self.manager.get_name(plugin)}")
@@ -200,9 +212,8 @@ def numbered(name: str, taken: Container[str]) -> str:
     return next(free for free in names if free not in taken)
 
 
-def _has_hooks(module: ModuleType) -> bool:
-    marker = f"{hookspecs.PROJECT}_impl"
-    return any(hasattr(value, marker) for value in vars(module).values() if callable(value))
+def _is_hook(value: object) -> bool:
+    return isinstance(value, FunctionType | MethodType) and hasattr(value, f"{hookspecs.PROJECT}_impl")
 
 
 def load(
@@ -235,8 +246,8 @@ def load(
 
 
 def _open(registry: Registry, files: Iterable[str | Path], environ: Mapping[str, str], built_in: Sequence[str]) -> None:
-    for module in built_in_modules(built_in):
-        registry.add(Provider(module, "built-in", *_own_distribution()), importer(module))
+    for module, load in importers(built_in).items():
+        registry.add(Provider(module, "built-in", *_own_distribution()), load)
     if environ.get("FRAMEWORK_NO_PLUGINS", "") != "1":
         for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
             origin = (point.dist.name, point.dist.version) if point.dist else ("", "")

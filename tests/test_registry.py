@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from framework import Stage, listing, registry
+from framework import Stage, doors, listing, registry
 from framework.errors import InputError, PluginError
 from framework.registry import Provider, Registry
 
@@ -226,8 +226,8 @@ def test_every_module_below_plugins_is_a_plugin_that_gives_something():
     found = registry.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
     providers = {entry.provider.name for entry in found.entries.values()}
     optional = {"plugins.optimizers.torch_bridge", "plugins.optimizers.optax_bridge"}  # nothing without the extras
-    assert set(registry.built_in_modules()) - providers <= optional
-    assert len(registry.built_in_modules()) > 60
+    assert set(doors.built_in_modules()) - providers <= optional
+    assert len(doors.built_in_modules()) > 60
 
 
 def test_the_list_has_a_row_for_each_name_and_each_failure(tmp_path, capsys):
