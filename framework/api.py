@@ -62,7 +62,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         if config["plan"]:
             raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
         refuse_used_run(folder, config, taken.unresolved)
-        setting = setting_of(config, composed.hydra.runtime.choices, composing(hydra.config_loader, composed.hydra))
+        setting = setting_of(config, taken.choices, composing(hydra.config_loader, composed.hydra))
         noted = Cautions()
         with cleared_if_refused(folder, ()), Tracker.of(config["tracking"]) as tracker:
             make(folder, "hydra.run.dir")

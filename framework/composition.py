@@ -65,7 +65,6 @@ class Template:
 
     composed: Composed
     referenced: set[str]
-    choices: Mapping[str, Any]
 
     def takes(self, override: Override) -> bool:
         """Whether the override only sets a number or a word that nothing else is made from."""
@@ -161,7 +160,7 @@ class Composer:
         values = {str(item.key_or_group): item.value() for item in simple}
         raw = with_values(template.composed.raw, values)
         unresolved = with_values(template.composed.unresolved, values)
-        return check(Composed(raw, unresolved), template.referenced), unresolved, template.choices
+        return check(Composed(raw, unresolved), template.referenced), unresolved, template.composed.choices
 
     def _is_simple(self, override: Override) -> bool:
         return (
@@ -183,10 +182,8 @@ class Composer:
     def _template(self, overrides: Sequence[str]) -> Template:
         key = tuple(overrides)
         if key not in self._templates:
-            loaded = self._loader.load_sweep_config(self._sweep_config, list(overrides))
-            composed = Composed.of(loaded)
-            choices = cast(dict[str, Any], OmegaConf.to_container(loaded.hydra.runtime.choices))
-            self._templates[key] = Template(composed, composed.referenced(), choices)
+            composed = Composed.of(self._loader.load_sweep_config(self._sweep_config, list(overrides)))
+            self._templates[key] = Template(composed, composed.referenced())
         return self._templates[key]
 
 

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import yaml
@@ -59,10 +59,12 @@ class Composed:
     Attributes:
         raw: interpolations resolved.
         unresolved: as Hydra stores it, interpolations as written.
+        choices: the option chosen of each group; empty if Hydra did not compose it.
     """
 
     raw: dict[str, Any]
     unresolved: dict[str, Any]
+    choices: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, composed: DictConfig) -> Composed:
@@ -72,9 +74,9 @@ class Composed:
             OmegaConfBaseException: an interpolation fails.
         """
         unresolved = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
-        unresolved.pop("hydra", None)
+        choices = unresolved.pop("hydra", {}).get("runtime", {}).get("choices", {})
         raw = OmegaConf.to_container(OmegaConf.create(unresolved), resolve=True)
-        return cls(cast(dict[str, Any], raw), unresolved)
+        return cls(cast(dict[str, Any], raw), unresolved, choices)
 
     def referenced(self) -> set[str]:
         """Return the keys that interpolations refer to."""

@@ -1,7 +1,8 @@
 """The part of the command line that Hydra reads.
 
 Hydra's own entry makes a run's folder and writes into it before it calls anybody. Here a single run is composed and
-checked, and its folder is looked at first; all else (sweeps, ``--cfg``, ``--info``, completion) is Hydra's own entry.
+checked, and its folder is looked at first. A sweep starts at once, where Hydra's own entry would compose it once more
+to ask for its mode. All else (``--cfg``, ``--info``, completion) is Hydra's own entry.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def main(words: Sequence[str]) -> None:
     """
     arguments, flags = read(words)
     with explained(arguments.overrides):
-        if _runs_once(arguments) and _run(arguments):
+        if _trains(arguments):
+            _train(arguments)
             return
         if arguments.cfg is not None or arguments.info in ("all", "config"):
             _refuse_wrong(arguments)
@@ -53,27 +55,29 @@ def main(words: Sequence[str]) -> None:
         hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name="config")(jobs.job)()
 
 
-def _runs_once(arguments: argparse.Namespace) -> bool:
-    others = ("help", "hydra_help", "cfg", "resolve", "multirun", "shell_completion", "info", "experimental_rerun")
+def _trains(arguments: argparse.Namespace) -> bool:
+    others = ("help", "hydra_help", "cfg", "resolve", "shell_completion", "info", "experimental_rerun")
     return not any(getattr(arguments, name) for name in others)
 
 
-def _run(arguments: argparse.Namespace) -> bool:
-    """Compose and run one job; return False if the configuration itself asks for a sweep (``hydra.mode=MULTIRUN``)."""
+def _train(arguments: argparse.Namespace) -> None:
+    """Compose and run one job, or a sweep: with ``-m``, or if the configuration says ``hydra.mode=MULTIRUN``."""
     version.setbase(VERSION_BASE)
     composer = _composer(arguments)
     try:
         name, overrides = arguments.config_name or "config", arguments.overrides
         own_configs = arguments.config_name or arguments.config_path or arguments.config_dir
         may_sweep = own_configs or any("hydra.mode" in word for word in overrides)
-        if may_sweep and composer.get_mode(name, overrides) is RunMode.MULTIRUN:
-            return False
-        composed = composer.compose_config(name, overrides, run_mode=RunMode.RUN, with_log_configuration=True)
-        composed.hydra.mode = RunMode.RUN
-        _run_composed(composer, composed, name)
+        if arguments.multirun:
+            composer.multirun(name, jobs.job, [*overrides, "hydra.mode=MULTIRUN"])
+        elif may_sweep and composer.get_mode(name, overrides) is RunMode.MULTIRUN:
+            composer.multirun(name, jobs.job, overrides)
+        else:
+            composed = composer.compose_config(name, overrides, run_mode=RunMode.RUN, with_log_configuration=True)
+            composed.hydra.mode = RunMode.RUN
+            _run_composed(composer, composed, name)
     finally:
         GlobalHydra.instance().clear()
-    return True
 
 
 def _refuse_wrong(arguments: argparse.Namespace) -> None:

@@ -45,7 +45,8 @@ def setting_of(config: Mapping[str, Any], choices: Mapping[str, Any], compose: C
     """
     problem, model = ([f"{group}={choices[group]}"] if choices.get(group) else [] for group in ("problem", "model"))
     default = compose(problem) or compose([]) or _NOTHING
-    chosen = compose([*problem, *model]) or compose(model) or _NOTHING
+    usual = default.choices.get("model") == choices.get("model")  # then a second composition would give the same
+    chosen = default if usual else compose([*problem, *model]) or compose(model) or _NOTHING
     return _name(config, default.raw, chosen)
 
 
