@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from ids import LONGEST_ID, misfits, parameter_id
@@ -19,6 +20,8 @@ OTHERS = {"COLUMNS", "FORCE_COLOR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # read when NumPy and torch are first imported
     os.environ.setdefault(name, "1")
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):  # a hundred processes would each compile this project anew
+    sys.dont_write_bytecode = False
 for name in list(os.environ):  # a developer's store, plugins and terminal are no test's business
     if (name.startswith(OURS) and name != "FRAMEWORK_DATA") or name in OTHERS:
         del os.environ[name]
@@ -82,14 +85,29 @@ def pytest_make_collect_report(collector):
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    """Run the command in this process, which saves half a second a call; return exit code, output and errors."""
+def unrendered(monkeypatch):
+    """Make pictures, but do not render them, which takes Matplotlib a third of a second: files hold a signature only.
+
+    For tests that look at other things; what `test_pictures.py` and real processes write is rendered.
+    """
+    from framework.pictures import Picture
+
+    monkeypatch.setattr(Picture, "save", lambda picture, path: Path(path).write_bytes(b"\x89PNG"))
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd, unrendered):
+    """Run the command in this process, which saves half a second a call; return exit code, output and errors.
+
+    A writer to MLflow is started when there is something to write, not early: most commands here write nothing.
+    """
     from framework import cli, registry
 
     monkeypatch.chdir(tmp_path)
     for name in registry.DOORS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
+    monkeypatch.setattr(cli, "start_early", lambda: None)
 
     def call(*words):
         handler = signal.getsignal(signal.SIGTERM)

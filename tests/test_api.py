@@ -27,7 +27,10 @@ from framework.sweeps import SweepFailedError
 QUIET = ("progress=false", "problem=digits_softmax", "dataset.train_limit=75", "epochs=3")
 TRACKED = (*QUIET, "tracking.enabled=true")
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of MLflow's own parts
+    pytest.mark.usefixtures("unrendered"),
+]
 
 
 class HalfStep(framework.ElementwiseOptimizer):

@@ -12,6 +12,8 @@ from processes import command
 from framework import run
 from framework.registry import find
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 EIGHT = ("sgd", "iterative", "momentum", "rmsprop", "adagrad", "adam", "adamax", "adadelta")
 RATES = {"sgd": 0.1, "iterative": 0.1, "momentum": 0.01, "rmsprop": 0.003, "adagrad": 0.03, "adam": 0.003}
 RATES |= {"adamax": 0.01, "adadelta": 1.0}

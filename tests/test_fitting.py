@@ -17,6 +17,8 @@ from framework.loss import Loss
 from framework.model import Model
 from framework.population import Population
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 ONE_OUTPUT = ["flatten", {"layer": "dense", "units": 1}]
 
 

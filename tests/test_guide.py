@@ -16,6 +16,8 @@ from framework.checks import check
 from framework.checks.results import FAILED
 from framework.specs import HOOKS
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 GUIDE = Path(__file__).resolve().parents[1] / "plugins" / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 FILES = {

@@ -28,6 +28,8 @@ from framework.population import Population
 from framework.settings import everything
 from framework.specs import HOOKS
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 PROGRAM = "python -m framework "
 SOURCED = ("optimizer", "schedule", "loss", "stage")
 FILE = '''

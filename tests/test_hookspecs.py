@@ -14,6 +14,8 @@ from framework.checks import check
 from framework.checks.results import FAILED
 from framework.specs import HOOKS
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 EVERY = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, f"{hookspecs.PROJECT}_spec")}
 SMALL = ("problem=digits_softmax", "dataset.train_limit=60", "progress=false", "tracking.enabled=false")
 BROKEN = '''

@@ -14,18 +14,19 @@ from processes import PATIENCE
 ROOT = Path(__file__).resolve().parent.parent
 COLLECT = """
 import sys, time, pytest
-now, later = time.time, float(sys.argv[1])
-time.time = lambda: now() + later
-sys.exit(pytest.main(sys.argv[2:]))
+now = time.time
+time.time = lambda: now() + 3600
+sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
-def collected(hash_seed: str, later: float, *words: str) -> list[str]:
-    """Return the ids that a process of its own collects, its clock being some seconds ahead."""
+def collected_later() -> list[str]:
+    """Return the ids that a process of its own collects, with another hash seed and its clock an hour ahead."""
+    seed = os.environ.get("PYTHONHASHSEED", "random")
     done = subprocess.run(
-        [sys.executable, "-c", COLLECT, str(later), "-o", "addopts=", "-q", "--collect-only", *words],
+        [sys.executable, "-c", COLLECT, "-o", "addopts=", "-q", "--collect-only", "tests"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        env={**os.environ, "PYTHONHASHSEED": "1" if seed in ("0", "random") else "0"},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -34,10 +35,18 @@ def collected(hash_seed: str, later: float, *words: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if line.startswith("tests/") and "::" in line]
 
 
-def test_two_collections_give_the_same_ids_in_the_same_order():
-    first = collected("0", 0)
-    assert len(first) > 4000
-    assert collected("1", 3600) == first
+def file_of(node_id: str) -> str:
+    return node_id.partition("::")[0]
+
+
+def test_two_collections_give_the_same_ids_in_the_same_order(request):
+    asked = request.config
+    if asked.option.keyword or asked.option.markexpr or any("::" in word for word in asked.args):
+        pytest.skip("a part of the tests was selected: there is no whole collection to compare")
+    here = [item.nodeid for item in request.session.items]
+    files = {file_of(node_id) for node_id in here}
+    later = [node_id for node_id in collected_later() if file_of(node_id) in files]
+    assert sorted(later, key=file_of) == sorted(here, key=file_of)  # files may have been named in any order
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from conftest import restored
 
 
 def test_the_environment_and_the_root_logger_are_restored(tmp_path):
-    root, stream, file = logging.getLogger(), logging.StreamHandler(io.StringIO()), logging.FileHandler(tmp_path / "a.log")
+    root = logging.getLogger()
+    stream, file = logging.StreamHandler(io.StringIO()), logging.FileHandler(tmp_path / "a.log")
     before, level, environment = list(root.handlers), root.level, dict(os.environ)
     with restored():
         root.addHandler(stream)

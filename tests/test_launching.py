@@ -31,6 +31,8 @@ from framework.estimates import Estimate
 from framework.grouping import grouped, structure, why_alone
 from framework.launching import plan
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 OPTIONS = {"backend": "loky", "workers": 1, "block": None, "memory": None}
 
 

@@ -20,6 +20,8 @@ from framework.screen import Log
 from framework.tracking import Tracker
 from framework.training import train
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 QUICK = ("tracking.enabled=false", "epochs=2", "dataset.train_limit=75")
 
 

@@ -15,6 +15,8 @@ from framework.implicit import ImplicitPlugin
 from framework.setting import setting_of
 from framework.splitting import split
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 LAYERS = "model.layers=[flatten,{layer: dense, units: %s},relu,{layer: dense, units: outputs}]"
 INTERPOLATED = (
     "model.layers=[flatten,{layer: dense, units: '${model.sizes}', activation: '${model.activation}'},"

@@ -28,6 +28,8 @@ from framework.screen import Log
 from framework.sweep_console import SweepProgress, Ticker
 from framework.sweeps import ToldTask
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 WORDS = tuple(word for word in SMALL if word != "progress=false")
 
 

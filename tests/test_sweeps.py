@@ -17,6 +17,8 @@ from framework import launching
 from framework.errors import InputError
 from framework.journal import read_journal
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 ONE = (*SMALL, "epochs=1")
 
 

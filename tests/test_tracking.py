@@ -210,7 +210,7 @@ def test_the_model_is_served_without_a_pickle(delivered: dict[str, Path], client
     assert np.array_equal(model.predict(x), predictor().predict(x))
     assert model.metadata.signature.outputs.inputs[0].shape == (-1, 3)
     assert np.array_equal(model.input_example, np.ones((2, 4)))
-    files = [path for path in (home / "mlartifacts").rglob("*") if path.is_file()]
+    files = [path for path in (home / "mlartifacts").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert {path.suffix for path in files} <= {".json", ".yaml", ".yml", ".txt", ".py", ".npz", ".npy", ""}
     assert not any(path.read_bytes().startswith(b"\x80") for path in files)
 

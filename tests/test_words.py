@@ -19,6 +19,8 @@ from framework.provenance import unquoted
 from framework.splitting import split
 from framework.words import as_typed, elements, field_of
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 TYPED = {
     "commit": ("695e0514", "695e0514"),
     "infinite": ("123e456", "123e456"),
