@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
@@ -45,7 +46,7 @@ def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
 
 def _settled(words: Sequence[str]) -> Iterator[str]:
     """Yield the words with folders of configurations as seen from here, and ``--info`` before an override as all."""
-    waiting = iter(zip(words, [*words[1:], ""], strict=True))
+    waiting = itertools.zip_longest(words, words[1:], fillvalue="")
     for word, following in waiting:
         flag, joined, value = word.partition("=")
         if word in FOLDER_FLAGS and following:

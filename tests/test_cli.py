@@ -11,6 +11,8 @@ import processes
 import pytest
 from processes import PATIENCE, wait_until
 
+from framework import flags, session
+
 RULE = '''
 from framework import ElementwiseOptimizer, hyper
 
@@ -126,6 +128,12 @@ def test_a_sweep_with_one_wrong_job_starts_none(command, tmp_path, words):
     assert code == 2
     assert err.startswith("error: ") and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_words_are_the_default_job():
+    arguments, rest = flags.read([])
+    assert (arguments.overrides, rest) == ([], [])
+    assert session._trains(arguments)
 
 
 def test_a_run_says_what_it_trains_how_it_ended_and_where_it_is(command, tmp_path):
