@@ -20,6 +20,8 @@ OTHERS = {"COLUMNS", "FORCE_COLOR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # read when NumPy and torch are first imported
     os.environ.setdefault(name, "1")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as after `nohup … &`: what tests start would ignore it, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):  # a hundred processes would each compile this project anew
     sys.dont_write_bytecode = False
 for name in list(os.environ):  # a developer's store, plugins and terminal are no test's business
