@@ -17,8 +17,8 @@ import numpy as np
 from framework.formula import Formula, UnfusableError, read
 from framework.lowering import COUNTER, FIRST, RUNS, TABLE, lower
 from framework.native import load
-from framework.optimizer import ElementwiseOptimizer, Optimizer, State, inspect_keywords
-from framework.parameters import Parameters
+from framework.optimizer import ElementwiseOptimizer, Optimizer, inspect_keywords
+from framework.parameters import Parameters, State
 from framework.team import team
 
 LOG = logging.getLogger("framework")

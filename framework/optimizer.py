@@ -27,10 +27,9 @@ import numpy as np
 from framework.errors import InputError, PluginError
 from framework.fields import Configurable
 from framework.kernels import apply_rule
-from framework.parameters import Parameters
+from framework.parameters import Parameters, State
 from framework.widening import widened
 
-State = dict[str, np.ndarray]
 Columns = Mapping[str, np.ndarray]
 
 HERE = "parameters"

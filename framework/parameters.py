@@ -10,6 +10,9 @@ import numpy as np
 
 Shape = tuple[int, ...]
 
+State = dict[str, np.ndarray]
+"""Arrays of an optimizer or a stage by name, each with a leading runs axis."""
+
 
 class Parameters:
     """The named tensors of R runs in one flat buffer.

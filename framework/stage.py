@@ -9,9 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from framework.fields import Configurable
-from framework.parameters import Parameters
-
-State = dict[str, np.ndarray]
+from framework.parameters import Parameters, State
 
 
 class Stage(Configurable, ABC):

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.archives import UNREADABLE, array_names, read_array
-from framework.dataset import Raw, Samples
-from framework.errors import InputError, nearest
+from framework import UNREADABLE, InputError, Raw, Samples, array_names, read_array
+from framework.errors import nearest
 
 from ._targets import from_arrays
 

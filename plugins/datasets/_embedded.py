@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.dataset import Raw, Samples
-from framework.errors import InputError
+from framework import InputError, Raw, Samples
 
 
 def path_of(name: str) -> Path:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.archives import DEFLATE_RATIO
-from framework.errors import InputError
+from framework import DEFLATE_RATIO, InputError
 
 _UNSIGNED_BYTE = 8
 _GZIP = b"\x1f\x8b"

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.dataset import Raw, Samples
-from framework.errors import InputError
+from framework import InputError, Raw, Samples
 
 from ._idx import read_idx, write_idx
 

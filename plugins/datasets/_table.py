@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from framework.dataset import Raw, Samples
-from framework.errors import InputError, nearest
+from framework import InputError, Raw, Samples
+from framework.errors import nearest
 
 from ._targets import Target, from_numbers, from_texts, is_number, number_of
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.errors import InputError
+from framework import InputError
 
 MOST_WHOLE_NUMBERS = 20
 """So many different whole numbers are still taken for classes."""

@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.dataset import Dataset, Raw, Samples
-from framework.fields import integer, number
-from framework.hookspecs import hookimpl
-from framework.randomness import stream
-from framework.specs import DatasetSpec
+from framework import Dataset, DatasetSpec, Raw, Samples, hookimpl, integer, number, stream
 
 
 class Blobs(Dataset):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from framework.dataset import Dataset, Raw, Samples
-from framework.hookspecs import hookimpl
-from framework.specs import DatasetSpec
+from framework import Dataset, DatasetSpec, Raw, Samples, hookimpl
 
 from ._embedded import read_numbers
 

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.dataset import Dataset, Raw, Samples
-from framework.fields import choice
-from framework.hookspecs import hookimpl
-from framework.specs import DatasetSpec
+from framework import Dataset, DatasetSpec, Raw, Samples, choice, hookimpl
 
 from ._embedded import read_numbers
 

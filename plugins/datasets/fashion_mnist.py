@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from framework.dataset import Dataset, Raw
-from framework.fields import choice, text
-from framework.hookspecs import hookimpl
-from framework.specs import DatasetSpec
-from framework.splits import Layout
+from framework import Dataset, DatasetSpec, Layout, Raw, choice, hookimpl, text
 
 from ._mnist_files import Source, stamp
 

@@ -6,11 +6,7 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from framework.dataset import Dataset, Raw
-from framework.errors import InputError
-from framework.fields import choice, text, texts
-from framework.hookspecs import hookimpl
-from framework.specs import DatasetSpec
+from framework import Dataset, DatasetSpec, InputError, Raw, choice, hookimpl, text, texts
 
 from ._arrays import read_npz
 from ._table import read_csv

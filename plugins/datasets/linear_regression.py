@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from framework.dataset import Dataset, Raw, Samples
-from framework.fields import integer, number
-from framework.hookspecs import hookimpl
-from framework.randomness import stream
-from framework.specs import DatasetSpec
+from framework import Dataset, DatasetSpec, Raw, Samples, hookimpl, integer, number, stream
 
 
 class LinearRegression(Dataset):

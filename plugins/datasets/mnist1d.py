@@ -8,12 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from framework.dataset import Dataset, Raw, Samples
-from framework.errors import InputError
-from framework.fields import choice, integer
-from framework.hookspecs import hookimpl
-from framework.specs import DatasetSpec
-from framework.splits import Layout
+from framework import Dataset, DatasetSpec, InputError, Layout, Raw, Samples, choice, hookimpl, integer
 
 
 class Mnist1d(Dataset):

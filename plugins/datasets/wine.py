@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from framework.dataset import Dataset, Raw
-from framework.hookspecs import hookimpl
-from framework.specs import DatasetSpec
+from framework import Dataset, DatasetSpec, Raw, hookimpl
 
 from ._embedded import read_classes
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from framework.errors import InputError
-from framework.parameters import Shape
+from framework import InputError, Shape
 
 Scratch = Callable[[str, Shape, Any], np.ndarray]
 

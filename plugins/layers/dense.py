@@ -6,13 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.errors import InputError
-from framework.fields import choice, flag, hyper, integer
-from framework.hookspecs import hookimpl
-from framework.initializers import INITIALIZERS
-from framework.layer import Layer, Weight
-from framework.parameters import Shape
-from framework.specs import LayerSpec
+from framework import INITIALIZERS, InputError, Layer, LayerSpec, Shape, Weight, choice, flag, hookimpl, hyper, integer
 
 
 class Dense(Layer):

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.hookspecs import hookimpl
-from framework.layer import Layer
-from framework.parameters import Shape
-from framework.specs import LayerSpec
+from framework import Layer, LayerSpec, Shape, hookimpl
 
 
 class Flatten(Layer):

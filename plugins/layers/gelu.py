@@ -7,10 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import flag
-from framework.hookspecs import hookimpl
-from framework.layer import Layer
-from framework.specs import LayerSpec
+from framework import Layer, LayerSpec, flag, hookimpl
 
 ROOT = math.sqrt(2.0 / math.pi)
 CUBIC = 0.044715

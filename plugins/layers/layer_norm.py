@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.layer import Layer, Weight
-from framework.parameters import Shape
-from framework.specs import LayerSpec
+from framework import Layer, LayerSpec, Shape, Weight, hookimpl, hyper
 
 
 class LayerNorm(Layer):

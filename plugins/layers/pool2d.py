@@ -6,12 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.errors import InputError
-from framework.fields import choice, integer
-from framework.hookspecs import hookimpl
-from framework.layer import Layer
-from framework.parameters import Shape
-from framework.specs import LayerSpec
+from framework import InputError, Layer, LayerSpec, Shape, choice, hookimpl, integer
 
 from ._windows import image_shape, steps, taps
 

@@ -7,12 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.errors import InputError
-from framework.fields import integers
-from framework.hookspecs import hookimpl
-from framework.layer import Layer
-from framework.parameters import Shape
-from framework.specs import LayerSpec
+from framework import InputError, Layer, LayerSpec, Shape, hookimpl, integers
 
 
 class Reshape(Layer):

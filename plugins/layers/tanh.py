@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.hookspecs import hookimpl
-from framework.layer import Layer
-from framework.specs import LayerSpec
+from framework import Layer, LayerSpec, hookimpl
 
 
 class Tanh(Layer):

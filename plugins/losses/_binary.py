@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from framework.errors import InputError
-from framework.loss import as_values
+from framework import InputError, as_values
 
 
 def as_probabilities(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.loss import Loss, as_values
-from framework.specs import LossSpec
+from framework import Loss, LossSpec, as_values, hookimpl, hyper
 
 from ._mean import mean_of_runs
 

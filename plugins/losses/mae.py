@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.hookspecs import hookimpl
-from framework.loss import Loss, as_values
-from framework.specs import LossSpec
+from framework import Loss, LossSpec, as_values, hookimpl
 
 from ._mean import mean_of_runs
 

@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.loss import Loss, as_labels
-from framework.specs import LossSpec
+from framework import Loss, LossSpec, as_labels, hookimpl, hyper
 
 from ._mean import mean_of_runs
 

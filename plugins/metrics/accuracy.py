@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import number
-from framework.hookspecs import hookimpl
-from framework.loss import as_labels
-from framework.metric import Metric
-from framework.specs import MetricSpec
+from framework import Metric, MetricSpec, as_labels, hookimpl, number
 
 from ._running import RunningMean
 

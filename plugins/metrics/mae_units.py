@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.hookspecs import hookimpl
-from framework.loss import as_values
-from framework.metric import Metric
-from framework.specs import MetricSpec
+from framework import Metric, MetricSpec, as_values, hookimpl
 
 from ._running import OutputMeans
 

@@ -6,12 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.errors import InputError
-from framework.fields import integer
-from framework.hookspecs import hookimpl
-from framework.loss import as_labels
-from framework.metric import Metric
-from framework.specs import MetricSpec
+from framework import InputError, Metric, MetricSpec, as_labels, hookimpl, integer
 
 from ._running import RunningMean
 

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from framework.optimizer import Objective
-from framework.parameters import Parameters
+from framework import Objective, Parameters
 
 GradientAt = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Takes points ``(R, size)``, returns the losses ``(R,)`` and the gradients ``(R, size)`` there."""

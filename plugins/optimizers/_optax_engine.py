@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.optimizer import Columns, Objective, State
-from framework.parameters import Parameters
+from framework import Columns, Objective, Parameters, State
 
 
 class Engine:

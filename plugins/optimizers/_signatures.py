@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from framework.fields import Field, flag, hyper, integer, number, text
+from framework import Field, flag, hyper, integer, number, text
 
 MISSING = object()
 """The default of an argument that has none, or none that is a plain value."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from framework import ElementwiseOptimizer, OptimizerSpec, flag, hookimpl, hyper, when
 from framework.elementwise import maximum, sqrt
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import ElementwiseOptimizer, when
-from framework.specs import OptimizerSpec
 
 
 class Adam(ElementwiseOptimizer):

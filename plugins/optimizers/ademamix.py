@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from framework import ElementwiseOptimizer, OptimizerSpec, hookimpl, hyper
 from framework.elementwise import maximum, minimum, sqrt, where
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import ElementwiseOptimizer
-from framework.specs import OptimizerSpec
 
 
 class Ademamix(ElementwiseOptimizer):

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from framework import ElementwiseOptimizer, OptimizerSpec, flag, hookimpl, hyper
 from framework.elementwise import maximum, minimum, sqrt, where
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import ElementwiseOptimizer
-from framework.specs import OptimizerSpec
 
 
 class Adopt(ElementwiseOptimizer):

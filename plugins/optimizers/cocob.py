@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from framework import HERE, ElementwiseOptimizer, OptimizerSpec, hookimpl, hyper
 from framework.elementwise import absolute, maximum
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import HERE, ElementwiseOptimizer
-from framework.specs import OptimizerSpec
 
 
 class Cocob(ElementwiseOptimizer):

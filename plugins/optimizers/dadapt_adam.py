@@ -6,11 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.parameters import Shape
-from framework.specs import OptimizerSpec
-from framework.tensors import Start, TensorOptimizer, inner
+from framework import OptimizerSpec, Shape, Start, TensorOptimizer, flag, hookimpl, hyper
+from framework.tensors import inner
 
 
 class DAdaptAdam(TensorOptimizer):

@@ -6,12 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from framework.fields import choice, hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import HERE
-from framework.parameters import Shape
-from framework.specs import OptimizerSpec
-from framework.tensors import Start, TensorOptimizer, norm
+from framework import HERE, OptimizerSpec, Shape, Start, TensorOptimizer, choice, hookimpl, hyper
+from framework.tensors import norm
 
 
 class Dog(TensorOptimizer):

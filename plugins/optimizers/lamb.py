@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.specs import OptimizerSpec
-from framework.tensors import TensorOptimizer
+from framework import OptimizerSpec, TensorOptimizer, hookimpl, hyper
 
 from ._trust import trust_ratio
 

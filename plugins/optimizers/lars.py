@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.specs import OptimizerSpec
-from framework.tensors import TensorOptimizer
+from framework import OptimizerSpec, TensorOptimizer, flag, hookimpl, hyper
 
 from ._trust import trust_ratio
 

@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from framework.fields import choice, hyper, integer
-from framework.hookspecs import hookimpl
-from framework.optimizer import Columns, Objective, Optimizer, State
-from framework.parameters import Parameters, Shape
-from framework.specs import OptimizerSpec
+from framework import (
+    Columns,
+    Objective,
+    Optimizer,
+    OptimizerSpec,
+    Parameters,
+    Shape,
+    State,
+    choice,
+    hookimpl,
+    hyper,
+    integer,
+)
 
 from ._closure import exploring
 from ._line_search import Answer, Trial, dot, strong_wolfe

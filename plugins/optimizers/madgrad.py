@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 from numpy import cbrt
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import HERE, ElementwiseOptimizer
-from framework.specs import OptimizerSpec
+from framework import HERE, ElementwiseOptimizer, OptimizerSpec, hookimpl, hyper
 
 
 class Madgrad(ElementwiseOptimizer):

@@ -8,12 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from framework.fields import flag, hyper, integer, text
-from framework.hookspecs import hookimpl
-from framework.optimizer import Columns, Objective, Optimizer, State
-from framework.parameters import Parameters
-from framework.registry import find
-from framework.specs import OptimizerSpec
+from framework import (
+    Columns,
+    Objective,
+    Optimizer,
+    OptimizerSpec,
+    Parameters,
+    State,
+    find,
+    flag,
+    hookimpl,
+    hyper,
+    integer,
+    text,
+)
 from framework.tensors import inner, norm
 
 BASE = "base/"

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from framework.fields import choice, flag, hyper, integer, number
-from framework.hookspecs import hookimpl
-from framework.specs import OptimizerSpec
-from framework.tensors import TensorOptimizer, norm
+from framework import OptimizerSpec, TensorOptimizer, choice, flag, hookimpl, hyper, integer, number
+from framework.tensors import norm
 
 
 class Muon(TensorOptimizer):

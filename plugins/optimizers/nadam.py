@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from framework import ElementwiseOptimizer, OptimizerSpec, flag, hookimpl, hyper
 from framework.elementwise import sqrt
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import ElementwiseOptimizer
-from framework.specs import OptimizerSpec
 
 
 class Nadam(ElementwiseOptimizer):

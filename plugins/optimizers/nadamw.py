@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from framework import ElementwiseOptimizer, OptimizerSpec, hookimpl, hyper
 from framework.elementwise import sqrt
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import ElementwiseOptimizer
-from framework.specs import OptimizerSpec
 
 
 class Nadamw(ElementwiseOptimizer):

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.specs import OptimizerSpec
-from framework.tensors import TensorOptimizer, inner
+from framework import OptimizerSpec, TensorOptimizer, hookimpl, hyper
+from framework.tensors import inner
 
 
 class NovoGrad(TensorOptimizer):

@@ -8,11 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from framework.fields import Field
-from framework.hookspecs import hookimpl
-from framework.optimizer import Columns, Objective, Optimizer, State
-from framework.parameters import Parameters
-from framework.specs import OptimizerSpec
+from framework import Columns, Field, Objective, Optimizer, OptimizerSpec, Parameters, State, hookimpl
 
 from ._optax_engine import Engine, precision
 from ._signatures import Argument, Signature, functions, learning_rate, package_folder

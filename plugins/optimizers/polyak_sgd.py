@@ -6,11 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from framework.fields import choice, hyper
-from framework.hookspecs import hookimpl
-from framework.parameters import Shape
-from framework.specs import OptimizerSpec
-from framework.tensors import Start, TensorOptimizer, inner
+from framework import OptimizerSpec, Shape, Start, TensorOptimizer, choice, hookimpl, hyper
+from framework.tensors import inner
 
 NO_GRADIENT = float(np.finfo(np.float64).eps)
 """Below this squared norm, plus eps, no step is taken, as in optax."""

@@ -6,12 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from framework.fields import flag, hyper, number
-from framework.hookspecs import hookimpl
-from framework.optimizer import HERE
-from framework.parameters import Shape
-from framework.specs import OptimizerSpec
-from framework.tensors import Start, TensorOptimizer, inner
+from framework import HERE, OptimizerSpec, Shape, Start, TensorOptimizer, flag, hookimpl, hyper, number
+from framework.tensors import inner
 
 
 class Prodigy(TensorOptimizer):

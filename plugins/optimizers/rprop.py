@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from framework import ElementwiseOptimizer, OptimizerSpec, hookimpl, hyper
 from framework.elementwise import maximum, minimum, sign, where
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import ElementwiseOptimizer
-from framework.specs import OptimizerSpec
 
 
 class Rprop(ElementwiseOptimizer):

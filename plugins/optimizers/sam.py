@@ -8,11 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import Columns, Objective, Optimizer, State
-from framework.parameters import Parameters
-from framework.specs import OptimizerSpec
+from framework import Columns, Objective, Optimizer, OptimizerSpec, Parameters, State, flag, hookimpl, hyper
 from framework.tensors import norm
 
 from ._closure import exploring

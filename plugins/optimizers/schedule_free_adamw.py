@@ -6,12 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from framework import HERE, ElementwiseOptimizer, OptimizerSpec, Parameters, State, hookimpl, hyper
 from framework.elementwise import sqrt
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import HERE, ElementwiseOptimizer, State
-from framework.parameters import Parameters
-from framework.specs import OptimizerSpec
 
 from ._schedule_free import averaged, averaging
 

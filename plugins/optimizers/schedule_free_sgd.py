@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import HERE, ElementwiseOptimizer, State
-from framework.parameters import Parameters
-from framework.specs import OptimizerSpec
+from framework import HERE, ElementwiseOptimizer, OptimizerSpec, Parameters, State, hookimpl, hyper
 
 from ._schedule_free import averaged, averaging
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from framework import ElementwiseOptimizer, OptimizerSpec, flag, hookimpl, hyper
 from framework.elementwise import where
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import ElementwiseOptimizer
-from framework.specs import OptimizerSpec
 
 
 class Sgd(ElementwiseOptimizer):

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper, integer
-from framework.hookspecs import hookimpl
-from framework.specs import OptimizerSpec
-from framework.tensors import TensorOptimizer
+from framework import OptimizerSpec, TensorOptimizer, hookimpl, hyper, integer
 
 from ._matrices import along, diagonal, eigh, gram
 

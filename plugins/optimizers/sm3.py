@@ -7,10 +7,7 @@ from functools import reduce
 
 import numpy as np
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.specs import OptimizerSpec
-from framework.tensors import TensorOptimizer
+from framework import OptimizerSpec, TensorOptimizer, hookimpl, hyper
 
 
 class SM3(TensorOptimizer):

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from framework.fields import flag, hyper, integer
-from framework.hookspecs import hookimpl
-from framework.specs import OptimizerSpec
-from framework.tensors import TensorOptimizer, rms
+from framework import OptimizerSpec, TensorOptimizer, flag, hookimpl, hyper, integer
+from framework.tensors import rms
 
 from ._matrices import along, eigh, gram, orthogonal
 

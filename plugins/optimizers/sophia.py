@@ -6,12 +6,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import choice, hyper, integer
-from framework.hookspecs import hookimpl
-from framework.optimizer import Columns, Objective, Optimizer, State
-from framework.parameters import Parameters
-from framework.randomness import normal
-from framework.specs import OptimizerSpec
+from framework import (
+    Columns,
+    Objective,
+    Optimizer,
+    OptimizerSpec,
+    Parameters,
+    State,
+    choice,
+    hookimpl,
+    hyper,
+    integer,
+    normal,
+)
 from framework.tensors import norm
 
 from ._closure import exploring

@@ -9,13 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from framework.errors import InputError
-from framework.fields import hyper, text
-from framework.hookspecs import hookimpl
-from framework.optimizer import Columns, Objective, Optimizer, State
-from framework.parameters import Parameters
-from framework.registry import find
-from framework.specs import OptimizerSpec
+from framework import (
+    Columns,
+    InputError,
+    Objective,
+    Optimizer,
+    OptimizerSpec,
+    Parameters,
+    State,
+    find,
+    hookimpl,
+    hyper,
+    text,
+)
 
 LR = {"matrices": "lr", "rest": "rest_lr"}
 """The two parts, and the field that holds each one's learning rate."""

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from framework.errors import InputError
-from framework.hookspecs import hookimpl
-from framework.optimizer import Columns, Objective, Optimizer, State
-from framework.parameters import Parameters
-from framework.specs import OptimizerSpec
+from framework import Columns, InputError, Objective, Optimizer, OptimizerSpec, Parameters, State, hookimpl
 
 from ._signatures import Signature, classes, learning_rate, package_folder
 

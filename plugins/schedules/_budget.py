@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from framework.errors import InputError
-from framework.schedule import Schedule
+from framework import InputError, Schedule
 
 
 def budget(schedule: Schedule, total: int | None, setting: str = "") -> int:

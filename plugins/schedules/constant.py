@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.hookspecs import hookimpl
-from framework.schedule import Schedule
-from framework.specs import ScheduleSpec
+from framework import Schedule, ScheduleSpec, hookimpl
 
 
 class Constant(Schedule):

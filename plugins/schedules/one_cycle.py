@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import choice, hyper
-from framework.hookspecs import hookimpl
-from framework.schedule import Schedule
-from framework.specs import ScheduleSpec
+from framework import Schedule, ScheduleSpec, choice, hookimpl, hyper
 
 from ._budget import budget
 

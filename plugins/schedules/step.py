@@ -7,10 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper, integer
-from framework.hookspecs import hookimpl
-from framework.schedule import Schedule
-from framework.specs import ScheduleSpec
+from framework import Schedule, ScheduleSpec, hookimpl, hyper, integer
 
 from ._budget import budget
 

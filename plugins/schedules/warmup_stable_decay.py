@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.fields import choice, hyper
-from framework.hookspecs import hookimpl
-from framework.schedule import Schedule
-from framework.specs import ScheduleSpec
+from framework import Schedule, ScheduleSpec, choice, hookimpl, hyper
 
 from ._budget import budget
 

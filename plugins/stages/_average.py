@@ -6,8 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from framework.parameters import Parameters
-from framework.stage import Stage, State
+from framework import Parameters, Stage, State
 
 
 class AveragedParameters(Stage, ABC):

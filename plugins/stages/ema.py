@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.specs import StageSpec
+from framework import StageSpec, flag, hookimpl, hyper
 
 from ._average import AveragedParameters
 

@@ -6,12 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.parameters import Parameters
-from framework.randomness import normal
-from framework.specs import StageSpec
-from framework.stage import Stage, State
+from framework import Parameters, Stage, StageSpec, State, hookimpl, hyper, normal
 
 
 class GradientNoise(Stage):

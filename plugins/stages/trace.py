@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.fields import flag, hyper
-from framework.hookspecs import hookimpl
-from framework.parameters import Parameters
-from framework.specs import StageSpec
-from framework.stage import Stage, State
+from framework import Parameters, Stage, StageSpec, State, flag, hookimpl, hyper
 
 
 class Trace(Stage):

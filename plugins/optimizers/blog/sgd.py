@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from framework.fields import hyper
-from framework.hookspecs import hookimpl
-from framework.optimizer import ElementwiseOptimizer
-from framework.specs import OptimizerSpec
+from framework import ElementwiseOptimizer, OptimizerSpec, hookimpl, hyper
 
 
 class BlogSgd(ElementwiseOptimizer):
