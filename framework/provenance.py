@@ -23,7 +23,7 @@ from framework import DISTRIBUTION, __version__, architecture, kept_plugins
 from framework.population import Config, chosen
 from framework.registry import Provider, current, find
 
-OUTSIDE = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
+OUTSIDE: tuple[str, ...] = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""
 
 FLAGS = "FRAMEWORK_FLAGS"
