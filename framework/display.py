@@ -10,7 +10,8 @@ from framework import errors, kept
 from framework.launching import Plan
 from framework.mark import without_password
 from framework.population import Population
-from framework.records import Outcome, Run
+from framework.records import Outcome
+from framework.run import Run
 from framework.store import resolve_uri, sqlite_file
 from framework.tracking import run_id
 

@@ -14,9 +14,10 @@ import numpy as np
 from framework.batches import Batch
 from framework.dataset import Samples
 from framework.errors import InputError, said
-from framework.population import Config, Population
+from framework.population import Population
 from framework.records import GATHERED, EpochMeans
 from framework.resources import blas_threads
+from framework.run import Config
 from framework.training import evaluate, train_step
 
 PROBED_STEPS = 4

@@ -18,7 +18,8 @@ import numpy as np
 from framework.observers import Observer
 from framework.pace import Clock, share_of_budget
 from framework.population import Population
-from framework.records import Outcome, Record, Run
+from framework.records import Outcome, Record
+from framework.run import Run
 
 
 class Fractions(AbstractContextManager["Fractions"]):

@@ -21,7 +21,7 @@ from framework.specs import (
 )
 
 if TYPE_CHECKING:
-    from framework.training import Run
+    from framework.run import Run
 
 PROJECT = "framework"
 API_VERSION = 1

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from framework.population import Population
-from framework.records import Outcome, Record, Run
+from framework.records import Outcome, Record
 from framework.registry import Registry
+from framework.run import Run
 
 
 class Observer:

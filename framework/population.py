@@ -21,13 +21,11 @@ from framework.loss import Loss
 from framework.model import Model
 from framework.optimizer import Optimizer
 from framework.registry import find
+from framework.run import Config
 from framework.schedule import Schedule
 from framework.settings import Settings
 from framework.stage import Stage
 from framework.update import Update
-
-Config = Mapping[str, Any]
-"""One run's resolved configuration, plain data: the settings at the top, and a section for each plugin."""
 
 
 def chosen(config: Config, kind: str) -> tuple[type[Configurable], dict[str, Any]]:

@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from framework.batches import Batch
-from framework.population import Config, Population
+from framework.population import Population
 from framework.predictor import Predictor
+from framework.run import Run
 from framework.settings import Settings
 
 GATHERED = 1 << 20
 """Predicted numbers a run that are held back before the training metrics take them."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """Who a run is: what observers, hooks and files know it by.
-
-    Attributes:
-        id: unique within the process and sweep.
-        name: what people read, such as ``"adam lr=0.001 seed=0"``.
-        config: the resolved configuration.
-        folder: where its files are, or None for a run in memory.
-        setting: the name of its setting: all that identifies it but the seed.
-    """
-
-    id: str
-    name: str
-    config: Config = field(repr=False)
-    folder: Path | None = None
-    setting: str = ""
 
 
 @dataclass

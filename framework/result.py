@@ -20,7 +20,7 @@ from framework.tracking import run_id
 
 if TYPE_CHECKING:
     from framework.pictures import Picture
-    from framework.population import Config
+    from framework.run import Config
 
 
 @dataclass(frozen=True)

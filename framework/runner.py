@@ -17,8 +17,9 @@ from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
 from framework.observers import Observer, hooks
 from framework.population import Population
-from framework.records import Outcome, Record, Run, flatten
+from framework.records import Outcome, Record, flatten
 from framework.registry import current
+from framework.run import Run
 from framework.run_folder import refuse_another
 from framework.training import train
 from framework.yaml_text import dump

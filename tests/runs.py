@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from framework.observers import Observer
-from framework.records import Outcome, Run
+from framework.records import Outcome
+from framework.run import Run
 from framework.settings import Settings
 from framework.training import train
 
