@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from framework.base.optimizer import Optimizer
+from framework.base.stage import Stage
 from framework.errors import InputError
-from framework.optimizer import Optimizer
-from framework.stage import Stage
 
 
 def steps_to_rule(stages: Sequence[Stage]) -> int:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework import registry
+from framework.base.optimizer import Optimizer
 from framework.errors import InputError
 from framework.implicit import ImplicitPlugin, snake_case
-from framework.optimizer import Optimizer
 from framework.result import Result, read_run, result_of
 from framework.tracking import run_id
 

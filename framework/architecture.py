@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from framework.base.layer import Layer
+from framework.base.parameters import Shape
 from framework.errors import InputError
-from framework.layer import Layer
-from framework.parameters import Shape
 from framework.registry import find
 
 LayerConfig = tuple[str, dict[str, Any]]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from framework.base.randomness import SeedGroups, stream
 from framework.dataset import Samples
 from framework.errors import InputError
-from framework.randomness import SeedGroups, stream
 
 
 @dataclass(frozen=True)

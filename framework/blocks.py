@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framework import kept, provenance, registry
+from framework.base.run import Run
 from framework.composition import Job
 from framework.errors import said
 from framework.figures import directions
@@ -14,7 +15,6 @@ from framework.job_files import HydraRecord
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
 from framework.observers import Observer, hooks
-from framework.run import Run
 from framework.runner import Finished, Journaling, told
 from framework.training import train
 

@@ -20,12 +20,12 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from framework import architecture
+from framework.base.run import Config
 from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest, short
 from framework.figures import metrics_for
 from framework.places import hydra_plugins_folder
 from framework.registry import find
-from framework.run import Config
 from framework.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
 
 

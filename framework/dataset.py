@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from framework.base.fields import Configurable, choice, flag, integer, number
+from framework.base.parameters import Shape
 from framework.errors import InputError
-from framework.fields import Configurable, choice, flag, integer, number
-from framework.parameters import Shape
 from framework.scaling import Scaling
 from framework.splits import Layout, Split, Splitter, absent_classes
 

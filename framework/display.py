@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from framework import errors, kept
+from framework.base.run import Run
 from framework.launching import Plan
 from framework.mark import without_password
 from framework.population import Population
 from framework.records import Outcome
-from framework.run import Run
 from framework.store import resolve_uri, sqlite_file
 from framework.tracking import run_id
 

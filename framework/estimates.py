@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from framework.base.run import Config
 from framework.batches import Batch
 from framework.dataset import Samples
 from framework.errors import InputError, said
 from framework.population import Population
 from framework.records import GATHERED, EpochMeans
 from framework.resources import blas_threads
-from framework.run import Config
 from framework.training import evaluate, train_step
 
 PROBED_STEPS = 4

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from framework.base.metric import Metric
 from framework.errors import InputError
-from framework.metric import Metric
 from framework.registry import current, find
 
 LOSS = "loss"

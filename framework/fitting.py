@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from framework.base.loss import Loss
+from framework.base.metric import Metric
 from framework.batches import chunks
 from framework.dataset import Data
 from framework.errors import InputError
-from framework.loss import Loss
-from framework.metric import Metric
 from framework.model import Model
 
 TRIED = 2

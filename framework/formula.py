@@ -109,7 +109,7 @@ def read(
     """Return what ``rule`` computes.
 
     Args:
-        rule: as `framework.optimizer.ElementwiseOptimizer.rule`.
+        rule: as `framework.base.optimizer.ElementwiseOptimizer.rule`.
         slots: the slots' names in order, and whether each is in use; the rule gets None for the others.
         columns: the keywords that are coefficients.
         constants: flags and other values of the structure, by keyword.

@@ -15,11 +15,11 @@ from types import TracebackType
 
 import numpy as np
 
+from framework.base.run import Run
 from framework.observers import Observer
 from framework.pace import Clock, share_of_budget
 from framework.population import Population
 from framework.records import Outcome, Record
-from framework.run import Run
 
 
 class Fractions(AbstractContextManager["Fractions"]):

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.optimizer import ElementwiseOptimizer, Optimizer, inspect_keywords
+from framework.base.parameters import Parameters, State
 from framework.formula import Formula, UnfusableError, read
 from framework.lowering import COUNTER, FIRST, RUNS, TABLE, lower
 from framework.native import load
-from framework.optimizer import ElementwiseOptimizer, Optimizer, inspect_keywords
-from framework.parameters import Parameters, State
 from framework.team import team
 
 LOG = logging.getLogger("framework")
@@ -61,7 +61,7 @@ class FusedStep:
         """Take the coefficients of the steps to come.
 
         Args:
-            table: arrays ``(T, R, 1)`` by name, as `framework.optimizer.Optimizer.table` returns them.
+            table: arrays ``(T, R, 1)`` by name, as `framework.base.optimizer.Optimizer.table` returns them.
         """
         names = self.formula.columns
         shape = (max((len(rows) for rows in table.values()), default=0), int(self._plan[RUNS]), len(names))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from framework.specs import (
+from framework.base.specs import (
     DatasetSpec,
     LayerSpec,
     LossSpec,
@@ -21,7 +21,7 @@ from framework.specs import (
 )
 
 if TYPE_CHECKING:
-    from framework.run import Run
+    from framework.base.run import Run
 
 PROJECT = "framework"
 API_VERSION = 1

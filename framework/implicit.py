@@ -11,10 +11,8 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
-from framework.errors import PluginError
-from framework.fields import Configurable
-from framework.hookspecs import hookimpl
-from framework.specs import (
+from framework.base.fields import Configurable
+from framework.base.specs import (
     SPECS,
     DatasetSpec,
     LayerSpec,
@@ -25,6 +23,8 @@ from framework.specs import (
     Spec,
     StageSpec,
 )
+from framework.errors import PluginError
+from framework.hookspecs import hookimpl
 
 
 def snake_case(name: str) -> str:

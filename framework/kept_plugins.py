@@ -13,7 +13,7 @@ from framework.errors import InputError, PluginError
 from framework.registry import Provider, Registered, Registry, current, find, numbered
 
 if TYPE_CHECKING:
-    from framework.layer import Layer
+    from framework.base.layer import Layer
 
 FOLDER = "plugins"
 """Folder of the kept files inside a saved model."""

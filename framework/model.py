@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.initializers import initialize
+from framework.base.layer import Buffer, Layer, Weight, count
+from framework.base.parameters import Parameters, Shape
+from framework.base.randomness import Noise, SeedGroups
 from framework.errors import InputError, PluginError
-from framework.initializers import initialize
-from framework.layer import Buffer, Layer, Weight, count
-from framework.parameters import Parameters, Shape
-from framework.randomness import Noise, SeedGroups
 from framework.resources import memory_limit
 
 EVALUATED = 2**21

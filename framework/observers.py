@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from framework.base.run import Run
 from framework.population import Population
 from framework.records import Outcome, Record
 from framework.registry import Registry
-from framework.run import Run
 
 
 class Observer:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-    from framework.parameters import Shape
+    from framework.base.parameters import Shape
     from framework.predictor import Description
 
 PARAM_CHARACTERS = 6000

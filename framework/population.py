@@ -12,19 +12,19 @@ import numpy as np
 
 from framework import architecture
 from framework.acting import refuse_idle
+from framework.base.fields import Configurable
+from framework.base.loss import Loss
+from framework.base.optimizer import Optimizer
+from framework.base.run import Config
+from framework.base.schedule import Schedule
+from framework.base.stage import Stage
 from framework.batches import Batches, chunks
 from framework.dataset import Data, Dataset, prepared
-from framework.fields import Configurable
 from framework.figures import metrics_for
 from framework.fitting import check_fit
-from framework.loss import Loss
 from framework.model import Model
-from framework.optimizer import Optimizer
 from framework.registry import find
-from framework.run import Config
-from framework.schedule import Schedule
 from framework.settings import Settings
-from framework.stage import Stage
 from framework.update import Update
 
 

@@ -15,15 +15,15 @@ import numpy as np
 
 from framework import architecture, kept_plugins
 from framework.archives import UNREADABLE, array_names, read_array
+from framework.base.parameters import Shape
 from framework.errors import InputError
 from framework.kept_plugins import Needed
 from framework.model import Model
-from framework.parameters import Shape
 from framework.resources import blas_threads
 from framework.scaling import Scaling
 
 if TYPE_CHECKING:
-    from framework.layer import Layer
+    from framework.base.layer import Layer
     from framework.population import Population
 
 FORMAT = 2

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.run import Run
 from framework.batches import Batch
 from framework.population import Population
 from framework.predictor import Predictor
-from framework.run import Run
 from framework.settings import Settings
 
 GATHERED = 1 << 20

@@ -19,8 +19,8 @@ from framework.records import Outcome, flatten
 from framework.tracking import run_id
 
 if TYPE_CHECKING:
+    from framework.base.run import Config
     from framework.pictures import Picture
-    from framework.run import Config
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import TextIO
 import numpy as np
 
 from framework import kept
+from framework.base.run import Run
 from framework.display import figure_text, headline, layer_table, warn
 from framework.observers import Observer
 from framework.pace import Clock, Pace, Throttle, time_left
 from framework.population import Population
 from framework.records import Outcome, Record
-from framework.run import Run
 from framework.screen import View, view
 
 REFRESH_SECONDS = 0.2

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from framework import errors, kept, provenance
+from framework.base.run import Run
 from framework.dataset import Data
 from framework.figures import directions
 from framework.journal import FILE as JOURNAL
@@ -19,7 +20,6 @@ from framework.observers import Observer, hooks
 from framework.population import Population
 from framework.records import Outcome, Record, flatten
 from framework.registry import current
-from framework.run import Run
 from framework.run_folder import refuse_another
 from framework.training import train
 from framework.yaml_text import dump

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from framework.fields import Configurable, choice, flag, integer, number, text
+from framework.base.fields import Configurable, choice, flag, integer, number, text
 
 
 class Settings(Configurable):

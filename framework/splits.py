@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from framework.base.randomness import stream
 from framework.errors import InputError
-from framework.randomness import stream
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from framework.base.optimizer import HERE, Columns, Objective, Optimizer, starting
+from framework.base.parameters import Parameters, Shape, State
 from framework.errors import PluginError
-from framework.optimizer import HERE, Columns, Objective, Optimizer, starting
-from framework.parameters import Parameters, Shape, State
 
 Start = tuple[Shape, float | str]
 """A slot of one run: its shape and what it starts with (a number, the name of a hyperparameter, or `HERE`)."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from framework.base.optimizer import Optimizer
+from framework.base.parameters import Parameters, Shape
 from framework.errors import InputError
-from framework.optimizer import Optimizer
-from framework.parameters import Parameters, Shape
 from framework.registry import find
 from framework.update import Update
 

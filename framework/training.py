@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from framework.base.run import Config, Run
 from framework.batches import Batch, chunks
 from framework.dataset import Samples
 from framework.observers import Observer, Observers
 from framework.population import Population
 from framework.records import EpochMeans, Outcome, Record
 from framework.resources import blas_threads
-from framework.run import Config, Run
 
 COPIED = 8
 """Runs that leave before the others are tested in copies of at most this part of their population."""

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 import numpy as np
 
 from framework.acting import refuse_orders, steps_to_rule
+from framework.base.optimizer import Objective, Optimizer, Recorded
+from framework.base.parameters import Parameters
+from framework.base.schedule import Schedule
+from framework.base.stage import Stage
 from framework.errors import InputError
 from framework.fusing import FusedStep, fusable, fuse, numpy_steps
-from framework.optimizer import Objective, Optimizer, Recorded
-from framework.parameters import Parameters
-from framework.schedule import Schedule
-from framework.stage import Stage
 
 LOOKED_AHEAD = 10_000
 """Steps that are looked through for a schedule's effect where the optimizer has no learning rate."""

@@ -16,9 +16,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
+from framework.base.fields import Field, text
 from framework.config_source import SECTIONS, STAGES
 from framework.errors import InputError, short
-from framework.fields import Field, text
 from framework.provenance import unquoted
 from framework.registry import current
 from framework.settings import Display, Launching, Settings, Tracking

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from framework import registry
-from framework.fields import Configurable, Field
+from framework.base.fields import Configurable, Field
+from framework.base.specs import HOOKS
 from framework.help.docstrings import citation
 from framework.help.traits import traits
-from framework.specs import HOOKS
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "plugins" / "CATALOGUE.md"
 TITLES = {

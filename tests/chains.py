@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from framework import registry
-from framework.parameters import Parameters
-from framework.schedule import Schedule
+from framework.base.parameters import Parameters
+from framework.base.schedule import Schedule
 from framework.update import Update
 
 STANDARD = ("sgd", "iterative", "momentum", "rmsprop", "adagrad", "adam", "adamax", "adadelta")

@@ -9,7 +9,7 @@ from extras import without
 from valleys import Valley, weights_of
 
 from framework import registry
-from framework.parameters import Parameters
+from framework.base.parameters import Parameters
 from framework.update import Update
 
 OPTIMIZERS = registry.current().names("optimizer")

@@ -10,7 +10,7 @@ import numpy as np
 from chains import Constant, optimizer_class
 
 from framework import registry
-from framework.parameters import Parameters
+from framework.base.parameters import Parameters
 from framework.update import Update
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from framework.layer import Layer
-from framework.loss import Loss
+from framework.base.layer import Layer
+from framework.base.loss import Loss
 from framework.model import Model
 
 TOLERANCE = 1e-6

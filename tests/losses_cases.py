@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.loss import Loss
+from framework.base.loss import Loss
 from plugins.losses.binary_cross_entropy import BinaryCrossEntropy
 from plugins.losses.binary_cross_entropy_logits import BinaryCrossEntropyLogits
 from plugins.losses.categorical_cross_entropy import CategoricalCrossEntropy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from planted_rules import one_product, plant
 
+from framework.base.loss import Loss, as_values
 from framework.checks.kit import CHECKS
-from framework.loss import Loss, as_values
 
 
 class Squares(Loss):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from planted_rules import plant
 
-from framework.fields import integer
-from framework.metric import Metric
+from framework.base.fields import integer
+from framework.base.metric import Metric
 
 
 class Distance(Metric):

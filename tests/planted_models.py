@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from planted_rules import in_blocks, one_product, plant
 
-from framework.layer import Buffer, Layer, Weight
+from framework.base.layer import Buffer, Layer, Weight
 
 
 class Scale(Layer):

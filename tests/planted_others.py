@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from planted_rules import plant
 
+from framework.base.fields import hyper
+from framework.base.randomness import stream
+from framework.base.schedule import Schedule
 from framework.dataset import Dataset, Raw, Samples
-from framework.fields import hyper
-from framework.randomness import stream
-from framework.schedule import Schedule
 
 
 class Falls(Schedule):

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.fields import hyper
+from framework.base.optimizer import ElementwiseOptimizer, Optimizer
 from framework.elementwise import absolute, maximum, minimum, sqrt
-from framework.fields import hyper
-from framework.optimizer import ElementwiseOptimizer, Optimizer
 from framework.tensors import TensorOptimizer
 from plugins.optimizers.rprop import Rprop
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from planted_rules import plant
 
+from framework.base.fields import hyper
+from framework.base.stage import Stage
 from framework.elementwise import sign
-from framework.fields import hyper
-from framework.stage import Stage
 
 
 class Halver(Stage):

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.run import Run
 from framework.observers import Observer
 from framework.records import Outcome
-from framework.run import Run
 from framework.settings import Settings
 from framework.training import train
 

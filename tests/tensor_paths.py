@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from chains import Constant, optimizer_class
 
-from framework.parameters import Parameters
+from framework.base.parameters import Parameters
 from framework.update import Update
 
 NAMES = ("novograd", "madgrad", "fromage", "sm3", "adafactor", "lamb", "lars", "muon", "shampoo", "soap", "came")

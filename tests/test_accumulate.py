@@ -8,8 +8,8 @@ from chains import Falling, chain, follow, optimizer_class, recorded, relative
 from runs import assert_same_alone, config, trained
 
 from framework import registry
+from framework.base.schedule import Schedule
 from framework.errors import InputError
-from framework.schedule import Schedule
 from framework.update import TABLE, Update
 
 RULES = ["sgd", "adam", "adamw", "nadam", "muon", "schedule_free_sgd", "prodigy", "asgd", "split"]

@@ -9,10 +9,10 @@ from runs import config, trained
 
 from framework import registry
 from framework.acting import refuse_idle
+from framework.base.stage import Stage
 from framework.errors import InputError
 from framework.estimates import fits
 from framework.population import Population
-from framework.stage import Stage
 
 STEPS = 9
 """Of `config()`: three epochs of three batches."""

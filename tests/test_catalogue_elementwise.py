@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from chains import Constant, Falling, chain, follow, optimizer_class, recorded, relative, run
 
+from framework.base.optimizer import inspect_keywords
 from framework.errors import InputError
-from framework.optimizer import inspect_keywords
 from framework.update import TABLE
 
 TORCH, OPTAX = "optimizers_torch_elementwise", "optimizers_optax_elementwise"

@@ -11,7 +11,7 @@ import pytest
 from chains import Constant, optimizer_class
 from extras import extra
 
-from framework.parameters import Parameters
+from framework.base.parameters import Parameters
 from framework.tracing import trace
 from framework.update import Update
 

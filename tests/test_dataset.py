@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from framework.base.fields import integer
 from framework.dataset import Dataset, Raw, Samples, prepared
 from framework.errors import InputError
-from framework.fields import integer
 from framework.scaling import Scaling
 from framework.splits import stratified
 

@@ -122,9 +122,9 @@ def test_budgets_below_a_probe_are_kept():
 def breaking():
     """An optimizer that raises for one learning rate."""
     from framework import registry
-    from framework.fields import hyper
+    from framework.base.fields import hyper
+    from framework.base.optimizer import Optimizer
     from framework.implicit import ImplicitPlugin
-    from framework.optimizer import Optimizer
 
     class Breaking(Optimizer):
         """Raises above 1."""

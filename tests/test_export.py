@@ -16,8 +16,8 @@ from chains import optimizer_class
 from extras import extra
 
 import framework
+from framework.base.schedule import Schedule
 from framework.model import Model
-from framework.schedule import Schedule
 from framework.update import Update
 from plugins.layers.conv2d import Conv2d
 from plugins.layers.dense import Dense

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from framework.base.fields import Configurable, choice, flag, hyper, integer, integers, number, text
 from framework.errors import InputError
-from framework.fields import Configurable, choice, flag, hyper, integer, integers, number, text
 
 
 class Sample(Configurable):

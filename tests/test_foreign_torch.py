@@ -11,8 +11,8 @@ from extras import extra
 from foreign import TORCH, descend, each, prepare
 from valleys import Valley, problem, weights_of
 
+from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.parameters import Parameters
 from framework.tracing import trace
 from plugins.optimizers import torch_bridge
 

@@ -15,6 +15,7 @@ from extras import extra
 from hydra import compose, initialize_config_dir
 
 from framework import cli, registry
+from framework.base.specs import HOOKS
 from framework.config import Composed, check, register_resolvers
 from framework.errors import InputError
 from framework.help.chosen import explained
@@ -26,7 +27,6 @@ from framework.help.text import WIDTH, text
 from framework.places import conf_folder
 from framework.population import Population
 from framework.settings import everything
-from framework.specs import HOOKS
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

@@ -10,9 +10,9 @@ import pytest
 
 import framework
 from framework import hookspecs, registry
+from framework.base.specs import HOOKS
 from framework.checks import check
 from framework.checks.results import FAILED
-from framework.specs import HOOKS
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

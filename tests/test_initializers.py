@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from framework.base.initializers import INITIALIZERS, initialize
+from framework.base.layer import Weight
+from framework.base.randomness import SeedGroups
 from framework.errors import InputError
-from framework.initializers import INITIALIZERS, initialize
-from framework.layer import Weight
-from framework.randomness import SeedGroups
 
 FAN_IN, FAN_OUT = 300, 200
 VARIANCE = {

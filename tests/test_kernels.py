@@ -17,12 +17,12 @@ from chains import Constant, Falling, chain, follow, optimizer_class, recorded
 from processes import PATIENCE
 
 from framework import fusing, kernel_cache, native, registry
+from framework.base.fields import flag, hyper
+from framework.base.kernels import apply_rule
+from framework.base.optimizer import ElementwiseOptimizer, when
+from framework.base.parameters import Parameters
 from framework.elementwise import absolute, copysign, maximum, minimum, sign, sqrt, where
 from framework.errors import InputError
-from framework.fields import flag, hyper
-from framework.kernels import apply_rule
-from framework.optimizer import ElementwiseOptimizer, when
-from framework.parameters import Parameters
 from framework.team import Team
 from framework.update import TABLE, Update
 
@@ -245,7 +245,7 @@ def test_a_busy_machine_changes_nothing(monkeypatch):
         time.sleep(0.03)
         apply_rule(*arguments)
 
-    monkeypatch.setattr("framework.optimizer.apply_rule", slow)
+    monkeypatch.setattr("framework.base.optimizer.apply_rule", slow)
     assert took_over(update(optimizer_class("adam")(), 1, 40, np.float32, "auto", total=8), 8) == []
 
 
@@ -450,7 +450,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from framework import registry
-from framework.parameters import Parameters
+from framework.base.parameters import Parameters
 from framework.update import Update
 
 registry.install(registry.load([sys.argv[1]]))
@@ -463,9 +463,9 @@ print(p.flat[0, 0])
 """
 
 PLUGIN = """
-from framework.kernels import apply_rule
-from framework.optimizer import ElementwiseOptimizer
-from framework.fields import hyper
+from framework.base.kernels import apply_rule
+from framework.base.optimizer import ElementwiseOptimizer
+from framework.base.fields import hyper
 
 def halved(x):
     return {half} * x
@@ -515,7 +515,7 @@ import os, sys, warnings
 import numpy as np
 warnings.simplefilter("ignore")
 from framework import fusing, registry
-from framework.parameters import Parameters
+from framework.base.parameters import Parameters
 from framework.update import Update
 fusing.SHARED_FROM = 1
 p = Parameters({"x": (100,)}, 1, np.float32)

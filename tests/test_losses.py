@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from losses_cases import BATCH, CASES, RUNS, Case
 
+from framework.base.loss import as_labels, as_values
 from framework.errors import InputError
-from framework.loss import as_labels, as_values
 from plugins.losses.binary_cross_entropy import BinaryCrossEntropy
 from plugins.losses.binary_cross_entropy_logits import BinaryCrossEntropyLogits
 from plugins.losses.categorical_cross_entropy import CategoricalCrossEntropy

@@ -19,10 +19,10 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
+from framework.base.metric import Metric
 from framework.dataset import prepared
 from framework.errors import InputError
 from framework.figures import metrics_for
-from framework.metric import Metric
 from framework.population import stacked
 from plugins.metrics.accuracy import Accuracy
 from plugins.metrics.mae import MeanAbsoluteError

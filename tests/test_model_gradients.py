@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gradients import check_model
 
-from framework.loss import Loss, as_values
+from framework.base.loss import Loss, as_values
 from framework.model import Model
 from plugins.layers.batch_norm import BatchNorm
 from plugins.layers.conv2d import Conv2d

@@ -23,8 +23,8 @@ from chains import (
 )
 
 from framework import registry
+from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.parameters import Parameters
 from framework.update import Update
 
 REFERENCE = Path(__file__).parent / "reference"

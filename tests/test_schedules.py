@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from framework.base.fields import hyper
+from framework.base.optimizer import ElementwiseOptimizer
+from framework.base.parameters import Parameters
+from framework.base.schedule import Schedule
 from framework.errors import InputError
-from framework.fields import hyper
-from framework.optimizer import ElementwiseOptimizer
-from framework.parameters import Parameters
-from framework.schedule import Schedule
 from framework.update import Update
 from plugins.schedules.constant import Constant
 from plugins.schedules.cosine import Cosine

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from extras import extra
 
-from framework.schedule import Schedule
+from framework.base.schedule import Schedule
 from plugins.schedules.cosine import Cosine
 from plugins.schedules.exponential import Exponential
 from plugins.schedules.linear import Linear

@@ -10,8 +10,8 @@ from chains import Falling, chain, follow, optimizer_class, recorded, relative, 
 from extras import extra
 
 from framework import registry
+from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.parameters import Parameters
 
 NAMES = ("clip_value", "clip_norm", "decoupled_weight_decay")
 FIELD = {"clip_value": "max_value", "clip_norm": "max_norm", "decoupled_weight_decay": "weight_decay"}

@@ -9,8 +9,8 @@ import pytest
 from chains import Falling, chain, follow, optimizer_class, recorded, relative, run
 
 from framework import registry
+from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.parameters import Parameters
 from framework.update import Update
 
 SETTINGS = [

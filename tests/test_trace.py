@@ -8,9 +8,9 @@ import tensor_loops
 from chains import STANDARD, Constant, optimizer_class, relative
 
 import framework
+from framework.base.optimizer import Optimizer
+from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.optimizer import Optimizer
-from framework.parameters import Parameters
 from framework.tracing import trace
 from framework.update import TABLE, Update
 

@@ -10,13 +10,13 @@ import pytest
 from runs import DENSE, IMAGES, assert_same, assert_same_alone, config, same_numbers, timeless, trained
 
 from framework import registry
+from framework.base.fields import hyper
+from framework.base.loss import Loss, as_values
+from framework.base.optimizer import ElementwiseOptimizer
 from framework.dataset import prepared
 from framework.errors import InputError
-from framework.fields import hyper
 from framework.hookspecs import hookimpl
-from framework.loss import Loss, as_values
 from framework.observers import Observer, hooks
-from framework.optimizer import ElementwiseOptimizer
 from framework.population import Population, stacked
 from framework.registry import find
 from framework.training import evaluate, train_step

@@ -7,9 +7,9 @@ import pytest
 from chains import PUBLISHED, STANDARD, Constant, Falling, chain, flags, follow, optimizer_class, recorded, with_lr
 
 from framework import registry
+from framework.base.fields import hyper
+from framework.base.schedule import Schedule
 from framework.errors import InputError
-from framework.fields import hyper
-from framework.schedule import Schedule
 from framework.update import TABLE
 
 EVERY = (*STANDARD, *PUBLISHED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from framework.widening import widened
+from framework.base.numerics import widened
 from plugins.optimizers.adam import Adam
 from plugins.schedules.exponential import Exponential
 from plugins.schedules.polynomial import Polynomial

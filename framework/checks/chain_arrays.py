@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.optimizer import ElementwiseOptimizer, Optimizer
+from framework.base.stage import Stage
 from framework.checks.bits import differing
 from framework.checks.chains import DTYPES, ChainSubject, Population
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import label
-from framework.optimizer import ElementwiseOptimizer, Optimizer
-from framework.stage import Stage
 from framework.tensors import TensorOptimizer
 
 GROWTH = 20_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from framework.acting import steps_to_rule
+from framework.base.optimizer import Optimizer
+from framework.base.parameters import Shape
+from framework.base.stage import Stage
 from framework.checks.bits import all_differing, differing
 from framework.checks.chains import ChainSubject, Population
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, label
-from framework.optimizer import Optimizer
-from framework.parameters import Shape
-from framework.stage import Stage
 
 LATEST = 100
 """Steps that are waited for a first effect."""

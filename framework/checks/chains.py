@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.fields import Configurable, hyper
+from framework.base.optimizer import ElementwiseOptimizer, Optimizer
+from framework.base.parameters import Parameters, Shape
+from framework.base.schedule import Schedule
+from framework.base.stage import Stage
 from framework.checks.results import Skip
 from framework.checks.settings import RUNS, Settings, spread, variants
 from framework.errors import InputError
-from framework.fields import Configurable, hyper
-from framework.optimizer import ElementwiseOptimizer, Optimizer
-from framework.parameters import Parameters, Shape
-from framework.schedule import Schedule
-from framework.stage import Stage
 from framework.update import Update
 
 SHAPES: tuple[Mapping[str, Shape], ...] = (

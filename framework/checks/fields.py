@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from framework.base.fields import Configurable, Field
 from framework.checks.results import Figure, Skip, worst
 from framework.errors import InputError
-from framework.fields import Configurable, Field
 
 NUMBERS = ("number", "integer")
 

@@ -8,6 +8,8 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from framework import registry
+from framework.base.fields import Configurable
+from framework.base.specs import SPECS
 from framework.checks import (
     chain_arrays,
     chain_promises,
@@ -26,8 +28,6 @@ from framework.checks import (
 from framework.checks.chains import chain_subject
 from framework.checks.results import FAILED, Check, Result, Skip, run_checks, skipped
 from framework.errors import InputError
-from framework.fields import Configurable
-from framework.specs import SPECS
 
 FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
 CLASS_CHECKS: dict[str, tuple[Check, ...]] = {"metric": (*FIELDS, metrics.names_its_tasks)}

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.loss import Loss
+from framework.base.parameters import Shape
 from framework.checks.bits import differing
 from framework.checks.gradients import TOLERANCE, gradient_error
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, label, spread, variants
 from framework.errors import InputError
-from framework.loss import Loss
-from framework.parameters import Shape
 
 RUNS = (0, 1, 2)
 BATCH = 7

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.metric import Metric
 from framework.checks.bits import differing
 from framework.checks.results import Broken, Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label, variants
 from framework.errors import InputError
-from framework.metric import Metric
 
 RUNS = 3
 SAMPLES = 40

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.fields import Field
+from framework.base.optimizer import Optimizer
+from framework.base.parameters import Parameters, Shape
 from framework.checks.chains import ChainSubject
 from framework.checks.results import Broken, Figure, Skip
 from framework.checks.settings import accepted
-from framework.fields import Field
-from framework.optimizer import Optimizer
-from framework.parameters import Parameters, Shape
 from framework.update import Update
 
 CONDITIONS = (1.0, 1e1, 1e2, 1e4)

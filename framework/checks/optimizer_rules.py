@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.optimizer import Optimizer
+from framework.base.parameters import Parameters, Shape
+from framework.base.schedule import Schedule
 from framework.checks.bits import differing
 from framework.checks.chains import STEPS, ChainSubject, Population
 from framework.checks.results import Broken, Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label, moved, spread
-from framework.optimizer import Optimizer
-from framework.parameters import Parameters, Shape
-from framework.schedule import Schedule
 from framework.update import Update
 
 REFERENCE_STEPS = 100

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from framework.base.schedule import Schedule
 from framework.checks.bits import all_differing, differing
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label, spread, variants
 from framework.errors import InputError
-from framework.schedule import Schedule
 
 RUNS = (0, 1, 2)
 TOTAL = 60

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from framework.base.fields import Configurable, Field
 from framework.errors import InputError
-from framework.fields import Configurable, Field
 
 Settings = dict[str, Any]
 RUNS = 3

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from framework.base.optimizer import Optimizer
     from framework.export._torch import TorchOptimizer
-    from framework.optimizer import Optimizer
 
 
 def torch(name: str | type[Optimizer], params: Iterable[Any], **hyper: Any) -> TorchOptimizer:

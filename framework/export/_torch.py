@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from framework.base.optimizer import Optimizer
 from framework.errors import InputError, nearest
 from framework.export._units import Unit, check_tensor
-from framework.optimizer import Optimizer
 from framework.registry import find
 
 BASE_LR = "base_lr"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from framework.base.optimizer import Optimizer, State
+from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.optimizer import Optimizer, State
-from framework.parameters import Parameters
 
 STEP = "step"
 """Where torch's optimizers keep the count of steps."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from framework.fields import Configurable, Field
+from framework.base.fields import Configurable, Field
 from framework.help.docstrings import explanation
 from framework.help.examples import examples
 from framework.help.topics import Entry, Family, FieldHelp, Group, Name, SharedField, Variant

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from framework.base.fields import Configurable, Field
+from framework.base.specs import SPECS
 from framework.errors import InputError
-from framework.fields import Configurable, Field
 from framework.help.topics import PROGRAM
-from framework.specs import SPECS
 
 IMAGE = (8, 8, 1)
 """Shape of a sample of the default data set."""

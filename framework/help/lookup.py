@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from framework.base.specs import HOOKS
 from framework.errors import InputError, nearest
 from framework.help import entries, settings
 from framework.help.presets import GROUPS as FILES
 from framework.help.presets import Presets
 from framework.help.topics import Ambiguous, Command, Group, Name, Topic
 from framework.registry import Registry
-from framework.specs import HOOKS
 
 GROUPS = ("optimizer", "schedule", "stage", "problem", "dataset", "model", "layer", "loss", "metric")
 """Everything that has names, in the order of the first page."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework import architecture
+from framework.base.parameters import Shape
 from framework.dataset import Dataset, prepared
 from framework.errors import InputError
 from framework.help import topics
@@ -15,7 +16,6 @@ from framework.help.examples import needed
 from framework.help.presets import Chosen, Presets
 from framework.help.topics import PROGRAM, LayerRow, Samples
 from framework.model import Model as Network
-from framework.parameters import Shape
 from framework.registry import find
 
 

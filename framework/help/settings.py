@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from framework.fields import Configurable
+from framework.base.fields import Configurable
 from framework.help.entries import field_help
 from framework.help.examples import value
 from framework.help.presets import GROUPS, Presets

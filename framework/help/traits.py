@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from framework.optimizer import Optimizer
+from framework.base.optimizer import Optimizer
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "optimizer": {

@@ -33,7 +33,7 @@ class Polynomial(Schedule):
         """Return the factors; from the budget's end on, ``end``."""
         steps = budget(self, total)
         left = 1 - np.minimum(t - 1, steps) / steps
-        power = self.power + np.zeros_like(left)  # as wide as left: see framework.widening
+        power = self.power + np.zeros_like(left)  # as wide as left: see framework.base.numerics
         return np.asarray(self.end + (1 - self.end) * left**power)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Row, in_turns, installed
+from framework.base.parameters import Parameters
 from framework.formula import Formula
 from framework.fusing import FusedStep, fusable
-from framework.parameters import Parameters
 from framework.registry import current, find
 from framework.update import Update
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from framework.base.fields import Configurable, integer
+from framework.base.numerics import widened
 from framework.errors import InputError
-from framework.fields import Configurable, integer
-from framework.widening import widened
 
 
 class Schedule(Configurable, ABC):

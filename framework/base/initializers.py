@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from framework.base.layer import Weight
+from framework.base.randomness import SeedGroups, stream
 from framework.errors import InputError, nearest
-from framework.layer import Weight
-from framework.randomness import SeedGroups, stream
 
 Draw = Callable[[np.random.Generator, Weight], np.ndarray]
 

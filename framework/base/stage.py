@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from framework.fields import Configurable
-from framework.parameters import Parameters, State
+from framework.base.fields import Configurable
+from framework.base.parameters import Parameters, State
 
 
 class Stage(Configurable, ABC):

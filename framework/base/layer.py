@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from framework.fields import Configurable
-from framework.parameters import Shape
-from framework.randomness import Noise
+from framework.base.fields import Configurable
+from framework.base.parameters import Shape
+from framework.base.randomness import Noise
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Weight:
 
     Attributes:
         shape: the shape of one run's tensor.
-        initial: the name of an initialiser of `framework.initializers`.
+        initial: the name of an initialiser of `framework.base.initializers`.
         fan_in: inputs that feed one output.
         fan_out: outputs that one input feeds.
         scale: multiplies what the initialiser draws, one number a run or one for all.

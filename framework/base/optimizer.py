@@ -24,11 +24,11 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from framework.base.fields import Configurable
+from framework.base.kernels import apply_rule
+from framework.base.numerics import widened
+from framework.base.parameters import Parameters, State
 from framework.errors import InputError, PluginError
-from framework.fields import Configurable
-from framework.kernels import apply_rule
-from framework.parameters import Parameters, State
-from framework.widening import widened
 
 Columns = Mapping[str, np.ndarray]
 
@@ -155,7 +155,7 @@ class Optimizer(Configurable, ABC):
     def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
         """Return the parameters to evaluate and to keep, ``(R, size)``, or None if they are the trained ones.
 
-        The model's buffers are then recomputed for them, as `framework.stage.Stage.evaluation_point` says.
+        The model's buffers are then recomputed for them, as `framework.base.stage.Stage.evaluation_point` says.
         """
         return None
 

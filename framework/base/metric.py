@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from framework.fields import Configurable
+from framework.base.fields import Configurable
 
 
 class Metric(Configurable, ABC):

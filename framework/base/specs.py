@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from framework.base.fields import Configurable
+from framework.base.layer import Layer
+from framework.base.loss import Loss
+from framework.base.metric import Metric
+from framework.base.optimizer import Optimizer
+from framework.base.schedule import Schedule
+from framework.base.stage import Stage
 from framework.dataset import Dataset
 from framework.errors import PluginError
-from framework.fields import Configurable
-from framework.layer import Layer
-from framework.loss import Loss
-from framework.metric import Metric
-from framework.optimizer import Optimizer
-from framework.schedule import Schedule
-from framework.stage import Stage
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from framework.base.fields import Configurable
 from framework.errors import InputError
-from framework.fields import Configurable
 
 INTEGERS = "iu"
 """Kinds of dtypes that labels have; asking for one is far quicker than ``issubdtype``, and is done at each step."""
