@@ -164,7 +164,7 @@ def _hydra() -> Iterator[Any]:
     from hydra.core.global_hydra import GlobalHydra
 
     from framework.config import register_resolvers, reveal_hydra_plugins
-    from framework.places import conf_folder
+    from framework.system.paths import conf_folder
 
     reveal_hydra_plugins()
     register_resolvers()

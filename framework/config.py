@@ -24,9 +24,9 @@ from framework.base.run import Config
 from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest, short
 from framework.figures import metrics_for
-from framework.places import hydra_plugins_folder
 from framework.registry import find
 from framework.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
+from framework.system.paths import hydra_plugins_folder
 
 
 def register_resolvers() -> None:

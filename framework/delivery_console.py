@@ -6,8 +6,8 @@ import time
 from types import TracebackType
 
 from framework.display import counted
-from framework.pace import Clock, Throttle
-from framework.screen import View, view
+from framework.system.pace import Clock, Throttle
+from framework.system.terminal import View, view
 
 REFRESH_SECONDS = 0.2
 """Between two updates of what is shown."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from framework.errors import InputError
-from framework.places import plugins_folder
+from framework.system.paths import plugins_folder
 
 BUILT_IN = (
     "plugins.optimizers",

@@ -17,7 +17,7 @@ from framework.dataset import Samples
 from framework.errors import InputError, said
 from framework.population import Population
 from framework.records import GATHERED, EpochMeans
-from framework.resources import blas_threads
+from framework.system.resources import blas_threads
 from framework.training import evaluate, train_step
 
 PROBED_STEPS = 4

@@ -17,9 +17,9 @@ import numpy as np
 
 from framework.base.run import Run
 from framework.observers import Observer
-from framework.pace import Clock, share_of_budget
 from framework.population import Population
 from framework.records import Outcome, Record
+from framework.system.pace import Clock, share_of_budget
 
 
 class Fractions(AbstractContextManager["Fractions"]):

@@ -15,7 +15,7 @@ from framework.fractions import writers
 from framework.grouping import Group, grouped
 from framework.job_files import HydraRecord
 from framework.pools import require
-from framework.resources import available_memory, cores
+from framework.system.resources import available_memory, cores
 from framework.workers import Workers
 
 MOST_RUNS = 64

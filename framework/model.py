@@ -14,7 +14,7 @@ from framework.base.layer import Buffer, Layer, Weight, count
 from framework.base.parameters import Parameters, Shape
 from framework.base.randomness import Noise, SeedGroups
 from framework.errors import InputError, PluginError
-from framework.resources import memory_limit
+from framework.system.resources import memory_limit
 
 EVALUATED = 2**21
 """Activations of one run that an evaluation holds at once."""

@@ -19,8 +19,8 @@ from framework.base.parameters import Shape
 from framework.errors import InputError
 from framework.kept_plugins import Needed
 from framework.model import Model
-from framework.resources import blas_threads
 from framework.scaling import Scaling
+from framework.system.resources import blas_threads
 
 if TYPE_CHECKING:
     from framework.base.layer import Layer

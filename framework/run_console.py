@@ -14,10 +14,10 @@ from framework import kept
 from framework.base.run import Run
 from framework.display import figure_text, headline, layer_table, warn
 from framework.observers import Observer
-from framework.pace import Clock, Pace, Throttle, time_left
 from framework.population import Population
 from framework.records import Outcome, Record
-from framework.screen import View, view
+from framework.system.pace import Clock, Pace, Throttle, time_left
+from framework.system.terminal import View, view
 
 REFRESH_SECONDS = 0.2
 """Between two updates of what is shown."""

@@ -32,8 +32,8 @@ from framework.config import Composed, check
 from framework.errors import InputError, nearest
 from framework.flags import read
 from framework.launching import plan
-from framework.places import conf_folder
 from framework.run_folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
+from framework.system.paths import conf_folder
 
 VERSION_BASE = "1.3"
 

@@ -15,8 +15,8 @@ from framework.blocks import Ended, Failed
 from framework.composition import Job
 from framework.fractions import Fractions
 from framework.launching import Plan
-from framework.pace import Clock, Remaining, Throttle, time_left
-from framework.screen import View, view
+from framework.system.pace import Clock, Remaining, Throttle, time_left
+from framework.system.terminal import View, view
 
 REFRESH_SECONDS = 0.5
 """Between two updates of what is shown."""

@@ -19,7 +19,7 @@ from framework.dataset import Samples
 from framework.observers import Observer, Observers
 from framework.population import Population
 from framework.records import EpochMeans, Outcome, Record
-from framework.resources import blas_threads
+from framework.system.resources import blas_threads
 
 COPIED = 8
 """Runs that leave before the others are tested in copies of at most this part of their population."""

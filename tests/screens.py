@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 from rich.console import Console
 
-from framework.screen import Screen, View
+from framework.system.terminal import Screen, View
 
 
 class Shown(View):

@@ -24,9 +24,9 @@ from framework.help.docstrings import Explanation, citation, explanation
 from framework.help.lookup import GROUPS, Lookup
 from framework.help.presets import Presets
 from framework.help.text import WIDTH, text
-from framework.places import conf_folder
 from framework.population import Population
 from framework.settings import everything
+from framework.system.paths import conf_folder
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

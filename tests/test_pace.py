@@ -7,7 +7,7 @@ import math
 import pytest
 from clocks import Clock
 
-from framework.pace import (
+from framework.system.pace import (
     REPORT_SECONDS,
     WINDOW_SECONDS,
     Milestones,

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 
 from framework import cli, registry
 from framework.config import Composed, check, register_resolvers
-from framework.places import conf_folder
+from framework.system.paths import conf_folder
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import joblib
 
-from framework.resources import UNKNOWN, available_memory, cores, memory_limit
+from framework.system.resources import UNKNOWN, available_memory, cores, memory_limit
 
 
 def account(folder, **files):

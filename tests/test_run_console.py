@@ -14,9 +14,9 @@ from screens import Shown, terminal_output, visible
 
 from framework import jobs, run_console
 from framework.journal import read_journal
-from framework.pace import Milestones
 from framework.run_console import REFRESH_SECONDS, Progress
-from framework.screen import Log
+from framework.system.pace import Milestones
+from framework.system.terminal import Log
 from framework.tracking import Tracker
 from framework.training import train
 

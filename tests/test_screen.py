@@ -9,8 +9,8 @@ import pytest
 from clocks import Clock
 from screens import Terminal, terminal_output, visible
 
-from framework.pace import Milestones
-from framework.screen import MOST_BAR, Hidden, Log, Screen, printable, view
+from framework.system.pace import Milestones
+from framework.system.terminal import MOST_BAR, Hidden, Log, Screen, printable, view
 
 TEXT = "epoch 3/30  4 s left  loss 0.1234  val/accuracy 0.9722  3,201 steps/s"
 

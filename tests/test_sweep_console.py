@@ -23,10 +23,10 @@ from framework.delivery_console import DeliveryProgress
 from framework.fractions import Fractions, WriteFractions, writers
 from framework.launching import launch, plan
 from framework.leaderboard import row_of
-from framework.pace import Milestones
-from framework.screen import Log
 from framework.sweep_console import SweepProgress, Ticker
 from framework.sweeps import ToldTask
+from framework.system.pace import Milestones
+from framework.system.terminal import Log
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -244,7 +244,7 @@ def often(monkeypatch):
     """Have all progress shown, as in a sweep of hours."""
     monkeypatch.setattr(sweep_console, "REFRESH_SECONDS", 0.001)
     monkeypatch.setattr("framework.sweep_console.Throttle", lambda seconds, clock: SimpleNamespace(ready=lambda: True))
-    monkeypatch.setattr("framework.pace.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("framework.system.pace.REPORT_SECONDS", 0.0)
 
 
 LINE = re.compile(r"\d of 4 runs.*")

@@ -17,7 +17,7 @@ from framework.help.presets import Presets
 from framework.help.text import text
 from framework.help.topics import Topic
 from framework.registry import current
-from framework.screen import printable
+from framework.system.terminal import printable
 
 FLAGS = ("--help", "-h")
 FOLDERS = ("--config-dir", "-cd")

@@ -11,8 +11,8 @@ import yaml
 
 from framework.config_source import SECTIONS, node
 from framework.errors import InputError, nearest
-from framework.places import conf_folder
 from framework.settings import everything
+from framework.system.paths import conf_folder
 
 GROUPS = ("problem", "model")
 """Groups whose options are files."""

@@ -8,7 +8,7 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from framework.places import conf_folder
+from framework.system.paths import conf_folder
 
 
 class RegistrySource(ConfigSource):

@@ -10,7 +10,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-from framework.pace import Clock, Milestones
+from framework.system.pace import Clock, Milestones
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
