@@ -16,14 +16,15 @@ import pytest
 from chains import Constant, Falling, chain, follow, optimizer_class, recorded
 from processes import PATIENCE
 
-from framework import fusing, kernel_cache, native, registry
+from framework import registry
 from framework.base.fields import flag, hyper
 from framework.base.kernels import apply_rule
 from framework.base.optimizer import ElementwiseOptimizer, when
 from framework.base.parameters import Parameters
+from framework.compiler import cache, fused, llvm
+from framework.compiler.threads import Team
 from framework.elementwise import absolute, copysign, maximum, minimum, sign, sqrt, where
 from framework.errors import InputError
-from framework.team import Team
 from framework.update import TABLE, Update
 
 ROOT = Path(__file__).parent.parent
@@ -44,11 +45,11 @@ def cache(tmp_path_factory):
 def fresh(tmp_path, monkeypatch):
     """An empty cache, on disk and in this process."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    native.load.cache_clear()
-    fusing._tell.cache_clear()
+    llvm.load.cache_clear()
+    fused._tell.cache_clear()
     yield tmp_path / "framework" / "kernels"
-    native.load.cache_clear()
-    fusing._tell.cache_clear()
+    llvm.load.cache_clear()
+    fused._tell.cache_clear()
 
 
 def bits(array):
@@ -116,7 +117,7 @@ def test_fused_steps_have_numpys_bits(name, switched, dtype):
         fused = stepped(update(optimizer, runs, 171, dtype, "fused"))
         assert same(stepped(update(optimizer, runs, 171, dtype, "numpy")), fused)
         assert np.isfinite(fused.parameters.flat).any()
-        assert (fused._fused is not None) == (cls.exact and fusing.plain(cls))
+        assert (fused._fused is not None) == (cls.exact and fused.plain(cls))
 
 
 @pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 63, 64, 65, 1000, 4099])
@@ -129,8 +130,8 @@ def test_any_number_of_elements(size):
 @pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("size", [5, 1000, 1001])
 def test_threads_share_the_elements_without_changing_a_bit(threads, size, monkeypatch):
-    monkeypatch.setattr(fusing, "SHARED_FROM", 1)
-    monkeypatch.setattr(fusing, "CHUNK", 100)
+    monkeypatch.setattr(fused, "SHARED_FROM", 1)
+    monkeypatch.setattr(fused, "CHUNK", 100)
     adam = optimizer_class("adam")()
     together = stepped(update(adam, 3, size, np.float32, "fused", threads=threads), 50)
     assert same(stepped(update(adam, 3, size, np.float32, "numpy"), 50), together)
@@ -299,7 +300,7 @@ REFUSED = {
 
 def refused_step(cls, caplog, monkeypatch):
     """Step twice where a compiled loop is wanted; return the log's lines and the parameters."""
-    fusing._tell.cache_clear()
+    fused._tell.cache_clear()
     caplog.clear()
     made = [update(cls(), 1, 1, np.float32, "fused") for _ in range(2)]
     for each in made:
@@ -339,8 +340,8 @@ def test_a_rule_that_is_not_exact_or_not_all_of_the_step_is_left_to_numpy(caplog
         "optimizer More runs in NumPy, its rule cannot be compiled: its step is more than an elementwise rule"
     ]
     assert (made.parameters.flat == 7.0).all()
-    assert not fusing.fusable(inexact())
-    assert not fusing.fusable(More())
+    assert not fused.fusable(inexact())
+    assert not fused.fusable(More())
 
 
 def test_numbers_of_float64_are_welcome_in_float64():
@@ -351,11 +352,11 @@ def test_numbers_of_float64_are_welcome_in_float64():
 
 
 def test_without_llvmlite_numpy_runs_the_rule(fresh, caplog, monkeypatch):
-    native._host.cache_clear()
+    llvm._host.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     adam = optimizer_class("adam")()
     fused = stepped(update(adam, 1, 40, np.float32, "fused"))
-    native._host.cache_clear()
+    llvm._host.cache_clear()
     assert fused._fused is None
     assert "llvmlite cannot be imported" in caplog.text
     assert "pip install llvmlite" in caplog.text
@@ -378,15 +379,15 @@ def adam_once(kernel="fused"):
 def test_a_compiled_loop_is_found_again_on_disk(fresh, monkeypatch):
     first = adam_once()
     assert len(list(fresh.iterdir())) == 1
-    native.load.cache_clear()
-    monkeypatch.setattr(native, "_compile", None)
+    llvm.load.cache_clear()
+    monkeypatch.setattr(llvm, "_compile", None)
     assert same(first, adam_once())
-    monkeypatch.setattr(native, "FORMAT", native.FORMAT + 1)
-    native.load.cache_clear()
-    native._host.cache_clear()
+    monkeypatch.setattr(llvm, "FORMAT", llvm.FORMAT + 1)
+    llvm.load.cache_clear()
+    llvm._host.cache_clear()
     with pytest.raises(TypeError):
         adam_once()
-    native._host.cache_clear()
+    llvm._host.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -398,7 +399,7 @@ def test_a_broken_file_is_compiled_anew_and_replaced(broken, fresh):
     (file,) = fresh.iterdir()
     content = file.read_bytes()
     file.write_bytes(broken(content))
-    native.load.cache_clear()
+    llvm.load.cache_clear()
     assert same(whole, adam_once())
     assert file.read_bytes() == content
 
@@ -406,12 +407,12 @@ def test_a_broken_file_is_compiled_anew_and_replaced(broken, fresh):
 def test_a_file_under_another_name_is_not_run(fresh):
     adam_once()
     (adam,) = fresh.iterdir()
-    native.load.cache_clear()
+    llvm.load.cache_clear()
     sgd = optimizer_class("sgd")()
     stepped(update(sgd, 2, 40, np.float32, "fused"), 2)
     (other,) = set(fresh.iterdir()) - {adam}
     other.write_bytes(adam.read_bytes())
-    native.load.cache_clear()
+    llvm.load.cache_clear()
     assert same(*(stepped(update(sgd, 2, 40, np.float32, kernel), 2) for kernel in ("fused", "numpy")))
 
 
@@ -420,12 +421,12 @@ def test_a_directory_that_others_can_write_is_neither_read_nor_written(fresh, mo
     whole = adam_once()
     fresh.chmod(0o777)
     compiled = []
-    real = native._compile
-    monkeypatch.setattr(native, "_compile", lambda *given: compiled.append(1) or real(*given))
-    native.load.cache_clear()
+    real = llvm._compile
+    monkeypatch.setattr(llvm, "_compile", lambda *given: compiled.append(1) or real(*given))
+    llvm.load.cache_clear()
     assert same(whole, adam_once())
     assert compiled == [1]
-    kernel_cache.put("other", b"code")
+    cache.put("other", b"code")
     assert len(list(fresh.iterdir())) == 1
 
 
@@ -436,14 +437,14 @@ def test_a_place_that_cannot_hold_a_cache_costs_nothing_else(tmp_path, fresh, mo
 
 
 def test_old_files_make_room(fresh, monkeypatch):
-    monkeypatch.setattr(kernel_cache, "MOST", 3)
+    monkeypatch.setattr(cache, "MOST", 3)
     for age, key in enumerate("abcde"):
-        kernel_cache.put(key, b"code")
+        cache.put(key, b"code")
         os.utime(fresh / key, (1000 + age, 1000 + age))
-    kernel_cache.put("f", b"code")
+    cache.put("f", b"code")
     assert {file.name for file in fresh.iterdir()} == {"d", "e", "f"}
-    assert kernel_cache.get("f") == b"code"
-    assert kernel_cache.get("a") is None
+    assert cache.get("f") == b"code"
+    assert cache.get("a") is None
 
 
 SCRIPT = """
@@ -517,7 +518,7 @@ warnings.simplefilter("ignore")
 from framework import fusing, registry
 from framework.base.parameters import Parameters
 from framework.update import Update
-fusing.SHARED_FROM = 1
+fused.SHARED_FROM = 1
 p = Parameters({"x": (100,)}, 1, np.float32)
 made = Update(registry.find("optimizer", "sgd").cls(lr=1.0), p, p.like(), kernel="fused", threads=2)
 made.gradients.flat[...] = 1
@@ -547,10 +548,10 @@ def test_a_user_without_a_home_keeps_nothing(monkeypatch):
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", nowhere)
-    kernel_cache.put("a", b"code")
-    assert kernel_cache.get("a") is None
-    assert kernel_cache.folder() is None
-    native.load.cache_clear()
+    cache.put("a", b"code")
+    assert cache.get("a") is None
+    assert cache.folder() is None
+    llvm.load.cache_clear()
     assert adam_once()._fused is not None
 
 
@@ -591,7 +592,7 @@ def test_an_interrupted_call_ends_when_its_helpers_are_through():
 
 
 def test_a_step_keeps_all_arrays_whose_addresses_it_hands_out(monkeypatch):
-    monkeypatch.setattr(fusing, "SHARED_FROM", 1)
+    monkeypatch.setattr(fused, "SHARED_FROM", 1)
     kept = []
     monkeypatch.setattr(Team, "run", lambda self, call, plan, row, keep: kept.append(keep))
     made = update(optimizer_class("adam")(), 2, 40, np.float32, "fused", threads=2)
@@ -601,7 +602,7 @@ def test_a_step_keeps_all_arrays_whose_addresses_it_hands_out(monkeypatch):
 
 @pytest.mark.parametrize("unfit", ["read-only", "unaligned"])
 def test_buffers_that_machine_code_must_not_touch_are_left_to_numpy(unfit, caplog):
-    fusing._tell.cache_clear()
+    fused._tell.cache_clear()
     made = update(optimizer_class("adam")(), 2, 40, np.float32, "numpy")
     stepped(made, 1)
     if unfit == "read-only":
@@ -612,7 +613,7 @@ def test_buffers_that_machine_code_must_not_touch_are_left_to_numpy(unfit, caplo
         made.gradients.flat = moved
     with caplog.at_level(logging.WARNING, "framework"):
         held = (made.parameters, made.gradients, made._rule_state)
-        assert fusing.fuse(made.optimizer, *held, made._table) is None
+        assert fused.fuse(made.optimizer, *held, made._table) is None
     expected = {"read-only": "m cannot be written to", "unaligned": "g is not laid out like the parameters"}
     assert expected[unfit] in caplog.text
 
@@ -621,4 +622,4 @@ def test_what_is_only_read_may_be_read_only():
     made = update(optimizer_class("adam")(), 2, 40, np.float32, "numpy")
     stepped(made, 1)
     made.gradients.flat.flags.writeable = False
-    assert fusing.fuse(made.optimizer, made.parameters, made.gradients, made._rule_state, made._table) is not None
+    assert fused.fuse(made.optimizer, made.parameters, made.gradients, made._rule_state, made._table) is not None

@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks.measure import Row, in_turns, installed
 from framework.base.parameters import Parameters
-from framework.formula import Formula
-from framework.fusing import FusedStep, fusable
+from framework.compiler.fused import FusedStep, fusable
+from framework.compiler.ir import Formula
 from framework.registry import current, find
 from framework.update import Update
 

@@ -8,7 +8,7 @@ import threading
 from queue import SimpleQueue
 from typing import Any
 
-from framework.native import Call
+from framework.compiler.llvm import Call
 
 
 class Team:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from framework.formula import Formula, Node
+from framework.compiler.ir import Formula, Node
 
 COUNTER, TABLE, RUNS, SIZE, CHUNK, FIRST = range(6)
 """Places in a plan, an int64 array: the next piece of work, the coefficients' address, the population's shape, the

@@ -1,7 +1,7 @@
 """One compiled loop for an elementwise optimizer's step: bound to its buffers once, then one call a step.
 
-A loop is made from the optimizer's own rule (`framework.formula`), written for LLVM (`framework.lowering`) and compiled
-or found on disk (`framework.native`). It gives the same bits as NumPy, so it can take over at any step.
+A loop is made from the optimizer's own rule (`framework.compiler.ir`), written for LLVM (`framework.compiler.codegen`) and compiled
+or found on disk (`framework.compiler.llvm`). It gives the same bits as NumPy, so it can take over at any step.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from framework.base.optimizer import ElementwiseOptimizer, Optimizer, inspect_keywords
 from framework.base.parameters import Parameters, State
-from framework.formula import Formula, UnfusableError, read
-from framework.lowering import COUNTER, FIRST, RUNS, TABLE, lower
-from framework.native import load
-from framework.team import team
+from framework.compiler.codegen import COUNTER, FIRST, RUNS, TABLE, lower
+from framework.compiler.ir import Formula, UnfusableError, read
+from framework.compiler.llvm import load
+from framework.compiler.threads import team
 
 LOG = logging.getLogger("framework")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from framework import kernel_cache
-from framework.formula import UnfusableError
+from framework.compiler import cache
+from framework.compiler.ir import UnfusableError
 
 FORMAT = 1
 """Part of every key: raise it when code that was kept by an older version must not be called."""
@@ -37,11 +37,11 @@ def load(module: str) -> Loop:
     """
     llvm, machine, identity = _host()
     key = hashlib.sha256("\0".join((identity, module)).encode()).hexdigest()
-    code = kernel_cache.get(key)
+    code = cache.get(key)
     try:
         if code is None:
             code = _compile(llvm, machine, module)
-            kernel_cache.put(key, code)
+            cache.put(key, code)
         return _link(llvm, machine(), code)
     except RuntimeError as error:
         raise UnfusableError(f"LLVM says: {error}") from error

@@ -1,0 +1,1 @@
+"""Update rules as compiled loops: the rule as operations, those as LLVM code, that as machine code in a cache."""
