@@ -55,7 +55,7 @@ from .errors import TrackingError as TrackingError
 from .frames import SweepFrame as SweepFrame
 from .hookspecs import hookimpl as hookimpl
 from .pictures import Picture as Picture
-from .registry import find as find
+from .registry.manager import find as find
 from .result import Result as Result
 from .splits import Layout as Layout
 from .sweeps import SweepFailedError as SweepFailedError

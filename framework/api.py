@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framework import registry
 from framework.base.optimizer import Optimizer
 from framework.errors import InputError
-from framework.implicit import ImplicitPlugin, snake_case
+from framework.registry.autoregister import ImplicitPlugin, snake_case
+from framework.registry.manager import manager
 from framework.result import Result, read_run, result_of
 from framework.tracking import run_id
 
@@ -124,7 +124,7 @@ def names(kind: str) -> list[str]:
     Raises:
         InputError: there is no such kind.
     """
-    return registry.current().names(kind)
+    return manager.current().names(kind)
 
 
 @contextmanager
@@ -137,10 +137,10 @@ def _with_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
         raise InputError(
             f"optimizer={optimizer!r} is not an optimizer class: pass a subclass, or a name as an override"
         )
-    held = registry.current()
+    held = manager.current()
     name = snake_case(optimizer.__name__)
-    with registry.beside(held) as widened:
-        provider = registry.Provider(f"inline {name}", "inline", source=_source(optimizer))
+    with manager.beside(held) as widened:
+        provider = manager.Provider(f"inline {name}", "inline", source=_source(optimizer))
         widened.add(provider, lambda: ImplicitPlugin([optimizer]))
         yield [f"optimizer={name}"]
 

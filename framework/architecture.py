@@ -15,7 +15,7 @@ from typing import Any
 from framework.base.layer import Layer
 from framework.base.parameters import Shape
 from framework.errors import InputError
-from framework.registry import find
+from framework.registry.manager import find
 
 LayerConfig = tuple[str, dict[str, Any]]
 

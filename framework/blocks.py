@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framework import kept, provenance, registry
+from framework import kept, provenance
 from framework.base.run import Run
 from framework.composition import Job
 from framework.errors import said
@@ -15,6 +15,7 @@ from framework.job_files import HydraRecord
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
 from framework.observers import Observer, hooks
+from framework.registry.manager import manager
 from framework.runner import Finished, Journaling, told
 from framework.training import train
 
@@ -98,7 +99,7 @@ def _train(
     overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
     journaling = Journaling(overrides, parent=parent, single=False, final=final)
     try:
-        train([job.config for job in jobs], runs, [journaling, *hooks(registry.current(), final=final), *observers])
+        train([job.config for job in jobs], runs, [journaling, *hooks(manager.current(), final=final), *observers])
     finally:
         for job in jobs:
             if str(job.number) in journaling.outcomes:

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from framework import registry
 from framework.errors import FrameworkError, InputError, nearest, one_line
+from framework.registry.manager import manager
 from framework.tracking import start_early, stop_early
 
 BAD_INPUT = 2
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _complain(error, BAD_INPUT)
     except FrameworkError as error:
-        return _complain(error, BAD_INPUT if isinstance(error, registry.PluginError) else 1)
+        return _complain(error, BAD_INPUT if isinstance(error, manager.PluginError) else 1)
     except KeyboardInterrupt:
         return _complain("interrupted; what was recorded is kept", INTERRUPTED)
     except BrokenPipeError:
@@ -82,7 +82,7 @@ def _open_doors(words: Sequence[str]) -> list[str]:
     named = [name for name in os.environ.get("FRAMEWORK_PLUGINS", "").split(os.pathsep) if name]
     everything = dict.fromkeys(str(Path(name).resolve()) for name in [*named, *files])
     os.environ["FRAMEWORK_PLUGINS"] = os.pathsep.join(everything)  # worker processes open the same doors
-    registry.install(registry.load())
+    manager.install(manager.load())
     return rest
 
 

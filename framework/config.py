@@ -24,7 +24,7 @@ from framework.base.run import Config
 from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest, short
 from framework.figures import metrics_for
-from framework.registry import find
+from framework.registry.manager import find
 from framework.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
 from framework.system.paths import hydra_plugins_folder
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from framework.registry import Registered, current
+from framework.registry.manager import Registered, current
 from framework.settings import everything
 
 SECTIONS = ("dataset", "loss", "optimizer", "schedule")

@@ -8,7 +8,7 @@ from typing import Any
 
 from framework.base.metric import Metric
 from framework.errors import InputError
-from framework.registry import current, find
+from framework.registry.manager import current, find
 
 LOSS = "loss"
 """The name of the figure that every run has beside its metrics."""

@@ -11,7 +11,7 @@ from framework import architecture
 from framework.composition import Job
 from framework.population import chosen
 from framework.provenance import OUTSIDE
-from framework.registry import find
+from framework.registry.manager import find
 
 
 @dataclass(frozen=True)

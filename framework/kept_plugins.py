@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framework.doors import PluginFile
 from framework.errors import InputError, PluginError
-from framework.registry import Provider, Registered, Registry, current, find, numbered
+from framework.registry.discovery import PluginFile
+from framework.registry.manager import Provider, Registered, Registry, current, find, numbered
 
 if TYPE_CHECKING:
     from framework.base.layer import Layer

@@ -17,7 +17,7 @@ from framework import kept
 from framework.blocks import Ended, Failed
 from framework.by_setting import FAILED, Setting, by_setting, records
 from framework.composition import Job
-from framework.registry import find
+from framework.registry.manager import find
 
 Row = dict[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from framework.arguments import Arguments
-from framework.registry import Registry, current
+from framework.registry.manager import Registry, current
 
 COLUMNS = ("kind", "name", "plugin", "distribution", "version", "summary", "status", "error")
 

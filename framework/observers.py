@@ -9,7 +9,7 @@ import numpy as np
 from framework.base.run import Run
 from framework.population import Population
 from framework.records import Outcome, Record
-from framework.registry import Registry
+from framework.registry.manager import Registry
 
 
 class Observer:

@@ -165,11 +165,11 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
     """
     import mlflow
 
-    from framework import registry
     from framework.kept_plugins import requirements
     from framework.predictor import Description
+    from framework.registry.manager import manager
 
-    registry.install(registry.load(built_in=("plugins.layers",)))  # all that a saved model is made of
+    manager.install(manager.load(built_in=("plugins.layers",)))  # all that a saved model is made of
     description = Description.read(folder)
     # MLflow predicts an example at once, and that would run the plugin files of a folder that is only being delivered.
     shown = example is not None and not any(plugin.file for plugin in description.plugins)

@@ -23,7 +23,7 @@ from framework.dataset import Data, Dataset, prepared
 from framework.figures import metrics_for
 from framework.fitting import check_fit
 from framework.model import Model
-from framework.registry import find
+from framework.registry.manager import find
 from framework.settings import Settings
 from framework.update import Update
 

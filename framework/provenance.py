@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_info
 from framework import DISTRIBUTION, __version__, architecture, kept_plugins
 from framework.base.run import Config
 from framework.population import chosen
-from framework.registry import Provider, current, find
+from framework.registry.manager import Provider, current, find
 
 OUTSIDE: tuple[str, ...] = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""

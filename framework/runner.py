@@ -19,7 +19,7 @@ from framework.journal import Journal, read_journal
 from framework.observers import Observer, hooks
 from framework.population import Population
 from framework.records import Outcome, Record, flatten
-from framework.registry import current
+from framework.registry.manager import current
 from framework.run_folder import refuse_another
 from framework.training import train
 from framework.yaml_text import dump

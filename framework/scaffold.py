@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from framework import DISTRIBUTION, __version__, registry
+from framework import DISTRIBUTION, __version__
 from framework.arguments import Arguments
 from framework.errors import InputError
+from framework.registry.manager import manager
 
 TEMPLATES = Path(__file__).parent / "templates" / "plugin"
 FILES = {
@@ -86,7 +87,7 @@ def write(name: str, into: Path) -> Path:
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise InputError(f"new-plugin: {name!r} cannot be a name: use lower-case words, such as my_rule")
-    known = registry.current().entries.get(("optimizer", name))
+    known = manager.current().entries.get(("optimizer", name))
     if known is not None:
         raise InputError(f"new-plugin: {known.provider} has an optimizer {name} already: choose another name")
     found = importlib.util.find_spec(name)

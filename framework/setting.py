@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from framework.config import Composed
 from framework.config_source import SECTIONS, plain
 from framework.provenance import OUTSIDE
-from framework.registry import find
+from framework.registry.manager import find
 
 MOST_CHARACTERS = 60
 """Of one value in a name; a longer one is cut and gets a hash, so that different values have different names."""

@@ -11,7 +11,7 @@ import numpy as np
 from framework.base.optimizer import Optimizer
 from framework.base.parameters import Parameters, Shape
 from framework.errors import InputError
-from framework.registry import find
+from framework.registry.manager import find
 from framework.update import Update
 
 if TYPE_CHECKING:

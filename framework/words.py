@@ -20,7 +20,7 @@ from framework.base.fields import Field, text
 from framework.config_source import SECTIONS, STAGES
 from framework.errors import InputError, short
 from framework.provenance import unquoted
-from framework.registry import current
+from framework.registry.manager import current
 from framework.settings import Display, Launching, Settings, Tracking
 
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")

@@ -8,11 +8,11 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from framework import registry
 from framework.blocks import Block, Trained, buried, recovered, train_block
 from framework.fractions import writers
 from framework.job_files import HydraRecord
 from framework.pools import deaths, pool
+from framework.registry.manager import manager
 
 
 class Workers:
@@ -107,8 +107,8 @@ def _in_worker(
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        registry.install(None)
-    registry.current(warn=_said_already)
+        manager.install(None)
+    manager.current(warn=_said_already)
     return place, train_block(block, parent, record, writers(fractions))
 
 
@@ -117,4 +117,4 @@ def _said_already(line: str) -> None:
 
 
 def _doors() -> dict[str, str | None]:
-    return {name: os.environ.get(name) for name in registry.DOORS}
+    return {name: os.environ.get(name) for name in manager.DOORS}

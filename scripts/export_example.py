@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 import framework
-from framework import registry
 from framework.model import Model
+from framework.registry.manager import manager
 from framework.update import Update
 from plugins.datasets.digits import Digits
 from plugins.layers.dense import Dense
@@ -39,7 +39,7 @@ class Here:
         layers = [("dense", Dense(units=32)), ("tanh", Tanh()), ("dense", Dense(units=10))]
         self.model = Model(layers, (64,), [0], np.float64)
         self.loss = SoftmaxCrossEntropy()
-        made = registry.find("optimizer", optimizer).cls(**({} if lr is None else {"lr": lr}))
+        made = manager.find("optimizer", optimizer).cls(**({} if lr is None else {"lr": lr}))
         self.update = Update(made, self.model.parameters, self.model.gradients)
 
     def evaluate(self) -> np.ndarray:

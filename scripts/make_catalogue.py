@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from framework import registry
 from framework.base.fields import Configurable, Field
 from framework.base.specs import HOOKS
 from framework.help.docstrings import citation
 from framework.help.traits import traits
+from framework.registry.manager import manager
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "plugins" / "CATALOGUE.md"
 TITLES = {
@@ -50,7 +50,7 @@ def main() -> int:
 
 def page() -> str:
     """Return the whole page."""
-    held = registry.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
+    held = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
     parts = [HEAD]
     for kind in sorted(HOOKS, key=list(TITLES).index):
         classes = {name: held.find(kind, name).cls for name in held.names(kind)}

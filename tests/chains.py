@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from framework import registry
 from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
+from framework.registry.manager import manager
 from framework.update import Update
 
 STANDARD = ("sgd", "iterative", "momentum", "rmsprop", "adagrad", "adam", "adamax", "adadelta")
@@ -28,7 +28,7 @@ class Falling(Schedule):
 
 
 def optimizer_class(name):
-    return registry.find("optimizer", name).cls
+    return manager.find("optimizer", name).cls
 
 
 def with_lr():

@@ -103,10 +103,11 @@ def command(tmp_path, monkeypatch, capfd, unrendered):
 
     A writer to MLflow is started when there is something to write, not early: most commands here write nothing.
     """
-    from framework import cli, registry
+    from framework import cli
+    from framework.registry.manager import manager
 
     monkeypatch.chdir(tmp_path)
-    for name in registry.DOORS:
+    for name in manager.DOORS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
     monkeypatch.setattr(cli, "start_early", lambda: None)
@@ -120,7 +121,7 @@ def command(tmp_path, monkeypatch, capfd, unrendered):
             code = ended.code
         finally:
             signal.signal(signal.SIGTERM, handler)
-            registry.install(None)
+            manager.install(None)
         said = capfd.readouterr()
         return code, said.out, said.err
 

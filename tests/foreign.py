@@ -8,11 +8,11 @@ from chains import optimizer_class
 from extras import without
 from valleys import Valley, weights_of
 
-from framework import registry
 from framework.base.parameters import Parameters
+from framework.registry.manager import manager
 from framework.update import Update
 
-OPTIMIZERS = registry.current().names("optimizer")
+OPTIMIZERS = manager.current().names("optimizer")
 TORCH = [name for name in OPTIMIZERS if name.startswith("torch/")]
 OPTAX = [name for name in OPTIMIZERS if name.startswith("optax/")]
 SHAPES = {"w": (2, 3), "u": (3, 1)}

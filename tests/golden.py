@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from chains import Constant, optimizer_class
 
-from framework import registry
 from framework.base.parameters import Parameters
+from framework.registry.manager import manager
 from framework.update import Update
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -39,7 +39,7 @@ def worst_error(stem, name):
     parameters = Parameters({tensor: held[f"start/{tensor}"].shape for tensor in tensors}, 1, np.float64)
     for tensor in tensors:
         parameters.views[tensor][0] = held[f"start/{tensor}"]
-    stages = [registry.find("stage", key).cls(**fields) for key, fields in case["stages"].items()]
+    stages = [manager.find("stage", key).cls(**fields) for key, fields in case["stages"].items()]
     optimizer = optimizer_class(case["optimizer"])(**case["fields"])
     update = Update(optimizer, parameters, parameters.like(), schedule=Constant(), stages=stages)
     errors = []

@@ -7,16 +7,16 @@ import pytest
 from chains import Falling, chain, follow, optimizer_class, recorded, relative
 from runs import assert_same_alone, config, trained
 
-from framework import registry
 from framework.base.schedule import Schedule
 from framework.errors import InputError
+from framework.registry.manager import manager
 from framework.update import TABLE, Update
 
 RULES = ["sgd", "adam", "adamw", "nadam", "muon", "schedule_free_sgd", "prodigy", "asgd", "split"]
 
 
 def stage(name, **fields):
-    return registry.find("stage", name).cls(**fields)
+    return manager.find("stage", name).cls(**fields)
 
 
 def means(gradients, every):

@@ -7,12 +7,12 @@ import pytest
 from chains import chain, follow, optimizer_class, recorded, relative
 from runs import config, trained
 
-from framework import registry
 from framework.acting import refuse_idle
 from framework.base.stage import Stage
 from framework.errors import InputError
 from framework.estimates import fits
 from framework.population import Population
+from framework.registry.manager import manager
 
 STEPS = 9
 """Of `config()`: three epochs of three batches."""
@@ -74,7 +74,7 @@ def test_a_stage_of_ones_own_says_when_it_acts():
 
 
 def stage(name, **fields):
-    return registry.find("stage", name).cls(**fields)
+    return manager.find("stage", name).cls(**fields)
 
 
 def test_decay_before_accumulation_is_refused_and_after_it_acts_once_a_step_of_the_rule():

@@ -20,8 +20,8 @@ from runs import same_numbers, timeless
 from sweeping import SMALL, epochs_of, jobs_of, kinds_of, status_of, weights_of
 
 import framework
-from framework import registry
 from framework.errors import InputError, PluginError
+from framework.registry.manager import manager
 from framework.sweeps import SweepFailedError
 
 QUIET = ("progress=false", "problem=digits_softmax", "dataset.train_limit=75", "epochs=3")
@@ -213,7 +213,7 @@ def test_what_is_no_class_or_a_taken_name_is_refused(here):
     taken = type("Adam", (HalfStep,), {})
     with pytest.raises(PluginError, match="optimizer adam is provided twice"):
         framework.run(*SMALL, optimizer=taken)
-    assert registry.find("optimizer", "adam").cls is not taken
+    assert manager.find("optimizer", "adam").cls is not taken
     assert list(here.iterdir()) == []
 
 
@@ -249,7 +249,7 @@ def test_runs_that_fail_are_an_error_and_the_others_stay(here, monkeypatch):
         "from framework import hookimpl\n\n\n@hookimpl\ndef epoch_finished(run, epoch, metrics):\n"
         "    if run.config['seed'] == 1:\n        raise OSError('no')\n"
     )
-    with registry.beside(registry.current()) as widened:
+    with manager.beside(manager.current()) as widened:
         widened.add_file(rule)
         with pytest.raises(SweepFailedError, match=r"1 of 2 runs failed; the first: .*OSError: no") as failed:
             framework.sweep(*SMALL, "seed=0,1", f"hydra.sweep.dir={here / 's'}", "launcher.workers=1")

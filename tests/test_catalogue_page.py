@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from framework import Optimizer, hyper, integer, registry
+from framework import Optimizer, hyper, integer
 from framework.help.docstrings import citation
+from framework.registry.manager import manager
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "make_catalogue.py"
 
@@ -36,7 +37,7 @@ def rows(script):
 
 
 def test_every_built_in_is_on_the_page_once(script, rows):
-    held = registry.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
+    held = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
     own = {key for key, entry in held.entries.items() if not getattr(entry.cls, "foreign", "")}
     assert {(script.TITLES[kind], name) for kind, name in own} == set(rows)
 

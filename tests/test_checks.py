@@ -15,12 +15,13 @@ import planted_stages
 import pytest
 from planted_rules import PLANTED
 
-from framework import cli, registry, update
+from framework import cli, update
 from framework.checks import Result, assert_conforms, check, check_layer, check_optimizer, optimizer_engines
 from framework.checks.chains import chain_subject
 from framework.checks.kit import CHECKS, CLASS_CHECKS, FIELDS
 from framework.checks.results import FAILED, PASSED, SKIPPED, Broken, Figure, Skip, judge, worst
 from framework.errors import InputError
+from framework.registry.manager import manager
 
 SOUND = [
     ("optimizer", planted_rules.Sound),
@@ -42,7 +43,7 @@ SKIPS = {
     ("loss", "huber"): set(),
 }
 """What is skipped of some of ours: what cannot apply, and no more."""
-BUILT_IN = registry.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
+BUILT_IN = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
 
 
 def of_status(results, status):
@@ -187,7 +188,7 @@ def command(monkeypatch, tmp_path, capsys):
         try:
             code = cli.main(["check", *words])
         finally:
-            registry.install(None)
+            manager.install(None)
         said = capsys.readouterr()
         return code, said.out, said.err
 

@@ -10,7 +10,7 @@ import pytest
 from processes import command
 
 from framework.base import run
-from framework.registry import find
+from framework.registry.manager import find
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

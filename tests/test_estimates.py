@@ -121,10 +121,10 @@ def test_budgets_below_a_probe_are_kept():
 @pytest.fixture
 def breaking():
     """An optimizer that raises for one learning rate."""
-    from framework import registry
     from framework.base.fields import hyper
     from framework.base.optimizer import Optimizer
-    from framework.implicit import ImplicitPlugin
+    from framework.registry.autoregister import ImplicitPlugin
+    from framework.registry.manager import manager
 
     class Breaking(Optimizer):
         """Raises above 1."""
@@ -139,8 +139,8 @@ def breaking():
                 raise RuntimeError("too much")
             parameters.flat -= columns["lr"] * gradients.flat
 
-    with registry.beside(registry.current()) as widened:
-        widened.add(registry.Provider("breaking", "inline"), lambda: ImplicitPlugin([Breaking]))
+    with manager.beside(manager.current()) as widened:
+        widened.add(manager.Provider("breaking", "inline"), lambda: ImplicitPlugin([Breaking]))
         yield lambda lr: config(optimizer={"name": "breaking", "lr": lr})
 
 

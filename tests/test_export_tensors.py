@@ -10,7 +10,7 @@ from extras import extra
 
 import framework
 from framework.errors import InputError
-from framework.registry import current, find
+from framework.registry.manager import current, find
 
 torch = extra("torch")
 

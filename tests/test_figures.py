@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from runs import config, trained
 
-from framework import registry
 from framework.errors import InputError
 from framework.figures import directions, metrics_for
+from framework.registry.manager import manager
 from plugins.metrics import mse
 from plugins.metrics.accuracy import Accuracy
 
@@ -56,11 +56,11 @@ class Median(mse.MeanSquaredError):
 @pytest.fixture
 def median():
     """Register `Median` for a while."""
-    registry.install(registry.load(environ={"FRAMEWORK_NO_PLUGINS": "1"}))
-    provider = registry.Provider("third", "inline")
-    registry.current().entries["metric", "median"] = registry.Registered("metric", "median", Median, provider)
+    manager.install(manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"}))
+    provider = manager.Provider("third", "inline")
+    manager.current().entries["metric", "median"] = manager.Registered("metric", "median", Median, provider)
     yield Median
-    registry.install(None)
+    manager.install(None)
 
 
 def test_a_name_of_ones_own_is_used_and_must_be_one_that_stores_take(median, monkeypatch):

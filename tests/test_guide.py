@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import framework
-from framework import cli, hookspecs, registry
+from framework import cli, hookspecs
 from framework.base.specs import HOOKS
 from framework.checks import check
 from framework.checks.results import FAILED
+from framework.registry.manager import manager
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -38,17 +39,17 @@ SMALL = ("problem=digits_softmax", "dataset.train_limit=60", "epochs=1", "progre
 def here(tmp_path, monkeypatch):
     """A folder with the guide's files in it, and no plugin but ours."""
     monkeypatch.chdir(tmp_path)
-    for name in registry.DOORS:
+    for name in manager.DOORS:
         monkeypatch.delenv(name, raising=False)
     for name, code in FILES.items():
         (tmp_path / name).write_text(code)
     yield tmp_path
-    registry.install(None)
+    manager.install(None)
 
 
 def opened(folder, *names):
-    held = registry.load([folder / name for name in names], environ={"FRAMEWORK_STRICT_PLUGINS": "1"})
-    registry.install(held)
+    held = manager.load([folder / name for name in names], environ={"FRAMEWORK_STRICT_PLUGINS": "1"})
+    manager.install(held)
     return held
 
 

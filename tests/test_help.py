@@ -14,7 +14,7 @@ import pytest
 from extras import extra
 from hydra import compose, initialize_config_dir
 
-from framework import cli, registry
+from framework import cli
 from framework.base.specs import HOOKS
 from framework.config import Composed, check, register_resolvers
 from framework.errors import InputError
@@ -25,6 +25,7 @@ from framework.help.lookup import GROUPS, Lookup
 from framework.help.presets import Presets
 from framework.help.text import WIDTH, text
 from framework.population import Population
+from framework.registry.manager import manager
 from framework.settings import everything
 from framework.system.paths import conf_folder
 
@@ -50,21 +51,21 @@ def register_optimizers():
 
 @pytest.fixture(scope="module")
 def held():
-    return registry.load(environ={})
+    return manager.load(environ={})
 
 
 @pytest.fixture(scope="module")
 def lookup(held):
-    registry.install(held)
+    manager.install(held)
     yield Lookup(held, Presets.of(), {name: command.summary for name, command in cli.COMMANDS.items()})
-    registry.install(None)
+    manager.install(None)
 
 
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
     """Run a command in this process; return its exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
-    for name in registry.DOORS:
+    for name in manager.DOORS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
 
@@ -77,7 +78,7 @@ def command(tmp_path, monkeypatch, capsys):
         finally:
             os.environ.clear()
             os.environ.update(environment)
-            registry.install(None)
+            manager.install(None)
         return (code, *capsys.readouterr())
 
     return call

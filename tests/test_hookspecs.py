@@ -9,10 +9,11 @@ import textwrap
 import pytest
 
 import framework
-from framework import hookspecs, registry
+from framework import hookspecs
 from framework.base.specs import HOOKS
 from framework.checks import check
 from framework.checks.results import FAILED
+from framework.registry.manager import manager
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -41,19 +42,19 @@ def example(hook):
 def load(tmp_path, monkeypatch):
     """Load plugins' sources as files; they are this process's own until the test ends."""
     monkeypatch.chdir(tmp_path)
-    for name in registry.DOORS:
+    for name in manager.DOORS:
         monkeypatch.delenv(name, raising=False)
 
     def doors(**sources):
         for name, source in sources.items():
             (tmp_path / f"{name}.py").write_text(source)
         files = [tmp_path / f"{name}.py" for name in sources]
-        made = registry.load(files, environ={"FRAMEWORK_STRICT_PLUGINS": "1"})
-        registry.install(made)
+        made = manager.load(files, environ={"FRAMEWORK_STRICT_PLUGINS": "1"})
+        manager.install(made)
         return made
 
     yield doors
-    registry.install(None)
+    manager.install(None)
 
 
 def test_there_is_an_example_for_every_hook():

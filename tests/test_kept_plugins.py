@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from runs import config, trained
 
-from framework import cli, kept_plugins, registry
+from framework import cli, kept_plugins
 from framework.errors import InputError
 from framework.predictor import Predictor
-from framework.registry import Provider
+from framework.registry.manager import Provider, manager
 
 LAYER = '''
 from framework import Layer, LayerSpec, hookimpl
@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def saved(tmp_path: Path, file: Path) -> tuple[Path, np.ndarray]:
     """A saved model, and what it predicted where its plugin was registered."""
-    with registry.beside(registry.current()) as widened:
+    with manager.beside(manager.current()) as widened:
         widened.add_file(file)
         predictor = trained(config(epochs=1, model__layers=LAYERS))[0].predictor
         predictor.save(tmp_path / "model")
@@ -59,14 +59,14 @@ def test_the_file_is_kept_and_runs_with_consent_alone(saved: tuple[Path, np.ndar
     with pytest.raises(InputError, match=r"plugins/mine\.py: the model needs the layer bend .*plugins=True"):
         Predictor.load(folder)
     assert np.array_equal(Predictor.load(folder, plugins=True).predict(PIXELS), expected)
-    assert ("layer", "bend") not in registry.current().entries
+    assert ("layer", "bend") not in manager.current().entries
     assert sorted(path.name for path in folder.rglob("*")) == ["mine.py", "model.json", "plugins", "weights.npz"]
 
 
 def test_the_same_plugin_needs_no_consent(saved: tuple[Path, np.ndarray], file: Path) -> None:
     folder, expected = saved
     (folder / "plugins" / "mine.py").unlink()
-    with registry.beside(registry.current()) as widened:
+    with manager.beside(manager.current()) as widened:
         widened.add_file(file)
         assert np.array_equal(Predictor.load(folder).predict(PIXELS), expected)
 
@@ -74,7 +74,7 @@ def test_the_same_plugin_needs_no_consent(saved: tuple[Path, np.ndarray], file: 
 def test_another_plugin_with_that_layer_is_not_taken_for_it(saved: tuple[Path, np.ndarray], file: Path) -> None:
     folder, expected = saved
     file.write_text(LAYER.replace("x * x / 2", "x * x"))
-    with registry.beside(registry.current()) as widened:
+    with manager.beside(manager.current()) as widened:
         widened.add_file(file)
         with pytest.raises(InputError, match="plugins=True"):
             Predictor.load(folder)
@@ -117,9 +117,9 @@ def test_a_kept_file_is_looked_for_in_the_models_folder_alone(tmp_path: Path) ->
 
 
 def test_installed_packages_are_named_not_kept(tmp_path: Path, file: Path) -> None:
-    source = registry.load([file], environ={}).find("layer", "bend")
-    entry = registry.Registered("layer", "bend", source.cls, Provider("bends", "entry point", "my-layers", "1.5"))
-    with registry.beside(registry.current()) as widened:
+    source = manager.load([file], environ={}).find("layer", "bend")
+    entry = manager.Registered("layer", "bend", source.cls, Provider("bends", "entry point", "my-layers", "1.5"))
+    with manager.beside(manager.current()) as widened:
         widened.entries["layer", "bend"] = entry
         plugins, kept = kept_plugins.needed(["dense", "bend", "dense"])
         assert plugins[0].layer_classes(tmp_path, consent=False) == {"bend": source.cls}
@@ -158,11 +158,11 @@ def test_a_new_process_loads_the_run_and_mlflows_model(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in registry.DOORS:
+    for name in manager.DOORS:
         monkeypatch.setenv(name, "")
     words = [f"--plugin={file}", "dataset=iris", "epochs=1", "model.layers=[bend,{layer: dense, units: outputs}]"]
     assert cli.main([*words, "~model.sizes", "~model.activation", "tracking.uri=sqlite:///mlflow.db"]) == 0
-    registry.install(None)
+    manager.install(None)
     monkeypatch.setenv("FRAMEWORK_PLUGINS", "")  # the command left the file there, for its workers
     assert capfd.readouterr().err == ""
     file.unlink()

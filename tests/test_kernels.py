@@ -16,7 +16,6 @@ import pytest
 from chains import Constant, Falling, chain, follow, optimizer_class, recorded
 from processes import PATIENCE
 
-from framework import registry
 from framework.base.fields import flag, hyper
 from framework.base.kernels import apply_rule
 from framework.base.optimizer import ElementwiseOptimizer, when
@@ -25,12 +24,13 @@ from framework.compiler import cache, fused, llvm
 from framework.compiler.threads import Team
 from framework.elementwise import absolute, copysign, maximum, minimum, sign, sqrt, where
 from framework.errors import InputError
+from framework.registry.manager import manager
 from framework.update import TABLE, Update
 
 ROOT = Path(__file__).parent.parent
 SPECIAL = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-42, -1e-310, 1e30, -1e300, 1.0]
 WORDS = {"float32": np.uint32, "float64": np.uint64}
-ELEMENTWISE = [name for name in registry.current().names("optimizer") if optimizer_class(name).elementwise]
+ELEMENTWISE = [name for name in manager.current().names("optimizer") if optimizer_class(name).elementwise]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -454,9 +454,9 @@ from framework import registry
 from framework.base.parameters import Parameters
 from framework.update import Update
 
-registry.install(registry.load([sys.argv[1]]))
+manager.install(manager.load([sys.argv[1]]))
 p = Parameters({"x": (100,)}, 1, np.float32)
-made = Update(registry.find("optimizer", "mine").cls(), p, p.like(), kernel="fused")
+made = Update(manager.find("optimizer", "mine").cls(), p, p.like(), kernel="fused")
 made.gradients.flat[...] = 1
 made.step(1)
 assert made._fused is not None
@@ -520,7 +520,7 @@ from framework.base.parameters import Parameters
 from framework.update import Update
 fused.SHARED_FROM = 1
 p = Parameters({"x": (100,)}, 1, np.float32)
-made = Update(registry.find("optimizer", "sgd").cls(lr=1.0), p, p.like(), kernel="fused", threads=2)
+made = Update(manager.find("optimizer", "sgd").cls(lr=1.0), p, p.like(), kernel="fused", threads=2)
 made.gradients.flat[...] = 1
 made.step(1)
 child = os.fork()

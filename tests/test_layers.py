@@ -9,9 +9,9 @@ import pytest
 from gradients import check_layer, one_layer
 from layer_cases import CASES, SEEDS, rows_of
 
-from framework import registry
 from framework.errors import InputError
 from framework.model import Model
+from framework.registry.manager import manager
 from plugins.layers import conv2d
 from plugins.layers.batch_norm import BatchNorm
 from plugins.layers.conv2d import Conv2d
@@ -26,7 +26,7 @@ EVERY = pytest.mark.parametrize("case", CASES)
 
 
 def test_every_built_in_layer_has_a_case():
-    built_in = registry.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
+    built_in = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
     registered = {built_in.find("layer", name).cls for name in built_in.names("layer")}
     assert registered == {cls for cls, _, _ in CASES.values()}
 

@@ -12,7 +12,7 @@ ConfigStore.instance().store("config", {"optimizer": "mine", "dataset": 1})
 
 @hydra.main(version_base="1.3", config_path=None, config_name="config")
 def main(config):
-    print(config.optimizer, config.dataset, "numpy" in sys.modules, "framework.registry" in sys.modules)
+    print(config.optimizer, config.dataset, "numpy" in sys.modules, "framework.registry.manager" in sys.modules)
 
 main()
 """

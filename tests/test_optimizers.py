@@ -22,9 +22,9 @@ from chains import (
     with_lr,
 )
 
-from framework import registry
 from framework.base.parameters import Parameters
 from framework.errors import InputError
+from framework.registry.manager import manager
 from framework.update import Update
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -46,7 +46,7 @@ def test_agrees_with_torch_on_recorded_gradients(name, golden):
     parameters = Parameters({tensor: golden[f"start/{tensor}"].shape for tensor in tensors}, 1, np.float64)
     for tensor in tensors:
         parameters.views[tensor][0] = golden[f"start/{tensor}"]
-    stages = [registry.find("stage", key).cls(**fields) for key, fields in case["stages"].items()]
+    stages = [manager.find("stage", key).cls(**fields) for key, fields in case["stages"].items()]
     optimizer = optimizer_class(case["optimizer"])(**case["fields"])
     update = Update(optimizer, parameters, parameters.like(), schedule=Constant(), stages=stages)
     for step in range(PROVENANCE["steps"]):

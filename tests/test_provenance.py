@@ -11,8 +11,9 @@ import pytest
 from runs import config, same_numbers
 from sweeping import SMALL, epochs_of, jobs_of, swept, weights_of
 
-from framework import provenance, registry
+from framework import provenance
 from framework.journal import read_journal
+from framework.registry.manager import manager
 
 RULE = '''
 from framework import ElementwiseOptimizer, Layer, LayerSpec, OptimizerSpec, hookimpl, hyper
@@ -53,7 +54,7 @@ def rule(tmp_path):
     """A plugin file, loaded beside the others."""
     file = tmp_path / "my rule.py"
     file.write_text(RULE)
-    with registry.beside(registry.current()) as widened:
+    with manager.beside(manager.current()) as widened:
         widened.add_file(file)
         yield file
 
@@ -115,7 +116,7 @@ def test_the_identity_knows_the_source_of_a_plugin_file(rule):
     unrelated = provenance.identity(config())
     rule.write_text(RULE.replace("0.5", "0.25"))
     assert provenance.identity(chosen) == before  # the loaded code decides, not what became of its file
-    with registry.beside(registry.load(environ={})) as reloaded:
+    with manager.beside(manager.load(environ={})) as reloaded:
         reloaded.add_file(rule)
         assert provenance.identity(chosen) != before
         assert provenance.identity(config()) == unrelated

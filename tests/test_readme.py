@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from framework import cli, registry
+from framework import cli
 from framework.config import Composed, check, register_resolvers
+from framework.registry.manager import manager
 from framework.system.paths import conf_folder
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
@@ -36,7 +37,7 @@ def commands():
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in registry.DOORS:
+    for name in manager.DOORS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
     for name, code in FILES.items():
@@ -52,7 +53,7 @@ def command(tmp_path, monkeypatch):
             signal.signal(signal.SIGTERM, handler)
             os.environ.clear()
             os.environ.update(environment)
-            registry.install(None)
+            manager.install(None)
 
     return call
 

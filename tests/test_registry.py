@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from framework import Stage, doors, listing, registry
+from framework import Stage, listing
 from framework.errors import InputError, PluginError
-from framework.registry import Provider, Registry
+from framework.registry.manager import Provider, Registry, discovery, manager
 
 GOOD = '''
 from framework import ElementwiseOptimizer, hyper
@@ -36,7 +36,7 @@ def file(tmp_path, text, name="mine.py"):
 
 
 def load(path, **environ):
-    return registry.load([path], environ=environ)
+    return manager.load([path], environ=environ)
 
 
 def test_all_doors_end_in_the_same_registry(tmp_path):
@@ -49,7 +49,7 @@ def test_all_doors_end_in_the_same_registry(tmp_path):
 
 def test_files_of_the_environment_are_loaded(tmp_path):
     first, second = file(tmp_path, GOOD), file(tmp_path, GOOD.replace("SlowDescent", "OtherDescent"), "other.py")
-    found = registry.load(environ={"FRAMEWORK_PLUGINS": os.pathsep.join([str(first), str(second)])})
+    found = manager.load(environ={"FRAMEWORK_PLUGINS": os.pathsep.join([str(first), str(second)])})
     assert {"slow_descent", "other_descent"} <= set(found.names("optimizer"))
 
 
@@ -83,7 +83,7 @@ def test_a_file_named_twice_is_loaded_once(tmp_path):
     ],
 )
 def test_a_broken_third_party_plugin_costs_one_line(tmp_path, capsys, monkeypatch, text, said):
-    monkeypatch.setattr(registry, "_current", None)  # as in a process that has just started
+    monkeypatch.setattr(manager, "_current", None)  # as in a process that has just started
     found = load(file(tmp_path, text))
     line = capsys.readouterr().err
     assert line.count("\n") == 1 and len(line) < 1000 and line.startswith("warning: plugin mine") and said in line
@@ -99,7 +99,7 @@ def test_an_interrupt_while_a_plugin_is_imported_interrupts(tmp_path):
 
 def test_files_of_one_name_are_all_loaded_and_kept(tmp_path):
     paths = [file(tmp_path, GOOD.replace("Slow", name), f"{name}/mine.py") for name in ("One", "Two", "Three")]
-    found = registry.load(paths, environ={})
+    found = manager.load(paths, environ={})
     entries = [found.find("optimizer", f"{name}_descent") for name in ("one", "two", "three")]
     assert [entry.provider.name for entry in entries] == ["mine", "mine_2", "mine_3"]
     assert [entry.provider.path for entry in entries] == paths
@@ -109,8 +109,8 @@ def test_files_of_one_name_are_all_loaded_and_kept(tmp_path):
 def test_entry_points_of_one_name_are_all_loaded(quiet):
     found, said = quiet
     for name in ("one", "two"):
-        spec = registry.SPECS["stage"](name, type("Idle", (Stage,), {"__doc__": "Do nothing."}))
-        plugin = SimpleNamespace(register_stages=registry.hookspecs.hookimpl(lambda spec=spec: [spec]))
+        spec = manager.SPECS["stage"](name, type("Idle", (Stage,), {"__doc__": "Do nothing."}))
+        plugin = SimpleNamespace(register_stages=manager.hookspecs.hookimpl(lambda spec=spec: [spec]))
         found.add(Provider("same", "entry point", name), lambda plugin=plugin: plugin)
         found.add(Provider("again", "entry point", name), lambda plugin=plugin: plugin)
     assert found.names("stage") == ["one", "two"]
@@ -187,11 +187,11 @@ def test_a_failed_plugin_leaves_nothing_behind(quiet):
     found, said = quiet
 
     class Half:
-        @registry.hookspecs.hookimpl
+        @manager.hookspecs.hookimpl
         def register_optimizers(self):
             from plugins.optimizers.adam import Adam
 
-            yield registry.SPECS["optimizer"]("half", Adam)
+            yield manager.SPECS["optimizer"]("half", Adam)
             raise RuntimeError("half way")
 
     found.add(Provider("half", "file"), Half)
@@ -204,18 +204,18 @@ def test_names_must_be_plain(name):
     from plugins.optimizers.adam import Adam
 
     with pytest.raises(PluginError, match="must be like 'adam'"):
-        registry.SPECS["optimizer"](name, Adam)
+        manager.SPECS["optimizer"](name, Adam)
 
 
 def test_a_class_of_another_kind_is_refused():
     from plugins.optimizers.adam import Adam
 
     with pytest.raises(PluginError, match="must be a subclass of Layer"):
-        registry.SPECS["layer"]("adam", Adam)
+        manager.SPECS["layer"]("adam", Adam)
 
 
 def test_unknown_names_and_kinds_get_the_nearest():
-    found = registry.load()
+    found = manager.load()
     with pytest.raises(InputError, match=r"no optimizer is called adm; did you mean .*adam"):
         found.find("optimizer", "adm")
     with pytest.raises(InputError, match="did you mean optimizer"):
@@ -223,11 +223,11 @@ def test_unknown_names_and_kinds_get_the_nearest():
 
 
 def test_every_module_below_plugins_is_a_plugin_that_gives_something():
-    found = registry.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
+    found = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
     providers = {entry.provider.name for entry in found.entries.values()}
     optional = {"plugins.optimizers.torch_bridge", "plugins.optimizers.optax_bridge"}  # nothing without the extras
-    assert set(doors.built_in_modules()) - providers <= optional
-    assert len(doors.built_in_modules()) > 60
+    assert set(discovery.built_in_modules()) - providers <= optional
+    assert len(discovery.built_in_modules()) > 60
 
 
 def test_the_list_has_a_row_for_each_name_and_each_failure(tmp_path, capsys):
@@ -236,7 +236,7 @@ def test_the_list_has_a_row_for_each_name_and_each_failure(tmp_path, capsys):
     assert all(set(row) == set(listing.COLUMNS) for row in rows)
     assert any(row["name"] == "adam" and row["summary"] and row["version"] for row in rows)
     assert [row["error"] for row in rows if row["plugin"] == "mine"] == ["ValueError: no"]
-    registry.install(found)
+    manager.install(found)
     try:
         assert listing.main(["--json"]) == 0
         out = capsys.readouterr().out
@@ -244,7 +244,7 @@ def test_the_list_has_a_row_for_each_name_and_each_failure(tmp_path, capsys):
         listing.main([])
         assert "failed: ValueError: no" in capsys.readouterr().out
     finally:
-        registry.install(None)
+        manager.install(None)
 
 
 def test_a_plugin_file_is_no_importable_module_of_that_name(tmp_path):

@@ -12,8 +12,9 @@ import pytest
 from sweeping import epochs_of, kinds_of, swept
 
 import framework
-from framework import cli, registry
+from framework import cli
 from framework.errors import InputError
+from framework.registry.manager import manager
 
 QUICK = ("dataset=iris", "tracking.enabled=false", "progress=false")
 RUN = (*QUICK, "epochs=2")
@@ -24,7 +25,7 @@ Command = Callable[..., tuple[int, str]]
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Run a command in this process; return its exit code and what it wrote to stderr."""
     monkeypatch.chdir(tmp_path)
-    for name in registry.DOORS:
+    for name in manager.DOORS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
 
@@ -36,7 +37,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
             signal.signal(signal.SIGTERM, handler)
             os.environ.clear()
             os.environ.update(environment)
-            registry.install(None)
+            manager.install(None)
         return code, capfd.readouterr().err
 
     return call

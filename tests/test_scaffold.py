@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from processes import PATIENCE
 
-from framework import registry
 from framework.errors import InputError
+from framework.registry.manager import manager
 from framework.scaffold import main, write
 
 STRANGER = {
@@ -111,7 +111,7 @@ class Environment:
 def environment(tmp_path_factory):
     pytest.importorskip("hatchling", reason="the packages are built without a network")
     folder = tmp_path_factory.mktemp("plugins")
-    registry.install(None)
+    manager.install(None)
     made = Environment(folder / "environment")
     made.package = write("plain_memory", folder)
     made.install(made.package)

@@ -6,12 +6,12 @@ import pytest
 from hydra.types import RunMode
 
 import framework
-from framework import registry
 from framework.api import _hydra
 from framework.composition import Composer, composing
 from framework.config import Composed, check
 from framework.config_source import plain
-from framework.implicit import ImplicitPlugin
+from framework.registry.autoregister import ImplicitPlugin
+from framework.registry.manager import manager
 from framework.setting import setting_of
 from framework.splitting import split
 
@@ -166,8 +166,8 @@ def test_the_words_of_a_name_are_short(single):
 def test_all_that_is_registered_is_named_by_its_name_alone(hydra, kind):
     base = Composed.of(hydra.compose_config("config", [], run_mode=RunMode.RUN, with_log_configuration=False))
     default = check(base)
-    for entry in registry.current().names(kind):
-        fields = plain(registry.find(kind, entry).cls.defaults())
+    for entry in manager.current().names(kind):
+        fields = plain(manager.find(kind, entry).cls.defaults())
         section = {"stages": {entry: fields}} if kind == "stage" else {kind: {"name": entry, **fields}}
         words = setting_of({**default, **section}, {}, lambda _: base).split(" ")
         if kind == "optimizer":
@@ -189,8 +189,8 @@ def test_an_optimizers_field_is_not_taken_for_a_setting(hydra):
 
     base = Composed.of(hydra.compose_config("config", [], run_mode=RunMode.RUN, with_log_configuration=False))
     section = {"name": "patient", "lr": 0.1, "patience": 5}
-    with registry.beside(registry.current()) as widened:
-        widened.add(registry.Provider("inline", "inline"), lambda: ImplicitPlugin([Patient]))
+    with manager.beside(manager.current()) as widened:
+        widened.add(manager.Provider("inline", "inline"), lambda: ImplicitPlugin([Patient]))
         name = setting_of({**check(base), "optimizer": section, "patience": 3}, {}, lambda _: base)
     assert name == "patient lr=0.1 optimizer.patience=5 patience=3"
 

@@ -9,16 +9,16 @@ import pytest
 from chains import Falling, chain, follow, optimizer_class, recorded, relative, run
 from extras import extra
 
-from framework import registry
 from framework.base.parameters import Parameters
 from framework.errors import InputError
+from framework.registry.manager import manager
 
 NAMES = ("clip_value", "clip_norm", "decoupled_weight_decay")
 FIELD = {"clip_value": "max_value", "clip_norm": "max_norm", "decoupled_weight_decay": "weight_decay"}
 
 
 def stage(name, value):
-    return registry.find("stage", name).cls(**{FIELD[name]: value})
+    return manager.find("stage", name).cls(**{FIELD[name]: value})
 
 
 def clipped(name, value, gradients):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from chains import Falling, chain, follow, optimizer_class, recorded, relative, run
 
-from framework import registry
 from framework.base.parameters import Parameters
 from framework.errors import InputError
+from framework.registry.manager import manager
 from framework.update import Update
 
 SETTINGS = [
@@ -29,7 +29,7 @@ NAMES = sorted({name for name, _ in SETTINGS})
 
 
 def stage(name, **fields):
-    return registry.find("stage", name).cls(**fields)
+    return manager.find("stage", name).cls(**fields)
 
 
 def of_run(fields, place):
@@ -303,7 +303,7 @@ def test_n_plus_m_steps_are_n_then_restore_then_m(name, fields):
 )
 def test_a_value_out_of_range_is_named(name, field, value, allowed):
     with pytest.raises(InputError) as caught:
-        registry.find("stage", name).cls.resolve({field: value}, f"stages.{name}")
+        manager.find("stage", name).cls.resolve({field: value}, f"stages.{name}")
     assert str(caught.value) == f"stages.{name}.{field}={value:g} is out of range: it must be {allowed}"
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from runs import DENSE, IMAGES, assert_same, assert_same_alone, config, same_numbers, timeless, trained
 
-from framework import registry
 from framework.base.fields import hyper
 from framework.base.loss import Loss, as_values
 from framework.base.optimizer import ElementwiseOptimizer
@@ -18,7 +17,7 @@ from framework.errors import InputError
 from framework.hookspecs import hookimpl
 from framework.observers import Observer, hooks
 from framework.population import Population, stacked
-from framework.registry import find
+from framework.registry.manager import find, manager
 from framework.training import evaluate, train_step
 
 TOO_FAR = {"float32": 1e30, "float64": 1e200}
@@ -162,10 +161,10 @@ class Counted(Loss):
 
 @pytest.fixture
 def counted():
-    with registry.beside(registry.current()) as widened:
-        from framework.implicit import ImplicitPlugin
+    with manager.beside(manager.current()) as widened:
+        from framework.registry.autoregister import ImplicitPlugin
 
-        widened.add(registry.Provider("counted", "inline"), lambda: ImplicitPlugin([Counted]))
+        widened.add(manager.Provider("counted", "inline"), lambda: ImplicitPlugin([Counted]))
         yield config(
             dataset={"name": "diabetes", "train_limit": 75, "scaling": "none"}, loss={"name": "counted"}, epochs=2
         )
@@ -341,10 +340,10 @@ class Blast(ElementwiseOptimizer):
 
 @pytest.fixture
 def blast():
-    with registry.beside(registry.current()) as widened:
-        from framework.implicit import ImplicitPlugin
+    with manager.beside(manager.current()) as widened:
+        from framework.registry.autoregister import ImplicitPlugin
 
-        widened.add(registry.Provider("blast", "inline"), lambda: ImplicitPlugin([Blast]))
+        widened.add(manager.Provider("blast", "inline"), lambda: ImplicitPlugin([Blast]))
         yield lambda at: config(optimizer={"name": "blast", "at": float(at)}, epochs=4)
 
 
@@ -438,7 +437,7 @@ class Raises:
 
 
 def watched(*plugins):
-    empty = registry.Registry()
+    empty = manager.Registry()
     for plugin in plugins:
         empty.manager.register(plugin)
     return hooks(empty)

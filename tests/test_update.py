@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from chains import PUBLISHED, STANDARD, Constant, Falling, chain, flags, follow, optimizer_class, recorded, with_lr
 
-from framework import registry
 from framework.base.fields import hyper
 from framework.base.schedule import Schedule
 from framework.errors import InputError
+from framework.registry.manager import manager
 from framework.update import TABLE
 
 EVERY = (*STANDARD, *PUBLISHED)
@@ -135,7 +135,7 @@ def test_a_watching_schedule_goes_on_after_restore():
 
 
 def test_stages_keep_state_beside_the_rule():
-    class Counter(registry.find("stage", "clip_value").cls):
+    class Counter(manager.find("stage", "clip_value").cls):
         """Counts its calls."""
 
         def initial_state(self, parameters):
@@ -181,8 +181,8 @@ def test_a_slot_that_starts_at_lr_starts_at_the_first_steps(name, every):
     fields = {"rprop": {}, "split": {"rest": "rprop", "rest_lr": 0.1}, "mechanize": {"base": "rprop"}}[name]
     fields |= {} if name == "split" else {"lr": [0.1, 0.2]}
     start, _ = recorded(2, 7)
-    accumulate = registry.find("stage", "accumulate").cls(every=every)
-    schedule = registry.find("schedule", "constant").cls(warmup_steps=4)
+    accumulate = manager.find("stage", "accumulate").cls(every=every)
+    schedule = manager.find("schedule", "constant").cls(warmup_steps=4)
     update = chain(optimizer_class(name)(**fields), start, schedule=schedule, stages=[accumulate], total=20)
     slot = next(array for key, array in update.state.items() if key.rpartition("/")[2] == "s" and array.shape[1] == 7)
     expected = np.array([[0.1], [0.1 if name == "split" else 0.2]]) * every / 4

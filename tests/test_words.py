@@ -12,10 +12,10 @@ from sweeping import SMALL, jobs_of, swept, yaml_of
 from test_yaml_text import readings
 
 import framework
-from framework import registry
 from framework.errors import InputError
 from framework.journal import read_journal
 from framework.provenance import unquoted
+from framework.registry.manager import manager
 from framework.splitting import split
 from framework.words import as_typed, elements, field_of
 
@@ -163,7 +163,7 @@ TEXTS = {
 
 @pytest.fixture(autouse=True)
 def plugins():
-    registry.install(None)
+    manager.install(None)
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

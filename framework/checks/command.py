@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from framework import registry
 from framework.arguments import Arguments
 from framework.checks.kit import CHECKS, check
 from framework.checks.results import FAILED, PASSED, SKIPPED, Result
 from framework.errors import InputError, nearest
+from framework.registry.manager import manager
 
 USAGE = "check optimizer adam, check my_rule.py, or check --all"
 NAMED = tuple[str, str]
@@ -61,7 +61,7 @@ def _subjects(words: Sequence[str], *, everything: bool) -> list[NAMED]:
     if everything == bool(words):
         raise InputError(f"check: say what: {USAGE}")
     if everything:
-        return sorted(registry.current().entries, key=lambda entry: (list(CHECKS).index(entry[0]), entry[1]))
+        return sorted(manager.current().entries, key=lambda entry: (list(CHECKS).index(entry[0]), entry[1]))
     first, *names = words
     if first.endswith(".py"):
         if names:
@@ -71,13 +71,13 @@ def _subjects(words: Sequence[str], *, everything: bool) -> list[NAMED]:
         raise InputError(f"check: no plugins are of kind {first}{nearest(first, CHECKS)}")
     if not names:
         raise InputError(
-            f"check: name the {first} to check, such as: check {first} {registry.current().names(first)[0]}"
+            f"check: name the {first} to check, such as: check {first} {manager.current().names(first)[0]}"
         )
-    return [(first, registry.find(first, name).name) for name in names]
+    return [(first, manager.find(first, name).name) for name in names]
 
 
 def _foreign(subjects: Sequence[NAMED]) -> list[NAMED]:
-    return [named for named in subjects if getattr(registry.find(*named).cls, "foreign", "")]
+    return [named for named in subjects if getattr(manager.find(*named).cls, "foreign", "")]
 
 
 def _of_file(path: Path) -> list[NAMED]:
@@ -87,7 +87,7 @@ def _of_file(path: Path) -> list[NAMED]:
         InputError: there is no such Python file, or it registers nothing.
         PluginError: it does not load.
     """
-    known, path = registry.current(), path.resolve()
+    known, path = manager.current(), path.resolve()
     if not any(provider.path == path for provider in known.providers):
         known.strict = True  # a file that was asked for by name and does not load is an error
         known.add_file(path, "check")

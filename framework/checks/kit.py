@@ -7,7 +7,6 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from framework import registry
 from framework.base.fields import Configurable
 from framework.base.specs import SPECS
 from framework.checks import (
@@ -28,6 +27,7 @@ from framework.checks import (
 from framework.checks.chains import chain_subject
 from framework.checks.results import FAILED, Check, Result, Skip, run_checks, skipped
 from framework.errors import InputError
+from framework.registry.manager import manager
 
 FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
 CLASS_CHECKS: dict[str, tuple[Check, ...]] = {"metric": (*FIELDS, metrics.names_its_tasks)}
@@ -148,8 +148,8 @@ def check(kind: str, named: Named) -> list[Result]:
     Raises:
         InputError: no such kind or name.
     """
-    registry.current().names(kind)
-    cls = registry.find(kind, named).cls if isinstance(named, str) else named
+    manager.current().names(kind)
+    cls = manager.find(kind, named).cls if isinstance(named, str) else named
     if not (isinstance(cls, type) and issubclass(cls, SPECS[kind].base)):
         raise InputError(f"check {kind}: {named!r} is no subclass of {SPECS[kind].base.__name__}")
     with threadpool_limits(1, user_api="blas"):  # as runs train unless told otherwise; small products only lose by more

@@ -12,7 +12,7 @@ import torch
 from framework.base.optimizer import Optimizer
 from framework.errors import InputError, nearest
 from framework.export._units import Unit, check_tensor
-from framework.registry import find
+from framework.registry.manager import find
 
 BASE_LR = "base_lr"
 """Where a group keeps the lr that it was made with: what its lr is relative to that is the rule's schedule."""

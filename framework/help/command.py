@@ -16,7 +16,7 @@ from framework.help.overview import overview_page
 from framework.help.presets import Presets
 from framework.help.text import text
 from framework.help.topics import Topic
-from framework.registry import current
+from framework.registry.manager import current
 from framework.system.terminal import printable
 
 FLAGS = ("--help", "-h")

@@ -10,7 +10,7 @@ from framework.help.docstrings import explanation
 from framework.help.examples import examples
 from framework.help.topics import Entry, Family, FieldHelp, Group, Name, SharedField, Variant
 from framework.help.traits import traits
-from framework.registry import Registered, Registry
+from framework.registry.manager import Registered, Registry
 
 USAGE = {
     "stage": "'stages=[{name}]'",

@@ -11,7 +11,7 @@ from framework.help import entries, settings
 from framework.help.presets import GROUPS as FILES
 from framework.help.presets import Presets
 from framework.help.topics import Ambiguous, Command, Group, Name, Topic
-from framework.registry import Registry
+from framework.registry.manager import Registry
 
 GROUPS = ("optimizer", "schedule", "stage", "problem", "dataset", "model", "layer", "loss", "metric")
 """Everything that has names, in the order of the first page."""

@@ -16,7 +16,7 @@ from framework.help.examples import needed
 from framework.help.presets import Chosen, Presets
 from framework.help.topics import PROGRAM, LayerRow, Samples
 from framework.model import Model as Network
-from framework.registry import find
+from framework.registry.manager import find
 
 
 def problem_page(presets: Presets, name: str) -> topics.Problem:

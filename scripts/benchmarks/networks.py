@@ -46,7 +46,7 @@ def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
     """Return a call that takes one step of ``runs`` runs."""
     from framework.architecture import build, expand
     from framework.model import Model
-    from framework.registry import find
+    from framework.registry.manager import find
     from framework.update import Update
 
     conv = [

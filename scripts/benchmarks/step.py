@@ -12,7 +12,7 @@ from benchmarks.measure import Row, in_turns, installed
 from framework.base.parameters import Parameters
 from framework.compiler.fused import FusedStep, fusable
 from framework.compiler.ir import Formula
-from framework.registry import current, find
+from framework.registry.manager import current, find
 from framework.update import Update
 
 TENSORS = 6

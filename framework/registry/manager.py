@@ -22,9 +22,9 @@ import pluggy
 
 from framework import errors, hookspecs
 from framework.base.specs import HOOKS, SPECS, Spec
-from framework.doors import BUILT_IN, PluginFile, importers
 from framework.errors import InputError, PluginError, nearest, said, short
-from framework.implicit import ImplicitPlugin
+from framework.registry.autoregister import ImplicitPlugin
+from framework.registry.discovery import BUILT_IN, PluginFile, importers
 
 ENTRY_POINTS = "framework.plugins"
 
