@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from framework.base.optimizer import Optimizer
 from framework.errors import InputError
+from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin, snake_case
-from framework.registry.manager import manager
 from framework.result import Result, read_run, result_of
 from framework.tracking import run_id
 

@@ -15,7 +15,7 @@ from framework.job_files import HydraRecord
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
 from framework.observers import Observer, hooks
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.runner import Finished, Journaling, told
 from framework.training import train
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from framework.errors import FrameworkError, InputError, nearest, one_line
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.tracking import start_early, stop_early
 
 BAD_INPUT = 2

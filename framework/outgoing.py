@@ -167,7 +167,7 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
 
     from framework.kept_plugins import requirements
     from framework.predictor import Description
-    from framework.registry.manager import manager
+    from framework.registry import manager
 
     manager.install(manager.load(built_in=("plugins.layers",)))  # all that a saved model is made of
     description = Description.read(folder)

@@ -15,7 +15,7 @@ from string import Template
 from framework import DISTRIBUTION, __version__
 from framework.arguments import Arguments
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 
 TEMPLATES = Path(__file__).parent / "templates" / "plugin"
 FILES = {

@@ -12,7 +12,7 @@ from framework.blocks import Block, Trained, buried, recovered, train_block
 from framework.fractions import writers
 from framework.job_files import HydraRecord
 from framework.pools import deaths, pool
-from framework.registry.manager import manager
+from framework.registry import manager
 
 
 class Workers:

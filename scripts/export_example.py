@@ -20,7 +20,7 @@ import torch
 
 import framework
 from framework.model import Model
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.update import Update
 from plugins.datasets.digits import Digits
 from plugins.layers.dense import Dense

@@ -11,7 +11,7 @@ from framework.base.fields import Configurable, Field
 from framework.base.specs import HOOKS
 from framework.help.docstrings import citation
 from framework.help.traits import traits
-from framework.registry.manager import manager
+from framework.registry import manager
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "plugins" / "CATALOGUE.md"
 TITLES = {

@@ -6,7 +6,7 @@ import numpy as np
 
 from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.update import Update
 
 STANDARD = ("sgd", "iterative", "momentum", "rmsprop", "adagrad", "adam", "adamax", "adadelta")

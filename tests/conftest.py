@@ -104,7 +104,7 @@ def command(tmp_path, monkeypatch, capfd, unrendered):
     A writer to MLflow is started when there is something to write, not early: most commands here write nothing.
     """
     from framework import cli
-    from framework.registry.manager import manager
+    from framework.registry import manager
 
     monkeypatch.chdir(tmp_path)
     for name in manager.DOORS:

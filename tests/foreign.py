@@ -9,7 +9,7 @@ from extras import without
 from valleys import Valley, weights_of
 
 from framework.base.parameters import Parameters
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.update import Update
 
 OPTIMIZERS = manager.current().names("optimizer")

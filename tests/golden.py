@@ -10,7 +10,7 @@ import numpy as np
 from chains import Constant, optimizer_class
 
 from framework.base.parameters import Parameters
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.update import Update
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -12,7 +12,7 @@ from framework.base.stage import Stage
 from framework.errors import InputError
 from framework.estimates import fits
 from framework.population import Population
-from framework.registry.manager import manager
+from framework.registry import manager
 
 STEPS = 9
 """Of `config()`: three epochs of three batches."""

@@ -21,7 +21,7 @@ from sweeping import SMALL, epochs_of, jobs_of, kinds_of, status_of, weights_of
 
 import framework
 from framework.errors import InputError, PluginError
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.sweeps import SweepFailedError
 
 QUIET = ("progress=false", "problem=digits_softmax", "dataset.train_limit=75", "epochs=3")

@@ -10,7 +10,7 @@ import pytest
 
 from framework import Optimizer, hyper, integer
 from framework.help.docstrings import citation
-from framework.registry.manager import manager
+from framework.registry import manager
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "make_catalogue.py"
 

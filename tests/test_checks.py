@@ -21,7 +21,7 @@ from framework.checks.chains import chain_subject
 from framework.checks.kit import CHECKS, CLASS_CHECKS, FIELDS
 from framework.checks.results import FAILED, PASSED, SKIPPED, Broken, Figure, Skip, judge, worst
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 
 SOUND = [
     ("optimizer", planted_rules.Sound),

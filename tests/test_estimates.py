@@ -123,8 +123,8 @@ def breaking():
     """An optimizer that raises for one learning rate."""
     from framework.base.fields import hyper
     from framework.base.optimizer import Optimizer
+    from framework.registry import manager
     from framework.registry.autoregister import ImplicitPlugin
-    from framework.registry.manager import manager
 
     class Breaking(Optimizer):
         """Raises above 1."""

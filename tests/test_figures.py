@@ -8,7 +8,7 @@ from runs import config, trained
 
 from framework.errors import InputError
 from framework.figures import directions, metrics_for
-from framework.registry.manager import manager
+from framework.registry import manager
 from plugins.metrics import mse
 from plugins.metrics.accuracy import Accuracy
 

@@ -15,7 +15,7 @@ from framework import cli, hookspecs
 from framework.base.specs import HOOKS
 from framework.checks import check
 from framework.checks.results import FAILED
-from framework.registry.manager import manager
+from framework.registry import manager
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

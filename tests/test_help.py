@@ -25,7 +25,7 @@ from framework.help.lookup import GROUPS, Lookup
 from framework.help.presets import Presets
 from framework.help.text import WIDTH, text
 from framework.population import Population
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.settings import everything
 from framework.system.paths import conf_folder
 

@@ -24,7 +24,7 @@ from framework.compiler import cache, fused, llvm
 from framework.compiler.threads import Team
 from framework.elementwise import absolute, copysign, maximum, minimum, sign, sqrt, where
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.update import TABLE, Update
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +34,7 @@ ELEMENTWISE = [name for name in manager.current().names("optimizer") if optimize
 
 
 @pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory):
+def own_cache(tmp_path_factory):
     """Keep this user's own cache out of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -450,7 +450,7 @@ def test_old_files_make_room(fresh, monkeypatch):
 SCRIPT = """
 import sys
 import numpy as np
-from framework import registry
+from framework.registry import manager
 from framework.base.parameters import Parameters
 from framework.update import Update
 

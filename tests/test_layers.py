@@ -11,7 +11,7 @@ from layer_cases import CASES, SEEDS, rows_of
 
 from framework.errors import InputError
 from framework.model import Model
-from framework.registry.manager import manager
+from framework.registry import manager
 from plugins.layers import conv2d
 from plugins.layers.batch_norm import BatchNorm
 from plugins.layers.conv2d import Conv2d

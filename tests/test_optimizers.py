@@ -24,7 +24,7 @@ from chains import (
 
 from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.update import Update
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -13,7 +13,7 @@ from sweeping import SMALL, epochs_of, jobs_of, swept, weights_of
 
 from framework import provenance
 from framework.journal import read_journal
-from framework.registry.manager import manager
+from framework.registry import manager
 
 RULE = '''
 from framework import ElementwiseOptimizer, Layer, LayerSpec, OptimizerSpec, hookimpl, hyper

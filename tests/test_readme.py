@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 
 from framework import cli
 from framework.config import Composed, check, register_resolvers
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.system.paths import conf_folder
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")

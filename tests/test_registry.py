@@ -71,7 +71,7 @@ def test_a_file_named_twice_is_loaded_once(tmp_path):
         ("class Mute(Exception):\n    def __str__(self): return None\nraise Mute", "Mute: its message cannot be shown"),
         ("raise ValueError('x' * 20000)", "xxx…"),
         ("# caf\udce9\n" + GOOD, "SyntaxError"),
-        ("from framework import registry\nregistry.load()", "put that below a main guard"),
+        ("from framework.registry import manager\nmanager.load()", "put that below a main guard"),
         ("from framework import hookimpl\n@hookimpl\ndef register_losses():\n    pass", "must yield LossSpec"),
         ("from framework import hookimpl\n@hookimpl\ndef register_optimisers():\n    return []", "register_optimisers"),
         (

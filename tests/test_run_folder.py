@@ -14,7 +14,7 @@ from sweeping import epochs_of, kinds_of, swept
 import framework
 from framework import cli
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 
 QUICK = ("dataset=iris", "tracking.enabled=false", "progress=false")
 RUN = (*QUICK, "epochs=2")

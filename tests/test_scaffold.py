@@ -17,7 +17,7 @@ import pytest
 from processes import PATIENCE
 
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.scaffold import main, write
 
 STRANGER = {

@@ -10,8 +10,8 @@ from framework.api import _hydra
 from framework.composition import Composer, composing
 from framework.config import Composed, check
 from framework.config_source import plain
+from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin
-from framework.registry.manager import manager
 from framework.setting import setting_of
 from framework.splitting import split
 

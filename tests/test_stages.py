@@ -11,7 +11,7 @@ from extras import extra
 
 from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 
 NAMES = ("clip_value", "clip_norm", "decoupled_weight_decay")
 FIELD = {"clip_value": "max_value", "clip_norm": "max_norm", "decoupled_weight_decay": "weight_decay"}

@@ -10,7 +10,7 @@ from chains import Falling, chain, follow, optimizer_class, recorded, relative, 
 
 from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.update import Update
 
 SETTINGS = [

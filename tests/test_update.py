@@ -9,7 +9,7 @@ from chains import PUBLISHED, STANDARD, Constant, Falling, chain, flags, follow,
 from framework.base.fields import hyper
 from framework.base.schedule import Schedule
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.update import TABLE
 
 EVERY = (*STANDARD, *PUBLISHED)

@@ -15,7 +15,7 @@ import framework
 from framework.errors import InputError
 from framework.journal import read_journal
 from framework.provenance import unquoted
-from framework.registry.manager import manager
+from framework.registry import manager
 from framework.splitting import split
 from framework.words import as_typed, elements, field_of
 

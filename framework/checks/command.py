@@ -13,7 +13,7 @@ from framework.arguments import Arguments
 from framework.checks.kit import CHECKS, check
 from framework.checks.results import FAILED, PASSED, SKIPPED, Result
 from framework.errors import InputError, nearest
-from framework.registry.manager import manager
+from framework.registry import manager
 
 USAGE = "check optimizer adam, check my_rule.py, or check --all"
 NAMED = tuple[str, str]

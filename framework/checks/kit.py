@@ -27,7 +27,7 @@ from framework.checks import (
 from framework.checks.chains import chain_subject
 from framework.checks.results import FAILED, Check, Result, Skip, run_checks, skipped
 from framework.errors import InputError
-from framework.registry.manager import manager
+from framework.registry import manager
 
 FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
 CLASS_CHECKS: dict[str, tuple[Check, ...]] = {"metric": (*FIELDS, metrics.names_its_tasks)}

@@ -1,7 +1,8 @@
 """One compiled loop for an elementwise optimizer's step: bound to its buffers once, then one call a step.
 
-A loop is made from the optimizer's own rule (`framework.compiler.ir`), written for LLVM (`framework.compiler.codegen`) and compiled
-or found on disk (`framework.compiler.llvm`). It gives the same bits as NumPy, so it can take over at any step.
+A loop is made from the optimizer's own rule (`framework.compiler.ir`), written for LLVM (`framework.compiler.codegen`)
+and compiled or found on disk (`framework.compiler.llvm`). It gives the same bits as NumPy, so it can take over at any
+step.
 """
 
 from __future__ import annotations
