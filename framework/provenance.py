@@ -23,6 +23,7 @@ from framework import DISTRIBUTION, __version__, architecture, kept_plugins
 from framework.base.run import Config
 from framework.population import chosen
 from framework.registry.manager import Provider, current, find
+from framework.system.paths import root_folder
 
 OUTSIDE: tuple[str, ...] = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""
@@ -178,7 +179,7 @@ def git_state(folder: str = ".") -> Mapping[str, str]:
 @functools.cache
 def own_commit() -> Mapping[str, str]:
     """Return ``framework_commit``, marked ``-dirty``, where this package is imported from a checkout of its own."""
-    root = Path(__file__).resolve().parent.parent
+    root = root_folder()
     state = git_state(str(root)) if (root / ".git").exists() else {}
     if not state:
         return {}

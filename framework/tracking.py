@@ -22,6 +22,7 @@ from framework.journal import FILE as JOURNAL
 from framework.journal import read_journal
 from framework.mark import RUN_ID, Mark, without_password
 from framework.store import resolve_experiment, resolve_uri
+from framework.system.paths import root_folder
 
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); import framework; sys.path.append(sys.path.pop(0)); "
@@ -56,7 +57,7 @@ def stop_early() -> None:
 
 def _spawn() -> Writer:
     errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until finish
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(root_folder())
     # One BLAS thread: the writer computes next to nothing, and threads would take the trainer's cores.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     try:

@@ -13,7 +13,8 @@ from runs import config, trained
 from framework import cli, kept_plugins
 from framework.errors import InputError
 from framework.predictor import Predictor
-from framework.registry.manager import Provider, manager
+from framework.registry import manager
+from framework.registry.manager import Provider
 
 LAYER = '''
 from framework import Layer, LayerSpec, hookimpl

@@ -9,7 +9,8 @@ import pytest
 
 from framework import Stage, listing
 from framework.errors import InputError, PluginError
-from framework.registry.manager import Provider, Registry, discovery, manager
+from framework.registry import discovery, manager
+from framework.registry.manager import Provider, Registry
 
 GOOD = '''
 from framework import ElementwiseOptimizer, hyper

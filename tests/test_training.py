@@ -17,7 +17,8 @@ from framework.errors import InputError
 from framework.hookspecs import hookimpl
 from framework.observers import Observer, hooks
 from framework.population import Population, stacked
-from framework.registry.manager import find, manager
+from framework.registry import manager
+from framework.registry.manager import find
 from framework.training import evaluate, train_step
 
 TOO_FAR = {"float32": 1e30, "float64": 1e200}

@@ -9,7 +9,7 @@ from pathlib import Path
 @functools.cache
 def root_folder() -> Path:
     """Return the folder that holds the ``framework`` package: ``site-packages`` or a checkout."""
-    return Path(__file__).resolve().parent.parent
+    return Path(__file__).resolve().parents[2]
 
 
 def conf_folder() -> Path:
