@@ -4,10 +4,6 @@ from .api import load as load
 from .api import names as names
 from .api import run as run
 from .api import sweep as sweep
-from .archives import DEFLATE_RATIO as DEFLATE_RATIO
-from .archives import UNREADABLE as UNREADABLE
-from .archives import array_names as array_names
-from .archives import read_array as read_array
 from .base.fields import Field as Field
 from .base.fields import choice as choice
 from .base.fields import flag as flag
@@ -45,9 +41,14 @@ from .base.specs import OptimizerSpec as OptimizerSpec
 from .base.specs import ScheduleSpec as ScheduleSpec
 from .base.specs import StageSpec as StageSpec
 from .base.stage import Stage as Stage
-from .dataset import Dataset as Dataset
-from .dataset import Raw as Raw
-from .dataset import Samples as Samples
+from .data.archives import DEFLATE_RATIO as DEFLATE_RATIO
+from .data.archives import UNREADABLE as UNREADABLE
+from .data.archives import array_names as array_names
+from .data.archives import read_array as read_array
+from .data.prepare import Dataset as Dataset
+from .data.prepare import Raw as Raw
+from .data.prepare import Samples as Samples
+from .data.splits import Layout as Layout
 from .errors import FrameworkError as FrameworkError
 from .errors import InputError as InputError
 from .errors import PluginError as PluginError
@@ -57,7 +58,6 @@ from .hookspecs import hookimpl as hookimpl
 from .pictures import Picture as Picture
 from .registry.manager import find as find
 from .result import Result as Result
-from .splits import Layout as Layout
 from .sweeps import SweepFailedError as SweepFailedError
 from .tensors import Start as Start
 from .tensors import TensorOptimizer as TensorOptimizer

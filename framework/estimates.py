@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from framework.base.run import Config
-from framework.batches import Batch
-from framework.dataset import Samples
+from framework.data.batches import Batch
+from framework.data.prepare import Samples
 from framework.errors import InputError, said
 from framework.population import Population
 from framework.records import GATHERED, EpochMeans

@@ -8,8 +8,8 @@ import numpy as np
 
 from framework.base.loss import Loss
 from framework.base.metric import Metric
-from framework.batches import chunks
-from framework.dataset import Data
+from framework.data.batches import chunks
+from framework.data.prepare import Data
 from framework.errors import InputError
 from framework.model import Model
 

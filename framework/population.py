@@ -18,8 +18,8 @@ from framework.base.optimizer import Optimizer
 from framework.base.run import Config
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
-from framework.batches import Batches, chunks
-from framework.dataset import Data, Dataset, prepared
+from framework.data.batches import Batches, chunks
+from framework.data.prepare import Data, Dataset, prepared
 from framework.figures import metrics_for
 from framework.fitting import check_fit
 from framework.model import Model

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framework import architecture, kept_plugins
-from framework.archives import UNREADABLE, array_names, read_array
 from framework.base.parameters import Shape
+from framework.data.archives import UNREADABLE, array_names, read_array
+from framework.data.scaling import Scaling
 from framework.errors import InputError
 from framework.kept_plugins import Needed
 from framework.model import Model
-from framework.scaling import Scaling
 from framework.system.resources import blas_threads
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from framework.base.run import Run
-from framework.batches import Batch
+from framework.data.batches import Batch
 from framework.population import Population
 from framework.predictor import Predictor
 from framework.settings import Settings

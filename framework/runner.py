@@ -12,7 +12,7 @@ import numpy as np
 
 from framework import errors, kept, provenance
 from framework.base.run import Run
-from framework.dataset import Data
+from framework.data.prepare import Data
 from framework.figures import directions
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from framework.base.run import Config, Run
-from framework.batches import Batch, chunks
-from framework.dataset import Samples
+from framework.data.batches import Batch, chunks
+from framework.data.prepare import Samples
 from framework.observers import Observer, Observers
 from framework.population import Population
 from framework.records import EpochMeans, Outcome, Record

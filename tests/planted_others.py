@@ -8,7 +8,7 @@ from planted_rules import plant
 from framework.base.fields import hyper
 from framework.base.randomness import stream
 from framework.base.schedule import Schedule
-from framework.dataset import Dataset, Raw, Samples
+from framework.data.prepare import Dataset, Raw, Samples
 
 
 class Falls(Schedule):

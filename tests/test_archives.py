@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
-from framework.archives import UNREADABLE, array_names, read_array
+from framework.data.archives import UNREADABLE, array_names, read_array
 from framework.errors import InputError
 from framework.predictor import Description, Predictor
 from plugins.datasets.file import File

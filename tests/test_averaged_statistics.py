@@ -7,7 +7,7 @@ import pytest
 from runs import IMAGES, assert_same_alone, config, same_numbers, trained
 
 from framework.base.layer import Buffer, Layer
-from framework.dataset import prepared
+from framework.data.prepare import prepared
 from framework.model import Model
 from framework.population import Population, stacked
 from framework.records import EpochMeans

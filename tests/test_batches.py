@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from framework.batches import Batches, chunks
-from framework.dataset import Samples
+from framework.data.batches import Batches, chunks
+from framework.data.prepare import Samples
 from framework.errors import InputError
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from framework.base.fields import integer
-from framework.dataset import Dataset, Raw, Samples, prepared
+from framework.data.prepare import Dataset, Raw, Samples, prepared
+from framework.data.scaling import Scaling
+from framework.data.splits import stratified
 from framework.errors import InputError
-from framework.scaling import Scaling
-from framework.splits import stratified
 
 GENERATOR = np.random.default_rng(20)
 LABELS = GENERATOR.permutation(np.repeat([0, 1, 2], [301, 47, 152]))

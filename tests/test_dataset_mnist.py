@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framework.dataset import prepared
+from framework.data.prepare import prepared
+from framework.data.splits import Layout
 from framework.errors import InputError
-from framework.splits import Layout
 from plugins.datasets import _mnist_files
 from plugins.datasets._idx import read_idx, write_idx
 from plugins.datasets.fashion_mnist import FashionMnist

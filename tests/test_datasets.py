@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from extras import extra
 
-from framework.dataset import prepared
+from framework.data.prepare import prepared
 from framework.errors import InputError
 from plugins.datasets import _embedded
 from plugins.datasets.blobs import Blobs

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from runs import IMAGES, config, trained
 
-from framework.dataset import prepared
+from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.estimates import Estimate, estimate
 from framework.observers import Observer

@@ -11,7 +11,7 @@ from runs import config
 import framework
 from framework import architecture, cli, model
 from framework.base.loss import Loss
-from framework.dataset import Dataset, Raw, Samples
+from framework.data.prepare import Dataset, Raw, Samples
 from framework.errors import InputError
 from framework.fitting import check_fit
 from framework.model import Model

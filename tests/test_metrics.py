@@ -20,7 +20,7 @@ from sklearn.metrics import (
 )
 
 from framework.base.metric import Metric
-from framework.dataset import prepared
+from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.figures import metrics_for
 from framework.population import stacked

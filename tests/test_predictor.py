@@ -10,7 +10,7 @@ import pytest
 from runs import IMAGES, config, trained
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from framework.dataset import prepared
+from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.model import Model
 from framework.population import stacked

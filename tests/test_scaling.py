@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from runs import config, trained
 
-from framework.dataset import Dataset, Raw, Samples
+from framework.data.prepare import Dataset, Raw, Samples
+from framework.data.scaling import Scaling
 from framework.errors import InputError
-from framework.scaling import Scaling
 
 SHAPE = np.array([0.0, 1.0, 1.5, 0.2, 0.7])
 STANDARD = (SHAPE - SHAPE.mean()) / SHAPE.std()

@@ -12,7 +12,7 @@ from runs import DENSE, IMAGES, assert_same, assert_same_alone, config, same_num
 from framework.base.fields import hyper
 from framework.base.loss import Loss, as_values
 from framework.base.optimizer import ElementwiseOptimizer
-from framework.dataset import prepared
+from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.hookspecs import hookimpl
 from framework.observers import Observer, hooks

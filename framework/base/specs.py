@@ -13,7 +13,7 @@ from framework.base.metric import Metric
 from framework.base.optimizer import Optimizer
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
-from framework.dataset import Dataset
+from framework.data.prepare import Dataset
 from framework.errors import PluginError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")

@@ -13,7 +13,7 @@ import numpy as np
 from framework.checks.bits import differing
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label
-from framework.dataset import Data, Dataset, Raw, Samples
+from framework.data.prepare import Data, Dataset, Raw, Samples
 from framework.errors import InputError
 
 LARGE = 5_000_000

@@ -9,7 +9,7 @@ import numpy as np
 
 from framework import architecture
 from framework.base.parameters import Shape
-from framework.dataset import Dataset, prepared
+from framework.data.prepare import Dataset, prepared
 from framework.errors import InputError
 from framework.help import topics
 from framework.help.examples import needed

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from framework.base.randomness import SeedGroups, stream
-from framework.dataset import Samples
+from framework.data.prepare import Samples
 from framework.errors import InputError
 
 

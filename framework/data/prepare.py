@@ -14,9 +14,9 @@ import numpy as np
 
 from framework.base.fields import Configurable, choice, flag, integer, number
 from framework.base.parameters import Shape
+from framework.data.scaling import Scaling
+from framework.data.splits import Layout, Split, Splitter, absent_classes
 from framework.errors import InputError
-from framework.scaling import Scaling
-from framework.splits import Layout, Split, Splitter, absent_classes
 
 EXAMPLES = 3
 """Test inputs that are kept as they were loaded, to show what a trained model takes."""

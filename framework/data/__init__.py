@@ -1,0 +1,1 @@
+"""Samples on their way to a batch: read, split, scaled, shuffled."""
