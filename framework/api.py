@@ -49,7 +49,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     with _with_class(optimizer) as chosen, _hydra() as hydra:
         from framework.complaints import explained
         from framework.composition import composing
-        from framework.config import Composed, check
+        from framework.config.check import Composed, check
         from framework.setting import setting_of
         from framework.words import as_typed
 
@@ -163,7 +163,7 @@ def _hydra() -> Iterator[Any]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from framework.config import register_resolvers, reveal_hydra_plugins
+    from framework.config.check import register_resolvers, reveal_hydra_plugins
     from framework.system.paths import conf_folder
 
     reveal_hydra_plugins()

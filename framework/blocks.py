@@ -9,8 +9,8 @@ from pathlib import Path
 from framework import kept, provenance
 from framework.base.run import Run
 from framework.composition import Job
+from framework.config.figures import directions
 from framework.errors import said
-from framework.figures import directions
 from framework.job_files import HydraRecord
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal

@@ -154,7 +154,7 @@ COMMANDS = {
 def _hydra(words: Sequence[str]) -> int:
     """Hand the words to Hydra, which composes the configuration; say its errors in one line."""
     from framework import session
-    from framework.config import register_resolvers, reveal_hydra_plugins
+    from framework.config.check import register_resolvers, reveal_hydra_plugins
     from framework.provenance import FLAGS
 
     reveal_hydra_plugins()

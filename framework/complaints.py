@@ -18,11 +18,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
+from framework.config.settings import everything
 from framework.config_source import STAGES
 from framework.errors import FrameworkError, InputError, nearest, short
 from framework.records import flatten
 from framework.registry.manager import current, find
-from framework.settings import everything
 from framework.system.paths import conf_folder
 from framework.words import chosen, field_of, parsed, quoted
 

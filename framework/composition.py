@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from framework.complaints import explained
-from framework.config import Composed, check
+from framework.config.check import Composed, check
 from framework.errors import InputError
 from framework.setting import Compose, setting_of
 from framework.splitting import shared_by_all

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from framework.config.settings import everything
 from framework.registry.manager import Registered, current
-from framework.settings import everything
 
 SECTIONS = ("dataset", "loss", "optimizer", "schedule")
 """Groups whose section holds one plugin: its name and its fields."""

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework import display
 from framework.composition import composing
-from framework.config import Composed, check
+from framework.config.check import Composed, check
 from framework.delivery_console import DeliveryProgress
 from framework.journal import FILE as JOURNAL
 from framework.records import Outcome

@@ -10,9 +10,9 @@ from typing import Any
 
 from framework.blocks import Block, Ended, train_block
 from framework.composition import Job
+from framework.config.grouping import Group, grouped
 from framework.estimates import Estimate, estimate, fits
 from framework.fractions import writers
-from framework.grouping import Group, grouped
 from framework.job_files import HydraRecord
 from framework.pools import require
 from framework.system.resources import available_memory, cores

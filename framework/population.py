@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from framework import architecture
 from framework.acting import refuse_idle
 from framework.base.fields import Configurable
 from framework.base.loss import Loss
@@ -18,13 +17,14 @@ from framework.base.optimizer import Optimizer
 from framework.base.run import Config
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
+from framework.config import layers
+from framework.config.figures import metrics_for
+from framework.config.settings import Settings
 from framework.data.batches import Batches, chunks
 from framework.data.prepare import Data, Dataset, prepared
-from framework.figures import metrics_for
 from framework.fitting import check_fit
 from framework.model import Model
 from framework.registry.manager import find
-from framework.settings import Settings
 from framework.update import Update
 
 
@@ -57,7 +57,7 @@ class Population:
         dataset: Dataset = stacked(configs, "dataset")
         self.data: Data = prepared(dataset, np.dtype(self.settings.dtype))
         self.model = Model(
-            architecture.build([architecture.expand(c["model"]["layers"], self.data.target_shape) for c in configs]),
+            layers.build([layers.expand(c["model"]["layers"], self.data.target_shape) for c in configs]),
             self.data.input_shape,
             seeds,
             np.dtype(self.settings.dtype),

@@ -12,8 +12,8 @@ import numpy as np
 
 from framework import errors, kept, provenance
 from framework.base.run import Run
+from framework.config.figures import directions
 from framework.data.prepare import Data
-from framework.figures import directions
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
 from framework.observers import Observer, hooks
@@ -35,7 +35,7 @@ class Finished:
         seconds, population_seconds: training time as in `framework.records.Clock`.
         metrics: the kept model's figures, named as in `framework.kept`.
         params: what the user set, beside optimizer, lr and seed.
-        directions: whether greater is better, by the metric's name, as in `framework.figures.directions`.
+        directions: whether greater is better, by the metric's name, as in `framework.config.figures.directions`.
     """
 
     name: str

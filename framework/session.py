@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from framework import display, jobs
 from framework.complaints import explained
 from framework.composition import Job, seen_by_hydra
-from framework.config import Composed, check
+from framework.config.check import Composed, check
 from framework.errors import InputError, nearest
 from framework.flags import read
 from framework.launching import plan

@@ -15,7 +15,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from framework.config import Composed
+from framework.config.check import Composed
 from framework.config_source import SECTIONS, plain
 from framework.provenance import OUTSIDE
 from framework.registry.manager import find

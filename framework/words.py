@@ -17,11 +17,11 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString, Valu
 from hydra.errors import HydraException
 
 from framework.base.fields import Field, text
+from framework.config.settings import Display, Launching, Settings, Tracking
 from framework.config_source import SECTIONS, STAGES
 from framework.errors import InputError, short
 from framework.provenance import unquoted
 from framework.registry.manager import current
-from framework.settings import Display, Launching, Settings, Tracking
 
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
 """Hydra's own keys that name a folder; a leading ``~`` is the home directory."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from framework.base.run import Run
+from framework.config.settings import Settings
 from framework.observers import Observer
 from framework.records import Outcome
-from framework.settings import Settings
 from framework.training import train
 
 DENSE = ["flatten", {"layer": "dense", "units": 7, "activation": "relu"}, {"layer": "dense", "units": "outputs"}]

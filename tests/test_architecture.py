@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from framework.architecture import build, expand, find_layer
+from framework.config.layers import build, expand, find_layer
 from framework.errors import InputError
 
 

@@ -9,7 +9,7 @@ from hydra.types import RunMode
 
 from framework.api import _hydra
 from framework.composition import Composer, with_values
-from framework.config import Composed, check
+from framework.config.check import Composed, check
 from framework.errors import InputError
 
 COMBINATIONS = [

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from runs import config, trained
 
+from framework.config.figures import directions, metrics_for
 from framework.errors import InputError
-from framework.figures import directions, metrics_for
 from framework.registry import manager
 from plugins.metrics import mse
 from plugins.metrics.accuracy import Accuracy

@@ -9,7 +9,7 @@ import pytest
 from runs import config
 
 import framework
-from framework import architecture, cli, model
+from framework import cli, model
 from framework.base.loss import Loss
 from framework.data.prepare import Dataset, Raw, Samples
 from framework.errors import InputError
@@ -65,7 +65,7 @@ def given(labels, **fields):
 
 
 def model_for(data, layers):
-    return Model(architecture.build([architecture.expand(layers, data.target_shape)]), (4,), [0], np.float32)
+    return Model(layers.build([layers.expand(layers, data.target_shape)]), (4,), [0], np.float32)
 
 
 class Picks(Loss):

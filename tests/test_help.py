@@ -16,7 +16,8 @@ from hydra import compose, initialize_config_dir
 
 from framework import cli
 from framework.base.specs import HOOKS
-from framework.config import Composed, check, register_resolvers
+from framework.config.check import Composed, check, register_resolvers
+from framework.config.settings import everything
 from framework.errors import InputError
 from framework.help.chosen import explained
 from framework.help.command import main
@@ -26,7 +27,6 @@ from framework.help.presets import Presets
 from framework.help.text import WIDTH, text
 from framework.population import Population
 from framework.registry import manager
-from framework.settings import everything
 from framework.system.paths import conf_folder
 
 pytestmark = pytest.mark.usefixtures("unrendered")

@@ -534,7 +534,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def test_the_setting_is_checked_and_reaches_the_update():
-    from framework.settings import Settings
+    from framework.config.settings import Settings
 
     assert Settings(epochs=1).kernel == "auto"
     with pytest.raises(InputError, match="kernel"):

@@ -27,8 +27,8 @@ from sweeping import (
 from framework import launching
 from framework.blocks import recovered
 from framework.composition import Job
+from framework.config.grouping import grouped, structure, why_alone
 from framework.estimates import Estimate
-from framework.grouping import grouped, structure, why_alone
 from framework.launching import plan
 
 pytestmark = pytest.mark.usefixtures("unrendered")

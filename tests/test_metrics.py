@@ -20,9 +20,9 @@ from sklearn.metrics import (
 )
 
 from framework.base.metric import Metric
+from framework.config.figures import metrics_for
 from framework.data.prepare import prepared
 from framework.errors import InputError
-from framework.figures import metrics_for
 from framework.population import stacked
 from plugins.metrics.accuracy import Accuracy
 from plugins.metrics.mae import MeanAbsoluteError

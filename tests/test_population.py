@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from runs import DENSE, IMAGES, config
 
+from framework.config.figures import metrics_for
 from framework.errors import InputError
-from framework.figures import metrics_for
 from framework.population import Population
 from framework.records import EpochMeans
 from framework.training import train_step

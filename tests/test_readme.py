@@ -13,7 +13,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from framework import cli
-from framework.config import Composed, check, register_resolvers
+from framework.config.check import Composed, check, register_resolvers
 from framework.registry import manager
 from framework.system.paths import conf_folder
 

@@ -8,7 +8,7 @@ from hydra.types import RunMode
 import framework
 from framework.api import _hydra
 from framework.composition import Composer, composing
-from framework.config import Composed, check
+from framework.config.check import Composed, check
 from framework.config_source import plain
 from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from framework.config.settings import everything
 from framework.config_source import SECTIONS, node
 from framework.errors import InputError, nearest
-from framework.settings import everything
 from framework.system.paths import conf_folder
 
 GROUPS = ("problem", "model")
@@ -85,7 +85,7 @@ class Presets:
         Raises:
             InputError: the problem has defaults that only Hydra can follow, or a value is wrong.
         """
-        from framework.config import checked  # OmegaConf, which other pages do without
+        from framework.config.check import checked  # OmegaConf, which other pages do without
 
         chosen = self.defaults() | {"problem": name}
         settings: dict[str, Any] = {}

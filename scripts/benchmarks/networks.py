@@ -44,7 +44,7 @@ def samples(network: Network) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
     """Return a call that takes one step of ``runs`` runs."""
-    from framework.architecture import build, expand
+    from framework.config.layers import build, expand
     from framework.model import Model
     from framework.registry.manager import find
     from framework.update import Update
