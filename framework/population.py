@@ -17,8 +17,8 @@ from framework.base.optimizer import Optimizer
 from framework.base.run import Config
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
-from framework.config import layers
 from framework.config.figures import metrics_for
+from framework.config.layers import build_layers, expand_layers
 from framework.config.settings import Settings
 from framework.data.batches import Batches, chunks
 from framework.data.prepare import Data, Dataset, prepared
@@ -57,7 +57,7 @@ class Population:
         dataset: Dataset = stacked(configs, "dataset")
         self.data: Data = prepared(dataset, np.dtype(self.settings.dtype))
         self.model = Model(
-            layers.build([layers.expand(c["model"]["layers"], self.data.target_shape) for c in configs]),
+            build_layers([expand_layers(c["model"]["layers"], self.data.target_shape) for c in configs]),
             self.data.input_shape,
             seeds,
             np.dtype(self.settings.dtype),

@@ -15,7 +15,7 @@ import numpy as np
 
 from framework import kept_plugins
 from framework.base.parameters import Shape
-from framework.config import layers
+from framework.config.layers import build_layers, expand_layers
 from framework.data.archives import UNREADABLE, array_names, read_array
 from framework.data.scaling import Scaling
 from framework.errors import InputError
@@ -115,7 +115,7 @@ class Predictor:
     @cached_property
     def _model(self) -> Model:
         described = self.description
-        layers = layers.build([described.layers], self._layer_classes)
+        layers = build_layers([described.layers], self._layer_classes)
         model = Model(layers, tuple(described.input_shape), [0], np.dtype(described.dtype))
         for name, tensors in (("parameters", model.parameters), ("buffers", model.buffers)):
             if self._arrays[name].shape != tensors.flat[0].shape:
@@ -129,7 +129,7 @@ class Predictor:
     def of(cls, population: Population, row: int) -> Predictor:
         """Return the model in ``row`` of a population, with copies of its numbers."""
         data, model = population.data, population.model
-        layers = layers.expand(population.configs[row]["model"]["layers"], data.target_shape)
+        layers = expand_layers(population.configs[row]["model"]["layers"], data.target_shape)
         plugins, files = kept_plugins.needed(name for name, _ in layers)
         description = Description(
             layers=layers,

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_info
 
 from framework import DISTRIBUTION, __version__, kept_plugins
 from framework.base.run import Config
-from framework.config import layers
+from framework.config.layers import expand_layers
 from framework.population import chosen
 from framework.registry.manager import Provider, current, find
 from framework.system.paths import root_folder
@@ -91,7 +91,7 @@ def providers(config: Config) -> list[Provider]:
     """Return the plugins that a run's named parts come from, each once, the optimizer's first."""
     used = [find(kind, config[kind]["name"]).provider for kind in ("optimizer", "dataset", "loss", "schedule")]
     used += [find("stage", name).provider for name in config["stages"]]
-    used += [find("layer", name).provider for name, _ in layers.expand(config["model"]["layers"], (1,))]
+    used += [find("layer", name).provider for name, _ in expand_layers(config["model"]["layers"], (1,))]
     for item in config["metrics"] or ():
         used.append(find("metric", item if isinstance(item, str) else item["metric"]).provider)
     return list(dict.fromkeys(used))

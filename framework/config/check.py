@@ -20,8 +20,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from framework.base.run import Config
-from framework.config import layers
 from framework.config.figures import metrics_for
+from framework.config.layers import expand_layers
 from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
 from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest, short
@@ -160,7 +160,7 @@ def _check_model(model: Any, referenced: set[str]) -> dict[str, Any]:
     if not isinstance(model, Mapping) or "layers" not in model:
         raise InputError("model must have a list of layers: choose one as in model=mlp, or set model.layers")
     used = {key.partition(".")[2].partition(".")[0] for key in referenced if key.startswith("model.")}
-    layers.expand(model["layers"], (1,))  # names and ranges; shapes are checked once the data is known
+    expand_layers(model["layers"], (1,))  # names and ranges; shapes are checked once the data is known
     for key in model:
         if key not in {"name", "layers", *used}:
             raise InputError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framework.composition import Job
-from framework.config import layers
+from framework.config.layers import expand_layers, find_layer
 from framework.population import chosen
 from framework.provenance import OUTSIDE
 from framework.registry.manager import find
@@ -56,8 +56,8 @@ def structure(config: Mapping[str, Any]) -> str:
         cls, fields = chosen(config, kind)
         rest[kind] = [config[kind]["name"], _structural(cls, fields)]
     rest["stages"] = [[name, _structural(find("stage", name).cls, config["stages"][name])] for name in config["stages"]]
-    layers = layers.expand(config["model"]["layers"], (1,))
-    rest["model"] = [[name, _structural(layers.find_layer(name, ""), fields)] for name, fields in layers]
+    layers = expand_layers(config["model"]["layers"], (1,))
+    rest["model"] = [[name, _structural(find_layer(name, ""), fields)] for name, fields in layers]
     rest["metrics"] = config["metrics"]
     return json.dumps(rest, sort_keys=True)
 
@@ -71,8 +71,8 @@ def why_alone(config: Mapping[str, Any]) -> str:
     optimizer = find("optimizer", config["optimizer"]["name"])
     if not optimizer.cls.shares:
         return f"optimizer {optimizer.name} takes one run at a time"
-    for name, _ in layers.expand(config["model"]["layers"], (1,)):
-        if not layers.find_layer(name, "").shares:
+    for name, _ in expand_layers(config["model"]["layers"], (1,)):
+        if not find_layer(name, "").shares:
             return f"layer {name} takes one run at a time"
     if config["max_seconds"] is not None:
         return "max_seconds limits each run's own time"

@@ -20,7 +20,7 @@ from framework.registry.manager import find
 LayerConfig = tuple[str, dict[str, Any]]
 
 
-def expand(items: Any, target_shape: Shape) -> list[LayerConfig]:
+def expand_layers(items: Any, target_shape: Shape) -> list[LayerConfig]:
     """Return ``(layer name, checked fields)`` for each layer.
 
     Args:
@@ -45,7 +45,7 @@ def expand(items: Any, target_shape: Shape) -> list[LayerConfig]:
     return layers
 
 
-def build(
+def build_layers(
     layers: Sequence[Sequence[LayerConfig]], classes: Mapping[str, type[Layer]] = MappingProxyType({})
 ) -> list[tuple[str, Layer]]:
     """Return layer objects for R runs from R lists of one structure (columns may differ).

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework.base.parameters import Shape
-from framework.config import layers
+from framework.config.layers import build_layers, expand_layers
 from framework.data.prepare import Dataset, prepared
 from framework.errors import InputError
 from framework.help import topics
@@ -79,7 +79,7 @@ def _sizes(config: Mapping[str, Any]) -> tuple[Samples, tuple[LayerRow, ...]]:
         samples, target_shape = _declared(dataset) if dataset.layout is not None else _loaded(dataset)
     except InputError as error:
         return Samples(unknown=str(error)), ()
-    layers = layers.build([layers.expand(config["model"]["layers"], target_shape)])
+    layers = build_layers([expand_layers(config["model"]["layers"], target_shape)])
     network = Network(layers, samples.input, [0], np.dtype(np.float32))
     return samples, tuple(LayerRow(row.name, row.output_shape, row.parameters) for row in network.rows)
 
