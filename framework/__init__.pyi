@@ -61,7 +61,7 @@ from .result import Result as Result
 from .sweeps import SweepFailedError as SweepFailedError
 from .tensors import Start as Start
 from .tensors import TensorOptimizer as TensorOptimizer
-from .tracing import trace as trace
+from .training.trace import trace as trace
 
 __version__: str
 DISTRIBUTION: str

@@ -41,10 +41,10 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     Raises:
         InputError: an override is wrong; nothing was written.
     """
-    from framework.observers import Cautions
     from framework.run_folder import cleared_if_refused, make, refuse_used_run
     from framework.runner import execute
     from framework.tracking import Tracker
+    from framework.training.observers import Cautions
 
     with _with_class(optimizer) as chosen, _hydra() as hydra:
         from framework.complaints import explained

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from framework import kept
 from framework.blocks import Ended, Failed
 from framework.by_setting import Setting, place
 from framework.composition import Job
 from framework.display import counted
 from framework.leaderboard import Row, problems, ranking, row_of, shared_words, without
 from framework.sweep_text import spread_text
+from framework.training import kept
 
 Key = tuple[str, str]
 """A problem and the name of a setting."""

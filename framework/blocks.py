@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framework import kept, provenance
+from framework import provenance
 from framework.base.run import Run
 from framework.composition import Job
 from framework.config.figures import directions
@@ -14,10 +14,11 @@ from framework.errors import said
 from framework.job_files import HydraRecord
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
-from framework.observers import Observer, hooks
 from framework.registry import manager
 from framework.runner import Finished, Journaling, told
-from framework.training import train
+from framework.training import kept
+from framework.training.loop import train
+from framework.training.observers import Observer, hooks
 
 DIED = "its worker process died: out of memory, or a crash in compiled code"
 

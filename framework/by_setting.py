@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from framework import kept
+from framework.training import kept
 
 Row = Mapping[str, Any]
 """One run: ``setting``, ``problem``, ``optimizer``, ``lr``, ``seed``, ``ended``, ``steps``, and its figures if any."""

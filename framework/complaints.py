@@ -21,9 +21,9 @@ from yaml import MarkedYAMLError
 from framework.config.settings import everything
 from framework.config_source import STAGES
 from framework.errors import FrameworkError, InputError, nearest, short
-from framework.records import flatten
 from framework.registry.manager import current, find
 from framework.system.paths import conf_folder
+from framework.training.record import flatten
 from framework.words import chosen, field_of, parsed, quoted
 
 ERRORS = (HydraException, OmegaConfBaseException)

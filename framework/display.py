@@ -6,14 +6,15 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from framework import errors, kept
+from framework import errors
 from framework.base.run import Run
 from framework.launching import Plan
 from framework.mark import without_password
-from framework.population import Population
-from framework.records import Outcome
 from framework.store import resolve_uri, sqlite_file
 from framework.tracking import run_id
+from framework.training import kept
+from framework.training.population import Population
+from framework.training.record import Outcome
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> str:

@@ -15,10 +15,10 @@ from framework.base.run import Config
 from framework.data.batches import Batch
 from framework.data.prepare import Samples
 from framework.errors import InputError, said
-from framework.population import Population
-from framework.records import GATHERED, EpochMeans
 from framework.system.resources import blas_threads
-from framework.training import evaluate, train_step
+from framework.training.loop import evaluate, train_step
+from framework.training.population import Population
+from framework.training.record import GATHERED, EpochMeans
 
 PROBED_STEPS = 4
 """Steps of a probe; the fastest counts."""

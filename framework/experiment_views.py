@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from framework import kept
+from framework.training import kept
 
 KIND = "mlflow.experimentKind"
 _VIEW = "mlflow.sharedViewState."

@@ -16,10 +16,10 @@ from types import TracebackType
 import numpy as np
 
 from framework.base.run import Run
-from framework.observers import Observer
-from framework.population import Population
-from framework.records import Outcome, Record
 from framework.system.pace import Clock, share_of_budget
+from framework.training.observers import Observer
+from framework.training.population import Population
+from framework.training.record import Outcome, Record
 
 
 class Fractions(AbstractContextManager["Fractions"]):

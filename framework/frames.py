@@ -8,12 +8,12 @@ from typing import Any, cast
 import pandas
 from pandas.plotting import PlotAccessor
 
-from framework import kept
 from framework.by_setting import records
 from framework.html import sweep_html
 from framework.leaderboard import Row, Table
 from framework.sweep_pictures import sweep_picture
 from framework.sweep_text import counts, settings_text
+from framework.training import kept
 
 RANKED_BY = "ranked_by"
 """Column with the figure that ranks a run, such as ``"highest kept/val/accuracy"``."""

@@ -17,12 +17,12 @@ from framework.composition import composing
 from framework.config.check import Composed, check
 from framework.delivery_console import DeliveryProgress
 from framework.journal import FILE as JOURNAL
-from framework.records import Outcome
 from framework.run_console import observers
 from framework.runner import Finished, execute
 from framework.setting import setting_of
 from framework.splitting import shared_by_all, split
 from framework.tracking import Tracker
+from framework.training.record import Outcome
 
 
 def job(composed: DictConfig) -> Finished:

@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from framework import kept
 from framework.blocks import Ended, Failed
 from framework.by_setting import FAILED, Setting, by_setting, records
 from framework.composition import Job
 from framework.registry.manager import find
+from framework.training import kept
 
 Row = dict[str, Any]
 

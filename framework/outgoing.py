@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
     from framework.base.parameters import Shape
-    from framework.predictor import Description
+    from framework.training.predictor import Description
 
 PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
@@ -165,9 +165,9 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
     """
     import mlflow
 
-    from framework.kept_plugins import requirements
-    from framework.predictor import Description
     from framework.registry import manager
+    from framework.training.kept_plugins import requirements
+    from framework.training.predictor import Description
 
     manager.install(manager.load(built_in=("plugins.layers",)))  # all that a saved model is made of
     description = Description.read(folder)
@@ -200,7 +200,7 @@ def _output_shape(folder: Path, description: Description) -> Shape:
     """Return the shape of one output; models of earlier versions do not state it, nor do they keep plugin files."""
     if description.output_shape is not None:
         return description.output_shape
-    from framework.predictor import Predictor
+    from framework.training.predictor import Predictor
 
     return Predictor.load(folder).predict(np.zeros((1, *description.input_shape))).shape[1:]
 

@@ -19,12 +19,13 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-from framework import DISTRIBUTION, __version__, kept_plugins
+from framework import DISTRIBUTION, __version__
 from framework.base.run import Config
 from framework.config.layers import expand_layers
-from framework.population import chosen
 from framework.registry.manager import Provider, current, find
 from framework.system.paths import root_folder
+from framework.training import kept_plugins
+from framework.training.population import chosen
 
 OUTSIDE: tuple[str, ...] = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
 """Keys that say how a run is shown and stored; they are no part of what it computes."""

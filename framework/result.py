@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from framework import kept
 from framework.errors import InputError
-from framework.history import History
 from framework.journal import read_journal
-from framework.predictor import Predictor
-from framework.records import Outcome, flatten
 from framework.tracking import run_id
+from framework.training import kept
+from framework.training.history import History
+from framework.training.predictor import Predictor
+from framework.training.record import Outcome, flatten
 
 if TYPE_CHECKING:
     from framework.base.run import Config

@@ -10,14 +10,14 @@ from typing import TextIO
 
 import numpy as np
 
-from framework import kept
 from framework.base.run import Run
 from framework.display import figure_text, headline, layer_table, warn
-from framework.observers import Observer
-from framework.population import Population
-from framework.records import Outcome, Record
 from framework.system.pace import Clock, Pace, Throttle, time_left
 from framework.system.terminal import View, view
+from framework.training import kept
+from framework.training.observers import Observer
+from framework.training.population import Population
+from framework.training.record import Outcome, Record
 
 REFRESH_SECONDS = 0.2
 """Between two updates of what is shown."""

@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from framework import errors, kept, provenance
+from framework import errors, provenance
 from framework.base.run import Run
 from framework.config.figures import directions
 from framework.data.prepare import Data
 from framework.journal import FILE as JOURNAL
 from framework.journal import Journal, read_journal
-from framework.observers import Observer, hooks
-from framework.population import Population
-from framework.records import Outcome, Record, flatten
 from framework.registry.manager import current
 from framework.run_folder import refuse_another
-from framework.training import train
+from framework.training import kept
+from framework.training.loop import train
+from framework.training.observers import Observer, hooks
+from framework.training.population import Population
+from framework.training.record import Outcome, Record, flatten
 from framework.yaml_text import dump
 
 NOT_LOGGED = ("epoch", "step")
@@ -32,8 +33,8 @@ class Finished:
     """What a job returns: how its run ended, as plain data.
 
     Attributes:
-        seconds, population_seconds: training time as in `framework.records.Clock`.
-        metrics: the kept model's figures, named as in `framework.kept`.
+        seconds, population_seconds: training time as in `framework.training.record.Clock`.
+        metrics: the kept model's figures, named as in `framework.training.kept`.
         params: what the user set, beside optimizer, lr and seed.
         directions: whether greater is better, by the metric's name, as in `framework.config.figures.directions`.
     """

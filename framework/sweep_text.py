@@ -8,8 +8,8 @@ from pathlib import Path
 
 from framework.by_setting import Setting, Spread, best_of_each, tied_with_first
 from framework.display import counted, figure_text, shortened_path, table
-from framework.kept import TEST, VALIDATION
 from framework.leaderboard import Table
+from framework.training.kept import TEST, VALIDATION
 
 MOST_SHOWN = 20
 """Settings of a table in the terminal."""

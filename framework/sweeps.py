@@ -13,7 +13,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from framework import display, errors, kept, provenance
+from framework import display, errors, provenance
 from framework.blocks import Ended, Failed, close_interrupted
 from framework.composition import Composer, Job
 from framework.delivery_console import DeliveryProgress
@@ -29,6 +29,7 @@ from framework.splitting import split
 from framework.sweep_console import watching
 from framework.sweep_text import settings_markdown, settings_text
 from framework.tracking import Tracker
+from framework.training import kept
 
 if TYPE_CHECKING:
     from framework.frames import SweepFrame

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 import framework
-from framework.model import Model
 from framework.registry import manager
-from framework.update import Update
+from framework.training.model import Model
+from framework.training.update import Update
 from plugins.datasets.digits import Digits
 from plugins.layers.dense import Dense
 from plugins.layers.tanh import Tanh

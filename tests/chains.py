@@ -7,7 +7,7 @@ import numpy as np
 from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
 from framework.registry import manager
-from framework.update import Update
+from framework.training.update import Update
 
 STANDARD = ("sgd", "iterative", "momentum", "rmsprop", "adagrad", "adam", "adamax", "adadelta")
 PUBLISHED = tuple(f"blog/{name}" for name in STANDARD)

@@ -10,7 +10,7 @@ from valleys import Valley, weights_of
 
 from framework.base.parameters import Parameters
 from framework.registry import manager
-from framework.update import Update
+from framework.training.update import Update
 
 OPTIMIZERS = manager.current().names("optimizer")
 TORCH = [name for name in OPTIMIZERS if name.startswith("torch/")]

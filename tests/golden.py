@@ -11,7 +11,7 @@ from chains import Constant, optimizer_class
 
 from framework.base.parameters import Parameters
 from framework.registry import manager
-from framework.update import Update
+from framework.training.update import Update
 
 REFERENCE = Path(__file__).parent / "reference"
 

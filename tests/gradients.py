@@ -13,7 +13,7 @@ import numpy as np
 
 from framework.base.layer import Layer
 from framework.base.loss import Loss
-from framework.model import Model
+from framework.training.model import Model
 
 TOLERANCE = 1e-6
 STEP = 1e-5

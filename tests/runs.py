@@ -11,9 +11,9 @@ import numpy as np
 
 from framework.base.run import Run
 from framework.config.settings import Settings
-from framework.observers import Observer
-from framework.records import Outcome
-from framework.training import train
+from framework.training.loop import train
+from framework.training.observers import Observer
+from framework.training.record import Outcome
 
 DENSE = ["flatten", {"layer": "dense", "units": 7, "activation": "relu"}, {"layer": "dense", "units": "outputs"}]
 IMAGES = [

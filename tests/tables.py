@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from framework.composition import Job
-from framework.kept import recorded
 from framework.leaderboard import tables
 from framework.runner import Finished
+from framework.training.kept import recorded
 
 DIRECTIONS = {"accuracy": True, "mse": False}
 

@@ -6,7 +6,7 @@ import numpy as np
 from chains import Constant, optimizer_class
 
 from framework.base.parameters import Parameters
-from framework.update import Update
+from framework.training.update import Update
 
 NAMES = ("novograd", "madgrad", "fromage", "sm3", "adafactor", "lamb", "lars", "muon", "shampoo", "soap", "came")
 PER_TENSOR = tuple(name for name in NAMES if name != "madgrad")

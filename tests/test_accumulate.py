@@ -10,7 +10,7 @@ from runs import assert_same_alone, config, trained
 from framework.base.schedule import Schedule
 from framework.errors import InputError
 from framework.registry import manager
-from framework.update import TABLE, Update
+from framework.training.update import TABLE, Update
 
 RULES = ["sgd", "adam", "adamw", "nadam", "muon", "schedule_free_sgd", "prodigy", "asgd", "split"]
 

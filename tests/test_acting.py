@@ -7,12 +7,12 @@ import pytest
 from chains import chain, follow, optimizer_class, recorded, relative
 from runs import config, trained
 
-from framework.acting import refuse_idle
 from framework.base.stage import Stage
 from framework.errors import InputError
 from framework.estimates import fits
-from framework.population import Population
 from framework.registry import manager
+from framework.training.acting import refuse_idle
+from framework.training.population import Population
 
 STEPS = 9
 """Of `config()`: three epochs of three batches."""

@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 from framework.data.archives import UNREADABLE, array_names, read_array
 from framework.errors import InputError
-from framework.predictor import Description, Predictor
+from framework.training.predictor import Description, Predictor
 from plugins.datasets.file import File
 
 

@@ -8,10 +8,10 @@ from runs import IMAGES, assert_same_alone, config, same_numbers, trained
 
 from framework.base.layer import Buffer, Layer
 from framework.data.prepare import prepared
-from framework.model import Model
-from framework.population import Population, stacked
-from framework.records import EpochMeans
-from framework.training import train_step
+from framework.training.loop import train_step
+from framework.training.model import Model
+from framework.training.population import Population, stacked
+from framework.training.record import EpochMeans
 from plugins.layers.batch_norm import BatchNorm
 
 HIDDEN = [

@@ -12,7 +12,7 @@ from chains import optimizer_class, relative
 from valleys import prepare, problem, travel, weights_of
 
 from framework.errors import InputError
-from framework.tracing import trace
+from framework.training.trace import trace
 
 STEM = "optimizers_closure"
 CLOSURE = ("polyak_sgd", "lbfgs", "sam", "sophia")

@@ -11,7 +11,7 @@ from chains import Constant, Falling, chain, follow, optimizer_class, recorded, 
 
 from framework.base.optimizer import inspect_keywords
 from framework.errors import InputError
-from framework.update import TABLE
+from framework.training.update import TABLE
 
 TORCH, OPTAX = "optimizers_torch_elementwise", "optimizers_optax_elementwise"
 GOLDEN = [(stem, name) for stem in (TORCH, OPTAX) for name in golden.cases(stem)]

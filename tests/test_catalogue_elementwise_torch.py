@@ -12,8 +12,8 @@ from chains import Constant, optimizer_class
 from extras import extra
 
 from framework.base.parameters import Parameters
-from framework.tracing import trace
-from framework.update import Update
+from framework.training.trace import trace
+from framework.training.update import Update
 
 torch = extra("torch")
 

@@ -8,8 +8,8 @@ import pytest
 from chains import Falling, chain, follow, optimizer_class, recorded, relative, run
 
 from framework.errors import InputError
-from framework.tracing import trace
-from framework.update import TABLE
+from framework.training.trace import trace
+from framework.training.update import TABLE
 
 OPTAX = "optimizers_optax_free"
 FREE = ("prodigy", "dadapt_adam", "dog", "dowg", "cocob", "mechanize", "schedule_free_sgd", "schedule_free_adamw")

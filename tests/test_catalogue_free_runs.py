@@ -10,7 +10,7 @@ from test_catalogue_free import FREE
 from valleys import descend, prepare, problem, travel
 
 from framework.errors import InputError
-from framework.update import Update
+from framework.training.update import Update
 
 EVERY = (*FREE, *CLOSURE)
 CALM = {"schedule_free_sgd": {"lr": 0.02}, "sam": {"lr": 0.01}, "lbfgs": {"max_iter": 3}}

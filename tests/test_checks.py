@@ -15,13 +15,14 @@ import planted_stages
 import pytest
 from planted_rules import PLANTED
 
-from framework import cli, update
+from framework import cli
 from framework.checks import Result, assert_conforms, check, check_layer, check_optimizer, optimizer_engines
 from framework.checks.chains import chain_subject
 from framework.checks.kit import CHECKS, CLASS_CHECKS, FIELDS
 from framework.checks.results import FAILED, PASSED, SKIPPED, Broken, Figure, Skip, judge, worst
 from framework.errors import InputError
 from framework.registry import manager
+from framework.training import update
 
 SOUND = [
     ("optimizer", planted_rules.Sound),

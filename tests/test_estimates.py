@@ -11,8 +11,8 @@ from runs import IMAGES, config, trained
 from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.estimates import Estimate, estimate
-from framework.observers import Observer
-from framework.population import stacked
+from framework.training.observers import Observer
+from framework.training.population import stacked
 
 MODELS = {
     "mlp": {

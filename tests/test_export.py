@@ -17,8 +17,8 @@ from extras import extra
 
 import framework
 from framework.base.schedule import Schedule
-from framework.model import Model
-from framework.update import Update
+from framework.training.model import Model
+from framework.training.update import Update
 from plugins.layers.conv2d import Conv2d
 from plugins.layers.dense import Dense
 from plugins.layers.flatten import Flatten

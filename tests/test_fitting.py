@@ -9,13 +9,14 @@ import pytest
 from runs import config
 
 import framework
-from framework import cli, model
+from framework import cli
 from framework.base.loss import Loss
 from framework.data.prepare import Dataset, Raw, Samples
 from framework.errors import InputError
-from framework.fitting import check_fit
-from framework.model import Model
-from framework.population import Population
+from framework.training import model
+from framework.training.fitting import check_fit
+from framework.training.model import Model
+from framework.training.population import Population
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -65,7 +66,7 @@ def given(labels, **fields):
 
 
 def model_for(data, layers):
-    return Model(layers.build([layers.expand(layers, data.target_shape)]), (4,), [0], np.float32)
+    return Model(build_layers([expand_layers(layers, data.target_shape)]), (4,), [0], np.float32)
 
 
 class Picks(Loss):

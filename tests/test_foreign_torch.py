@@ -13,7 +13,7 @@ from valleys import Valley, problem, weights_of
 
 from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.tracing import trace
+from framework.training.trace import trace
 from plugins.optimizers import torch_bridge
 
 OPAQUE = {"torch/lbfgs"}

@@ -25,9 +25,9 @@ from framework.help.docstrings import Explanation, citation, explanation
 from framework.help.lookup import GROUPS, Lookup
 from framework.help.presets import Presets
 from framework.help.text import WIDTH, text
-from framework.population import Population
 from framework.registry import manager
 from framework.system.paths import conf_folder
+from framework.training.population import Population
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

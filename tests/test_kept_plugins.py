@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from runs import config, trained
 
-from framework import cli, kept_plugins
+from framework import cli
 from framework.errors import InputError
-from framework.predictor import Predictor
 from framework.registry import manager
 from framework.registry.manager import Provider
+from framework.training import kept_plugins
+from framework.training.predictor import Predictor
 
 LAYER = '''
 from framework import Layer, LayerSpec, hookimpl

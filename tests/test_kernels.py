@@ -25,7 +25,7 @@ from framework.compiler.threads import Team
 from framework.elementwise import absolute, copysign, maximum, minimum, sign, sqrt, where
 from framework.errors import InputError
 from framework.registry import manager
-from framework.update import TABLE, Update
+from framework.training.update import TABLE, Update
 
 ROOT = Path(__file__).parent.parent
 SPECIAL = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-42, -1e-310, 1e30, -1e300, 1.0]
@@ -206,7 +206,7 @@ def test_state_may_be_dropped_kept_or_set_and_flags_choose():
 @pytest.mark.parametrize("name", ["adam", "nadam"])
 @pytest.mark.parametrize(("first", "total", "numpy_steps"), [(1, TABLE + 5, 3), (1, None, 1), (TABLE - 1, None, 7)])
 def test_a_compiled_loop_takes_over_between_any_two_steps(name, first, total, numpy_steps, monkeypatch):
-    monkeypatch.setattr("framework.update.numpy_steps", lambda *chain: numpy_steps)
+    monkeypatch.setattr("framework.training.update.numpy_steps", lambda *chain: numpy_steps)
     optimizer = optimizer_class(name)(lr=[0.1, 0.2])
     auto = update(optimizer, 2, 40, np.float32, "auto", total=total)
     if total is None:  # else at the first step already
@@ -365,7 +365,7 @@ def test_without_llvmlite_numpy_runs_the_rule(fresh, caplog, monkeypatch):
 
 def test_neither_framework_nor_a_short_run_imports_a_compiler():
     script = (
-        "import sys, framework.training, framework\n"
+        "import sys, framework.training.loop, framework\n"
         "framework.trace('adam', lambda x: 2 * x, [3.0], 200)\n"
         "assert not {'llvmlite', 'numba'} & set(sys.modules)\n"
     )
@@ -452,7 +452,7 @@ import sys
 import numpy as np
 from framework.registry import manager
 from framework.base.parameters import Parameters
-from framework.update import Update
+from framework.training.update import Update
 
 manager.install(manager.load([sys.argv[1]]))
 p = Parameters({"x": (100,)}, 1, np.float32)
@@ -517,7 +517,7 @@ import numpy as np
 warnings.simplefilter("ignore")
 from framework import fusing, registry
 from framework.base.parameters import Parameters
-from framework.update import Update
+from framework.training.update import Update
 fused.SHARED_FROM = 1
 p = Parameters({"x": (100,)}, 1, np.float32)
 made = Update(manager.find("optimizer", "sgd").cls(lr=1.0), p, p.like(), kernel="fused", threads=2)

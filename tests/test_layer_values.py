@@ -9,7 +9,7 @@ import pytest
 from gradients import one_layer
 from layer_cases import CASES
 
-from framework.model import Model
+from framework.training.model import Model
 from plugins.layers.batch_norm import BatchNorm
 from plugins.layers.conv2d import Conv2d
 from plugins.layers.dense import Dense

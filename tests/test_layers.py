@@ -10,8 +10,8 @@ from gradients import check_layer, one_layer
 from layer_cases import CASES, SEEDS, rows_of
 
 from framework.errors import InputError
-from framework.model import Model
 from framework.registry import manager
+from framework.training.model import Model
 from plugins.layers import conv2d
 from plugins.layers.batch_norm import BatchNorm
 from plugins.layers.conv2d import Conv2d

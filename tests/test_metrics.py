@@ -23,7 +23,7 @@ from framework.base.metric import Metric
 from framework.config.figures import metrics_for
 from framework.data.prepare import prepared
 from framework.errors import InputError
-from framework.population import stacked
+from framework.training.population import stacked
 from plugins.metrics.accuracy import Accuracy
 from plugins.metrics.mae import MeanAbsoluteError
 from plugins.metrics.mae_units import MeanAbsoluteErrorInUnits

@@ -7,7 +7,7 @@ import pytest
 from gradients import check_model
 
 from framework.base.loss import Loss, as_values
-from framework.model import Model
+from framework.training.model import Model
 from plugins.layers.batch_norm import BatchNorm
 from plugins.layers.conv2d import Conv2d
 from plugins.layers.dense import Dense

@@ -25,7 +25,7 @@ from chains import (
 from framework.base.parameters import Parameters
 from framework.errors import InputError
 from framework.registry import manager
-from framework.update import Update
+from framework.training.update import Update
 
 REFERENCE = Path(__file__).parent / "reference"
 PROVENANCE = json.loads((REFERENCE / "optimizers_torch.json").read_text())

@@ -9,7 +9,7 @@ import pytest
 from chains import PUBLISHED, STANDARD, optimizer_class, recorded, relative, run
 
 from framework.errors import InputError
-from framework.tracing import trace
+from framework.training.trace import trace
 
 # Each loop moves one number w by recorded d = -dL/dw, in plain Python floats.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from extras import extra
 
-from framework.tracing import trace
+from framework.training.trace import trace
 
 torch = extra("torch")
 

@@ -8,9 +8,9 @@ from runs import DENSE, IMAGES, config
 
 from framework.config.figures import metrics_for
 from framework.errors import InputError
-from framework.population import Population
-from framework.records import EpochMeans
-from framework.training import train_step
+from framework.training.loop import train_step
+from framework.training.population import Population
+from framework.training.record import EpochMeans
 
 
 def after(population, epochs):

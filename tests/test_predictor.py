@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from framework.data.prepare import prepared
 from framework.errors import InputError
-from framework.model import Model
-from framework.population import stacked
-from framework.predictor import Description, Predictor
+from framework.training.model import Model
+from framework.training.population import stacked
+from framework.training.predictor import Description, Predictor
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from framework.history import History
 from framework.result import Result
+from framework.training.history import History
 
 NAN = math.nan
 

@@ -18,7 +18,7 @@ from framework.run_console import REFRESH_SECONDS, Progress
 from framework.system.pace import Milestones
 from framework.system.terminal import Log
 from framework.tracking import Tracker
-from framework.training import train
+from framework.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

@@ -14,7 +14,7 @@ from framework.base.optimizer import ElementwiseOptimizer
 from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
 from framework.errors import InputError
-from framework.update import Update
+from framework.training.update import Update
 from plugins.schedules.constant import Constant
 from plugins.schedules.cosine import Cosine
 from plugins.schedules.exponential import Exponential

@@ -8,7 +8,7 @@ from chains import Falling, follow, optimizer_class, recorded
 
 from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.update import Update
+from framework.training.update import Update
 
 SHAPES = {"1_dense/weight": (4, 3), "1_dense/bias": (3,), "2_conv2d/weight": (2, 2, 3, 2), "3_dense/weight": (2, 5)}
 SIZE = 12 + 3 + 24 + 10

@@ -11,7 +11,7 @@ from chains import Falling, chain, follow, optimizer_class, recorded, relative, 
 from framework.base.parameters import Parameters
 from framework.errors import InputError
 from framework.registry import manager
-from framework.update import Update
+from framework.training.update import Update
 
 SETTINGS = [
     ("lookahead", {"k": 3, "alpha": [0.3, 0.5, 0.8]}),

@@ -11,8 +11,8 @@ import framework
 from framework.base.optimizer import Optimizer
 from framework.base.parameters import Parameters
 from framework.errors import InputError
-from framework.tracing import trace
-from framework.update import TABLE, Update
+from framework.training.trace import trace
+from framework.training.update import TABLE, Update
 
 CURVATURE = np.array([1.0, 10.0, 0.1])
 START = [3.0, -1.0, 2.0]

@@ -23,9 +23,9 @@ from framework import outgoing
 from framework.errors import InputError
 from framework.journal import Entry, Journal, read_journal
 from framework.mark import Mark
-from framework.predictor import Description, Predictor
 from framework.store import Store, artifact_root, resolve_experiment, resolve_uri, sqlite_file
 from framework.tracking import Tracker, pending, run_id, sync
+from framework.training.predictor import Description, Predictor
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
 

@@ -15,11 +15,11 @@ from framework.base.optimizer import ElementwiseOptimizer
 from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.hookspecs import hookimpl
-from framework.observers import Observer, hooks
-from framework.population import Population, stacked
 from framework.registry import manager
 from framework.registry.manager import find
-from framework.training import evaluate, train_step
+from framework.training.loop import evaluate, train_step
+from framework.training.observers import Observer, hooks
+from framework.training.population import Population, stacked
 
 TOO_FAR = {"float32": 1e30, "float64": 1e200}
 """Learning rates whose first step overflows the next forward."""
@@ -238,7 +238,7 @@ def test_epochs_and_steps_bound_a_run():
 
 def test_seconds_bound_a_run(monkeypatch):
     ticks = iter(range(1000))
-    monkeypatch.setattr("framework.training.time.monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr("framework.training.loop.time.monotonic", lambda: float(next(ticks)))
     outcome = trained(config(epochs=None, max_seconds=5.0))[0]
     assert (outcome.steps, outcome.ended) == (5, "budget")  # one look at the clock to start, one a step
     ticks = iter(range(1000))
@@ -256,7 +256,7 @@ def validation(monkeypatch):
             figures["loss"] = np.full(population.runs, next(given["losses"]))
         return figures
 
-    monkeypatch.setattr("framework.training.evaluate", pretend)
+    monkeypatch.setattr("framework.training.loop.evaluate", pretend)
 
     def run(*losses, **changes):
         given["losses"] = iter(losses)

@@ -10,7 +10,7 @@ from framework.base.fields import hyper
 from framework.base.schedule import Schedule
 from framework.errors import InputError
 from framework.registry import manager
-from framework.update import TABLE
+from framework.training.update import TABLE
 
 EVERY = (*STANDARD, *PUBLISHED)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from framework.acting import steps_to_rule
 from framework.base.optimizer import Optimizer
 from framework.base.parameters import Shape
 from framework.base.stage import Stage
@@ -12,6 +11,7 @@ from framework.checks.bits import all_differing, differing
 from framework.checks.chains import ChainSubject, Population
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, label
+from framework.training.acting import steps_to_rule
 
 LATEST = 100
 """Steps that are waited for a first effect."""

@@ -16,7 +16,7 @@ from framework.base.stage import Stage
 from framework.checks.results import Skip
 from framework.checks.settings import RUNS, Settings, spread, variants
 from framework.errors import InputError
-from framework.update import Update
+from framework.training.update import Update
 
 SHAPES: tuple[Mapping[str, Shape], ...] = (
     {"weight": (4, 3), "bias": (3,), "kernel": (2, 2, 3, 2)},

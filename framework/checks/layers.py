@@ -15,7 +15,7 @@ from framework.checks.gradients import TOLERANCE, gradient_error, per_run
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, label, spread, variants
 from framework.errors import InputError
-from framework.model import Model
+from framework.training.model import Model
 
 SHAPES: tuple[Shape, ...] = ((6,), (6, 5, 2), (6, 6, 2), (12,), (8, 3))
 """Shapes of a sample that a layer is tried on; the first flat one and the first other one it takes are used."""

@@ -13,7 +13,7 @@ from framework.base.parameters import Parameters, Shape
 from framework.checks.chains import ChainSubject
 from framework.checks.results import Broken, Figure, Skip
 from framework.checks.settings import accepted
-from framework.update import Update
+from framework.training.update import Update
 
 CONDITIONS = (1.0, 1e1, 1e2, 1e4)
 GRID = 7

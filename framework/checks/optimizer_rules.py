@@ -14,7 +14,7 @@ from framework.checks.bits import differing
 from framework.checks.chains import STEPS, ChainSubject, Population
 from framework.checks.results import Broken, Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label, moved, spread
-from framework.update import Update
+from framework.training.update import Update
 
 REFERENCE_STEPS = 100
 REFERENCE_BOUND = 1e-12

@@ -9,9 +9,9 @@ from typing import Any
 
 from framework.composition import Job
 from framework.config.layers import expand_layers, find_layer
-from framework.population import chosen
 from framework.provenance import OUTSIDE
 from framework.registry.manager import find
+from framework.training.population import chosen
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from framework.help import topics
 from framework.help.examples import needed
 from framework.help.presets import Chosen, Presets
 from framework.help.topics import PROGRAM, LayerRow, Samples
-from framework.model import Model as Network
 from framework.registry.manager import find
+from framework.training.model import Model as Network
 
 
 def problem_page(presets: Presets, name: str) -> topics.Problem:

@@ -45,9 +45,9 @@ def samples(network: Network) -> tuple[np.ndarray, np.ndarray]:
 def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
     """Return a call that takes one step of ``runs`` runs."""
     from framework.config.layers import build, expand
-    from framework.model import Model
     from framework.registry.manager import find
-    from framework.update import Update
+    from framework.training.model import Model
+    from framework.training.update import Update
 
     conv = [
         {"layer": "conv2d", "filters": [8]},

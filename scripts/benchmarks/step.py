@@ -13,7 +13,7 @@ from framework.base.parameters import Parameters
 from framework.compiler.fused import FusedStep, fusable
 from framework.compiler.ir import Formula
 from framework.registry.manager import current, find
-from framework.update import Update
+from framework.training.update import Update
 
 TENSORS = 6
 SMALL = 6_000

@@ -11,7 +11,7 @@ from framework.base.metric import Metric
 from framework.data.batches import chunks
 from framework.data.prepare import Data
 from framework.errors import InputError
-from framework.model import Model
+from framework.training.model import Model
 
 TRIED = 2
 """Samples that are put through all parts."""

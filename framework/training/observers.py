@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from framework.base.run import Run
-from framework.population import Population
-from framework.records import Outcome, Record
 from framework.registry.manager import Registry
+from framework.training.population import Population
+from framework.training.record import Outcome, Record
 
 
 class Observer:

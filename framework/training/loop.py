@@ -16,10 +16,10 @@ import numpy as np
 from framework.base.run import Config, Run
 from framework.data.batches import Batch, chunks
 from framework.data.prepare import Samples
-from framework.observers import Observer, Observers
-from framework.population import Population
-from framework.records import EpochMeans, Outcome, Record
 from framework.system.resources import blas_threads
+from framework.training.observers import Observer, Observers
+from framework.training.population import Population
+from framework.training.record import EpochMeans, Outcome, Record
 
 COPIED = 8
 """Runs that leave before the others are tested in copies of at most this part of their population."""

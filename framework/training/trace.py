@@ -12,7 +12,7 @@ from framework.base.optimizer import Optimizer
 from framework.base.parameters import Parameters, Shape
 from framework.errors import InputError
 from framework.registry.manager import find
-from framework.update import Update
+from framework.training.update import Update
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -12,8 +12,8 @@ import numpy as np
 from framework.base.run import Run
 from framework.config.settings import Settings
 from framework.data.batches import Batch
-from framework.population import Population
-from framework.predictor import Predictor
+from framework.training.population import Population
+from framework.training.predictor import Predictor
 
 GATHERED = 1 << 20
 """Predicted numbers a run that are held back before the training metrics take them."""

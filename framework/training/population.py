@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from framework.acting import refuse_idle
 from framework.base.fields import Configurable
 from framework.base.loss import Loss
 from framework.base.optimizer import Optimizer
@@ -22,10 +21,11 @@ from framework.config.layers import build_layers, expand_layers
 from framework.config.settings import Settings
 from framework.data.batches import Batches, chunks
 from framework.data.prepare import Data, Dataset, prepared
-from framework.fitting import check_fit
-from framework.model import Model
 from framework.registry.manager import find
-from framework.update import Update
+from framework.training.acting import refuse_idle
+from framework.training.fitting import check_fit
+from framework.training.model import Model
+from framework.training.update import Update
 
 
 def chosen(config: Config, kind: str) -> tuple[type[Configurable], dict[str, Any]]:

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from framework.acting import refuse_orders, steps_to_rule
 from framework.base.optimizer import Objective, Optimizer, Recorded
 from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
 from framework.compiler.fused import FusedStep, fusable, fuse, numpy_steps
 from framework.errors import InputError
+from framework.training.acting import refuse_orders, steps_to_rule
 
 LOOKED_AHEAD = 10_000
 """Steps that are looked through for a schedule's effect where the optimizer has no learning rate."""

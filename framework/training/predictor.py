@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framework import kept_plugins
 from framework.base.parameters import Shape
 from framework.config.layers import build_layers, expand_layers
 from framework.data.archives import UNREADABLE, array_names, read_array
 from framework.data.scaling import Scaling
 from framework.errors import InputError
-from framework.kept_plugins import Needed
-from framework.model import Model
 from framework.system.resources import blas_threads
+from framework.training import kept_plugins
+from framework.training.kept_plugins import Needed
+from framework.training.model import Model
 
 if TYPE_CHECKING:
     from framework.base.layer import Layer
-    from framework.population import Population
+    from framework.training.population import Population
 
 FORMAT = 2
 READABLE = (1, FORMAT)

@@ -1,0 +1,1 @@
+"""R runs of one structure trained as one array program: the loop, its parts, what is remembered of each run."""
