@@ -57,7 +57,7 @@ from .frames import SweepFrame as SweepFrame
 from .hookspecs import hookimpl as hookimpl
 from .pictures import Picture as Picture
 from .registry.manager import find as find
-from .result import Result as Result
+from .runs.result import Result as Result
 from .sweeps import SweepFailedError as SweepFailedError
 from .tensors import Start as Start
 from .tensors import TensorOptimizer as TensorOptimizer

@@ -15,7 +15,7 @@ from framework.base.optimizer import Optimizer
 from framework.errors import InputError
 from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin, snake_case
-from framework.result import Result, read_run, result_of
+from framework.runs.result import Result, read_run, result_of
 from framework.tracking import run_id
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     Raises:
         InputError: an override is wrong; nothing was written.
     """
-    from framework.run_folder import cleared_if_refused, make, refuse_used_run
-    from framework.runner import execute
+    from framework.runs.folder import cleared_if_refused, make, refuse_used_run
+    from framework.runs.runner import execute
     from framework.tracking import Tracker
     from framework.training.observers import Cautions
 
@@ -50,7 +50,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         from framework.complaints import explained
         from framework.composition import composing
         from framework.config.check import Composed, check
-        from framework.setting import setting_of
+        from framework.runs.setting import setting_of
         from framework.words import as_typed
 
         words = as_typed([*chosen, *overrides], sweep=False)

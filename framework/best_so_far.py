@@ -10,8 +10,8 @@ from typing import Any
 from framework.blocks import Ended, Failed
 from framework.by_setting import Setting, place
 from framework.composition import Job
-from framework.display import counted
 from framework.leaderboard import Row, problems, ranking, row_of, shared_words, without
+from framework.runs.display import counted
 from framework.sweep_text import spread_text
 from framework.training import kept
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framework import provenance
 from framework.base.run import Run
 from framework.composition import Job
 from framework.config.figures import directions
 from framework.errors import said
 from framework.job_files import HydraRecord
-from framework.journal import FILE as JOURNAL
-from framework.journal import Journal, read_journal
 from framework.registry import manager
-from framework.runner import Finished, Journaling, told
+from framework.runs import provenance
+from framework.runs.journal import FILE as JOURNAL
+from framework.runs.journal import Journal, read_journal
+from framework.runs.runner import Finished, Journaling, told
 from framework.training import kept
 from framework.training.loop import train
 from framework.training.observers import Observer, hooks

@@ -155,7 +155,7 @@ def _hydra(words: Sequence[str]) -> int:
     """Hand the words to Hydra, which composes the configuration; say its errors in one line."""
     from framework import session
     from framework.config.check import register_resolvers, reveal_hydra_plugins
-    from framework.provenance import FLAGS
+    from framework.runs.provenance import FLAGS
 
     reveal_hydra_plugins()
     register_resolvers()

@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from framework.complaints import explained
 from framework.config.check import Composed, check
 from framework.errors import InputError
-from framework.setting import Compose, setting_of
+from framework.runs.setting import Compose, setting_of
 from framework.splitting import shared_by_all
 
 MAIN_JOB = "config"
@@ -45,7 +45,7 @@ class Job:
         dirname: the overrides as Hydra's folder names use them.
         choices: which option of each group was chosen, for Hydra's records.
         telling: the overrides that not all jobs of the sweep share; they make the run's name.
-        setting: the name of its setting, as in `framework.setting`.
+        setting: the name of its setting, as in `framework.runs.setting`.
     """
 
     number: int
@@ -211,7 +211,7 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
 
 
 def composing(loader: ConfigLoader, hydra: DictConfig | HydraConf) -> Compose:
-    """Return what composes overrides on the main job and remembers the answers, as `framework.setting.Compose`.
+    """Return what composes overrides on the main job and remembers the answers, as `framework.runs.setting.Compose`.
 
     Args:
         loader: Hydra's.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from framework import outgoing
 from framework.errors import TrackingError
-from framework.journal import FILE as JOURNAL
-from framework.journal import Entry, Tail
 from framework.mark import Mark, without_password
+from framework.runs.journal import FILE as JOURNAL
+from framework.runs.journal import Entry, Tail
 from framework.store import Store, resolve_experiment
 
 KEY_TAG = "journal_key"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
-from framework.display import counted
+from framework.runs.display import counted
 from framework.system.pace import Clock, Throttle
 from framework.system.terminal import View, view
 

@@ -9,8 +9,8 @@ import pandas
 from pandas.plotting import PlotAccessor
 
 from framework.by_setting import records
-from framework.html import sweep_html
 from framework.leaderboard import Row, Table
+from framework.runs.html import sweep_html
 from framework.sweep_pictures import sweep_picture
 from framework.sweep_text import counts, settings_text
 from framework.training import kept

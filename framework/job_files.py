@@ -10,7 +10,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from framework.composition import Job
-from framework.yaml_text import dump
+from framework.runs.yaml_text import dump
 
 
 def own_values(job: Job) -> dict[str, dict[str, Any]]:

@@ -12,14 +12,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from framework import display
 from framework.composition import composing
 from framework.config.check import Composed, check
 from framework.delivery_console import DeliveryProgress
-from framework.journal import FILE as JOURNAL
-from framework.run_console import observers
-from framework.runner import Finished, execute
-from framework.setting import setting_of
+from framework.runs import display
+from framework.runs.console import observers
+from framework.runs.journal import FILE as JOURNAL
+from framework.runs.runner import Finished, execute
+from framework.runs.setting import setting_of
 from framework.splitting import shared_by_all, split
 from framework.tracking import Tracker
 from framework.training.record import Outcome

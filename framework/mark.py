@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from framework.errors import InputError
-from framework.journal import FILE as JOURNAL
+from framework.runs.journal import FILE as JOURNAL
 
 FILE = "mlflow.json"
 RUN_ID = re.compile(r"[0-9a-f]{32}")

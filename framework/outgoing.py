@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import framework
-from framework.journal import Entry
+from framework.runs.journal import Entry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -25,14 +25,15 @@ from hydra.errors import SearchPathException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from framework import display, jobs
+from framework import jobs
 from framework.complaints import explained
 from framework.composition import Job, seen_by_hydra
 from framework.config.check import Composed, check
 from framework.errors import InputError, nearest
 from framework.flags import read
 from framework.launching import plan
-from framework.run_folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
+from framework.runs import display
+from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
 from framework.system.paths import conf_folder
 
 VERSION_BASE = "1.3"

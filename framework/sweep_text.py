@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from framework.by_setting import Setting, Spread, best_of_each, tied_with_first
-from framework.display import counted, figure_text, shortened_path, table
 from framework.leaderboard import Table
+from framework.runs.display import counted, figure_text, shortened_path, table
 from framework.training.kept import TEST, VALIDATION
 
 MOST_SHOWN = 20

@@ -13,18 +13,19 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from framework import display, errors, provenance
+from framework import errors
 from framework.blocks import Ended, Failed, close_interrupted
 from framework.composition import Composer, Job
 from framework.delivery_console import DeliveryProgress
 from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.jobs import quiet_job
-from framework.journal import Journal
 from framework.launching import Plan, plan, refuse_misfits
 from framework.leaderboard import Table, tables, write_runs, write_settings
-from framework.run_folder import make, refuse_unusable, refuse_used_sweep
-from framework.runner import Finished
+from framework.runs import display, provenance
+from framework.runs.folder import make, refuse_unusable, refuse_used_sweep
+from framework.runs.journal import Journal
+from framework.runs.runner import Finished
 from framework.splitting import split
 from framework.sweep_console import watching
 from framework.sweep_text import settings_markdown, settings_text

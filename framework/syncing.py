@@ -8,8 +8,8 @@ from pathlib import Path
 
 from framework.arguments import Arguments
 from framework.delivery_console import DeliveryProgress
-from framework.display import counted, warn
 from framework.errors import InputError
+from framework.runs.display import counted, warn
 from framework.tracking import sync
 
 DEFAULT_FOLDERS = ("outputs", "multirun")

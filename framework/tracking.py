@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from framework.errors import InputError
-from framework.journal import FILE as JOURNAL
-from framework.journal import read_journal
 from framework.mark import RUN_ID, Mark, without_password
+from framework.runs.journal import FILE as JOURNAL
+from framework.runs.journal import read_journal
 from framework.store import resolve_experiment, resolve_uri
 from framework.system.paths import root_folder
 

@@ -20,8 +20,8 @@ from framework.base.fields import Field, text
 from framework.config.settings import Display, Launching, Settings, Tracking
 from framework.config_source import SECTIONS, STAGES
 from framework.errors import InputError, short
-from framework.provenance import unquoted
 from framework.registry.manager import current
+from framework.runs.provenance import unquoted
 
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
 """Hydra's own keys that name a folder; a leading ``~`` is the home directory."""

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from framework.delivery import Delivery, UnreachableError, asking, reason
 from framework.errors import FrameworkError
-from framework.journal import FILE as JOURNAL
+from framework.runs.journal import FILE as JOURNAL
 from framework.store import Store
 from framework.tracking import undelivered
 

@@ -21,7 +21,7 @@ import framework
 from framework import launching
 from framework.api import _hydra
 from framework.jobs import quiet_job
-from framework.journal import read_journal
+from framework.runs.journal import read_journal
 
 SMALL = (
     "problem=digits_softmax",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from framework.composition import Job
 from framework.leaderboard import tables
-from framework.runner import Finished
+from framework.runs.runner import Finished
 from framework.training.kept import recorded
 
 DIRECTIONS = {"accuracy": True, "mse": False}

@@ -14,7 +14,7 @@ from tables import accurate, ended, job, rates, swept
 from framework.blocks import Failed
 from framework.errors import InputError
 from framework.frames import RunsFrame, SweepFrame
-from framework.html import sweep_html
+from framework.runs.html import sweep_html
 
 ACCURACY = "kept/val/accuracy"
 NAN = math.nan

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from framework.errors import InputError
-from framework.journal import FILE, Journal, Tail, read_journal
 from framework.mark import Mark, without_password
+from framework.runs.journal import FILE, Journal, Tail, read_journal
 
 
 def test_entries_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_kill_loses_no_line_that_was_written(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from framework.journal import Journal
+from framework.runs.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for step in range(100_000_000):
     journal.write("metrics", step=step, epoch=0, values={"a": 0.5})

@@ -11,9 +11,9 @@ import pytest
 from runs import config, same_numbers
 from sweeping import SMALL, epochs_of, jobs_of, swept, weights_of
 
-from framework import provenance
-from framework.journal import read_journal
 from framework.registry import manager
+from framework.runs import provenance
+from framework.runs.journal import read_journal
 
 RULE = '''
 from framework import ElementwiseOptimizer, Layer, LayerSpec, OptimizerSpec, hookimpl, hyper

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framework.result import Result
+from framework.runs.result import Result
 from framework.training.history import History
 
 NAN = math.nan

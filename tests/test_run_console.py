@@ -12,9 +12,10 @@ from clocks import Clock
 from runs import config, runs_of
 from screens import Shown, terminal_output, visible
 
-from framework import jobs, run_console
-from framework.journal import read_journal
-from framework.run_console import REFRESH_SECONDS, Progress
+from framework import jobs
+from framework.runs import console
+from framework.runs.console import REFRESH_SECONDS, Progress
+from framework.runs.journal import read_journal
 from framework.system.pace import Milestones
 from framework.system.terminal import Log
 from framework.tracking import Tracker
@@ -85,7 +86,7 @@ def test_a_run_is_shown_a_few_times_a_second():
 @pytest.mark.parametrize("seconds", [3, 30, 3000])
 def test_a_log_has_at_most_nine_lines_of_a_run_and_none_of_a_short_one(seconds, capsys):
     clock = Clock()
-    progress = watched(clock, Log(Milestones(run_console.MOST_LINES, clock)), total=10_000, per_epoch=100)
+    progress = watched(clock, Log(Milestones(console.MOST_LINES, clock)), total=10_000, per_epoch=100)
     for step in range(1, 10_001):
         clock.now += seconds / 10_000
         progress.step([], step, np.array([0.5]))
@@ -179,7 +180,7 @@ def test_a_run_whose_result_cannot_be_shown_is_recorded_as_finished(command, mon
     def broken(outcome):
         raise RuntimeError("no paper")
 
-    monkeypatch.setattr("framework.display.summary", broken)
+    monkeypatch.setattr("framework.runs.display.summary", broken)
     with pytest.raises(RuntimeError, match="no paper"):
         command(*QUICK)
     (journal,) = tmp_path.glob("outputs/*/*/journal.jsonl")

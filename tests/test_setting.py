@@ -12,7 +12,7 @@ from framework.config.check import Composed, check
 from framework.config_source import plain
 from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin
-from framework.setting import setting_of
+from framework.runs.setting import setting_of
 from framework.splitting import split
 
 pytestmark = pytest.mark.usefixtures("unrendered")

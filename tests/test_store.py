@@ -13,8 +13,8 @@ from test_tracking import begin, measure, predictor
 
 import framework
 from framework.errors import InputError
-from framework.journal import Journal
 from framework.mark import Mark
+from framework.runs.journal import Journal
 from framework.store import (
     artifact_root,
     experiment_folder,

@@ -15,7 +15,7 @@ from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_
 
 from framework import launching
 from framework.errors import InputError
-from framework.journal import read_journal
+from framework.runs.journal import read_journal
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

@@ -21,8 +21,8 @@ from processes import PATIENCE, wait_until
 
 from framework import outgoing
 from framework.errors import InputError
-from framework.journal import Entry, Journal, read_journal
 from framework.mark import Mark
+from framework.runs.journal import Entry, Journal, read_journal
 from framework.store import Store, artifact_root, resolve_experiment, resolve_uri, sqlite_file
 from framework.tracking import Tracker, pending, run_id, sync
 from framework.training.predictor import Description, Predictor
@@ -338,7 +338,7 @@ TRAINER = """
 import sys, time
 from collections.abc import Sequence
 from pathlib import Path
-from framework.journal import Journal
+from framework.runs.journal import Journal
 from framework.tracking import Tracker
 folder = Path(sys.argv[1])
 with Tracker(sys.argv[2]) as tracker:

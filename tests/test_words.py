@@ -13,9 +13,9 @@ from test_yaml_text import readings
 
 import framework
 from framework.errors import InputError
-from framework.journal import read_journal
-from framework.provenance import unquoted
 from framework.registry import manager
+from framework.runs.journal import read_journal
+from framework.runs.provenance import unquoted
 from framework.splitting import split
 from framework.words import as_typed, elements, field_of
 

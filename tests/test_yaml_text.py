@@ -8,7 +8,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from framework.yaml_text import dump
+from framework.runs.yaml_text import dump
 
 TEXTS = {
     "commit": "695e0514",

@@ -9,8 +9,8 @@ from typing import Any
 
 from framework.composition import Job
 from framework.config.layers import expand_layers, find_layer
-from framework.provenance import OUTSIDE
 from framework.registry.manager import find
+from framework.runs.provenance import OUTSIDE
 from framework.training.population import chosen
 
 

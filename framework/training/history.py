@@ -23,6 +23,6 @@ class History(list[dict[str, float]]):
 
     def _repr_html_(self) -> str | None:
         """Return a table of the first and last epochs, or None to have the text shown."""
-        from framework.html import history_html
+        from framework.runs.html import history_html
 
         return history_html(self) if self else None

@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from framework import errors, provenance
+from framework import errors
 from framework.base.run import Run
 from framework.config.figures import directions
 from framework.data.prepare import Data
-from framework.journal import FILE as JOURNAL
-from framework.journal import Journal, read_journal
 from framework.registry.manager import current
-from framework.run_folder import refuse_another
+from framework.runs import provenance
+from framework.runs.folder import refuse_another
+from framework.runs.journal import FILE as JOURNAL
+from framework.runs.journal import Journal, read_journal
+from framework.runs.yaml_text import dump
 from framework.training import kept
 from framework.training.loop import train
 from framework.training.observers import Observer, hooks
 from framework.training.population import Population
 from framework.training.record import Outcome, Record, flatten
-from framework.yaml_text import dump
 
 NOT_LOGGED = ("epoch", "step")
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from framework import provenance
 from framework.composition import Job
 from framework.errors import InputError, short
-from framework.journal import FILE as JOURNAL
-from framework.journal import Entry, read_journal
 from framework.mark import FILE as MARK
+from framework.runs import provenance
+from framework.runs.journal import FILE as JOURNAL
+from framework.runs.journal import Entry, read_journal
 
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)

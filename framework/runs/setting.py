@@ -17,8 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from framework.config.check import Composed
 from framework.config_source import SECTIONS, plain
-from framework.provenance import OUTSIDE
 from framework.registry.manager import find
+from framework.runs.provenance import OUTSIDE
 
 MOST_CHARACTERS = 60
 """Of one value in a name; a longer one is cut and gets a hash, so that different values have different names."""

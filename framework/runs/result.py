@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from framework.errors import InputError
-from framework.journal import read_journal
+from framework.runs.journal import read_journal
 from framework.tracking import run_id
 from framework.training import kept
 from framework.training.history import History
@@ -52,7 +52,7 @@ class Result:
     plugins: bool = False
 
     def __repr__(self) -> str:
-        from framework.display import ENDINGS, figure_text
+        from framework.runs.display import ENDINGS, figure_text
 
         figures = [
             f"{name} {figure_text(value)}" for name, value in self.metrics.items() if not name.startswith("train/")
@@ -61,8 +61,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: how the run ended, the figures of the three splits, and where the run is."""
-        from framework.display import ending
-        from framework.html import result_html
+        from framework.runs.display import ending
+        from framework.runs.html import result_html
 
         ended = ending(self.ended, self.history, self.kept_epoch)
         return result_html(self._title(), ended, self.metrics, self.folder, self.run_id)
@@ -154,6 +154,6 @@ def _of_epoch(history: History, epoch: int | None) -> dict[str, float]:
 
 
 def _params(config: Config) -> dict[str, Any]:
-    from framework.provenance import OUTSIDE
+    from framework.runs.provenance import OUTSIDE
 
     return flatten({key: value for key, value in config.items() if key not in OUTSIDE})

@@ -11,7 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from framework.base.run import Run
-from framework.display import figure_text, headline, layer_table, warn
+from framework.runs.display import figure_text, headline, layer_table, warn
 from framework.system.pace import Clock, Pace, Throttle, time_left
 from framework.system.terminal import View, view
 from framework.training import kept
