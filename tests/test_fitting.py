@@ -11,6 +11,7 @@ from runs import config
 import framework
 from framework import cli
 from framework.base.loss import Loss
+from framework.config.layers import build_layers, expand_layers
 from framework.data.prepare import Dataset, Raw, Samples
 from framework.errors import InputError
 from framework.training import model
