@@ -53,12 +53,12 @@ from .errors import FrameworkError as FrameworkError
 from .errors import InputError as InputError
 from .errors import PluginError as PluginError
 from .errors import TrackingError as TrackingError
-from .frames import SweepFrame as SweepFrame
 from .hookspecs import hookimpl as hookimpl
 from .pictures import Picture as Picture
 from .registry.manager import find as find
 from .runs.result import Result as Result
 from .sweeps import SweepFailedError as SweepFailedError
+from .sweeps.frames import SweepFrame as SweepFrame
 from .tensors import Start as Start
 from .tensors import TensorOptimizer as TensorOptimizer
 from .training.trace import trace as trace

@@ -19,7 +19,7 @@ from framework.runs.result import Result, read_run, result_of
 from framework.tracking import run_id
 
 if TYPE_CHECKING:
-    from framework.frames import SweepFrame
+    from framework.sweeps.frames import SweepFrame
 
 
 INLINE_IMPORTS = """\
@@ -82,7 +82,7 @@ def sweep(*overrides: str) -> SweepFrame:
         InputError: an override of any job is wrong; nothing was started.
         SweepFailedError: some runs failed; its ``runs`` are what would have been returned.
     """
-    from framework.frames import SweepFrame
+    from framework.sweeps.frames import SweepFrame
 
     with _hydra() as hydra:
         from framework.complaints import explained

@@ -10,13 +10,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from framework.blocks import Ended, Failed
 from framework.composition import Composer, Job, seen_by_hydra
 from framework.errors import InputError, RunFailedError
 from framework.job_files import HydraRecord, own_values
-from framework.launching import Plan, launch, plan
 from framework.runs import display
-from framework.sweep_console import watching
+from framework.sweeps.blocks import Ended, Failed
+from framework.sweeps.console import watching
+from framework.sweeps.plan import Plan, launch, plan
 
 
 class LazyReturn(JobReturn):

@@ -14,26 +14,26 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import errors
-from framework.blocks import Ended, Failed, close_interrupted
 from framework.composition import Composer, Job
 from framework.delivery_console import DeliveryProgress
 from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.jobs import quiet_job
-from framework.launching import Plan, plan, refuse_misfits
-from framework.leaderboard import Table, tables, write_runs, write_settings
 from framework.runs import display, provenance
 from framework.runs.folder import make, refuse_unusable, refuse_used_sweep
 from framework.runs.journal import Journal
 from framework.runs.runner import Finished
 from framework.splitting import split
-from framework.sweep_console import watching
-from framework.sweep_text import settings_markdown, settings_text
+from framework.sweeps.blocks import Ended, Failed, close_interrupted
+from framework.sweeps.console import watching
+from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
+from framework.sweeps.plan import Plan, plan, refuse_misfits
+from framework.sweeps.text import settings_markdown, settings_text
 from framework.tracking import Tracker
 from framework.training import kept
 
 if TYPE_CHECKING:
-    from framework.frames import SweepFrame
+    from framework.sweeps.frames import SweepFrame
 
 
 class SweepFailedError(FrameworkError):
@@ -46,7 +46,7 @@ class SweepFailedError(FrameworkError):
     @property
     def runs(self) -> SweepFrame:
         """What `framework.sweep` would have returned; runs that failed have ``ended`` "failed" and no figures."""
-        from framework.frames import SweepFrame
+        from framework.sweeps.frames import SweepFrame
 
         return SweepFrame.of(self._found)
 
@@ -204,7 +204,7 @@ class Sweep:
     def _conclude(self, journal: Journal, found: Sequence[Table]) -> None:
         """Leave tables and picture in the sweep's folder, and on the parent run's page."""
         from framework.pictures import drawn
-        from framework.sweep_pictures import sweep_picture
+        from framework.sweeps.pictures import sweep_picture
 
         write_runs(self._folder / "leaderboard.csv", found)
         write_settings(self._folder / "settings.csv", found)

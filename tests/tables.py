@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from framework.composition import Job
-from framework.leaderboard import tables
 from framework.runs.runner import Finished
+from framework.sweeps.leaderboard import tables
 from framework.training.kept import recorded
 
 DIRECTIONS = {"accuracy": True, "mse": False}

@@ -9,8 +9,8 @@ from runs import config, trained
 
 from framework.base.stage import Stage
 from framework.errors import InputError
-from framework.estimates import fits
 from framework.registry import manager
+from framework.sweeps.cost import fits
 from framework.training.acting import refuse_idle
 from framework.training.population import Population
 

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from framework.by_setting import best_of_each, by_setting, records, tied_with_first
+from framework.sweeps.by_setting import best_of_each, by_setting, records, tied_with_first
 
 ACCURACY = "kept/val/accuracy"
 

@@ -10,7 +10,7 @@ from runs import IMAGES, config, trained
 
 from framework.data.prepare import prepared
 from framework.errors import InputError
-from framework.estimates import Estimate, estimate
+from framework.sweeps.cost import Estimate, estimate
 from framework.training.observers import Observer
 from framework.training.population import stacked
 

@@ -11,10 +11,10 @@ import pandas
 import pytest
 from tables import accurate, ended, job, rates, swept
 
-from framework.blocks import Failed
 from framework.errors import InputError
-from framework.frames import RunsFrame, SweepFrame
 from framework.runs.html import sweep_html
+from framework.sweeps.blocks import Failed
+from framework.sweeps.frames import RunsFrame, SweepFrame
 
 ACCURACY = "kept/val/accuracy"
 NAN = math.nan

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from tables import DIRECTIONS, accurate, ended, job, rates, swept
 
-from framework.blocks import Failed
-from framework.leaderboard import ranking, write_runs, write_settings
-from framework.sweep_pictures import MOST_ROWS, sweep_picture
-from framework.sweep_text import settings_markdown, settings_text, spread_text, verdict
+from framework.sweeps.blocks import Failed
+from framework.sweeps.leaderboard import ranking, write_runs, write_settings
+from framework.sweeps.pictures import MOST_ROWS, sweep_picture
+from framework.sweeps.text import settings_markdown, settings_text, spread_text, verdict
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ import pytest
 from extras import without
 from sweeping import MIXED, assert_same_run, jobs_of, swept
 
-from framework import pools
 from framework.errors import InputError
+from framework.sweeps import pool
 
 
-@pytest.mark.parametrize("backend", sorted(pools.ENGINES))
+@pytest.mark.parametrize("backend", sorted(pool.ENGINES))
 def test_another_engine_gives_the_same_bits(backend, tmp_path):
-    module = pools.ENGINES[backend]
+    module = pool.ENGINES[backend]
     if importlib.util.find_spec(module) is None:
         pytest.skip(without(backend))
     # a process of its own: an engine leaves daemons and warnings behind
@@ -33,7 +33,7 @@ def test_another_engine_gives_the_same_bits(backend, tmp_path):
 
 
 def test_an_engine_that_is_not_there_is_named_with_its_command(monkeypatch):
-    monkeypatch.setattr(pools.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(pool.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"launcher\.backend=ray is not installed: pip install '.*\[ray\]'"):
-        pools.require("ray")
-    pools.require("loky")
+        pool.require("ray")
+    pool.require("loky")

@@ -14,17 +14,17 @@ from screens import Shown, terminal_output, visible
 from sweeping import SMALL
 from tables import accurate, ended, job
 
-from framework import delivery_console, sweep_console
-from framework.best_so_far import BestSoFar
-from framework.blocks import Block, Failed, train_block
-from framework.by_setting import by_setting
+from framework import delivery_console
 from framework.composition import Job
 from framework.delivery_console import DeliveryProgress
-from framework.fractions import Fractions, WriteFractions, writers
-from framework.launching import launch, plan
-from framework.leaderboard import row_of
-from framework.sweep_console import SweepProgress, Ticker
-from framework.sweeps import ToldTask
+from framework.sweeps import ToldTask, console
+from framework.sweeps.best_so_far import BestSoFar
+from framework.sweeps.blocks import Block, Failed, train_block
+from framework.sweeps.by_setting import by_setting
+from framework.sweeps.console import SweepProgress, Ticker
+from framework.sweeps.fractions import Fractions, WriteFractions, writers
+from framework.sweeps.leaderboard import row_of
+from framework.sweeps.plan import launch, plan
 from framework.system.pace import Milestones
 from framework.system.terminal import Log
 
@@ -142,7 +142,7 @@ def test_a_failure_is_written_once_however_many_runs_it_befalls():
 @pytest.mark.parametrize("seconds", [2, 100, 100_000])
 def test_a_log_has_at_most_ten_lines_of_a_sweep_and_its_delivery(seconds, capsys):
     jobs, clock = [job(n, seed=n) for n in range(200)], Clock()
-    sweep, fractions = progress_of(jobs, Log(Milestones(sweep_console.MOST_LINES, clock)), clock)
+    sweep, fractions = progress_of(jobs, Log(Milestones(console.MOST_LINES, clock)), clock)
     with fractions:
         for one in jobs:
             clock.now += seconds / 200
@@ -155,7 +155,7 @@ def test_a_log_has_at_most_ten_lines_of_a_sweep_and_its_delivery(seconds, capsys
             clock.now += seconds / 1000
     delivered = capsys.readouterr().out.splitlines()
     assert (len(trained), len(delivered)) == {2: (0, 1), 100: (5, 5), 100_000: (5, 5)}[seconds]
-    assert sweep_console.MOST_LINES + delivery_console.MOST_LINES <= 10
+    assert console.MOST_LINES + delivery_console.MOST_LINES <= 10
     assert delivered[0] == "writing to MLflow …"
     assert all(re.fullmatch(r"writing to MLflow … \d+ runs left", line) for line in delivered[1:])
     assert all(re.match(r"\d+ of 200 runs, [\d.]+ \w+ left; best so far: adam", line) for line in trained)
@@ -242,8 +242,8 @@ def test_what_a_ticker_raises_is_raised_where_it_is_used():
 @pytest.fixture
 def often(monkeypatch):
     """Have all progress shown, as in a sweep of hours."""
-    monkeypatch.setattr(sweep_console, "REFRESH_SECONDS", 0.001)
-    monkeypatch.setattr("framework.sweep_console.Throttle", lambda seconds, clock: SimpleNamespace(ready=lambda: True))
+    monkeypatch.setattr(console, "REFRESH_SECONDS", 0.001)
+    monkeypatch.setattr("framework.sweeps.console.Throttle", lambda seconds, clock: SimpleNamespace(ready=lambda: True))
     monkeypatch.setattr("framework.system.pace.REPORT_SECONDS", 0.0)
 
 
@@ -256,7 +256,7 @@ def test_a_sweep_in_a_log(command, often, workers):
     code, out, err = command("-m", *WORDS, *words)
     assert (code, err) == (0, "")
     lines = [line for line in out.splitlines() if LINE.match(line)]
-    assert 1 <= len(lines) <= sweep_console.MOST_LINES
+    assert 1 <= len(lines) <= console.MOST_LINES
     assert any("best so far: " in line for line in lines) or workers == 2  # two workers may end all runs at once
     assert "writing to MLflow" not in out and "\x1b" not in out
 
@@ -283,7 +283,7 @@ def test_a_launcher_of_hydras_own_shows_progress_and_no_line_per_run(command, of
     code, out, _ = command("-m", *WORDS, "hydra/launcher=basic", "optimizer=adam,sgd", "seed=0,1", "epochs=1")
     assert code == 0
     lines = [line for line in out.splitlines() if LINE.match(line)]
-    assert 1 <= len(lines) <= sweep_console.MOST_LINES
+    assert 1 <= len(lines) <= console.MOST_LINES
     assert not re.search(r"^ +\d  adam", out, re.MULTILINE)
     assert any("best so far" in line for line in lines)
 

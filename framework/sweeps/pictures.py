@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framework.by_setting import Setting, best_of_each
 from framework.errors import InputError
-from framework.leaderboard import Table
 from framework.pictures import GREY, INK, Picture, draw_frame, new_figure, plain_matplotlib, shortened
 from framework.runs.display import counted
-from framework.sweep_text import title as heading
+from framework.sweeps.by_setting import Setting, best_of_each
+from framework.sweeps.leaderboard import Table
+from framework.sweeps.text import title as heading
 from framework.training.kept import TEST, VALIDATION
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from framework.blocks import Block, Trained, buried, recovered, train_block
-from framework.fractions import writers
 from framework.job_files import HydraRecord
-from framework.pools import deaths, pool
 from framework.registry import manager
+from framework.sweeps.blocks import Block, Trained, buried, recovered, train_block
+from framework.sweeps.fractions import writers
+from framework.sweeps.pool import deaths, pool
 
 
 class Workers:

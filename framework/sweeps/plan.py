@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from framework.blocks import Block, Ended, train_block
 from framework.composition import Job
 from framework.config.grouping import Group, grouped
-from framework.estimates import Estimate, estimate, fits
-from framework.fractions import writers
 from framework.job_files import HydraRecord
-from framework.pools import require
+from framework.sweeps.blocks import Block, Ended, train_block
+from framework.sweeps.cost import Estimate, estimate, fits
+from framework.sweeps.fractions import writers
+from framework.sweeps.pool import require
+from framework.sweeps.workers import Workers
 from framework.system.resources import available_memory, cores
-from framework.workers import Workers
 
 MOST_RUNS = 64
 """Runs of a block by default: more are hardly faster a run, and share out worse."""

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from framework.blocks import Ended, Failed
-from framework.by_setting import Setting, place
 from framework.composition import Job
-from framework.leaderboard import Row, problems, ranking, row_of, shared_words, without
 from framework.runs.display import counted
-from framework.sweep_text import spread_text
+from framework.sweeps.blocks import Ended, Failed
+from framework.sweeps.by_setting import Setting, place
+from framework.sweeps.leaderboard import Row, problems, ranking, row_of, shared_words, without
+from framework.sweeps.text import spread_text
 from framework.training import kept
 
 Key = tuple[str, str]

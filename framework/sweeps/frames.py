@@ -8,11 +8,11 @@ from typing import Any, cast
 import pandas
 from pandas.plotting import PlotAccessor
 
-from framework.by_setting import records
-from framework.leaderboard import Row, Table
 from framework.runs.html import sweep_html
-from framework.sweep_pictures import sweep_picture
-from framework.sweep_text import counts, settings_text
+from framework.sweeps.by_setting import records
+from framework.sweeps.leaderboard import Row, Table
+from framework.sweeps.pictures import sweep_picture
+from framework.sweeps.text import counts, settings_text
 from framework.training import kept
 
 RANKED_BY = "ranked_by"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from framework.best_so_far import BestSoFar
-from framework.blocks import Ended, Failed
 from framework.composition import Job
-from framework.fractions import Fractions
-from framework.launching import Plan
+from framework.sweeps.best_so_far import BestSoFar
+from framework.sweeps.blocks import Ended, Failed
+from framework.sweeps.fractions import Fractions
+from framework.sweeps.plan import Plan
 from framework.system.pace import Clock, Remaining, Throttle, time_left
 from framework.system.terminal import View, view
 

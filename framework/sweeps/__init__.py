@@ -1,0 +1,1 @@
+"""Many runs: planned, trained together in blocks over processes, and ranked."""
