@@ -16,7 +16,7 @@ from framework.job_files import HydraRecord, own_values
 from framework.runs import display
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.console import watching
-from framework.sweeps.plan import Plan, launch, plan
+from framework.sweeps.planning import Plan, launch, plan
 
 
 class LazyReturn(JobReturn):

@@ -33,7 +33,7 @@ from framework.errors import InputError, nearest
 from framework.flags import read
 from framework.runs import display
 from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
-from framework.sweeps.plan import plan
+from framework.sweeps.planning import plan
 from framework.system.paths import conf_folder
 
 VERSION_BASE = "1.3"

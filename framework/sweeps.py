@@ -27,7 +27,7 @@ from framework.splitting import split
 from framework.sweeps.blocks import Ended, Failed, close_interrupted
 from framework.sweeps.console import watching
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
-from framework.sweeps.plan import Plan, plan, refuse_misfits
+from framework.sweeps.planning import Plan, plan, refuse_misfits
 from framework.sweeps.text import settings_markdown, settings_text
 from framework.tracking import Tracker
 from framework.training import kept

@@ -21,7 +21,7 @@ import framework
 from framework.api import _hydra
 from framework.jobs import quiet_job
 from framework.runs.journal import read_journal
-from framework.sweeps import plan
+from framework.sweeps import planning
 
 SMALL = (
     "problem=digits_softmax",
@@ -51,7 +51,7 @@ MIXED = (
 def swept(folder: Path, *overrides: str) -> Any:
     """Sweep in this process; a busy machine's estimate of the time starts no workers, ``launcher.workers`` does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "WORTH_A_POOL", math.inf)
+        patch.setattr(planning, "WORTH_A_POOL", math.inf)
         return framework.sweep(f"hydra.sweep.dir={folder}", *overrides)
 
 

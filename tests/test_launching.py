@@ -26,10 +26,10 @@ from sweeping import (
 
 from framework.composition import Job
 from framework.config.grouping import grouped, structure, why_alone
-from framework.sweeps import plan
+from framework.sweeps import planning
 from framework.sweeps.blocks import recovered
 from framework.sweeps.cost import Estimate
-from framework.sweeps.plan import plan
+from framework.sweeps.planning import plan
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -268,7 +268,7 @@ def test_who_takes_one_run_at_a_time_says_why():
 
 
 def test_runs_that_only_time_limits_are_worth_a_pool(monkeypatch):
-    monkeypatch.setattr(plan, "cores", lambda: 4)
+    monkeypatch.setattr(planning, "cores", lambda: 4)
     jobs = [job(n, seed=n, epochs=None, max_seconds=5.0) for n in range(3)]
     timed = plan(jobs, {**OPTIONS, "workers": None}, 1)
     assert timed.workers == 3
@@ -285,11 +285,11 @@ def sizes(planned):
 
 def test_blocks_are_cut_to_size(monkeypatch):
     jobs = [job(n, seed=n) for n in range(10)]
-    monkeypatch.setattr(plan, "estimate", cost())
+    monkeypatch.setattr(planning, "estimate", cost())
     assert sizes(plan(jobs, OPTIONS, 1)) == [10]
     assert sizes(plan(jobs, {**OPTIONS, "block": 4}, 1)) == [4, 3, 3]
     assert sizes(plan(jobs, {**OPTIONS, "workers": 2}, 1)) == [5, 5]
-    monkeypatch.setattr(plan, "estimate", cost(per_run=plan.CACHED // 3))
+    monkeypatch.setattr(planning, "estimate", cost(per_run=planning.CACHED // 3))
     assert sizes(plan(jobs, OPTIONS, 1)) == [3, 3, 2, 2]
     assert {item.number for block in plan(jobs, OPTIONS, 1).blocks for item in block.jobs} == set(range(10))
 
@@ -297,7 +297,7 @@ def test_blocks_are_cut_to_size(monkeypatch):
 def test_memory_bounds_blocks_for_all_workers_together(monkeypatch):
     jobs = [job(n, seed=n) for n in range(8)]
     gigabyte = 2**30
-    monkeypatch.setattr(plan, "estimate", cost(per_run=gigabyte // 8, shared=gigabyte // 2))
+    monkeypatch.setattr(planning, "estimate", cost(per_run=gigabyte // 8, shared=gigabyte // 2))
     planned = plan(jobs, {**OPTIONS, "memory": 1.0, "block": 8}, 1)
     assert sizes(planned) == [4, 4]
     assert planned.memory <= gigabyte
@@ -309,12 +309,12 @@ def test_memory_bounds_blocks_for_all_workers_together(monkeypatch):
 
 def test_short_sweeps_start_no_workers(monkeypatch):
     jobs = [job(n, seed=n) for n in range(8)]
-    monkeypatch.setattr(plan, "cores", lambda: 4)
+    monkeypatch.setattr(planning, "cores", lambda: 4)
     unset = {**OPTIONS, "workers": None}
-    monkeypatch.setattr(plan, "estimate", cost(alone=1e-6))
+    monkeypatch.setattr(planning, "estimate", cost(alone=1e-6))
     assert plan(jobs, unset, 1).workers == 1
     assert plan(jobs, {**unset, "workers": 2}, 1).workers == 2
-    monkeypatch.setattr(plan, "estimate", cost(alone=1.0))
+    monkeypatch.setattr(planning, "estimate", cost(alone=1.0))
     assert plan(jobs, unset, 1).workers == 4
     assert plan(jobs, unset, 2).workers == 2  # each run takes two threads
     assert plan(jobs[:1], {**unset, "workers": 3}, 1).workers == 1

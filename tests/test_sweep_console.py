@@ -24,7 +24,7 @@ from framework.sweeps.by_setting import by_setting
 from framework.sweeps.console import SweepProgress, Ticker
 from framework.sweeps.fractions import Fractions, WriteFractions, writers
 from framework.sweeps.leaderboard import row_of
-from framework.sweeps.plan import launch, plan
+from framework.sweeps.planning import launch, plan
 from framework.system.pace import Milestones
 from framework.system.terminal import Log
 

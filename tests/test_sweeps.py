@@ -15,7 +15,7 @@ from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_
 
 from framework.errors import InputError
 from framework.runs.journal import read_journal
-from framework.sweeps import plan
+from framework.sweeps import planning
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -125,7 +125,7 @@ def test_the_basic_launcher_needs_no_probe(tmp_path, monkeypatch):
     def probed(configs):
         raise AssertionError("took a step before the sweep")
 
-    monkeypatch.setattr(plan, "estimate", probed)
+    monkeypatch.setattr(planning, "estimate", probed)
     table = swept(tmp_path / "s", "hydra/launcher=basic", *ONE, "seed=0,1")
     assert len(table) == 2
 

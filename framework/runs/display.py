@@ -10,7 +10,7 @@ from framework import errors
 from framework.base.run import Run
 from framework.mark import without_password
 from framework.store import resolve_uri, sqlite_file
-from framework.sweeps.plan import Plan
+from framework.sweeps.planning import Plan
 from framework.tracking import run_id
 from framework.training import kept
 from framework.training.population import Population

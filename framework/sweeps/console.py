@@ -14,7 +14,7 @@ from framework.composition import Job
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.fractions import Fractions
-from framework.sweeps.plan import Plan
+from framework.sweeps.planning import Plan
 from framework.system.pace import Clock, Remaining, Throttle, time_left
 from framework.system.terminal import View, view
 
