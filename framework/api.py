@@ -16,7 +16,7 @@ from framework.errors import InputError
 from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin, snake_case
 from framework.runs.result import Result, read_run, result_of
-from framework.tracking import run_id
+from framework.tracking.client import run_id
 
 if TYPE_CHECKING:
     from framework.sweeps.frames import SweepFrame
@@ -43,7 +43,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     """
     from framework.runs.folder import cleared_if_refused, make, refuse_used_run
     from framework.runs.runner import execute
-    from framework.tracking import Tracker
+    from framework.tracking.client import Tracker
     from framework.training.observers import Cautions
 
     with _with_class(optimizer) as chosen, _hydra() as hydra:
@@ -113,7 +113,7 @@ def load(run: str | Path, *, uri: str | None = None, plugins: bool = False) -> R
     folder = Path(run)
     if folder.is_dir():
         return replace(read_run(folder, run_id(folder)), plugins=plugins)
-    from framework.fetching import fetched
+    from framework.tracking.download import fetched
 
     return replace(read_run(fetched(str(run), uri), str(run)), plugins=plugins)
 

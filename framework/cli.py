@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from framework.errors import FrameworkError, InputError, nearest, one_line
 from framework.registry import manager
-from framework.tracking import start_early, stop_early
+from framework.tracking.client import start_early, stop_early
 
 BAD_INPUT = 2
 INTERRUPTED = 130

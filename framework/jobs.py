@@ -14,14 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework.composition import composing
 from framework.config.check import Composed, check
-from framework.delivery_console import DeliveryProgress
 from framework.runs import display
 from framework.runs.console import observers
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.runner import Finished, execute
 from framework.runs.setting import setting_of
 from framework.splitting import shared_by_all, split
-from framework.tracking import Tracker
+from framework.tracking.client import Tracker
+from framework.tracking.console import DeliveryProgress
 from framework.training.record import Outcome
 
 

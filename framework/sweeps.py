@@ -15,7 +15,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework import errors
 from framework.composition import Composer, Job
-from framework.delivery_console import DeliveryProgress
 from framework.errors import FrameworkError, said
 from framework.hydra_launcher import refuse_unkept
 from framework.jobs import quiet_job
@@ -29,7 +28,8 @@ from framework.sweeps.console import watching
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
 from framework.sweeps.planning import Plan, plan, refuse_misfits
 from framework.sweeps.text import settings_markdown, settings_text
-from framework.tracking import Tracker
+from framework.tracking.client import Tracker
+from framework.tracking.console import DeliveryProgress
 from framework.training import kept
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from framework.arguments import Arguments
-from framework.delivery_console import DeliveryProgress
 from framework.errors import InputError
 from framework.runs.display import counted, warn
-from framework.tracking import sync
+from framework.tracking.client import sync
+from framework.tracking.console import DeliveryProgress
 
 DEFAULT_FOLDERS = ("outputs", "multirun")
 

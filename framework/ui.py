@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Sequence
 
 from framework.arguments import Arguments
-from framework.delivery import asking
 from framework.errors import InputError
-from framework.experiment_views import addresses
-from framework.mark import without_password
-from framework.store import Store, artifact_root, resolve_uri, sqlite_file
-from framework.writer import QUIET
+from framework.tracking.cursor import without_password
+from framework.tracking.delivery import asking
+from framework.tracking.experiment_views import addresses
+from framework.tracking.store import Store, artifact_root, resolve_uri, sqlite_file
+from framework.tracking.writer import QUIET
 
 PORT = 5000
 

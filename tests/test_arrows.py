@@ -70,8 +70,8 @@ def test_there_is_something_to_look_at():
     assert len(FRAMEWORK) > 40
     assert len(PLUGINS) > 60
     assert "numpy" in set(imports(ROOT / "framework" / "training" / "loop.py"))
-    assert "mlflow" in set(imports(ROOT / "framework" / "store.py"))
-    assert "mlflow" not in set(imports(ROOT / "framework" / "store.py", late=False))
+    assert "mlflow" in set(imports(ROOT / "framework" / "tracking" / "store.py"))
+    assert "mlflow" not in set(imports(ROOT / "framework" / "tracking" / "store.py", late=False))
 
 
 def importers(*libraries: str, late: bool = True) -> set[str]:

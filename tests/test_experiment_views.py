@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from framework.experiment_views import addresses, experiment_tags
+from framework.tracking.experiment_views import addresses, experiment_tags
 
 VIEW = "mlflow.sharedViewState."
 LONGEST = 5000

@@ -18,7 +18,7 @@ from framework.runs.console import REFRESH_SECONDS, Progress
 from framework.runs.journal import read_journal
 from framework.system.pace import Milestones
 from framework.system.terminal import Log
-from framework.tracking import Tracker
+from framework.tracking.client import Tracker
 from framework.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -212,7 +212,7 @@ def test_nothing_is_announced_when_all_is_delivered_or_nobody_delivers(tmp_path,
     with tracker:
         tracker.announce()
         assert told == [None]
-        monkeypatch.setattr("framework.tracking.pending", lambda folder: False)
+        monkeypatch.setattr("framework.tracking.client.pending", lambda folder: False)
         tracker.announce()
         assert told == [None]
     assert told == [None]

@@ -13,9 +13,10 @@ from test_tracking import begin, measure, predictor
 
 import framework
 from framework.errors import InputError
-from framework.mark import Mark
 from framework.runs.journal import Journal
-from framework.store import (
+from framework.tracking.client import Tracker, sync
+from framework.tracking.cursor import Mark
+from framework.tracking.store import (
     artifact_root,
     experiment_folder,
     mlflow_address,
@@ -23,7 +24,6 @@ from framework.store import (
     resolve_uri,
     sqlite_file,
 )
-from framework.tracking import Tracker, sync
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
 

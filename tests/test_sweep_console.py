@@ -14,9 +14,7 @@ from screens import Shown, terminal_output, visible
 from sweeping import SMALL
 from tables import accurate, ended, job
 
-from framework import delivery_console
 from framework.composition import Job
-from framework.delivery_console import DeliveryProgress
 from framework.sweeps import ToldTask, console
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Block, Failed, train_block
@@ -27,6 +25,8 @@ from framework.sweeps.leaderboard import row_of
 from framework.sweeps.planning import launch, plan
 from framework.system.pace import Milestones
 from framework.system.terminal import Log
+from framework.tracking import console
+from framework.tracking.console import DeliveryProgress
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -155,7 +155,7 @@ def test_a_log_has_at_most_ten_lines_of_a_sweep_and_its_delivery(seconds, capsys
             clock.now += seconds / 1000
     delivered = capsys.readouterr().out.splitlines()
     assert (len(trained), len(delivered)) == {2: (0, 1), 100: (5, 5), 100_000: (5, 5)}[seconds]
-    assert console.MOST_LINES + delivery_console.MOST_LINES <= 10
+    assert console.MOST_LINES + console.MOST_LINES <= 10
     assert delivered[0] == "writing to MLflow …"
     assert all(re.fullmatch(r"writing to MLflow … \d+ runs left", line) for line in delivered[1:])
     assert all(re.match(r"\d+ of 200 runs, [\d.]+ \w+ left; best so far: adam", line) for line in trained)

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from processes import PATIENCE, wait_until
 
-from framework import outgoing
 from framework.errors import InputError
-from framework.mark import Mark
 from framework.runs.journal import Entry, Journal, read_journal
-from framework.store import Store, artifact_root, resolve_experiment, resolve_uri, sqlite_file
-from framework.tracking import Tracker, pending, run_id, sync
+from framework.tracking import entities
+from framework.tracking.client import Tracker, pending, run_id, sync
+from framework.tracking.cursor import Mark
+from framework.tracking.store import Store, artifact_root, resolve_experiment, resolve_uri, sqlite_file
 from framework.training.predictor import Description, Predictor
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
@@ -187,7 +187,7 @@ def test_metrics_arrive_in_full_without_infinities(delivered: dict[str, Path], c
 
 
 def test_losses_and_figures_come_first_on_a_runs_page() -> None:
-    batch = outgoing.Batch()
+    batch = entities.Batch()
     values = {"time/seconds": 1.0, "lr": 0.1, "train/loss": 2.0, "val/loss": 3.0}
     batch.add(Entry("metrics", 0.0, {"step": 5, "epoch": 1, "values": values}, 0))
     assert [name for name, *_ in batch.metrics] == ["train/loss", "val/loss", "time/seconds", "lr", "epoch"]
@@ -339,7 +339,7 @@ import sys, time
 from collections.abc import Sequence
 from pathlib import Path
 from framework.runs.journal import Journal
-from framework.tracking import Tracker
+from framework.tracking.client import Tracker
 folder = Path(sys.argv[1])
 with Tracker(sys.argv[2]) as tracker:
     tracker.follow(folder)
@@ -448,7 +448,7 @@ def test_tracking_can_be_switched_off(tmp_path: Path) -> None:
 
 
 def test_the_training_process_does_not_import_mlflow() -> None:
-    script = "import sys, framework.tracking; sys.exit('mlflow' in sys.modules or 'sqlalchemy' in sys.modules)"
+    script = "import sys, framework.tracking.client; sys.exit('mlflow' in sys.modules or 'sqlalchemy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
@@ -504,12 +504,12 @@ def test_an_address_that_cannot_be_a_store_is_refused_at_once(uri: str, advice: 
 def test_keys_become_what_mlflow_accepts(key: str, accepted: str, client: Any) -> None:
     from mlflow.utils.validation import _validate_param_name
 
-    assert outgoing.accepted_key(key) == accepted
+    assert entities.accepted_key(key) == accepted
     _validate_param_name(accepted)
 
 
 def test_a_batch_keeps_one_value_a_param_and_marks_infinities() -> None:
-    batch = outgoing.Batch()
+    batch = entities.Batch()
     batch.add(Entry("start", 1.0, {"params": {"a=b": 1, "a,b": 2}}, 0))
     batch.add(Entry("metrics", 2.5, {"step": 3, "epoch": 1, "values": {"x": -math.inf, "y": 0.5, "z": None}}, 0))
     assert batch.params == {"a_b": "2"}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from framework import errors
 from framework.base.run import Run
-from framework.mark import without_password
-from framework.store import resolve_uri, sqlite_file
 from framework.sweeps.planning import Plan
-from framework.tracking import run_id
+from framework.tracking.client import run_id
+from framework.tracking.cursor import without_password
+from framework.tracking.store import resolve_uri, sqlite_file
 from framework.training import kept
 from framework.training.population import Population
 from framework.training.record import Outcome

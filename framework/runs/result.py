@@ -12,7 +12,7 @@ import yaml
 
 from framework.errors import InputError
 from framework.runs.journal import read_journal
-from framework.tracking import run_id
+from framework.tracking.client import run_id
 from framework.training import kept
 from framework.training.history import History
 from framework.training.predictor import Predictor

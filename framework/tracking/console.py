@@ -17,7 +17,7 @@ WRITING = "writing to MLflow …"
 
 
 class DeliveryProgress:
-    """Says that MLflow is written to. A context manager; called as `framework.tracking.Progress`.
+    """Says that MLflow is written to. A context manager; called as `framework.tracking.client.Progress`.
 
     Args:
         progress: False says nothing.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from framework.errors import InputError, TrackingError
-from framework.experiment_views import experiment_tags
-from framework.mark import without_password
+from framework.tracking.cursor import without_password
+from framework.tracking.experiment_views import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from framework import outgoing
 from framework.errors import TrackingError
-from framework.mark import Mark, without_password
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, Tail
-from framework.store import Store, resolve_experiment
+from framework.tracking import entities
+from framework.tracking.cursor import Mark, without_password
+from framework.tracking.store import Store, resolve_experiment
 
 KEY_TAG = "journal_key"
 _TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED")
@@ -128,7 +128,7 @@ class Delivery:
         if not self._pending or self._pending[0].kind != "start":
             raise TrackingError("its journal does not begin with a start entry")
         start = self._pending[0]
-        tags = outgoing.run_tags(start) | {KEY_TAG: self.mark.key}
+        tags = entities.run_tags(start) | {KEY_TAG: self.mark.key}
         parent = start.content.get("parent")
         if parent is not None:
             parent_id = self._run_of(Path(parent))
@@ -148,7 +148,7 @@ class Delivery:
 
     def _make(self, store: Store, start: Entry, tags: dict[str, str]) -> str:
         self._search = True  # until an answer comes, the run may be there or not
-        when = outgoing.milliseconds(start.time)
+        when = entities.milliseconds(start.time)
         name = tags["mlflow.runName"]
         run = store.client.create_run(self.mark.experiment_id, start_time=when, tags=tags, run_name=name)
         return str(run.info.run_id)
@@ -166,11 +166,11 @@ class Delivery:
 
     def _send_pending(self, store: Store) -> None:
         """Send all that waits: the figures in one batch, then the rest in order."""
-        batch, actions = outgoing.Batch(), []
+        batch, actions = entities.Batch(), []
         for entry in self._pending:
-            if entry.kind in outgoing.BATCHED:
+            if entry.kind in entities.BATCHED:
                 batch.add(entry)
-            if (entry.kind == "start" or entry.kind not in outgoing.BATCHED) and entry.end > self.mark.acted:
+            if (entry.kind == "start" or entry.kind not in entities.BATCHED) and entry.end > self.mark.acted:
                 actions.append(entry)
         self._send_batch(store, batch)
         for entry in actions:
@@ -180,7 +180,7 @@ class Delivery:
             self.mark.delivered = self._pending[-1].end
             self._pending = []
 
-    def _send_batch(self, store: Store, batch: outgoing.Batch) -> None:
+    def _send_batch(self, store: Store, batch: entities.Batch) -> None:
         try:
             with asking():
                 batch.send(store.client, self._run_id)
@@ -195,19 +195,19 @@ class Delivery:
         client, run_id = store.client, self._run_id
         if entry.kind == "start":
             if content.get("dataset"):
-                self._attempt("data set", partial(outgoing.log_dataset, client, run_id, content["dataset"]))
+                self._attempt("data set", partial(entities.log_dataset, client, run_id, content["dataset"]))
         elif entry.kind == "artifact":
             path, to = self.folder / content["path"], content.get("to") or ""
-            self._attempt(f"artifact {content['path']}", partial(outgoing.log_artifact, client, run_id, path, to))
+            self._attempt(f"artifact {content['path']}", partial(entities.log_artifact, client, run_id, path, to))
         elif entry.kind == "model":
             example = content.get("input_example")
             path, sample = self.folder / content["path"], self.folder / example if example else None
-            self._attempt("model", partial(outgoing.log_model, self.mark.experiment_id, run_id, path, sample))
+            self._attempt("model", partial(entities.log_model, self.mark.experiment_id, run_id, path, sample))
         else:
             self._end(store, content["status"], entry.time)
 
     def _end(self, store: Store, status: str, when: float) -> None:
-        end_time = outgoing.milliseconds(when)
+        end_time = entities.milliseconds(when)
         self._attempt("status", partial(store.client.set_terminated, self._run_id, status, end_time))
         self.mark.ended = True
 
@@ -251,4 +251,4 @@ def _root(error: BaseException) -> BaseException:
 def reason(error: BaseException) -> str:
     """Return an error as one short line."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return outgoing.cut(lines[0], 200)
+    return entities.cut(lines[0], 200)

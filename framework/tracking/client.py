@@ -18,15 +18,15 @@ from types import TracebackType
 from typing import IO, Any
 
 from framework.errors import InputError
-from framework.mark import RUN_ID, Mark, without_password
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import read_journal
-from framework.store import resolve_experiment, resolve_uri
 from framework.system.paths import root_folder
+from framework.tracking.cursor import RUN_ID, Mark, without_password
+from framework.tracking.store import resolve_experiment, resolve_uri
 
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); import framework; sys.path.append(sys.path.pop(0)); "
-    "from framework.writer import main; main()"
+    "from framework.tracking.writer import main; main()"
 )
 """The writer imports this very package, wherever else one is installed, and all other modules as if it were alone."""
 

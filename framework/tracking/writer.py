@@ -1,7 +1,7 @@
 """The writer: a process of its own that follows journals and delivers them to MLflow.
 
 A thread would slow training through the interpreter lock, and importing mlflow takes longer than many a run. The
-trainer (`framework.tracking`) starts the writer and speaks to it in JSON lines: ``{"uri": …}`` first, then
+trainer (`framework.tracking.client`) starts the writer and speaks to it in JSON lines: ``{"uri": …}`` first, then
 ``{"follow": FOLDER}`` for each journal. At the end of its input, whether the trainer has finished or was killed, the
 writer delivers the rest and sets runs without an end to KILLED. It answers then: ``{"left": n}`` while it works,
 ``{"problem": …}`` for what went wrong.
@@ -21,11 +21,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from framework.delivery import Delivery, UnreachableError, asking, reason
 from framework.errors import FrameworkError
 from framework.runs.journal import FILE as JOURNAL
-from framework.store import Store
-from framework.tracking import undelivered
+from framework.tracking.client import undelivered
+from framework.tracking.delivery import Delivery, UnreachableError, asking, reason
+from framework.tracking.store import Store
 
 POLL_SECONDS = 0.3
 BATCH_SECONDS = 1.0

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework.errors import InputError
-from framework.mark import RUN_ID, Mark, without_password
-from framework.store import mlflow_address, resolve_uri, sqlite_file
+from framework.tracking.cursor import RUN_ID, Mark, without_password
+from framework.tracking.store import mlflow_address, resolve_uri, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,7 +25,7 @@ def fetched(run_id: str, uri: str | None = None) -> Path:
 
     Args:
         run_id: MLflow's.
-        uri: the store, as `framework.store.resolve_uri` takes it.
+        uri: the store, as `framework.tracking.store.resolve_uri` takes it.
 
     Raises:
         InputError: there is no such run in the store, or it is none of ours.
