@@ -54,10 +54,10 @@ from .errors import InputError as InputError
 from .errors import PluginError as PluginError
 from .errors import TrackingError as TrackingError
 from .hookspecs import hookimpl as hookimpl
+from .hydra_app.sweeper import SweepFailedError as SweepFailedError
 from .pictures import Picture as Picture
 from .registry.manager import find as find
 from .runs.result import Result as Result
-from .sweeps import SweepFailedError as SweepFailedError
 from .sweeps.frames import SweepFrame as SweepFrame
 from .tensors import Start as Start
 from .tensors import TensorOptimizer as TensorOptimizer

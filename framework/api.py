@@ -47,11 +47,11 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     from framework.training.observers import Cautions
 
     with _with_class(optimizer) as chosen, _hydra() as hydra:
-        from framework.complaints import explained
-        from framework.composition import composing
         from framework.config.check import Composed, check
+        from framework.hydra_app.compose import composing
+        from framework.hydra_app.errors import explained
+        from framework.hydra_app.words import as_typed
         from framework.runs.setting import setting_of
-        from framework.words import as_typed
 
         words = as_typed([*chosen, *overrides], sweep=False)
         with explained(words):
@@ -85,9 +85,9 @@ def sweep(*overrides: str) -> SweepFrame:
     from framework.sweeps.frames import SweepFrame
 
     with _hydra() as hydra:
-        from framework.complaints import explained
-        from framework.jobs import quiet_job
-        from framework.words import as_typed
+        from framework.hydra_app.errors import explained
+        from framework.hydra_app.job import quiet_job
+        from framework.hydra_app.words import as_typed
 
         words = as_typed(overrides, sweep=True)
         with explained(words):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framework.composition import Job
+from framework.hydra_app.compose import Job
 from framework.runs.runner import Finished
 from framework.sweeps.leaderboard import tables
 from framework.training.kept import recorded

@@ -21,8 +21,8 @@ from sweeping import SMALL, epochs_of, jobs_of, kinds_of, status_of, weights_of
 
 import framework
 from framework.errors import InputError, PluginError
+from framework.hydra_app.sweeper import SweepFailedError
 from framework.registry import manager
-from framework.sweeps import SweepFailedError
 
 QUIET = ("progress=false", "problem=digits_softmax", "dataset.train_limit=75", "epochs=3")
 TRACKED = (*QUIET, "tracking.enabled=true")

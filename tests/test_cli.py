@@ -11,7 +11,7 @@ import processes
 import pytest
 from processes import PATIENCE, wait_until
 
-from framework import flags, session
+from framework.hydra_app import flags, session
 
 RULE = '''
 from framework import ElementwiseOptimizer, hyper

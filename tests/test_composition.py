@@ -8,9 +8,9 @@ import pytest
 from hydra.types import RunMode
 
 from framework.api import _hydra
-from framework.composition import Composer, with_values
 from framework.config.check import Composed, check
 from framework.errors import InputError
+from framework.hydra_app.compose import Composer, with_values
 
 COMBINATIONS = [
     [],

@@ -24,9 +24,9 @@ from sweeping import (
     yaml_of,
 )
 
-from framework.composition import Job
 from framework.config.grouping import grouped, structure, why_alone
-from framework.sweeps import planning
+from framework.hydra_app.compose import Job
+from framework.hydra_app.sweeper import planning
 from framework.sweeps.blocks import recovered
 from framework.sweeps.cost import Estimate
 from framework.sweeps.planning import plan

@@ -7,13 +7,13 @@ from hydra.types import RunMode
 
 import framework
 from framework.api import _hydra
-from framework.composition import Composer, composing
 from framework.config.check import Composed, check
-from framework.config_source import plain
+from framework.hydra_app.compose import Composer, composing
+from framework.hydra_app.source import plain
+from framework.hydra_app.splitting import split
 from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin
 from framework.runs.setting import setting_of
-from framework.splitting import split
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

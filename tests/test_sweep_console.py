@@ -14,8 +14,8 @@ from screens import Shown, terminal_output, visible
 from sweeping import SMALL
 from tables import accurate, ended, job
 
-from framework.composition import Job
-from framework.sweeps import ToldTask, console
+from framework.hydra_app.compose import Job
+from framework.hydra_app.sweeper import ToldTask, console
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Block, Failed, train_block
 from framework.sweeps.by_setting import by_setting
@@ -290,7 +290,9 @@ def test_a_launcher_of_hydras_own_shows_progress_and_no_line_per_run(command, of
 
 def test_a_task_tells_of_its_ends_in_this_process_only(monkeypatch):
     jobs = [job(0), job(1)]
-    monkeypatch.setattr("framework.sweeps.HydraConfig", SimpleNamespace(get=lambda: SimpleNamespace(job=place)))
+    monkeypatch.setattr(
+        "framework.hydra_app.sweeper.HydraConfig", SimpleNamespace(get=lambda: SimpleNamespace(job=place))
+    )
     place, told = SimpleNamespace(num=1), []
     task = ToldTask(_task)
     task.tell(jobs, lambda one, end: told.append((one.number, end)))

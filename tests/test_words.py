@@ -13,11 +13,11 @@ from test_yaml_text import readings
 
 import framework
 from framework.errors import InputError
+from framework.hydra_app.splitting import split
+from framework.hydra_app.words import as_typed, elements, field_of
 from framework.registry import manager
 from framework.runs.journal import read_journal
 from framework.runs.provenance import unquoted
-from framework.splitting import split
-from framework.words import as_typed, elements, field_of
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

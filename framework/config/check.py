@@ -23,8 +23,8 @@ from framework.base.run import Config
 from framework.config.figures import metrics_for
 from framework.config.layers import expand_layers
 from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
-from framework.config_source import SECTIONS, plain
 from framework.errors import InputError, nearest, short
+from framework.hydra_app.source import SECTIONS, plain
 from framework.registry.manager import find
 from framework.system.paths import hydra_plugins_folder
 

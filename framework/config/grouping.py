@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from framework.composition import Job
 from framework.config.layers import expand_layers, find_layer
+from framework.hydra_app.compose import Job
 from framework.registry.manager import find
 from framework.runs.provenance import OUTSIDE
 from framework.training.population import chosen

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from framework.config.settings import everything
-from framework.config_source import SECTIONS, node
 from framework.errors import InputError, nearest
+from framework.hydra_app.source import SECTIONS, node
 from framework.system.paths import conf_folder
 
 GROUPS = ("problem", "model")

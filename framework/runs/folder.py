@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from framework.composition import Job
 from framework.errors import InputError, short
+from framework.hydra_app.compose import Job
 from framework.runs import provenance
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, read_journal

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from framework.composition import Job
+from framework.hydra_app.compose import Job
 from framework.runs.display import counted
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.by_setting import Setting, place

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framework.base.run import Run
-from framework.composition import Job
 from framework.config.figures import directions
 from framework.errors import said
-from framework.job_files import HydraRecord
+from framework.hydra_app.compose import Job
+from framework.hydra_app.job_files import HydraRecord
 from framework.registry import manager
 from framework.runs import provenance
 from framework.runs.journal import FILE as JOURNAL

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from framework.composition import Job
+from framework.hydra_app.compose import Job
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.fractions import Fractions

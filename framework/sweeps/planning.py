@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from framework.composition import Job
 from framework.config.grouping import Group, grouped
-from framework.job_files import HydraRecord
+from framework.hydra_app.compose import Job
+from framework.hydra_app.job_files import HydraRecord
 from framework.sweeps.blocks import Block, Ended, train_block
 from framework.sweeps.cost import Estimate, estimate, fits
 from framework.sweeps.fractions import writers

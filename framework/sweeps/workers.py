@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from framework.job_files import HydraRecord
+from framework.hydra_app.job_files import HydraRecord
 from framework.registry import manager
 from framework.sweeps.blocks import Block, Trained, buried, recovered, train_block
 from framework.sweeps.fractions import writers

@@ -91,7 +91,7 @@ started = time.perf_counter()
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
-from framework.composition import Composer
+from framework.hydra_app.compose import Composer
 from framework.config.check import register_resolvers
 from framework.system.paths import conf_folder
 register_resolvers()

@@ -1,4 +1,4 @@
-"""The config source, where Hydra insists on finding it; the logic is in `framework.config_source`."""
+"""The config source, where Hydra insists on finding it; the logic is in `framework.hydra_app.source`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from framework.system.paths import conf_folder
 
 
 class RegistrySource(ConfigSource):
-    """Hydra's door to `framework.config_source`."""
+    """Hydra's door to `framework.hydra_app.source`."""
 
     @staticmethod
     def scheme() -> str:
@@ -25,7 +25,7 @@ class RegistrySource(ConfigSource):
         Raises:
             ConfigLoadError: there is no such option.
         """
-        from framework.config_source import node
+        from framework.hydra_app.source import node
 
         found = node(_bare(config_path))
         if found is None:
@@ -42,19 +42,19 @@ class RegistrySource(ConfigSource):
 
     def is_group(self, config_path: str) -> bool:
         """Whether options stand below the path."""
-        from framework.config_source import children
+        from framework.hydra_app.source import children
 
         return bool(children(_bare(config_path)))
 
     def is_config(self, config_path: str) -> bool:
         """Whether the path is an option."""
-        from framework.config_source import node
+        from framework.hydra_app.source import node
 
         return node(_bare(config_path)) is not None
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the names below the path."""
-        from framework.config_source import below, children
+        from framework.hydra_app.source import below, children
 
         found = children(_bare(config_path))
         if results_filter is ObjectType.GROUP:

@@ -1,4 +1,4 @@
-"""The launcher, where Hydra insists on finding it; the logic is in `framework.hydra_launcher`."""
+"""The launcher, where Hydra insists on finding it; the logic is in `framework.hydra_app.launcher`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 
 class PopulationLauncher(Launcher):
-    """Hydra's door to `framework.hydra_launcher.PopulationLaunch`."""
+    """Hydra's door to `framework.hydra_app.launcher.PopulationLaunch`."""
 
     planned: Any = None
 
@@ -25,7 +25,7 @@ class PopulationLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Train the jobs in populations."""
-        from framework.hydra_launcher import PopulationLaunch
+        from framework.hydra_app.launcher import PopulationLaunch
 
         launch = PopulationLaunch(self.hydra_context, self.task_function, self.config)
         launch.planned = self.planned

@@ -1,4 +1,4 @@
-"""The sweeper, where Hydra insists on finding it; the logic is in `framework.sweeps`."""
+"""The sweeper, where Hydra insists on finding it; the logic is in `framework.hydra_app.sweeper`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 
 class FrameworkSweeper(Sweeper):
-    """Hydra's door to `framework.sweeps.Sweep`."""
+    """Hydra's door to `framework.hydra_app.sweeper.Sweep`."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives."""
@@ -21,7 +21,7 @@ class FrameworkSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep."""
-        from framework.sweeps import Sweep
+        from framework.hydra_app.sweeper import Sweep
 
         if self.hydra_context is None or self.config is None:
             raise RuntimeError("Hydra calls setup before sweep")

@@ -25,12 +25,12 @@ from hydra.errors import SearchPathException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from framework import jobs
-from framework.complaints import explained
-from framework.composition import Job, seen_by_hydra
 from framework.config.check import Composed, check
 from framework.errors import InputError, nearest
-from framework.flags import read
+from framework.hydra_app import job
+from framework.hydra_app.compose import Job, seen_by_hydra
+from framework.hydra_app.errors import explained
+from framework.hydra_app.flags import read
 from framework.runs import display
 from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
 from framework.sweeps.planning import plan
@@ -53,7 +53,7 @@ def main(words: Sequence[str]) -> None:
         if arguments.cfg is not None or arguments.info in ("all", "config"):
             _refuse_wrong(arguments)
         sys.argv = ["framework", *arguments.overrides, *flags]  # in this order: --info takes the word after it
-        hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name="config")(jobs.job)()
+        hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job.job)()
 
 
 def _trains(arguments: argparse.Namespace) -> bool:
@@ -70,9 +70,9 @@ def _train(arguments: argparse.Namespace) -> None:
         own_configs = arguments.config_name or arguments.config_path or arguments.config_dir
         may_sweep = own_configs or any("hydra.mode" in word for word in overrides)
         if arguments.multirun:
-            composer.multirun(name, jobs.job, [*overrides, "hydra.mode=MULTIRUN"])
+            composer.multirun(name, job.job, [*overrides, "hydra.mode=MULTIRUN"])
         elif may_sweep and composer.get_mode(name, overrides) is RunMode.MULTIRUN:
-            composer.multirun(name, jobs.job, overrides)
+            composer.multirun(name, job.job, overrides)
         else:
             composed = composer.compose_config(name, overrides, run_mode=RunMode.RUN, with_log_configuration=True)
             composed.hydra.mode = RunMode.RUN
@@ -101,7 +101,7 @@ def _refuse_wrong(arguments: argparse.Namespace) -> None:
 
 def _composer(arguments: argparse.Namespace) -> Any:
     configs = arguments.config_path or str(conf_folder())
-    path = create_automatic_config_search_path(jobs.__file__, None, configs)
+    path = create_automatic_config_search_path(job.__file__, None, configs)
     if arguments.config_dir is not None:
         added = Path(arguments.config_dir).absolute()
         if not added.is_dir():
@@ -117,7 +117,7 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
             composed.hydra.runtime.output_dir = str(folder)
         taken = Composed.of(composed)
         config = check(taken)
-    overrides = jobs.overrides_of(composed.hydra)
+    overrides = job.overrides_of(composed.hydra)
     if config["plan"]:
         planned = plan([Job(0, tuple(overrides), config, {}, folder)], config["launcher"], config["threads"])
         display.warn(planned.cautions)
@@ -132,7 +132,7 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
         context.callbacks.on_run_start(config=composed, config_name=config_name)
         returned = run_job(
             hydra_context=context,
-            task_function=lambda _: jobs.alone(config, overrides, folder),
+            task_function=lambda _: job.alone(config, overrides, folder),
             config=composed,
             job_dir_key="hydra.run.dir",
             job_subdir_key=None,

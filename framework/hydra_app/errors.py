@@ -19,12 +19,12 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
 from framework.config.settings import everything
-from framework.config_source import STAGES
 from framework.errors import FrameworkError, InputError, nearest, short
+from framework.hydra_app.source import STAGES
+from framework.hydra_app.words import chosen, field_of, parsed, quoted
 from framework.registry.manager import current, find
 from framework.system.paths import conf_folder
 from framework.training.record import flatten
-from framework.words import chosen, field_of, parsed, quoted
 
 ERRORS = (HydraException, OmegaConfBaseException)
 READERS = ("hydra", "omegaconf", "antlr4", "yaml")

@@ -12,7 +12,7 @@ from pathlib import Path
 from hydra._internal.utils import get_args_parser
 
 from framework.errors import InputError, nearest
-from framework.words import as_typed
+from framework.hydra_app.words import as_typed
 
 FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
 """Flags whose value is a folder of configurations."""

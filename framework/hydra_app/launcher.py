@@ -10,9 +10,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from framework.composition import Composer, Job, seen_by_hydra
 from framework.errors import InputError, RunFailedError
-from framework.job_files import HydraRecord, own_values
+from framework.hydra_app.compose import Composer, Job, seen_by_hydra
+from framework.hydra_app.job_files import HydraRecord, own_values
 from framework.runs import display
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.console import watching

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from framework.composition import Job
+from framework.hydra_app.compose import Job
 from framework.runs.yaml_text import dump
 
 

@@ -14,15 +14,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import errors
-from framework.composition import Composer, Job
 from framework.errors import FrameworkError, said
-from framework.hydra_launcher import refuse_unkept
-from framework.jobs import quiet_job
+from framework.hydra_app.compose import Composer, Job
+from framework.hydra_app.job import quiet_job
+from framework.hydra_app.launcher import refuse_unkept
+from framework.hydra_app.splitting import split
 from framework.runs import display, provenance
 from framework.runs.folder import make, refuse_unusable, refuse_used_sweep
 from framework.runs.journal import Journal
 from framework.runs.runner import Finished
-from framework.splitting import split
 from framework.sweeps.blocks import Ended, Failed, close_interrupted
 from framework.sweeps.console import watching
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings

@@ -12,14 +12,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from framework.composition import composing
 from framework.config.check import Composed, check
+from framework.hydra_app.compose import composing
+from framework.hydra_app.splitting import shared_by_all, split
 from framework.runs import display
 from framework.runs.console import observers
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.runner import Finished, execute
 from framework.runs.setting import setting_of
-from framework.splitting import shared_by_all, split
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress
 from framework.training.record import Outcome

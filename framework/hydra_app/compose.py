@@ -22,11 +22,11 @@ from hydra.core.override_parser.types import Override, OverrideType
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from framework.complaints import explained
 from framework.config.check import Composed, check
 from framework.errors import InputError
+from framework.hydra_app.errors import explained
+from framework.hydra_app.splitting import shared_by_all
 from framework.runs.setting import Compose, setting_of
-from framework.splitting import shared_by_all
 
 MAIN_JOB = "config"
 """Name of the primary configuration that problems are composed on."""
