@@ -20,8 +20,8 @@ from runs import same_numbers
 import framework
 from framework.api import _hydra
 from framework.hydra_app.job import quiet_job
-from framework.hydra_app.sweeper import planning
 from framework.runs.journal import read_journal
+from framework.sweeps import planning
 
 SMALL = (
     "problem=digits_softmax",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from processes import command
 
-from framework.base import run
+from framework import run
 from framework.registry.manager import find
 
 pytestmark = pytest.mark.usefixtures("unrendered")

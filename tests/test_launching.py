@@ -26,7 +26,7 @@ from sweeping import (
 
 from framework.config.grouping import grouped, structure, why_alone
 from framework.hydra_app.compose import Job
-from framework.hydra_app.sweeper import planning
+from framework.sweeps import planning
 from framework.sweeps.blocks import recovered
 from framework.sweeps.cost import Estimate
 from framework.sweeps.planning import plan

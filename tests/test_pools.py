@@ -11,7 +11,7 @@ from extras import without
 from sweeping import MIXED, assert_same_run, jobs_of, swept
 
 from framework.errors import InputError
-from framework.hydra_app.sweeper import pool
+from framework.sweeps import pool
 
 
 @pytest.mark.parametrize("backend", sorted(pool.ENGINES))

@@ -15,7 +15,8 @@ from sweeping import SMALL
 from tables import accurate, ended, job
 
 from framework.hydra_app.compose import Job
-from framework.hydra_app.sweeper import ToldTask, console
+from framework.hydra_app.sweeper import ToldTask
+from framework.sweeps import console
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Block, Failed, train_block
 from framework.sweeps.by_setting import by_setting
@@ -25,7 +26,7 @@ from framework.sweeps.leaderboard import row_of
 from framework.sweeps.planning import launch, plan
 from framework.system.pace import Milestones
 from framework.system.terminal import Log
-from framework.tracking import console
+from framework.tracking import console as delivery_console
 from framework.tracking.console import DeliveryProgress
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -155,7 +156,7 @@ def test_a_log_has_at_most_ten_lines_of_a_sweep_and_its_delivery(seconds, capsys
             clock.now += seconds / 1000
     delivered = capsys.readouterr().out.splitlines()
     assert (len(trained), len(delivered)) == {2: (0, 1), 100: (5, 5), 100_000: (5, 5)}[seconds]
-    assert console.MOST_LINES + console.MOST_LINES <= 10
+    assert console.MOST_LINES + delivery_console.MOST_LINES <= 10
     assert delivered[0] == "writing to MLflow …"
     assert all(re.fullmatch(r"writing to MLflow … \d+ runs left", line) for line in delivered[1:])
     assert all(re.match(r"\d+ of 200 runs, [\d.]+ \w+ left; best so far: adam", line) for line in trained)
@@ -242,7 +243,7 @@ def test_what_a_ticker_raises_is_raised_where_it_is_used():
 @pytest.fixture
 def often(monkeypatch):
     """Have all progress shown, as in a sweep of hours."""
-    monkeypatch.setattr(console, "REFRESH_SECONDS", 0.001)
+    monkeypatch.setattr(delivery_console, "REFRESH_SECONDS", 0.001)
     monkeypatch.setattr("framework.sweeps.console.Throttle", lambda seconds, clock: SimpleNamespace(ready=lambda: True))
     monkeypatch.setattr("framework.system.pace.REPORT_SECONDS", 0.0)
 

@@ -14,8 +14,8 @@ from runs import same_numbers
 from sweeping import SMALL, epochs_of, jobs_of, status_of, swept, tags_of, yaml_of
 
 from framework.errors import InputError
-from framework.hydra_app.sweeper import planning
 from framework.runs.journal import read_journal
+from framework.sweeps import planning
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
