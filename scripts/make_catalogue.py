@@ -9,8 +9,8 @@ from pathlib import Path
 
 from framework.base.fields import Configurable, Field
 from framework.base.specs import HOOKS
-from framework.help.docstrings import citation
-from framework.help.traits import traits
+from framework.cli.help.docstrings import citation
+from framework.cli.help.traits import traits
 from framework.registry import manager
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "plugins" / "CATALOGUE.md"

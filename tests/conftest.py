@@ -103,20 +103,20 @@ def command(tmp_path, monkeypatch, capfd, unrendered):
 
     A writer to MLflow is started when there is something to write, not early: most commands here write nothing.
     """
-    from framework import cli
+    from framework.cli import commands
     from framework.registry import manager
 
     monkeypatch.chdir(tmp_path)
     for name in manager.DOORS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
-    monkeypatch.setattr(cli, "start_early", lambda: None)
+    monkeypatch.setattr(commands, "start_early", lambda: None)
 
     def call(*words):
         handler = signal.getsignal(signal.SIGTERM)
         try:
             with restored():  # --info logs to the output of this call
-                code = cli.main(list(words))
+                code = commands.main(list(words))
         except SystemExit as ended:
             code = ended.code
         finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from framework import Optimizer, hyper, integer
-from framework.help.docstrings import citation
+from framework.cli.help.docstrings import citation
 from framework.registry import manager
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "make_catalogue.py"

@@ -15,11 +15,11 @@ import planted_stages
 import pytest
 from planted_rules import PLANTED
 
-from framework import cli
 from framework.checks import Result, assert_conforms, check, check_layer, check_optimizer, optimizer_engines
 from framework.checks.chains import chain_subject
 from framework.checks.kit import CHECKS, CLASS_CHECKS, FIELDS
 from framework.checks.results import FAILED, PASSED, SKIPPED, Broken, Figure, Skip, judge, worst
+from framework.cli import commands
 from framework.errors import InputError
 from framework.registry import manager
 from framework.training import update
@@ -187,7 +187,7 @@ def command(monkeypatch, tmp_path, capsys):
     def call(*words):
         monkeypatch.delenv("FRAMEWORK_PLUGINS", raising=False)
         try:
-            code = cli.main(["check", *words])
+            code = commands.main(["check", *words])
         finally:
             manager.install(None)
         said = capsys.readouterr()

@@ -9,8 +9,8 @@ import pytest
 from runs import config
 
 import framework
-from framework import cli
 from framework.base.loss import Loss
+from framework.cli import commands
 from framework.config.layers import build_layers, expand_layers
 from framework.data.prepare import Dataset, Raw, Samples
 from framework.errors import InputError
@@ -140,7 +140,7 @@ def table(tmp_path, monkeypatch, request):
 @pytest.mark.parametrize("table", CASES, indirect=True)
 def test_a_command_warns_once(table, capsys):
     words, expected = table
-    assert cli.main([*WORDS, "dataset.path=my.csv", *words]) == 0
+    assert commands.main([*WORDS, "dataset.path=my.csv", *words]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == len(expected)
     assert all(line.startswith("warning: ") and said in line for line, said in zip(lines, expected, strict=True))

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import framework
-from framework import cli, hookspecs
+from framework import hookspecs
 from framework.base.specs import HOOKS
 from framework.checks import check
 from framework.checks.results import FAILED
+from framework.cli import commands
 from framework.registry import manager
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -94,7 +95,7 @@ def test_its_commands_end_well(here, monkeypatch, line):
     monkeypatch.setattr(sys, "argv", ["framework"])
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        assert cli.main([*words, *small]) == 0
+        assert commands.main([*words, *small]) == 0
     finally:
         signal.signal(signal.SIGTERM, handler)
 

@@ -14,17 +14,17 @@ import pytest
 from extras import extra
 from hydra import compose, initialize_config_dir
 
-from framework import cli
 from framework.base.specs import HOOKS
+from framework.cli import commands
+from framework.cli.help.chosen import explained
+from framework.cli.help.command import main
+from framework.cli.help.docstrings import Explanation, citation, explanation
+from framework.cli.help.lookup import GROUPS, Lookup
+from framework.cli.help.presets import Presets
+from framework.cli.help.text import WIDTH, text
 from framework.config.check import Composed, check, register_resolvers
 from framework.config.settings import everything
 from framework.errors import InputError
-from framework.help.chosen import explained
-from framework.help.command import main
-from framework.help.docstrings import Explanation, citation, explanation
-from framework.help.lookup import GROUPS, Lookup
-from framework.help.presets import Presets
-from framework.help.text import WIDTH, text
 from framework.registry import manager
 from framework.system.paths import conf_folder
 from framework.training.population import Population
@@ -57,7 +57,7 @@ def held():
 @pytest.fixture(scope="module")
 def lookup(held):
     manager.install(held)
-    yield Lookup(held, Presets.of(), {name: command.summary for name, command in cli.COMMANDS.items()})
+    yield Lookup(held, Presets.of(), {name: command.summary for name, command in commands.COMMANDS.items()})
     manager.install(None)
 
 
@@ -72,7 +72,7 @@ def command(tmp_path, monkeypatch, capsys):
     def call(*words):
         environment = dict(os.environ)
         try:
-            code = cli.main(list(words))
+            code = commands.main(list(words))
         except SystemExit as ended:
             code = ended.code
         finally:
@@ -108,7 +108,7 @@ def test_the_first_page_fits_a_terminal_and_names_every_command_and_group(comman
     lines = out.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 100
-    for name, entry in cli.COMMANDS.items():
+    for name, entry in commands.COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(entry.summary)}$", out, re.MULTILINE)
     for group in GROUPS:
         count = len(list((conf_folder() / group).glob("*.yaml"))) or len(lookup.registry.names(group))
@@ -119,16 +119,16 @@ def test_the_first_page_fits_a_terminal_and_names_every_command_and_group(comman
 
 
 def test_every_command_on_the_first_page_runs(command, monkeypatch, tmp_path):
-    monkeypatch.setattr("framework.ui._check_store", lambda uri: None)
-    monkeypatch.setattr("framework.ui._pages", lambda uri, server: "")
-    monkeypatch.setattr("framework.ui._check_port", lambda host, port: None)
-    monkeypatch.setattr("framework.ui._serve", lambda uri, host, port: 0)
+    monkeypatch.setattr("framework.cli.ui._check_store", lambda uri: None)
+    monkeypatch.setattr("framework.cli.ui._pages", lambda uri, server: "")
+    monkeypatch.setattr("framework.cli.ui._check_port", lambda host, port: None)
+    monkeypatch.setattr("framework.cli.ui._serve", lambda uri, host, port: 0)
     _, out, _ = command("--help")
     lines = [line.strip() for line in out.splitlines() if line.startswith(f"  {PROGRAM}")]
     assert len(lines) == 5
     for line in lines:
         words = shlex.split(re.split(r" {2,}", line)[0])[3:]
-        trains = words[0] not in cli.COMMANDS
+        trains = words[0] not in commands.COMMANDS
         quick = ["tracking.enabled=false", "epochs=1", "progress=false"] if trains else []
         code, _, err = command(*words, *quick, *(["plan=true"] if "-m" in words else []))
         assert (code, err) == (0, ""), line

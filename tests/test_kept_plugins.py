@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from runs import config, trained
 
-from framework import cli
+from framework.cli import commands
 from framework.errors import InputError
 from framework.registry import manager
 from framework.registry.manager import Provider
@@ -163,7 +163,7 @@ def test_a_new_process_loads_the_run_and_mlflows_model(
     for name in manager.DOORS:
         monkeypatch.setenv(name, "")
     words = [f"--plugin={file}", "dataset=iris", "epochs=1", "model.layers=[bend,{layer: dense, units: outputs}]"]
-    assert cli.main([*words, "~model.sizes", "~model.activation", "tracking.uri=sqlite:///mlflow.db"]) == 0
+    assert commands.main([*words, "~model.sizes", "~model.activation", "tracking.uri=sqlite:///mlflow.db"]) == 0
     manager.install(None)
     monkeypatch.setenv("FRAMEWORK_PLUGINS", "")  # the command left the file there, for its workers
     assert capfd.readouterr().err == ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from framework import cli
+from framework.cli import commands
 from framework.config.check import Composed, check, register_resolvers
 from framework.registry import manager
 from framework.system.paths import conf_folder
@@ -46,7 +46,7 @@ def command(tmp_path, monkeypatch):
     def call(words):
         handler, environment = signal.getsignal(signal.SIGTERM), dict(os.environ)
         try:
-            return cli.main(words)
+            return commands.main(words)
         except SystemExit as ended:
             return ended.code
         finally:
@@ -69,7 +69,7 @@ def test_there_are_commands_of_every_sort():
 def test_a_command_runs(command, words):
     if words[0] in ("ui", "sync"):
         words = [*words, "--help"]
-    elif words[0] not in cli.COMMANDS and "--help" not in words:
+    elif words[0] not in commands.COMMANDS and "--help" not in words:
         words = [*words, "tracking.enabled=false", "progress=false", "epochs=1"]
         words += ["plan=true"] if "-m" in words else []
     assert command(words) == 0

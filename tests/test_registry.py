@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from framework import Stage, listing
+from framework import Stage
+from framework.cli import plugins
 from framework.errors import InputError, PluginError
 from framework.registry import discovery, manager
 from framework.registry.manager import Provider, Registry
@@ -233,16 +234,16 @@ def test_every_module_below_plugins_is_a_plugin_that_gives_something():
 
 def test_the_list_has_a_row_for_each_name_and_each_failure(tmp_path, capsys):
     found = load(file(tmp_path, "raise ValueError('no')"))
-    rows = listing.rows(found)
-    assert all(set(row) == set(listing.COLUMNS) for row in rows)
+    rows = plugins.rows(found)
+    assert all(set(row) == set(plugins.COLUMNS) for row in rows)
     assert any(row["name"] == "adam" and row["summary"] and row["version"] for row in rows)
     assert [row["error"] for row in rows if row["plugin"] == "mine"] == ["ValueError: no"]
     manager.install(found)
     try:
-        assert listing.main(["--json"]) == 0
+        assert plugins.main(["--json"]) == 0
         out = capsys.readouterr().out
         assert json.loads(out) == json.loads(json.dumps(rows))
-        listing.main([])
+        plugins.main([])
         assert "failed: ValueError: no" in capsys.readouterr().out
     finally:
         manager.install(None)

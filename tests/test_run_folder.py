@@ -12,7 +12,7 @@ import pytest
 from sweeping import epochs_of, kinds_of, swept
 
 import framework
-from framework import cli
+from framework.cli import commands
 from framework.errors import InputError
 from framework.registry import manager
 
@@ -32,7 +32,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     def call(*words: str) -> tuple[int, str]:
         handler, environment = signal.getsignal(signal.SIGTERM), dict(os.environ)
         try:
-            code = cli.main(list(words))
+            code = commands.main(list(words))
         finally:
             signal.signal(signal.SIGTERM, handler)
             os.environ.clear()

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from processes import PATIENCE
 
+from framework.cli.new_plugin import main, write
 from framework.errors import InputError
 from framework.registry import manager
-from framework.scaffold import main, write
 
 STRANGER = {
     "pyproject.toml": """

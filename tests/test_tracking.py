@@ -307,7 +307,7 @@ def test_the_ui_opens_on_the_store(delivered: dict[str, Path], uri: str) -> None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script = "import sys; from framework.ui import main; sys.exit(main(sys.argv[1:]))"
+    script = "import sys; from framework.cli.ui import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", script, "--port", str(port), "--uri", uri]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
         try:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from framework.cli.ui import address_of, main
 from framework.errors import InputError
-from framework.ui import address_of, main
 
 
 @pytest.fixture(autouse=True)

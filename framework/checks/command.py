@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from framework.arguments import Arguments
 from framework.checks.kit import CHECKS, check
 from framework.checks.results import FAILED, PASSED, SKIPPED, Result
+from framework.cli.arguments import Arguments
 from framework.errors import InputError, nearest
 from framework.registry import manager
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from framework.arguments import Arguments
+from framework.cli.arguments import Arguments
 from framework.errors import InputError
 from framework.runs.display import counted, warn
 from framework.tracking.client import sync

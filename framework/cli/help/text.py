@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any
 
-from framework.help.topics import (
+from framework.cli.help.topics import (
     PROGRAM,
     Ambiguous,
     Command,

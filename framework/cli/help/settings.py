@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from framework.base.fields import Configurable
+from framework.cli.help.entries import field_help
+from framework.cli.help.examples import value
+from framework.cli.help.presets import GROUPS, Presets
+from framework.cli.help.topics import PROGRAM, FieldHelp, Settings
 from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, Display
 from framework.config.settings import Settings as Training
-from framework.help.entries import field_help
-from framework.help.examples import value
-from framework.help.presets import GROUPS, Presets
-from framework.help.topics import PROGRAM, FieldHelp, Settings
 
 
 def sections(presets: Presets) -> dict[str, tuple[FieldHelp, ...]]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from framework.arguments import Arguments
+from framework.cli.arguments import Arguments
 from framework.registry.manager import Registry, current
 
 COLUMNS = ("kind", "name", "plugin", "distribution", "version", "summary", "status", "error")

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 from framework import DISTRIBUTION, __version__
-from framework.arguments import Arguments
+from framework.cli.arguments import Arguments
 from framework.errors import InputError
 from framework.registry import manager
 

@@ -9,13 +9,13 @@ from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
-from framework.arguments import Arguments
-from framework.help.chosen import explained
-from framework.help.lookup import Lookup
-from framework.help.overview import overview_page
-from framework.help.presets import Presets
-from framework.help.text import text
-from framework.help.topics import Topic
+from framework.cli.arguments import Arguments
+from framework.cli.help.chosen import explained
+from framework.cli.help.lookup import Lookup
+from framework.cli.help.overview import overview_page
+from framework.cli.help.presets import Presets
+from framework.cli.help.text import text
+from framework.cli.help.topics import Topic
 from framework.registry.manager import current
 from framework.system.terminal import printable
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from framework.base.fields import Configurable, Field
-from framework.help.docstrings import explanation
-from framework.help.examples import examples
-from framework.help.topics import Entry, Family, FieldHelp, Group, Name, SharedField, Variant
-from framework.help.traits import traits
+from framework.cli.help.docstrings import explanation
+from framework.cli.help.examples import examples
+from framework.cli.help.topics import Entry, Family, FieldHelp, Group, Name, SharedField, Variant
+from framework.cli.help.traits import traits
 from framework.registry.manager import Registered, Registry
 
 USAGE = {

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from framework.base.parameters import Shape
+from framework.cli.help import topics
+from framework.cli.help.examples import needed
+from framework.cli.help.presets import Chosen, Presets
+from framework.cli.help.topics import PROGRAM, LayerRow, Samples
 from framework.config.layers import build_layers, expand_layers
 from framework.data.prepare import Dataset, prepared
 from framework.errors import InputError
-from framework.help import topics
-from framework.help.examples import needed
-from framework.help.presets import Chosen, Presets
-from framework.help.topics import PROGRAM, LayerRow, Samples
 from framework.registry.manager import find
 from framework.training.model import Model as Network
 

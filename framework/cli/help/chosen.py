@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from framework.help.lookup import Lookup, group_of
+from framework.cli.help.lookup import Lookup, group_of
 
 NAME = re.compile(r"[\w/]+(?![\w/(])")
 """A word that is not a function, as in ``choice(sgd,adam)``."""

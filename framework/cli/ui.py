@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from framework.arguments import Arguments
+from framework.cli.arguments import Arguments
 from framework.errors import InputError
 from framework.tracking.cursor import without_password
 from framework.tracking.delivery import asking

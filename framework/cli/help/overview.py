@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from framework import __version__
-from framework.help.lookup import GROUPS, Lookup
-from framework.help.topics import PROGRAM, Name, Overview
+from framework.cli.help.lookup import GROUPS, Lookup
+from framework.cli.help.topics import PROGRAM, Name, Overview
 
 EXAMPLES = (
     Name("optimizer=adam", "one run"),

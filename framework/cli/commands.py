@@ -87,19 +87,19 @@ def _open_doors(words: Sequence[str]) -> list[str]:
 
 
 def _plugins(words: Sequence[str]) -> int:
-    from framework.listing import main as list_plugins
+    from framework.cli.plugins import main as list_plugins
 
     return list_plugins(words)
 
 
 def _ui(words: Sequence[str]) -> int:
-    from framework.ui import main as open_ui
+    from framework.cli.ui import main as open_ui
 
     return open_ui(words)
 
 
 def _sync(words: Sequence[str]) -> int:
-    from framework.syncing import main as deliver
+    from framework.cli.sync import main as deliver
 
     return deliver(words)
 
@@ -111,13 +111,13 @@ def _check(words: Sequence[str]) -> int:
 
 
 def _new_plugin(words: Sequence[str]) -> int:
-    from framework.scaffold import main as write
+    from framework.cli.new_plugin import main as write
 
     return write(words)
 
 
 def _help(words: Sequence[str]) -> int:
-    from framework.help.command import main as explain
+    from framework.cli.help.command import main as explain
 
     if len(words) == 1 and words[0] in COMMANDS:
         return COMMANDS[words[0]].run(["--help"])
@@ -125,7 +125,7 @@ def _help(words: Sequence[str]) -> int:
 
 
 def _help_of_chosen(words: Sequence[str]) -> int:
-    from framework.help.command import help_of_chosen
+    from framework.cli.help.command import help_of_chosen
 
     return help_of_chosen(words, _summaries())
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from framework.base.specs import HOOKS
+from framework.cli.help import entries, settings
+from framework.cli.help.presets import GROUPS as FILES
+from framework.cli.help.presets import Presets
+from framework.cli.help.topics import Ambiguous, Command, Group, Name, Topic
 from framework.errors import InputError, nearest
-from framework.help import entries, settings
-from framework.help.presets import GROUPS as FILES
-from framework.help.presets import Presets
-from framework.help.topics import Ambiguous, Command, Group, Name, Topic
 from framework.registry.manager import Registry
 
 GROUPS = ("optimizer", "schedule", "stage", "problem", "dataset", "model", "layer", "loss", "metric")
@@ -131,7 +131,7 @@ class Lookup:
     def _page(self, group: str, name: str) -> Topic:
         if group not in FILES:
             return entries.entry_page(self.registry.find(group, name))
-        from framework.help import problems  # builds networks: other pages need no arrays
+        from framework.cli.help import problems  # builds networks: other pages need no arrays
 
         return (
             problems.problem_page(self.presets, name) if group == "problem" else problems.model_page(self.presets, name)

@@ -8,8 +8,8 @@ from typing import Any
 
 from framework.base.fields import Configurable, Field
 from framework.base.specs import SPECS
+from framework.cli.help.topics import PROGRAM
 from framework.errors import InputError
-from framework.help.topics import PROGRAM
 
 IMAGE = (8, 8, 1)
 """Shape of a sample of the default data set."""

@@ -1,0 +1,1 @@
+"""The command line: the first words, and a module for each subcommand."""
