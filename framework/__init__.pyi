@@ -55,7 +55,7 @@ from .errors import PluginError as PluginError
 from .errors import TrackingError as TrackingError
 from .hookspecs import hookimpl as hookimpl
 from .hydra_app.sweeper import SweepFailedError as SweepFailedError
-from .pictures import Picture as Picture
+from .plots import Picture as Picture
 from .registry.manager import find as find
 from .runs.result import Result as Result
 from .sweeps.frames import SweepFrame as SweepFrame

@@ -92,7 +92,7 @@ def unrendered(monkeypatch):
 
     For tests that look at other things; what `test_pictures.py` and real processes write is rendered.
     """
-    from framework.pictures import Picture
+    from framework.plots import Picture
 
     monkeypatch.setattr(Picture, "save", lambda picture, path: Path(path).write_bytes(b"\x89PNG"))
 

@@ -153,7 +153,7 @@ def test_a_run_is_complete_without_its_picture(command, tmp_path, monkeypatch):
     def broken(*_):
         raise ValueError("no such font")
 
-    monkeypatch.setattr("framework.pictures.curves", broken)
+    monkeypatch.setattr("framework.plots.curves", broken)
     code, _, err = command("optimizer=adam", *QUICK)
     assert (code, err) == (0, "warning: curves.png was not drawn: ValueError: no such font\n")
     entries = [json.loads(line) for line in next(tmp_path.glob("outputs/*/*/journal.jsonl")).read_text().splitlines()]

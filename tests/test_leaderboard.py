@@ -11,7 +11,7 @@ from tables import DIRECTIONS, accurate, ended, job, rates, swept
 
 from framework.sweeps.blocks import Failed
 from framework.sweeps.leaderboard import ranking, write_runs, write_settings
-from framework.sweeps.pictures import MOST_ROWS, sweep_picture
+from framework.sweeps.plots import MOST_ROWS, sweep_picture
 from framework.sweeps.text import settings_markdown, settings_text, spread_text, verdict
 
 

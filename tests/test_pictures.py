@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from framework.errors import InputError
-from framework.pictures import Picture, curves, drawn
+from framework.plots import Picture, curves, drawn
 
 
 def row(epoch: int, train: float, validation: float, **more: float) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(tmp_path: Path) -> None:
 DRAW = """
 import os, sys
 from pathlib import Path
-from framework.pictures import Picture, curves, drawn
+from framework.plots import Picture, curves, drawn
 path, backend = Path(sys.argv[1]), os.environ["MPLBACKEND"]
 history = [{"step": 1, "epoch": 1, "lr": 0.1, "train/loss": 1.0, "val/loss": 1.0}]
 assert drawn(lambda: curves(history, "a", 1), path, sys.exit)
@@ -142,7 +142,7 @@ def test_the_users_settings_neither_fail_a_picture_nor_get_lost(tmp_path: Path, 
 
 def test_neither_import_nor_drawing_touches_pyplot(tmp_path: Path) -> None:
     script = (
-        "import sys; from framework.pictures import curves\n"
+        "import sys; from framework.plots import curves\n"
         "assert 'matplotlib' not in sys.modules\n"
         "curves([{'step': 1, 'epoch': 1, 'val/loss': 1.0}], title='', kept_epoch=1).save(sys.argv[1])\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

@@ -27,7 +27,7 @@ TABLED = re.findall(r"`(problem=[a-z]\w+(?: [^`]+)?)`", README)
 """Settings to type after the program's name: experiments and problems."""
 
 
-def commands():
+def documented():
     lines = [line.rpartition("python -m framework ")[2] for line in SHELL.splitlines() if "-m framework " in line]
     found = [shlex.split(line, comments=True) for line in [*lines, *INLINE]]
     found += [shlex.split(words) for words in HELPS]
@@ -59,13 +59,13 @@ def command(tmp_path, monkeypatch):
 
 
 def test_there_are_commands_of_every_sort():
-    found = commands()
+    found = documented()
     assert ["optimizer=adam"] in found
     assert {words[0] for words in found} >= {"-m", "--plugin", "--help", "help", "ui", "sync", "check", "new-plugin"}
     assert len(TABLED) >= 6
 
 
-@pytest.mark.parametrize("words", commands())
+@pytest.mark.parametrize("words", documented())
 def test_a_command_runs(command, words):
     if words[0] in ("ui", "sync"):
         words = [*words, "--help"]

@@ -168,7 +168,7 @@ def test_the_result_comes_before_curves_are_drawn_and_then_what_is_waited_for(co
         sys.stdout.write("CURVES\n")
         return False
 
-    monkeypatch.setattr("framework.pictures.drawn", drawn)
+    monkeypatch.setattr("framework.plots.drawn", drawn)
     monkeypatch.setattr(job, "Tracker", Undelivered)
     monkeypatch.setattr("framework.cli.commands.start_early", lambda: None)
     code, out, _ = command("epochs=1", "dataset.train_limit=75", *words)
@@ -193,7 +193,7 @@ def test_a_run_that_is_interrupted_while_curves_are_drawn_has_finished(command, 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("framework.pictures.curves", interrupted)
+    monkeypatch.setattr("framework.plots.curves", interrupted)
     code, out, _ = command(*QUICK)
     assert code == 130
     assert "finished: 2 epochs" in out

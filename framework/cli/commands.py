@@ -105,7 +105,7 @@ def _sync(words: Sequence[str]) -> int:
 
 
 def _check(words: Sequence[str]) -> int:
-    from framework.checks.command import main as check
+    from framework.cli.check import main as check
 
     return check(words)
 

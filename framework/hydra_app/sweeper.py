@@ -203,8 +203,8 @@ class Sweep:
 
     def _conclude(self, journal: Journal, found: Sequence[Table]) -> None:
         """Leave tables and picture in the sweep's folder, and on the parent run's page."""
-        from framework.pictures import drawn
-        from framework.sweeps.pictures import sweep_picture
+        from framework.plots import drawn
+        from framework.sweeps.plots import sweep_picture
 
         write_runs(self._folder / "leaderboard.csv", found)
         write_settings(self._folder / "settings.csv", found)

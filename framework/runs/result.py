@@ -20,7 +20,7 @@ from framework.training.record import Outcome, flatten
 
 if TYPE_CHECKING:
     from framework.base.run import Config
-    from framework.pictures import Picture
+    from framework.plots import Picture
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Result:
 
     def plot(self) -> Picture:
         """Return the curves of loss, metric and learning rate, the kept epoch marked; a notebook shows them."""
-        from framework.pictures import curves
+        from framework.plots import curves
 
         return curves(self.history, self._title(), self.kept_epoch)
 

@@ -183,7 +183,7 @@ class Journaling(Observer):
 
     def conclude(self, outcome: Outcome) -> None:
         """Draw the curves of a single run, which takes longer than to train many a one, and close its journal."""
-        from framework.pictures import curves, drawn
+        from framework.plots import curves, drawn
 
         run, folder = outcome.run, _folder(outcome.run)
         title = f"{run.name} on {run.config['problem']}"

@@ -11,7 +11,7 @@ from pandas.plotting import PlotAccessor
 from framework.runs.html import sweep_html
 from framework.sweeps.by_setting import records
 from framework.sweeps.leaderboard import Row, Table
-from framework.sweeps.pictures import sweep_picture
+from framework.sweeps.plots import sweep_picture
 from framework.sweeps.text import counts, settings_text
 from framework.training import kept
 

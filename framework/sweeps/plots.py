@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framework.errors import InputError
-from framework.pictures import GREY, INK, Picture, draw_frame, new_figure, plain_matplotlib, shortened
+from framework.plots import GREY, INK, Picture, draw_frame, new_figure, plain_matplotlib, shortened
 from framework.runs.display import counted
 from framework.sweeps.by_setting import Setting, best_of_each
 from framework.sweeps.leaderboard import Table
