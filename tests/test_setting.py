@@ -8,8 +8,8 @@ from hydra.types import RunMode
 import framework
 from framework.api import _hydra
 from framework.config.check import Composed, check
+from framework.config.settings import plain
 from framework.hydra_app.compose import Composer, composing
-from framework.hydra_app.source import plain
 from framework.hydra_app.splitting import split
 from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin

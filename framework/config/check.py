@@ -22,9 +22,17 @@ from omegaconf import DictConfig, OmegaConf
 from framework.base.run import Config
 from framework.config.figures import metrics_for
 from framework.config.layers import expand_layers
-from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, Display, Launching, Settings, Tracking
+from framework.config.settings import (
+    COLLECTIONS,
+    NAMED_SECTIONS,
+    SECTIONS,
+    Display,
+    Launching,
+    Settings,
+    Tracking,
+    plain,
+)
 from framework.errors import InputError, nearest, short
-from framework.hydra_app.source import SECTIONS, plain
 from framework.registry.manager import find
 from framework.system.paths import hydra_plugins_folder
 

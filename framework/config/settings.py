@@ -9,6 +9,12 @@ from typing import Any
 
 from framework.base.fields import Configurable, choice, flag, integer, number, text
 
+SECTIONS = ("dataset", "loss", "optimizer", "schedule")
+"""Groups whose section holds one plugin: its name and its fields."""
+
+STAGES = "stages"
+"""The group of which a run may name several."""
+
 
 class Settings(Configurable):
     """How one run trains."""
@@ -97,3 +103,8 @@ def everything() -> dict[str, Any]:
     collections = {name: copy.copy(setting.default) for name, setting in COLLECTIONS.items()}
     sections = {name: section.defaults() for name, section in NAMED_SECTIONS.items()}
     return {**Settings.defaults(), **Display.defaults(), **collections, **sections}
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields as plain data: tuples become lists."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

@@ -5,18 +5,10 @@ Hydra's ConfigStore would do, but it is copied whole at every composition, which
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from framework.config.settings import everything
+from framework.config.settings import SECTIONS, STAGES, everything, plain
 from framework.registry.manager import Registered, current
-
-SECTIONS = ("dataset", "loss", "optimizer", "schedule")
-"""Groups whose section holds one plugin: its name and its fields."""
-
-STAGES = "stages"
-"""The group of which a run may name several."""
-
 
 SETTINGS = "settings"
 """The option at the root that holds the defaults of all that is not a plugin's."""
@@ -62,8 +54,3 @@ def below(path: str) -> list[str]:
     if not path:
         return [SETTINGS]
     return sorted(option.removeprefix(f"{path}/") for option in options() if option.startswith(f"{path}/"))
-
-
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields as plain data: tuples become lists."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

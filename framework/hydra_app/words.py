@@ -17,9 +17,8 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString, Valu
 from hydra.errors import HydraException
 
 from framework.base.fields import Field, text
-from framework.config.settings import Display, Launching, Settings, Tracking
+from framework.config.settings import SECTIONS, STAGES, Display, Launching, Settings, Tracking
 from framework.errors import InputError, short
-from framework.hydra_app.source import SECTIONS, STAGES
 from framework.registry.manager import current
 from framework.runs.provenance import unquoted
 

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework.config.check import Composed
-from framework.hydra_app.source import SECTIONS, plain
+from framework.config.settings import SECTIONS, plain
 from framework.registry.manager import find
 from framework.runs.provenance import OUTSIDE
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from framework.config.settings import everything
+from framework.config.settings import SECTIONS, everything
 from framework.errors import InputError, nearest
-from framework.hydra_app.source import SECTIONS, node
+from framework.hydra_app.source import node
 from framework.system.paths import conf_folder
 
 GROUPS = ("problem", "model")
