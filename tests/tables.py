@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framework.hydra_app.compose import Job
 from framework.runs.runner import Finished
+from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import tables
 from framework.training.kept import recorded
 

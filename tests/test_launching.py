@@ -24,11 +24,11 @@ from sweeping import (
     yaml_of,
 )
 
-from framework.config.grouping import grouped, structure, why_alone
-from framework.hydra_app.compose import Job
 from framework.sweeps import planning
 from framework.sweeps.blocks import recovered
 from framework.sweeps.cost import Estimate
+from framework.sweeps.grouping import grouped, structure, why_alone
+from framework.sweeps.job import Job
 from framework.sweeps.planning import plan
 
 pytestmark = pytest.mark.usefixtures("unrendered")

@@ -14,7 +14,6 @@ from screens import Shown, terminal_output, visible
 from sweeping import SMALL
 from tables import accurate, ended, job
 
-from framework.hydra_app.compose import Job
 from framework.hydra_app.sweeper import ToldTask
 from framework.sweeps import console
 from framework.sweeps.best_so_far import BestSoFar
@@ -22,6 +21,7 @@ from framework.sweeps.blocks import Block, Failed, train_block
 from framework.sweeps.by_setting import by_setting
 from framework.sweeps.console import SweepProgress, Ticker
 from framework.sweeps.fractions import Fractions, WriteFractions, writers
+from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import row_of
 from framework.sweeps.planning import launch, plan
 from framework.system.pace import Milestones

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,36 +27,10 @@ from framework.errors import InputError
 from framework.hydra_app.errors import explained
 from framework.hydra_app.splitting import shared_by_all
 from framework.runs.setting import Compose, setting_of
+from framework.sweeps.job import Job
 
 MAIN_JOB = "config"
 """Name of the primary configuration that problems are composed on."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of a sweep before it starts.
-
-    Attributes:
-        number: its place in the sweep, from 0.
-        overrides: what the user set for it.
-        config: checked, plain data.
-        unresolved: the configuration as Hydra stores it.
-        folder: where its files go.
-        dirname: the overrides as Hydra's folder names use them.
-        choices: which option of each group was chosen, for Hydra's records.
-        telling: the overrides that not all jobs of the sweep share; they make the run's name.
-        setting: the name of its setting, as in `framework.runs.setting`.
-    """
-
-    number: int
-    overrides: tuple[str, ...]
-    config: Mapping[str, Any]
-    unresolved: Mapping[str, Any]
-    folder: Path
-    dirname: str = ""
-    choices: Mapping[str, Any] = field(default_factory=dict)
-    telling: tuple[str, ...] = ()
-    setting: str = ""
 
 
 @dataclass(frozen=True)

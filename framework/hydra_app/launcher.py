@@ -11,11 +11,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from framework.errors import InputError, RunFailedError
-from framework.hydra_app.compose import Composer, Job, seen_by_hydra
-from framework.hydra_app.job_files import HydraRecord, own_values
+from framework.hydra_app.compose import Composer, seen_by_hydra
+from framework.hydra_app.job_files import hydra_record
 from framework.runs import display
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.console import watching
+from framework.sweeps.job import Job, own_values
 from framework.sweeps.planning import Plan, launch, plan
 
 
@@ -90,7 +91,7 @@ class PopulationLaunch:
         sys.stdout.write(display.grouping_text(planned))
         sys.stdout.flush()
         parent = Path(self._config.hydra.sweep.dir).resolve()
-        record = HydraRecord.of(self._config, jobs[0])
+        record = hydra_record(self._config, jobs[0])
         callbacks = JobCallbacks(self._context, self._config, self._task_function)
         callbacks.start(jobs)
         returns: dict[int, JobReturn] = {}

@@ -28,11 +28,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from framework.config.check import Composed, check
 from framework.errors import InputError, nearest
 from framework.hydra_app import job
-from framework.hydra_app.compose import Job, seen_by_hydra
+from framework.hydra_app.compose import seen_by_hydra
 from framework.hydra_app.errors import explained
 from framework.hydra_app.flags import read
 from framework.runs import display
 from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
+from framework.sweeps.job import Job
 from framework.sweeps.planning import plan
 from framework.system.paths import conf_folder
 

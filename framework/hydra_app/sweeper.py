@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework import errors
 from framework.errors import FrameworkError, said
-from framework.hydra_app.compose import Composer, Job
+from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
 from framework.hydra_app.launcher import refuse_unkept
 from framework.hydra_app.splitting import split
@@ -25,6 +25,7 @@ from framework.runs.journal import Journal
 from framework.runs.runner import Finished
 from framework.sweeps.blocks import Ended, Failed, close_interrupted
 from framework.sweeps.console import watching
+from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
 from framework.sweeps.planning import Plan, plan, refuse_misfits
 from framework.sweeps.text import settings_markdown, settings_text

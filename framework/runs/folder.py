@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from framework.errors import InputError, short
-from framework.hydra_app.compose import Job
 from framework.runs import provenance
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, read_journal
+from framework.sweeps.job import Job
 from framework.tracking.cursor import FILE as MARK
 
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")

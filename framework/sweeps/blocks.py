@@ -9,13 +9,12 @@ from pathlib import Path
 from framework.base.run import Run
 from framework.config.figures import directions
 from framework.errors import said
-from framework.hydra_app.compose import Job
-from framework.hydra_app.job_files import HydraRecord
 from framework.registry import manager
 from framework.runs import provenance
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Journal, read_journal
 from framework.runs.runner import Finished, Journaling, told
+from framework.sweeps.job import HydraRecord, Job
 from framework.training import kept
 from framework.training.loop import train
 from framework.training.observers import Observer, hooks

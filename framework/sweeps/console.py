@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from framework.hydra_app.compose import Job
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.fractions import Fractions
+from framework.sweeps.job import Job
 from framework.sweeps.planning import Plan
 from framework.system.pace import Clock, Remaining, Throttle, time_left
 from framework.system.terminal import View, view

@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from framework.hydra_app.compose import Job
 from framework.registry.manager import find
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.by_setting import FAILED, Setting, by_setting, records
+from framework.sweeps.job import Job
 from framework.training import kept
 
 Row = dict[str, Any]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from framework.config.grouping import Group, grouped
-from framework.hydra_app.compose import Job
-from framework.hydra_app.job_files import HydraRecord
 from framework.sweeps.blocks import Block, Ended, train_block
 from framework.sweeps.cost import Estimate, estimate, fits
 from framework.sweeps.fractions import writers
+from framework.sweeps.grouping import Group, grouped
+from framework.sweeps.job import HydraRecord, Job
 from framework.sweeps.pool import require
 from framework.sweeps.workers import Workers
 from framework.system.resources import available_memory, cores

@@ -8,10 +8,10 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from framework.hydra_app.job_files import HydraRecord
 from framework.registry import manager
 from framework.sweeps.blocks import Block, Trained, buried, recovered, train_block
 from framework.sweeps.fractions import writers
+from framework.sweeps.job import HydraRecord
 from framework.sweeps.pool import deaths, pool
 
 

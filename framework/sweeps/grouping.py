@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from framework.config.layers import expand_layers, find_layer
-from framework.hydra_app.compose import Job
 from framework.registry.manager import find
 from framework.runs.provenance import OUTSIDE
+from framework.sweeps.job import Job
 from framework.training.population import chosen
 
 
