@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
-import textwrap
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from framework.base.optimizer import Optimizer
 from framework.errors import InputError
 from framework.registry import manager
-from framework.registry.autoregister import ImplicitPlugin, snake_case
+from framework.registry.inline import inline_class
 from framework.runs.result import Result, read_run, result_of
 from framework.tracking.client import run_id
 
 if TYPE_CHECKING:
     from framework.sweeps.frames import SweepFrame
-
-
-INLINE_IMPORTS = """\
-import numpy as np
-
-import framework
-from framework import *
-from framework.elementwise import *
-"""
 
 
 def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
@@ -41,23 +28,25 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     Raises:
         InputError: an override is wrong; nothing was written.
     """
+    from framework.hydra_app.in_process import compose_run, own_hydra
     from framework.runs.folder import cleared_if_refused, make, refuse_used_run
     from framework.runs.runner import execute
     from framework.tracking.client import Tracker
     from framework.training.observers import Cautions
 
-    with _with_class(optimizer) as chosen, _hydra() as hydra:
-        from framework.config.check import Composed, check
+    with inline_class(optimizer) as chosen, own_hydra() as hydra:
+        from framework.config.check import check
         from framework.hydra_app.compose import composing
+        from framework.hydra_app.composed import plain_data
         from framework.hydra_app.errors import explained
+        from framework.hydra_app.setting import setting_of
         from framework.hydra_app.words import as_typed
-        from framework.runs.setting import setting_of
 
         words = as_typed([*chosen, *overrides], sweep=False)
         with explained(words):
-            composed = hydra.compose_config("config", words, run_mode=_run_mode(), with_log_configuration=False)
+            composed = compose_run(hydra, words)
             folder = Path(composed.hydra.run.dir).resolve()
-            taken = Composed.of(composed)
+            taken = plain_data(composed)
             config = check(taken)
         if config["plan"]:
             raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
@@ -82,9 +71,10 @@ def sweep(*overrides: str) -> SweepFrame:
         InputError: an override of any job is wrong; nothing was started.
         SweepFailedError: some runs failed; its ``runs`` are what would have been returned.
     """
+    from framework.hydra_app.in_process import own_hydra
     from framework.sweeps.frames import SweepFrame
 
-    with _hydra() as hydra:
+    with own_hydra() as hydra:
         from framework.hydra_app.errors import explained
         from framework.hydra_app.job import quiet_job
         from framework.hydra_app.words import as_typed
@@ -125,59 +115,3 @@ def names(kind: str) -> list[str]:
         InputError: there is no such kind.
     """
     return manager.current().names(kind)
-
-
-@contextmanager
-def _with_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
-    """Register a class for the time of one run; give the override that chooses it."""
-    if optimizer is None:
-        yield []
-        return
-    if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
-        raise InputError(
-            f"optimizer={optimizer!r} is not an optimizer class: pass a subclass, or a name as an override"
-        )
-    held = manager.current()
-    name = snake_case(optimizer.__name__)
-    with manager.beside(held) as widened:
-        provider = manager.Provider(f"inline {name}", "inline", source=_source(optimizer))
-        widened.add(provider, lambda: ImplicitPlugin([optimizer]))
-        yield [f"optimizer={name}"]
-
-
-def _source(cls: type) -> bytes:
-    """Return a class's source as a plugin file, or nothing where Python does not know it.
-
-    The imports are those that most rules need: what else the class takes from its notebook is not in the file.
-    """
-    try:
-        source = textwrap.dedent(inspect.getsource(cls))
-    except (OSError, TypeError):
-        return b""
-    return f"{INLINE_IMPORTS}\n\n{source}".encode()
-
-
-@contextmanager
-def _hydra() -> Iterator[Any]:
-    """Give a Hydra of our own, and give back the one that was there."""
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    from framework.config.check import register_resolvers, reveal_hydra_plugins
-    from framework.system.paths import conf_folder
-
-    reveal_hydra_plugins()
-    register_resolvers()
-    held = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(conf_folder()), version_base="1.3", job_name="framework"):
-            yield GlobalHydra.instance().hydra
-    finally:
-        GlobalHydra.instance().hydra = held
-
-
-def _run_mode() -> Any:
-    from hydra.types import RunMode
-
-    return RunMode.RUN

@@ -8,9 +8,10 @@ import pytest
 from hydra.types import RunMode
 
 from framework.api import _hydra
-from framework.config.check import Composed, check
+from framework.config.check import check
 from framework.errors import InputError
 from framework.hydra_app.compose import Composer, with_values
+from framework.hydra_app.composed import plain_data
 
 COMBINATIONS = [
     [],
@@ -63,7 +64,7 @@ def composer(hydra):
 
 
 def hydras_own(hydra, overrides):
-    composed = Composed.of(hydra[0].config_loader.load_sweep_config(hydra[1], list(overrides)))
+    composed = plain_data(hydra[0].config_loader.load_sweep_config(hydra[1], list(overrides)))
     return check(composed), composed.unresolved
 
 

@@ -22,9 +22,10 @@ from framework.cli.help.docstrings import Explanation, citation, explanation
 from framework.cli.help.lookup import GROUPS, Lookup
 from framework.cli.help.presets import Presets
 from framework.cli.help.text import WIDTH, text
-from framework.config.check import Composed, check, register_resolvers
+from framework.config.check import check
 from framework.config.settings import everything
 from framework.errors import InputError
+from framework.hydra_app.composed import plain_data, register_resolvers
 from framework.registry import manager
 from framework.system.paths import conf_folder
 from framework.training.population import Population
@@ -307,7 +308,7 @@ def test_problems_are_put_together_as_hydra_does(lookup):
     register_resolvers()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         for name in lookup.names("problem"):
-            assert lookup.presets.problem(name).config == check(Composed.of(compose("config", [f"problem={name}"]))), (
+            assert lookup.presets.problem(name).config == check(plain_data(compose("config", [f"problem={name}"]))), (
                 name
             )
 
@@ -444,7 +445,7 @@ def test_the_examples_fit_together(lookup, held, kind):
             *_, example = lookup.pages([kind, entry.name])[0].examples
             if not getattr(entry.cls, "downloads", False) and entry.name not in ("mnist1d", "file"):
                 config = compose("config", shlex.split(example)[3:])
-                Population([check(Composed.of(config))])
+                Population([check(plain_data(config))])
 
 
 def parsed(value):

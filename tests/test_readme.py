@@ -13,7 +13,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from framework.cli import commands
-from framework.config.check import Composed, check, register_resolvers
+from framework.config.check import check
+from framework.hydra_app.composed import plain_data, register_resolvers
 from framework.registry import manager
 from framework.system.paths import conf_folder
 
@@ -80,5 +81,5 @@ def test_what_is_to_be_typed_after_the_programs_name_composes():
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         for words in TABLED:
             overrides = shlex.split(words)
-            composed = check(Composed.of(compose("config", overrides)))
+            composed = check(plain_data(compose("config", overrides)))
             assert f"problem={composed['problem']}" == overrides[0]

@@ -7,13 +7,14 @@ from hydra.types import RunMode
 
 import framework
 from framework.api import _hydra
-from framework.config.check import Composed, check
+from framework.config.check import check
 from framework.config.settings import plain
 from framework.hydra_app.compose import Composer, composing
+from framework.hydra_app.composed import plain_data
+from framework.hydra_app.setting import setting_of
 from framework.hydra_app.splitting import split
 from framework.registry import manager
 from framework.registry.autoregister import ImplicitPlugin
-from framework.runs.setting import setting_of
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -53,7 +54,7 @@ def hydra():
 def single(hydra):
     def name(*words):
         composed = hydra.compose_config("config", list(words), run_mode=RunMode.RUN, with_log_configuration=False)
-        config = check(Composed.of(composed))
+        config = check(plain_data(composed))
         return setting_of(config, composed.hydra.runtime.choices, composing(hydra.config_loader, composed.hydra))
 
     return name
@@ -164,7 +165,7 @@ def test_the_words_of_a_name_are_short(single):
 
 @pytest.mark.parametrize("kind", ["optimizer", "schedule", "loss", "dataset", "stage"])
 def test_all_that_is_registered_is_named_by_its_name_alone(hydra, kind):
-    base = Composed.of(hydra.compose_config("config", [], run_mode=RunMode.RUN, with_log_configuration=False))
+    base = plain_data(hydra.compose_config("config", [], run_mode=RunMode.RUN, with_log_configuration=False))
     default = check(base)
     for entry in manager.current().names(kind):
         fields = plain(manager.find(kind, entry).cls.defaults())
@@ -187,7 +188,7 @@ def test_an_optimizers_field_is_not_taken_for_a_setting(hydra):
         def rule(p, g, *, lr):  # noqa: N805 - a plain function, as authors write them
             return p - lr * g
 
-    base = Composed.of(hydra.compose_config("config", [], run_mode=RunMode.RUN, with_log_configuration=False))
+    base = plain_data(hydra.compose_config("config", [], run_mode=RunMode.RUN, with_log_configuration=False))
     section = {"name": "patient", "lr": 0.1, "patience": 5}
     with manager.beside(manager.current()) as widened:
         widened.add(manager.Provider("inline", "inline"), lambda: ImplicitPlugin([Patient]))

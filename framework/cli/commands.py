@@ -153,8 +153,8 @@ COMMANDS = {
 
 def _hydra(words: Sequence[str]) -> int:
     """Hand the words to Hydra, which composes the configuration; say its errors in one line."""
-    from framework.config.check import register_resolvers, reveal_hydra_plugins
     from framework.hydra_app import session
+    from framework.hydra_app.composed import register_resolvers, reveal_hydra_plugins
     from framework.runs.provenance import FLAGS
 
     reveal_hydra_plugins()

@@ -6,18 +6,13 @@ classes declare, so that a wrong value gets one line that says what, where and w
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
-import os
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
 
 from framework.base.run import Config
 from framework.config.figures import metrics_for
@@ -34,30 +29,6 @@ from framework.config.settings import (
 )
 from framework.errors import InputError, nearest, short
 from framework.registry.manager import find
-from framework.system.paths import hydra_plugins_folder
-
-
-def register_resolvers() -> None:
-    """Teach OmegaConf what our configs interpolate: ``${pid:}``, so that folders of one second differ."""
-    OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
-
-
-def reveal_hydra_plugins() -> None:
-    """Add the folder of our sweeper and launcher to the package in which Hydra looks for plugins.
-
-    It is missing there if the user has a package ``hydra_plugins``, or if this package is not installed.
-
-    Raises:
-        InputError: the user's ``hydra_plugins`` is a file.
-    """
-    ours = hydra_plugins_folder()
-    if importlib.util.find_spec(ours.name) is None:
-        sys.path.append(str(ours.parent))
-    found = importlib.import_module(ours.name)
-    if not hasattr(found, "__path__"):
-        raise InputError(f"{found.__file__}: Hydra looks for its plugins under this name: rename the file")
-    if str(ours) not in found.__path__:
-        found.__path__.append(str(ours))
 
 
 @dataclass(frozen=True)
@@ -74,33 +45,12 @@ class Composed:
     unresolved: dict[str, Any]
     choices: Mapping[str, Any] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, composed: DictConfig) -> Composed:
-        """Return a composed config without Hydra's own section.
-
-        Raises:
-            OmegaConfBaseException: an interpolation fails.
-        """
-        unresolved = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
-        choices = unresolved.pop("hydra", {}).get("runtime", {}).get("choices", {})
-        raw = OmegaConf.to_container(OmegaConf.create(unresolved), resolve=True)
-        return cls(cast(dict[str, Any], raw), unresolved, choices)
-
     def referenced(self) -> set[str]:
         """Return the keys that interpolations refer to."""
         return set(re.findall(r"\$\{([\w.]+)", yaml.safe_dump(self.unresolved)))
 
 
 KNOWN = {*Settings.fields, *Display.fields, *COLLECTIONS, *NAMED_SECTIONS, *SECTIONS, "problem", "model"}
-
-
-def checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plain data, interpolations as written, with every value checked and every default filled in.
-
-    Raises:
-        InputError: as `check`.
-    """
-    return check(Composed.of(OmegaConf.create(dict(config))))
 
 
 def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, Any]:

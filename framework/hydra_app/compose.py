@@ -24,9 +24,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from framework.config.check import Composed, check
 from framework.errors import InputError
+from framework.hydra_app.composed import plain_data
 from framework.hydra_app.errors import explained
+from framework.hydra_app.setting import Compose, setting_of
 from framework.hydra_app.splitting import shared_by_all
-from framework.runs.setting import Compose, setting_of
 from framework.sweeps.job import Job
 
 MAIN_JOB = "config"
@@ -156,7 +157,7 @@ class Composer:
     def _template(self, overrides: Sequence[str]) -> Template:
         key = tuple(overrides)
         if key not in self._templates:
-            composed = Composed.of(self._loader.load_sweep_config(self._sweep_config, list(overrides)))
+            composed = plain_data(self._loader.load_sweep_config(self._sweep_config, list(overrides)))
             self._templates[key] = Template(composed, composed.referenced())
         return self._templates[key]
 
@@ -185,7 +186,7 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
 
 
 def composing(loader: ConfigLoader, hydra: DictConfig | HydraConf) -> Compose:
-    """Return what composes overrides on the main job and remembers the answers, as `framework.runs.setting.Compose`.
+    """Return what composes overrides on the main job and remembers the answers, as `setting.Compose`.
 
     Args:
         loader: Hydra's.
@@ -202,7 +203,7 @@ def _composing(loader: ConfigLoader, search_path: tuple[str, ...]) -> Compose:
         words = [*search_path, *overrides]
         try:
             with explained(words):
-                return Composed.of(loader.load_configuration(MAIN_JOB, words, run_mode=RunMode.RUN))
+                return plain_data(loader.load_configuration(MAIN_JOB, words, run_mode=RunMode.RUN))
         except InputError:
             return None
 

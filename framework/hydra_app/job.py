@@ -12,14 +12,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from framework.config.check import Composed, check
+from framework.config.check import check
 from framework.hydra_app.compose import composing
+from framework.hydra_app.composed import plain_data
+from framework.hydra_app.setting import setting_of
 from framework.hydra_app.splitting import shared_by_all, split
 from framework.runs import display
 from framework.runs.console import observers
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.runner import Finished, execute
-from framework.runs.setting import setting_of
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress
 from framework.training.record import Outcome
@@ -32,7 +33,7 @@ def job(composed: DictConfig) -> Finished:
         InputError: the configuration is wrong.
     """
     hydra = HydraConfig.get()
-    config = check(Composed.of(composed))
+    config = check(plain_data(composed))
     if hydra.mode is RunMode.MULTIRUN:
         outcome, finished = _train_in_sweep(config, hydra)
         if not (Path(hydra.sweep.dir) / JOURNAL).is_file():  # no sweep of ours shows progress and results
@@ -71,7 +72,7 @@ def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> 
 def quiet_job(composed: DictConfig) -> Finished:
     """Train one run of a sweep and print nothing; arguments and errors as in `job`."""
     hydra = HydraConfig.get()
-    return _train_in_sweep(check(Composed.of(composed)), hydra)[1]
+    return _train_in_sweep(check(plain_data(composed)), hydra)[1]
 
 
 def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Finished]:

@@ -25,10 +25,11 @@ from hydra.errors import SearchPathException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from framework.config.check import Composed, check
+from framework.config.check import check
 from framework.errors import InputError, nearest
 from framework.hydra_app import job
 from framework.hydra_app.compose import seen_by_hydra
+from framework.hydra_app.composed import plain_data
 from framework.hydra_app.errors import explained
 from framework.hydra_app.flags import read
 from framework.runs import display
@@ -92,7 +93,7 @@ def _refuse_wrong(arguments: argparse.Namespace) -> None:
     name, overrides = arguments.config_name or "config", arguments.overrides
     try:
         composed = _composer(arguments).compose_config(name, overrides, run_mode=RunMode.RUN)
-        check(Composed.of(composed))
+        check(plain_data(composed))
         package = arguments.package if arguments.package != "_global_" else None
         if package is not None and OmegaConf.select(composed, package) is None:
             raise InputError(f"--package {package}: there is no such key{nearest(package, map(str, composed))}")
@@ -116,7 +117,7 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
         folder = Path(str(composed.hydra.run.dir)).absolute()
         with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
             composed.hydra.runtime.output_dir = str(folder)
-        taken = Composed.of(composed)
+        taken = plain_data(composed)
         config = check(taken)
     overrides = job.overrides_of(composed.hydra)
     if config["plan"]:

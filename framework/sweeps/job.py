@@ -24,7 +24,7 @@ class Job:
         dirname: the overrides as Hydra's folder names use them.
         choices: which option of each group was chosen, for Hydra's records.
         telling: the overrides that not all jobs of the sweep share; they make the run's name.
-        setting: the name of its setting, as in `framework.runs.setting`.
+        setting: the name of its setting, as in `framework.hydra_app.setting`.
     """
 
     number: int

@@ -92,7 +92,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from framework.hydra_app.compose import Composer
-from framework.config.check import register_resolvers
+from framework.hydra_app.composed import register_resolvers
 from framework.system.paths import conf_folder
 register_resolvers()
 with initialize_config_dir(str(conf_folder()), version_base="1.3", job_name="framework"):

@@ -1,0 +1,51 @@
+"""A class written a moment ago, in a notebook or a test, as a plugin for the time of one run."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from framework.base.optimizer import Optimizer
+from framework.errors import InputError
+from framework.registry import manager
+from framework.registry.autoregister import ImplicitPlugin, snake_case
+
+INLINE_IMPORTS = """\
+import numpy as np
+
+import framework
+from framework import *
+from framework.elementwise import *
+"""
+
+
+@contextmanager
+def inline_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
+    """Register a class for the time of one run; give the override that chooses it."""
+    if optimizer is None:
+        yield []
+        return
+    if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
+        raise InputError(
+            f"optimizer={optimizer!r} is not an optimizer class: pass a subclass, or a name as an override"
+        )
+    held = manager.current()
+    name = snake_case(optimizer.__name__)
+    with manager.beside(held) as widened:
+        provider = manager.Provider(f"inline {name}", "inline", source=_source(optimizer))
+        widened.add(provider, lambda: ImplicitPlugin([optimizer]))
+        yield [f"optimizer={name}"]
+
+
+def _source(cls: type) -> bytes:
+    """Return a class's source as a plugin file, or nothing where Python does not know it.
+
+    The imports are those that most rules need: what else the class takes from its notebook is not in the file.
+    """
+    try:
+        source = textwrap.dedent(inspect.getsource(cls))
+    except (OSError, TypeError):
+        return b""
+    return f"{INLINE_IMPORTS}\n\n{source}".encode()
