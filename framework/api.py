@@ -11,8 +11,8 @@ from framework.base.optimizer import Optimizer
 from framework.errors import InputError
 from framework.registry import manager
 from framework.registry.inline import inline_class
+from framework.runs.cursor import run_id
 from framework.runs.result import Result, read_run, result_of
-from framework.tracking.client import run_id
 
 if TYPE_CHECKING:
     from framework.sweeps.frames import SweepFrame

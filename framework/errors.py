@@ -77,3 +77,9 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:
         return ""
     shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
     return f"; known: {shown}"
+
+
+def warn_all(lines: Iterable[str]) -> None:
+    """Write warnings where they do not mix with results."""
+    for line in lines:
+        warn(line)

@@ -13,7 +13,7 @@ import pytest
 from browsers import Browser, chromium, ui
 from processes import command
 
-from framework.tracking.client import run_id
+from framework.runs.cursor import run_id
 
 SETTINGS = [f"{optimizer} lr={lr} epochs=3" for optimizer in ("sgd", "adam") for lr in ("0.01", "0.1")]
 ACCURACY = "kept/val/accuracy"

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from framework.errors import InputError
+from framework.runs.cursor import Mark
 from framework.runs.journal import FILE, Journal, Tail, read_journal
-from framework.tracking.cursor import Mark, without_password
+from framework.tracking.store import without_password
 
 
 def test_entries_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_run_whose_result_cannot_be_shown_is_recorded_as_finished(command, mon
     def broken(outcome):
         raise RuntimeError("no paper")
 
-    monkeypatch.setattr("framework.runs.display.summary", broken)
+    monkeypatch.setattr("framework.runs.summary.summary", broken)
     with pytest.raises(RuntimeError, match="no paper"):
         command(*QUICK)
     (journal,) = tmp_path.glob("outputs/*/*/journal.jsonl")

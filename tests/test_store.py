@@ -13,9 +13,9 @@ from test_tracking import begin, measure, predictor
 
 import framework
 from framework.errors import InputError
+from framework.runs.cursor import Mark
 from framework.runs.journal import Journal
 from framework.tracking.client import Tracker, sync
-from framework.tracking.cursor import Mark
 from framework.tracking.store import (
     artifact_root,
     experiment_folder,

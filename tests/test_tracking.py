@@ -20,10 +20,10 @@ import pytest
 from processes import PATIENCE, wait_until
 
 from framework.errors import InputError
+from framework.runs.cursor import Mark, run_id
 from framework.runs.journal import Entry, Journal, read_journal
 from framework.tracking import entities
-from framework.tracking.client import Tracker, pending, run_id, sync
-from framework.tracking.cursor import Mark
+from framework.tracking.client import Tracker, pending, sync
 from framework.tracking.store import Store, artifact_root, resolve_experiment, resolve_uri, sqlite_file
 from framework.training.predictor import Description, Predictor
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from framework.cli.arguments import Arguments
-from framework.errors import InputError
-from framework.runs.display import counted, warn
+from framework.errors import InputError, warn_all
+from framework.system.formatting import counted
 from framework.tracking.client import sync
 from framework.tracking.console import DeliveryProgress
 
@@ -30,6 +30,6 @@ def main(words: Sequence[str]) -> int:
         raise InputError("there is no outputs or multirun folder here: name the folder of a run or of a sweep")
     with DeliveryProgress(progress=True) as waiting:
         done = sync(folders, asked.uri, waiting)
-    warn(done.problems)
+    warn_all(done.problems)
     sys.stdout.write(f"delivered {counted(len(done.delivered), 'journal')}\n")
     return 1 if done.problems else 0

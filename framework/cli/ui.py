@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 from framework.cli.arguments import Arguments
 from framework.errors import InputError
-from framework.tracking.cursor import without_password
 from framework.tracking.delivery import asking
 from framework.tracking.experiment_views import addresses
-from framework.tracking.store import Store, artifact_root, resolve_uri, sqlite_file
+from framework.tracking.store import Store, artifact_root, resolve_uri, sqlite_file, without_password
 from framework.tracking.writer import QUIET
 
 PORT = 5000

@@ -13,16 +13,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from framework.config.check import check
+from framework.errors import warn_all
 from framework.hydra_app.compose import composing
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.setting import setting_of
 from framework.hydra_app.splitting import shared_by_all, split
-from framework.runs import display
+from framework.runs import summary
 from framework.runs.console import observers
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.runner import Finished, execute
 from framework.tracking.client import Tracker
-from framework.tracking.console import DeliveryProgress
+from framework.tracking.console import DeliveryProgress, whereabouts
 from framework.training.record import Outcome
 
 
@@ -37,7 +38,7 @@ def job(composed: DictConfig) -> Finished:
     if hydra.mode is RunMode.MULTIRUN:
         outcome, finished = _train_in_sweep(config, hydra)
         if not (Path(hydra.sweep.dir) / JOURNAL).is_file():  # no sweep of ours shows progress and results
-            sys.stdout.write(f"{hydra.job.num:>5}  {display.one_line(outcome)}\n")
+            sys.stdout.write(f"{hydra.job.num:>5}  {summary.one_line(outcome)}\n")
             sys.stdout.flush()
         return finished
     return alone(config, overrides_of(hydra), Path(hydra.runtime.output_dir))
@@ -58,14 +59,14 @@ def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> 
         tracker.follow(folder)
 
         def show(outcome: Outcome) -> None:
-            sys.stdout.write(f"{display.summary(outcome)}\n")
+            sys.stdout.write(f"{summary.summary(outcome)}\n")
             sys.stdout.flush()
             tracker.announce()
 
         watchers = observers(progress=config["progress"])
         outcome = execute(config, overrides, folder, setting=_setting(config), observers=watchers, result=show)
-    display.warn(tracker.problems)
-    sys.stdout.write(display.whereabouts(folder, tracker.uri))
+    warn_all(tracker.problems)
+    sys.stdout.write(whereabouts(folder, tracker.uri))
     return Finished.of(outcome, overrides)
 
 

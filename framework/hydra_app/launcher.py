@@ -10,13 +10,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from framework.errors import InputError, RunFailedError
+from framework.errors import InputError, RunFailedError, warn_all
 from framework.hydra_app.compose import Composer, seen_by_hydra
 from framework.hydra_app.job_files import hydra_record
-from framework.runs import display
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.console import watching
 from framework.sweeps.job import Job, own_values
+from framework.sweeps.plan_text import grouping_text
 from framework.sweeps.planning import Plan, launch, plan
 
 
@@ -88,7 +88,7 @@ class PopulationLaunch:
         """Train the jobs; return Hydra's records, in order."""
         jobs, planned = self.planned or self._plan(job_overrides, initial_job_idx)
         config = jobs[0].config
-        sys.stdout.write(display.grouping_text(planned))
+        sys.stdout.write(grouping_text(planned))
         sys.stdout.flush()
         parent = Path(self._config.hydra.sweep.dir).resolve()
         record = hydra_record(self._config, jobs[0])
@@ -144,4 +144,4 @@ class JobCallbacks:
 
 
 def _warn(line: str) -> None:
-    display.warn([line])
+    warn_all([line])

@@ -26,15 +26,15 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from framework.config.check import check
-from framework.errors import InputError, nearest
+from framework.errors import InputError, nearest, warn_all
 from framework.hydra_app import job
 from framework.hydra_app.compose import seen_by_hydra
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.errors import explained
 from framework.hydra_app.flags import read
-from framework.runs import display
 from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
 from framework.sweeps.job import Job
+from framework.sweeps.plan_text import plan_text
 from framework.sweeps.planning import plan
 from framework.system.paths import conf_folder
 
@@ -122,8 +122,8 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
     overrides = job.overrides_of(composed.hydra)
     if config["plan"]:
         planned = plan([Job(0, tuple(overrides), config, {}, folder)], config["launcher"], config["threads"])
-        display.warn(planned.cautions)
-        sys.stdout.write(display.plan_text(planned))
+        warn_all(planned.cautions)
+        sys.stdout.write(plan_text(planned))
         return
     subdir = composed.hydra.output_subdir
     refuse_used_run(folder, config, taken.unresolved, subdir)

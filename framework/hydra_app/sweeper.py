@@ -14,12 +14,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import errors
-from framework.errors import FrameworkError, said
+from framework.errors import FrameworkError, said, warn_all
 from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
 from framework.hydra_app.launcher import refuse_unkept
 from framework.hydra_app.splitting import split
-from framework.runs import display, provenance
+from framework.runs import provenance
 from framework.runs.folder import make, refuse_unusable, refuse_used_sweep
 from framework.runs.journal import Journal
 from framework.runs.runner import Finished
@@ -27,10 +27,11 @@ from framework.sweeps.blocks import Ended, Failed, close_interrupted
 from framework.sweeps.console import watching
 from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
+from framework.sweeps.plan_text import plan_text
 from framework.sweeps.planning import Plan, plan, refuse_misfits
 from framework.sweeps.text import settings_markdown, settings_text
 from framework.tracking.client import Tracker
-from framework.tracking.console import DeliveryProgress
+from framework.tracking.console import DeliveryProgress, whereabouts
 from framework.training import kept
 
 if TYPE_CHECKING:
@@ -114,15 +115,15 @@ class Sweep:
         first = jobs[0].config
         if first["plan"]:
             planned = plan(jobs, first["launcher"], first["threads"])
-            display.warn(planned.cautions)
-            sys.stdout.write(display.plan_text(planned))
+            warn_all(planned.cautions)
+            sys.stdout.write(plan_text(planned))
             return []
         waiting = DeliveryProgress(progress=first["progress"])
         tracker = Tracker.of(first["tracking"], waiting)
         refuse_unusable([self._folder], "hydra.sweep.dir")
         refuse_unusable((job.folder for job in jobs), "hydra.sweep.subdir")
         begun = refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir)
-        display.warn(self._prepare(jobs))
+        warn_all(self._prepare(jobs))
         make(self._folder, "hydra.sweep.dir")
         journal = Journal(self._folder)
         if not begun:
@@ -131,8 +132,8 @@ class Sweep:
             for folder in [self._folder, *(job.folder for job in jobs)]:
                 tracker.follow(folder)
             found, failed = self._run(jobs, journal, tracker)
-        display.warn(tracker.problems)
-        sys.stdout.write(display.whereabouts(self._folder, tracker.uri))
+        warn_all(tracker.problems)
+        sys.stdout.write(whereabouts(self._folder, tracker.uri))
         if failed:
             raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}", found)
         return found

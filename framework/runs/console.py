@@ -11,7 +11,9 @@ from typing import TextIO
 import numpy as np
 
 from framework.base.run import Run
-from framework.runs.display import figure_text, headline, layer_table, warn
+from framework.errors import warn_all
+from framework.runs.summary import headline, layer_table
+from framework.system.formatting import figure_text
 from framework.system.pace import Clock, Pace, Throttle, time_left
 from framework.system.terminal import View, view
 from framework.training import kept
@@ -33,7 +35,7 @@ class Announce(Observer):
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
         """Write them, and the population's cautions as warnings."""
-        warn(population.cautions)
+        warn_all(population.cautions)
         self._stream.write(f"{headline(runs[0], population)}\n{layer_table(population)}\n")
         self._stream.flush()
 

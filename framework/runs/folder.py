@@ -12,10 +12,10 @@ import yaml
 
 from framework.errors import InputError, short
 from framework.runs import provenance
+from framework.runs.cursor import FILE as MARK
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, read_journal
 from framework.sweeps.job import Job
-from framework.tracking.cursor import FILE as MARK
 
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from framework.runs.display import figure_text
 from framework.sweeps.leaderboard import Table
 from framework.sweeps.text import MOST_SHOWN, cells, counts, heads, title, verdict
+from framework.system.formatting import figure_text
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 AS_TYPED = "tex2jax_ignore mathjax_ignore"

@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 
 from framework.errors import InputError
+from framework.runs.cursor import run_id
 from framework.runs.journal import read_journal
-from framework.tracking.client import run_id
 from framework.training import kept
 from framework.training.history import History
 from framework.training.predictor import Predictor
@@ -52,7 +52,8 @@ class Result:
     plugins: bool = False
 
     def __repr__(self) -> str:
-        from framework.runs.display import ENDINGS, figure_text
+        from framework.runs.summary import ENDINGS
+        from framework.system.formatting import figure_text
 
         figures = [
             f"{name} {figure_text(value)}" for name, value in self.metrics.items() if not name.startswith("train/")
@@ -61,8 +62,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: how the run ended, the figures of the three splits, and where the run is."""
-        from framework.runs.display import ending
         from framework.runs.html import result_html
+        from framework.runs.summary import ending
 
         ended = ending(self.ended, self.history, self.kept_epoch)
         return result_html(self._title(), ended, self.metrics, self.folder, self.run_id)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from framework.runs.display import counted
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.by_setting import Setting, place
 from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Row, problems, ranking, row_of, shared_words, without
 from framework.sweeps.text import spread_text
+from framework.system.formatting import counted
 from framework.training import kept
 
 Key = tuple[str, str]

@@ -10,10 +10,10 @@ import numpy as np
 
 from framework.errors import InputError
 from framework.plots import GREY, INK, Picture, draw_frame, new_figure, plain_matplotlib, shortened
-from framework.runs.display import counted
 from framework.sweeps.by_setting import Setting, best_of_each
 from framework.sweeps.leaderboard import Table
 from framework.sweeps.text import title as heading
+from framework.system.formatting import counted
 from framework.training.kept import TEST, VALIDATION
 
 if TYPE_CHECKING:

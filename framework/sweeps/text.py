@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from framework.runs.display import counted, figure_text, shortened_path, table
 from framework.sweeps.by_setting import Setting, Spread, best_of_each, tied_with_first
 from framework.sweeps.leaderboard import Table
+from framework.system.formatting import counted, figure_text, shortened_path, table
 from framework.training.kept import TEST, VALIDATION
 
 MOST_SHOWN = 20

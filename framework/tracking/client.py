@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import IO, Any
 
 from framework.errors import InputError
+from framework.runs.cursor import RUN_ID, Mark
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import read_journal
 from framework.system.paths import root_folder
-from framework.tracking.cursor import RUN_ID, Mark, without_password
-from framework.tracking.store import resolve_experiment, resolve_uri
+from framework.tracking.store import resolve_experiment, resolve_uri, without_password
 
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); import framework; sys.path.append(sys.path.pop(0)); "
@@ -256,12 +256,6 @@ def pending(folder: Path) -> bool:
         return False
     mark = Mark.load(folder)
     return mark is None or not mark.complete(folder)
-
-
-def run_id(folder: Path) -> str | None:
-    """Return the id of the MLflow run that the journal in ``folder`` became, or None while there is none."""
-    mark = Mark.load(folder)
-    return None if mark is None else mark.run_id
 
 
 def undelivered(uri: str, why: str, folders: Sequence[Path]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from pathlib import Path
 from types import TracebackType
 
-from framework.runs.display import counted
+from framework.runs.cursor import run_id
+from framework.system.formatting import counted, shortened_path
 from framework.system.pace import Clock, Throttle
 from framework.system.terminal import View, view
+from framework.tracking.store import resolve_uri, sqlite_file, without_password
 
 REFRESH_SECONDS = 0.2
 """Between two updates of what is shown."""
@@ -45,3 +49,18 @@ class DeliveryProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._shown.close()
+
+
+def whereabouts(folder: Path, uri: str) -> str:
+    """Return where a run is stored and the command that opens the UI; ``uri`` is "" where tracking is off."""
+    lines = [f"run folder  {shortened_path(folder)}"]
+    run = run_id(folder)
+    if run is not None:
+        elsewhere = "" if uri == resolve_uri() else f" --uri {shlex.quote(without_password(uri))}"
+        lines += [f"MLflow      run {run} in {_short_store(uri)}", f"open it     python -m framework ui{elsewhere}"]
+    return "\n".join(lines) + "\n"
+
+
+def _short_store(uri: str) -> str:
+    database = sqlite_file(uri)
+    return without_password(uri) if database is None else shortened_path(database)

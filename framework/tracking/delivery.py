@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from framework.errors import TrackingError
+from framework.runs.cursor import Mark
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, Tail
 from framework.tracking import entities
-from framework.tracking.cursor import Mark, without_password
-from framework.tracking.store import Store, resolve_experiment
+from framework.tracking.store import Store, resolve_experiment, without_password
 
 KEY_TAG = "journal_key"
 _TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED")

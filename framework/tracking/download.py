@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework.errors import InputError
-from framework.tracking.cursor import RUN_ID, Mark, without_password
-from framework.tracking.store import mlflow_address, resolve_uri, sqlite_file
+from framework.runs.cursor import RUN_ID, Mark
+from framework.tracking.store import mlflow_address, resolve_uri, sqlite_file, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

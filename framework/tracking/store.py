@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from framework.errors import InputError, TrackingError
-from framework.tracking.cursor import without_password
 from framework.tracking.experiment_views import experiment_tags
 
 if TYPE_CHECKING:
@@ -245,3 +244,8 @@ def _wait_less(connection: Any, _record: Any) -> None:
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         if mode == "wal":
             connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def without_password(uri: str) -> str:
+    """Return ``uri`` as it may be written down: ``postgresql://me:***@host/db``."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", uri)

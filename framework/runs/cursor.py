@@ -67,6 +67,7 @@ class Mark:
         return self.ended and self.delivered == (folder / JOURNAL).stat().st_size
 
 
-def without_password(uri: str) -> str:
-    """Return ``uri`` as it may be written down: ``postgresql://me:***@host/db``."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", uri)
+def run_id(folder: Path) -> str | None:
+    """Return the id of the MLflow run that the journal in ``folder`` became, or None while there is none."""
+    mark = Mark.load(folder)
+    return None if mark is None else mark.run_id
