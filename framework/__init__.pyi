@@ -33,13 +33,6 @@ from .base.parameters import State as State
 from .base.randomness import normal as normal
 from .base.randomness import stream as stream
 from .base.schedule import Schedule as Schedule
-from .base.specs import DatasetSpec as DatasetSpec
-from .base.specs import LayerSpec as LayerSpec
-from .base.specs import LossSpec as LossSpec
-from .base.specs import MetricSpec as MetricSpec
-from .base.specs import OptimizerSpec as OptimizerSpec
-from .base.specs import ScheduleSpec as ScheduleSpec
-from .base.specs import StageSpec as StageSpec
 from .base.stage import Stage as Stage
 from .data.archives import DEFLATE_RATIO as DEFLATE_RATIO
 from .data.archives import UNREADABLE as UNREADABLE
@@ -58,6 +51,13 @@ from .hydra_app.sweeper import SweepFailedError as SweepFailedError
 from .plots import Picture as Picture
 from .registry.manager import find as find
 from .runs.result import Result as Result
+from .specs import DatasetSpec as DatasetSpec
+from .specs import LayerSpec as LayerSpec
+from .specs import LossSpec as LossSpec
+from .specs import MetricSpec as MetricSpec
+from .specs import OptimizerSpec as OptimizerSpec
+from .specs import ScheduleSpec as ScheduleSpec
+from .specs import StageSpec as StageSpec
 from .sweeps.frames import SweepFrame as SweepFrame
 from .tensors import Start as Start
 from .tensors import TensorOptimizer as TensorOptimizer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from framework.base.specs import (
+from framework.specs import (
     DatasetSpec,
     LayerSpec,
     LossSpec,

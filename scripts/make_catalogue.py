@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from framework.base.fields import Configurable, Field
-from framework.base.specs import HOOKS
 from framework.cli.help.docstrings import citation
 from framework.cli.help.traits import traits
 from framework.registry import manager
+from framework.specs import HOOKS
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "plugins" / "CATALOGUE.md"
 TITLES = {

@@ -12,9 +12,9 @@ import pytest
 from tables import accurate, ended, job, rates, swept
 
 from framework.errors import InputError
-from framework.runs.html import sweep_html
 from framework.sweeps.blocks import Failed
 from framework.sweeps.frames import RunsFrame, SweepFrame
+from framework.sweeps.html import sweep_html
 
 ACCURACY = "kept/val/accuracy"
 NAN = math.nan

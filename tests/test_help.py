@@ -14,7 +14,6 @@ import pytest
 from extras import extra
 from hydra import compose, initialize_config_dir
 
-from framework.base.specs import HOOKS
 from framework.cli import commands
 from framework.cli.help.chosen import explained
 from framework.cli.help.command import main
@@ -27,6 +26,7 @@ from framework.config.settings import everything
 from framework.errors import InputError
 from framework.hydra_app.composed import plain_data, register_resolvers
 from framework.registry import manager
+from framework.specs import HOOKS
 from framework.system.paths import conf_folder
 from framework.training.population import Population
 

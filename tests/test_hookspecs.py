@@ -10,10 +10,10 @@ import pytest
 
 import framework
 from framework import hookspecs
-from framework.base.specs import HOOKS
 from framework.checks import check
 from framework.checks.results import FAILED
 from framework.registry import manager
+from framework.specs import HOOKS
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

@@ -8,7 +8,6 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from framework.base.fields import Configurable
-from framework.base.specs import SPECS
 from framework.checks import (
     chain_arrays,
     chain_promises,
@@ -28,6 +27,7 @@ from framework.checks.chains import chain_subject
 from framework.checks.results import FAILED, Check, Result, Skip, run_checks, skipped
 from framework.errors import InputError
 from framework.registry import manager
+from framework.specs import SPECS
 
 FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
 CLASS_CHECKS: dict[str, tuple[Check, ...]] = {"metric": (*FIELDS, metrics.names_its_tasks)}

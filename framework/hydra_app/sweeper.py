@@ -20,11 +20,12 @@ from framework.hydra_app.job import quiet_job
 from framework.hydra_app.launcher import refuse_unkept
 from framework.hydra_app.splitting import split
 from framework.runs import provenance
-from framework.runs.folder import make, refuse_unusable, refuse_used_sweep
+from framework.runs.folder import make, refuse_unusable
 from framework.runs.journal import Journal
 from framework.runs.runner import Finished
 from framework.sweeps.blocks import Ended, Failed, close_interrupted
 from framework.sweeps.console import watching
+from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
 from framework.sweeps.plan_text import plan_text

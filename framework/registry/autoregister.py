@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from framework.base.fields import Configurable
-from framework.base.specs import (
+from framework.errors import PluginError
+from framework.hookspecs import hookimpl
+from framework.specs import (
     SPECS,
     DatasetSpec,
     LayerSpec,
@@ -23,8 +25,6 @@ from framework.base.specs import (
     Spec,
     StageSpec,
 )
-from framework.errors import PluginError
-from framework.hookspecs import hookimpl
 
 
 def snake_case(name: str) -> str:

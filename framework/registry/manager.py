@@ -21,10 +21,10 @@ from typing import Any
 import pluggy
 
 from framework import errors, hookspecs
-from framework.base.specs import HOOKS, SPECS, Spec
 from framework.errors import InputError, PluginError, nearest, said, short
 from framework.registry.autoregister import ImplicitPlugin
 from framework.registry.discovery import BUILT_IN, PluginFile, importers
+from framework.specs import HOOKS, SPECS, Spec
 
 ENTRY_POINTS = "framework.plugins"
 

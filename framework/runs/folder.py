@@ -15,11 +15,9 @@ from framework.runs import provenance
 from framework.runs.cursor import FILE as MARK
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, read_journal
-from framework.sweeps.job import Job
 
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)
-SWEEP_FILES = ("multirun.yaml", "environment.txt", "leaderboard.csv", "settings.csv", "leaderboard.png", MARK)
 LONGEST_FILE = 80
 """Bytes kept free in a path for the longest name of a file below a run's folder."""
 ANOTHER = "choose another folder, or take that one away"
@@ -36,7 +34,7 @@ def refuse_another(folder: Path, config: Mapping[str, Any], begun: Sequence[Entr
     Raises:
         InputError: it is such a folder; nothing was written.
     """
-    if begun and (begun[-1].kind == "end" or not _same_run(begun, config)):
+    if begun and (begun[-1].kind == "end" or not same_run(begun, config)):
         raise InputError(f"{folder} holds another run: {ANOTHER}")
 
 
@@ -58,48 +56,18 @@ def refuse_used_run(
     """
     if not _stands(folder):
         return
-    begun = _journal(folder)
+    begun = begun_in(folder)
     refuse_another(folder, config, begun)
     if begun:
         return
     hydra = folder / subdir if subdir else None
     if hydra is not None and not _says(hydra / "config.yaml", unresolved):
-        _refuse_files(hydra, HYDRA_FILES)
+        refuse_files(hydra, HYDRA_FILES)
     if not _says(folder / "config.yaml", provenance.jsonable(config)):
-        _refuse_files(folder, ("config.yaml", *RUN_FILES))
+        refuse_files(folder, ("config.yaml", *RUN_FILES))
     for name, content in provenance.plugin_sources(config).items():
         if not ((folder / name).is_file() and (folder / name).read_bytes() == content):
-            _refuse_files(folder, (name,))
-
-
-def refuse_used_sweep(folder: Path, arguments: Sequence[str], jobs: Sequence[Job], subdir: str | None) -> bool:
-    """Refuse a folder in which a sweep or one of its jobs would overwrite something.
-
-    Args:
-        folder: of the sweep.
-        arguments: of its command.
-        jobs: its jobs.
-        subdir: the folder of Hydra's own files in the job's.
-
-    Returns:
-        Whether the folder holds this very sweep, begun and killed.
-
-    Raises:
-        InputError: the folder holds another sweep or other files of the same names, or jobs share a folder; nothing
-            was written.
-    """
-    _refuse_shared(folder, jobs)
-    begun = _journal(folder)
-    if begun:
-        same = begun[0].content.get("params", {}).get("arguments") == " ".join(arguments)
-        if not same or begun[-1].kind == "end":
-            raise InputError(f"{folder} holds another sweep: {ANOTHER}")
-    else:
-        _refuse_files(folder, SWEEP_FILES)
-    for job in jobs:
-        if not (begun and _same_run(_journal(job.folder), job.config)):  # what has ended is left alone
-            refuse_used_run(job.folder, job.config, job.unresolved, subdir)
-    return bool(begun)
+            refuse_files(folder, (name,))
 
 
 @contextmanager
@@ -187,22 +155,13 @@ def _remove_empty(folders: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def _refuse_shared(folder: Path, jobs: Sequence[Job]) -> None:
-    seen = {folder}
-    for job in jobs:
-        if job.folder in seen:
-            raise InputError(
-                f"hydra.sweep.subdir: job {job.number} would share {job.folder} with another; "
-                "make the names differ, as with ${hydra.job.num}"
-            )
-        seen.add(job.folder)
-
-
-def _journal(folder: Path) -> list[Entry]:
+def begun_in(folder: Path) -> list[Entry]:
+    """Return the entries of the journal in a folder, or none if there is no journal."""
     return read_journal(folder) if (folder / JOURNAL).is_file() else []
 
 
-def _same_run(begun: Sequence[Entry], config: Mapping[str, Any]) -> bool:
+def same_run(begun: Sequence[Entry], config: Mapping[str, Any]) -> bool:
+    """Whether the entries of a journal are of a run with this checked configuration."""
     return bool(begun) and begun[0].content.get("tags", {}).get("config_hash") == provenance.identity(config)
 
 
@@ -214,7 +173,12 @@ def _says(path: Path, content: Mapping[str, Any]) -> bool:
         return False
 
 
-def _refuse_files(folder: Path, names: Sequence[str]) -> None:
+def refuse_files(folder: Path, names: Sequence[str]) -> None:
+    """Refuse a folder in which one of the named files stands.
+
+    Raises:
+        InputError: it would be overwritten.
+    """
     for name in names:
         if _stands(folder / name):
             raise InputError(f"{folder / name} is there already and would be overwritten: choose another folder")

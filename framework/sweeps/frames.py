@@ -8,8 +8,8 @@ from typing import Any, cast
 import pandas
 from pandas.plotting import PlotAccessor
 
-from framework.runs.html import sweep_html
 from framework.sweeps.by_setting import records
+from framework.sweeps.html import sweep_html
 from framework.sweeps.leaderboard import Row, Table
 from framework.sweeps.plots import sweep_picture
 from framework.sweeps.text import counts, settings_text

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from framework.system.formatting import figure_text
+from framework.system.html import block, table
 
 if TYPE_CHECKING:
     import pandas
+
+
+MOST_SHOWN = 20
+"""Epochs that a notebook shows."""
 
 
 class History(list[dict[str, float]]):
@@ -23,6 +31,18 @@ class History(list[dict[str, float]]):
 
     def _repr_html_(self) -> str | None:
         """Return a table of the first and last epochs, or None to have the text shown."""
-        from framework.runs.html import history_html
-
         return history_html(self) if self else None
+
+
+def history_html(history: Sequence[Mapping[str, float]]) -> str:
+    """Return the epochs of a run, the middle ones left out if there are many; times stand last."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    names.sort(key=lambda name: name.startswith("time/"))
+    rows = [tuple(_entry(row.get(name)) for name in names) for row in history]
+    if len(rows) > MOST_SHOWN:
+        rows[MOST_SHOWN // 2 : -MOST_SHOWN // 2] = [("…",) * len(names)]
+    return block(table([names, *rows]))
+
+
+def _entry(value: float | None) -> str:
+    return f"{value:,}" if isinstance(value, int) else figure_text(value)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from framework.base.fields import Configurable, Field
-from framework.base.specs import SPECS
 from framework.cli.help.topics import PROGRAM
 from framework.errors import InputError
+from framework.specs import SPECS
 
 IMAGE = (8, 8, 1)
 """Shape of a sample of the default data set."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from framework.base.specs import HOOKS
 from framework.cli.help import entries, settings
 from framework.cli.help.presets import GROUPS as FILES
 from framework.cli.help.presets import Presets
 from framework.cli.help.topics import Ambiguous, Command, Group, Name, Topic
 from framework.errors import InputError, nearest
 from framework.registry.manager import Registry
+from framework.specs import HOOKS
 
 GROUPS = ("optimizer", "schedule", "stage", "problem", "dataset", "model", "layer", "loss", "metric")
 """Everything that has names, in the order of the first page."""
