@@ -10,30 +10,42 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE
+from processes import PATIENCE, command
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORK = sorted((ROOT / "framework").rglob("*.py"))
 PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py") if "hydra" not in path.parts)
 
-HYDRA = {
+PACKAGES = (
+    "__main__",
     "cli",
-    "config",
-    "complaints",
-    "composition",
-    "splitting",
-    "job_files",
-    "jobs",
-    "session",
-    "words",
-    "flags",
-    "sweeps",
-    "hydra_launcher",
     "api",
-    "setting",
-}
-MLFLOW = {"store", "delivery", "outgoing", "serving", "writer", "ui", "fetching"}
-PLUGGY = {"hookspecs", "registry"}
+    "hydra_app",
+    "tracking",
+    "sweeps",
+    "runs",
+    "checks",
+    "training",
+    "export",
+    "plots",
+    "config",
+    "registry",
+    "hookspecs",
+    "specs",
+    "data",
+    "compiler",
+    "tensors",
+    "elementwise",
+    "base",
+    "system",
+    "errors",
+    "__init__",
+)
+"""Packages and top-level modules of the framework, from the top: each imports only what stands below it."""
+
+PUBLIC = {"framework", "framework.elementwise", "framework.tensors", "framework.errors"}
+"""Modules that plugins may import from."""
+
 LATE = {"mlflow", "numba", "llvmlite", "matplotlib", "sklearn", "torch", "jax", "optax", "pandas", "joblib", "ray"}
 HEAVY = {"mlflow", "numba", "matplotlib", "sklearn", "torch", "pandas", "jax", "scipy", "joblib"}
 
@@ -74,23 +86,84 @@ def test_there_is_something_to_look_at():
     assert "mlflow" not in set(imports(ROOT / "framework" / "tracking" / "store.py", late=False))
 
 
+def package_of(path: Path) -> str:
+    return path.relative_to(ROOT / "framework").with_suffix("").parts[0]
+
+
 def importers(*libraries: str, late: bool = True) -> set[str]:
-    return {
-        path.stem for path in FRAMEWORK if libraries and {top(name) for name in imports(path, late=late)} & {*libraries}
+    """Return the packages that import one of the libraries, whether for types, in functions or at once."""
+    return {package_of(path) for path in FRAMEWORK if {top(name) for name in imports(path, late=late)} & {*libraries}}
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Return the packages of the framework that a file imports from, whether for types, in functions or at once."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "framework":
+            found |= {alias.name if alias.name in PACKAGES else "__init__" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and f"{node.module}".startswith("framework."):
+            found.add(f"{node.module}".split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("framework.")}
+    return found
+
+
+def test_the_list_of_packages_is_complete():
+    assert {package_of(path) for path in FRAMEWORK} == {*PACKAGES}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_those_below_it(package):
+    above = {*PACKAGES[: PACKAGES.index(package)]}
+    wrong = {
+        name_of(path): imported_packages(path) & above
+        for path in FRAMEWORK
+        if package_of(path) == package and imported_packages(path) & above
     }
+    assert wrong == {}
+
+
+def test_every_package_says_its_reason_and_nothing_else():
+    for path in FRAMEWORK:
+        if path.name == "__init__.py" and path.parent.name not in ("framework", "checks", "export"):
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            assert len(body) == 1 and isinstance(body[0], ast.Expr), name_of(path)
 
 
 def test_the_framework_never_imports_plugins():
     assert importers("plugins", "hydra_plugins") == set()
 
 
-def test_hydra_stays_in_its_rooms():
-    assert importers("hydra", "omegaconf") <= HYDRA
+def test_only_one_package_imports_hydra():
+    assert importers("hydra", "omegaconf") == {"hydra_app"}
 
 
-def test_mlflow_stays_in_its_rooms_and_is_imported_late():
-    assert importers("mlflow") <= MLFLOW
-    assert importers("mlflow", late=False) == {"serving"}  # MLflow itself executes that file
+def test_only_one_package_imports_mlflow_and_late():
+    assert importers("mlflow") == {"tracking"}
+    early = [path for path in FRAMEWORK if "mlflow" in {top(name) for name in imports(path, late=False)}]
+    assert [path.name for path in early] == ["serving.py"]  # MLflow itself executes that file
+
+
+SEEN = """
+import sys
+from pathlib import Path
+from framework import hookimpl
+
+@hookimpl
+def run_started(run):
+    Path(run.folder, "modules.txt").write_text(" ".join(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def test_a_worker_process_loads_neither_hydra_nor_mlflow(tmp_path):
+    (tmp_path / "seen.py").write_text(SEEN)
+    words = ["-m", "seed=0,1", "launcher.workers=2", "launcher.block=1", "hydra.sweep.dir=s", "epochs=1"]
+    done = command("--plugin=seen.py", *words, "tracking.enabled=false", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for number in "01":
+        modules = set((tmp_path / "s" / number / "modules.txt").read_text().split())
+        assert "framework" in modules
+        assert modules & {"hydra", "omegaconf", "mlflow"} == set()
 
 
 def test_only_built_in_plugins_use_relative_imports_and_only_for_one_another():
@@ -103,7 +176,7 @@ def test_only_built_in_plugins_use_relative_imports_and_only_for_one_another():
 
 
 def test_pluggy_stays_in_its_rooms():
-    assert importers("pluggy") == PLUGGY
+    assert importers("pluggy") == {"hookspecs", "registry"}
 
 
 @pytest.mark.parametrize("path", FRAMEWORK, ids=name_of)
@@ -128,6 +201,7 @@ def test_plugins_import_the_framework_and_their_own_kind(path):
         else:
             assert top(name) in {"framework", "numpy", *sys.stdlib_module_names}
     assert not {top(name) for name in imports(path)} & {"hydra", "omegaconf", "mlflow", "pluggy"}
+    assert {name for name in imports(path) if top(name) == "framework"} <= PUBLIC
 
 
 def loaded(*words: str, cwd: Path) -> tuple[set[str], str]:

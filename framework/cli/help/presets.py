@@ -85,7 +85,7 @@ class Presets:
         Raises:
             InputError: the problem has defaults that only Hydra can follow, or a value is wrong.
         """
-        from framework.config.check import checked  # OmegaConf, which other pages do without
+        from framework.hydra_app.composed import checked  # OmegaConf, which other pages do without
 
         chosen = self.defaults() | {"problem": name}
         settings: dict[str, Any] = {}
