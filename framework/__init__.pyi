@@ -32,6 +32,7 @@ from .base.parameters import Shape as Shape
 from .base.parameters import State as State
 from .base.randomness import normal as normal
 from .base.randomness import stream as stream
+from .base.run import Run as Run
 from .base.schedule import Schedule as Schedule
 from .base.stage import Stage as Stage
 from .data.archives import DEFLATE_RATIO as DEFLATE_RATIO

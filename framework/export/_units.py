@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from framework.base.optimizer import Optimizer, State
-from framework.base.parameters import Parameters
+from framework.base.optimizer import Optimizer
+from framework.base.parameters import Parameters, State
 from framework.errors import InputError
 
 STEP = "step"
