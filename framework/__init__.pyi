@@ -62,6 +62,7 @@ from .specs import StageSpec as StageSpec
 from .sweeps.frames import SweepFrame as SweepFrame
 from .tensors import Start as Start
 from .tensors import TensorOptimizer as TensorOptimizer
+from .training.predictor import Predictor as Predictor
 from .training.trace import trace as trace
 
 __version__: str

@@ -25,6 +25,7 @@ PACKAGES = (
     "sweeps",
     "runs",
     "checks",
+    "predictor",
     "training",
     "export",
     "plots",

@@ -12,7 +12,7 @@ import numpy as np
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from framework.training.predictor import Predictor
+from framework import Predictor
 
 
 class Served(PythonModel):
