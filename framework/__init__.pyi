@@ -35,6 +35,8 @@ from .base.randomness import stream as stream
 from .base.run import Run as Run
 from .base.schedule import Schedule as Schedule
 from .base.stage import Stage as Stage
+from .base.tensor_optimizer import Start as Start
+from .base.tensor_optimizer import TensorOptimizer as TensorOptimizer
 from .data.archives import DEFLATE_RATIO as DEFLATE_RATIO
 from .data.archives import UNREADABLE as UNREADABLE
 from .data.archives import array_names as array_names
@@ -60,8 +62,6 @@ from .specs import OptimizerSpec as OptimizerSpec
 from .specs import ScheduleSpec as ScheduleSpec
 from .specs import StageSpec as StageSpec
 from .sweeps.frames import SweepFrame as SweepFrame
-from .tensors import Start as Start
-from .tensors import TensorOptimizer as TensorOptimizer
 from .training.predictor import Predictor as Predictor
 from .training.trace import trace as trace
 

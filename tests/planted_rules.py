@@ -12,8 +12,8 @@ import numpy as np
 
 from framework.base.fields import hyper
 from framework.base.optimizer import ElementwiseOptimizer, Optimizer
+from framework.base.tensor_optimizer import TensorOptimizer
 from framework.elementwise import absolute, maximum, minimum, sqrt
-from framework.tensors import TensorOptimizer
 from plugins.optimizers.rprop import Rprop
 
 PLANTED: list[tuple[str, type[Any], str, set[str]]] = []

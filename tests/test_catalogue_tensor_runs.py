@@ -7,8 +7,8 @@ import pytest
 from chains import Constant, Falling, optimizer_class
 from tensor_paths import NAMES, PER_TENSOR, SETTINGS, SHAPES, drawn, follow, paths, rows, same_bits, update_from
 
+from framework.base.tensor_optimizer import TensorOptimizer
 from framework.errors import InputError, PluginError
-from framework.tensors import TensorOptimizer
 
 
 @pytest.mark.parametrize(("name", "fields"), SETTINGS)

@@ -12,7 +12,7 @@ from extras import extra
 from runs import config, trained
 
 from framework.errors import InputError
-from plugins.optimizers import optax_bridge, torch_bridge
+from plugins.optimizers.bridges import optax_bridge, torch_bridge
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_nothing_is_imported_to_list_them():
         "import sys; from framework.registry import manager; manager.current().names('optimizer'); print(*sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "plugins.optimizers.torch_bridge" in found
+    assert "plugins.optimizers.bridges.torch_bridge" in found
     assert not {"torch", "jax", "optax"} & set(found)
 
 

@@ -11,7 +11,7 @@ from extras import extra
 from foreign import OPTAX, descend, each, prepare
 from valleys import problem, weights_of
 
-from plugins.optimizers import optax_bridge
+from plugins.optimizers.bridges import optax_bridge
 
 
 @pytest.fixture

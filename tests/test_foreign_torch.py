@@ -14,7 +14,7 @@ from valleys import Valley, problem, weights_of
 from framework.base.parameters import Parameters
 from framework.errors import InputError
 from framework.training.trace import trace
-from plugins.optimizers import torch_bridge
+from plugins.optimizers.bridges import torch_bridge
 
 OPAQUE = {"torch/lbfgs"}
 """Those that keep more than tensors."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from extras import extra
 
-from plugins.optimizers._line_search import Trial, cubic_minimum, dot, strong_wolfe
+from plugins.optimizers._shared.line_search import Trial, cubic_minimum, dot, strong_wolfe
 
 
 def script(seed):

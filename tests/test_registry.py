@@ -227,8 +227,8 @@ def test_unknown_names_and_kinds_get_the_nearest():
 def test_every_module_below_plugins_is_a_plugin_that_gives_something():
     found = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
     providers = {entry.provider.name for entry in found.entries.values()}
-    optional = {"plugins.optimizers.torch_bridge", "plugins.optimizers.optax_bridge"}  # nothing without the extras
-    assert set(discovery.built_in_modules()) - providers <= optional
+    bridges = {f"plugins.optimizers.bridges.{library}_bridge" for library in ("torch", "optax")}
+    assert set(discovery.built_in_modules()) - providers <= bridges  # which give nothing without the extras
     assert len(discovery.built_in_modules()) > 60
 
 

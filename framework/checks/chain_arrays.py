@@ -11,11 +11,11 @@ import numpy as np
 
 from framework.base.optimizer import ElementwiseOptimizer, Optimizer
 from framework.base.stage import Stage
+from framework.base.tensor_optimizer import TensorOptimizer
 from framework.checks.bits import differing
 from framework.checks.chains import DTYPES, ChainSubject, Population
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import label
-from framework.tensors import TensorOptimizer
 
 GROWTH = 20_000
 """Bytes that bookkeeping may gain over the measured steps; one kept gradient a step gains six times as much or more."""

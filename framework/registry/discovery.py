@@ -20,6 +20,7 @@ from framework.system.paths import plugins_folder
 BUILT_IN = (
     "plugins.optimizers",
     "plugins.optimizers.blog",
+    "plugins.optimizers.bridges",
     "plugins.layers",
     "plugins.losses",
     "plugins.metrics",

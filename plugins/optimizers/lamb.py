@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from framework import OptimizerSpec, TensorOptimizer, hookimpl, hyper
-
-from ._trust import trust_ratio
+from framework.tensors import trust_ratio
 
 
 class Lamb(TensorOptimizer):

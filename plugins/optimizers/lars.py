@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from framework import OptimizerSpec, TensorOptimizer, flag, hookimpl, hyper
-
-from ._trust import trust_ratio
+from framework.tensors import trust_ratio
 
 
 class Lars(TensorOptimizer):

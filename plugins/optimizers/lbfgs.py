@@ -22,8 +22,8 @@ from framework import (
     integer,
 )
 
-from ._closure import exploring
-from ._line_search import Answer, Trial, dot, strong_wolfe
+from ._shared.closure import exploring
+from ._shared.line_search import Answer, Trial, dot, strong_wolfe
 
 LEAST_CURVATURE = 1e-10
 """A pair of steps is kept where their inner product is larger: the estimate of the Hessian then stays positive."""

@@ -11,7 +11,7 @@ import numpy as np
 from framework import Columns, Objective, Optimizer, OptimizerSpec, Parameters, State, flag, hookimpl, hyper
 from framework.tensors import norm
 
-from ._closure import exploring
+from ._shared.closure import exploring
 from .sgd import Sgd
 
 

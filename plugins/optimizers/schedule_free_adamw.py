@@ -9,7 +9,7 @@ import numpy as np
 from framework import HERE, ElementwiseOptimizer, OptimizerSpec, Parameters, State, hookimpl, hyper
 from framework.elementwise import sqrt
 
-from ._schedule_free import averaged, averaging
+from ._shared.schedule_free import averaged, averaging
 
 
 class ScheduleFreeAdamW(ElementwiseOptimizer):

@@ -8,7 +8,7 @@ import numpy as np
 
 from framework import HERE, ElementwiseOptimizer, OptimizerSpec, Parameters, State, hookimpl, hyper
 
-from ._schedule_free import averaged, averaging
+from ._shared.schedule_free import averaged, averaging
 
 
 class ScheduleFreeSgd(ElementwiseOptimizer):

@@ -8,7 +8,7 @@ import numpy as np
 
 from framework import OptimizerSpec, TensorOptimizer, hookimpl, hyper, integer
 
-from ._matrices import along, diagonal, eigh, gram
+from ._shared.matrices import along, diagonal, eigh, gram
 
 
 class Shampoo(TensorOptimizer):

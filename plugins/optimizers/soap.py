@@ -11,7 +11,7 @@ import numpy as np
 from framework import OptimizerSpec, TensorOptimizer, flag, hookimpl, hyper, integer
 from framework.tensors import rms
 
-from ._matrices import along, eigh, gram, orthogonal
+from ._shared.matrices import along, eigh, gram, orthogonal
 
 
 class Soap(TensorOptimizer):

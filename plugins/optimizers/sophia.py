@@ -21,7 +21,7 @@ from framework import (
 )
 from framework.tensors import norm
 
-from ._closure import exploring
+from ._shared.closure import exploring
 
 
 class Sophia(Optimizer):

@@ -1,0 +1,108 @@
+"""Optimizers whose rule sees whole tensors: norms, matrices, trust ratios. Always per run, per tensor."""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from framework.base.optimizer import HERE, Columns, Objective, Optimizer, starting
+from framework.base.parameters import Parameters, Shape, State
+from framework.errors import PluginError
+
+Start = tuple[Shape, float | str]
+"""A slot of one run: its shape and what it starts with (a number, the name of a hyperparameter, or `HERE`)."""
+
+
+class TensorOptimizer(Optimizer):
+    """An optimizer whose rule takes one tensor of R runs at a time, as ``(R, *shape)``.
+
+    Norms and products run over a tensor of one run, never over the runs axis or over several tensors: use
+    `norm`, `inner` and stacked ``matmul``. With ``whole`` set, the rule sees all of a run's parameters as one
+    vector, ``(R, size)``, for methods that estimate one number a run.
+
+    A rule never sees a tensor without axes or without numbers: a single number comes as a vector of one, and a tensor
+    with a length of 0 has nothing to update and no state.
+
+    Attributes:
+        whole: take each run's parameters as one vector instead of tensor by tensor.
+    """
+
+    whole: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "rule" in vars(cls):
+            _check_signature(cls)
+
+    @abstractmethod
+    def slots(self, shape: Shape) -> Mapping[str, Start]:
+        """Return one tensor's state by name for one run's ``shape``: the shape of each array and its start."""
+
+    @staticmethod
+    @abstractmethod
+    def rule(p: np.ndarray, g: np.ndarray, s: Any, c: Any) -> np.ndarray:
+        """Return the tensor's new values, shape ``(R, *shape)``; written without ``self``.
+
+        Args:
+            p: values, ``(R, *shape)``; not to be altered.
+            g: gradients, as ``p``; not to be altered.
+            s: the slots as attributes, ``(R, *slot shape)``; assign new values to them.
+            c: the coefficients and the flags as attributes; columns are ``(R, 1, …)`` to broadcast with ``p``. For
+                ``whole`` rules ``c.losses`` holds the batch's losses, ``(R, 1)``.
+        """
+
+    def _tensors(self, parameters: Parameters) -> dict[str, Shape]:
+        """Return the shape of each tensor as the rule sees it; those without numbers are left out."""
+        shapes = {"all": (parameters.size,)} if self.whole else parameters.shapes
+        return {name: shape or (1,) for name, shape in shapes.items() if 0 not in shape}
+
+    def _views(self, parameters: Parameters) -> Mapping[str, np.ndarray]:
+        """Return each tensor as the rule sees it, ``(R, *shape)``."""
+        if self.whole:
+            return {"all": parameters.flat}
+        return {name: view if view.ndim > 1 else view[:, None] for name, view in parameters.views.items()}
+
+    def initial_state(self, parameters: Parameters) -> State:
+        """Return each tensor's slots as ``tensor/slot``, in the parameters' dtype."""
+        state: State = {}
+        views = self._views(parameters)
+        for tensor, shape in self._tensors(parameters).items():
+            for slot, (slot_shape, start) in self.slots(shape).items():
+                made = np.empty((parameters.runs, *slot_shape), dtype=parameters.dtype)
+                value = starting(self, start, views[tensor])
+                if isinstance(start, str) and start != HERE:
+                    value = value.reshape(-1, *[1] * len(slot_shape))
+                made[...] = value
+                state[f"{tensor}/{slot}"] = made
+        return state
+
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
+    ) -> None:
+        """Apply the rule to every tensor."""
+        flags = {name: getattr(self, name) for name, spec in self.fields.items() if not spec.column}
+        values, slopes = self._views(parameters), self._views(gradients)
+        with np.errstate(all="ignore"):  # diverging runs follow IEEE 754 in silence
+            for tensor, shape in self._tensors(parameters).items():
+                names = list(self.slots(shape))
+                s = SimpleNamespace(**{name: state[f"{tensor}/{name}"] for name in names})
+                c = SimpleNamespace(**flags, losses=objective.losses[:, None])
+                for name, column in columns.items():
+                    setattr(c, name, column.reshape(-1, *[1] * len(shape)))
+                values[tensor][...] = self.rule(values[tensor], slopes[tensor], s, c)
+                for name in names:
+                    state[f"{tensor}/{name}"][...] = getattr(s, name)
+
+
+def _check_signature(cls: type[TensorOptimizer]) -> None:
+    names = list(inspect.signature(cls.rule).parameters)
+    if len(names) != len("pgsc") or names[0] == "self":
+        raise PluginError(
+            f"{cls.__name__}.rule takes {names}: make it rule(p, g, s, c), without self: "
+            "values, gradients, slots and coefficients"
+        )

@@ -1,0 +1,1 @@
+"""What several update rules compute with."""

@@ -1,0 +1,1 @@
+"""Optimizers of other libraries, torch and optax, on the problems of this one."""
