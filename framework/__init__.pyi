@@ -4,6 +4,8 @@ from .api import load as load
 from .api import names as names
 from .api import run as run
 from .api import sweep as sweep
+from .base.elementwise_optimizer import ElementwiseOptimizer as ElementwiseOptimizer
+from .base.elementwise_optimizer import when as when
 from .base.fields import Field as Field
 from .base.fields import choice as choice
 from .base.fields import flag as flag
@@ -23,10 +25,8 @@ from .base.loss import as_values as as_values
 from .base.metric import Metric as Metric
 from .base.optimizer import HERE as HERE
 from .base.optimizer import Columns as Columns
-from .base.optimizer import ElementwiseOptimizer as ElementwiseOptimizer
 from .base.optimizer import Objective as Objective
 from .base.optimizer import Optimizer as Optimizer
-from .base.optimizer import when as when
 from .base.parameters import Parameters as Parameters
 from .base.parameters import Shape as Shape
 from .base.parameters import State as State

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.base.fields import hyper
-from framework.base.optimizer import ElementwiseOptimizer, Optimizer
+from framework.base.optimizer import Optimizer
 from framework.base.tensor_optimizer import TensorOptimizer
 from framework.elementwise import absolute, maximum, minimum, sqrt
 from plugins.optimizers.rprop import Rprop

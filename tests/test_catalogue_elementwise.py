@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from chains import Constant, Falling, chain, follow, optimizer_class, recorded, relative, run
 
-from framework.base.optimizer import inspect_keywords
+from framework.base.elementwise_optimizer import inspect_keywords
 from framework.errors import InputError
 from framework.training.update import TABLE
 

@@ -16,9 +16,8 @@ import pytest
 from chains import Constant, Falling, chain, follow, optimizer_class, recorded
 from processes import PATIENCE
 
+from framework.base.elementwise_optimizer import ElementwiseOptimizer, apply_rule, when
 from framework.base.fields import flag, hyper
-from framework.base.kernels import apply_rule
-from framework.base.optimizer import ElementwiseOptimizer, when
 from framework.base.parameters import Parameters
 from framework.compiler import cache, fused, llvm
 from framework.compiler.threads import Team
@@ -464,8 +463,8 @@ print(p.flat[0, 0])
 """
 
 PLUGIN = """
-from framework.base.kernels import apply_rule
-from framework.base.optimizer import ElementwiseOptimizer
+from framework.base.elementwise_optimizer import apply_rule
+from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.base.fields import hyper
 
 def halved(x):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.base.fields import hyper
-from framework.base.optimizer import ElementwiseOptimizer
 from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
 from framework.errors import InputError

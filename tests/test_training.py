@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from runs import DENSE, IMAGES, assert_same, assert_same_alone, config, same_numbers, timeless, trained
 
+from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.base.fields import hyper
 from framework.base.loss import Loss, as_values
-from framework.base.optimizer import ElementwiseOptimizer
 from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.hookspecs import hookimpl

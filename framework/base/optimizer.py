@@ -1,23 +1,9 @@
-"""What an optimizer plugin subclasses: a formula and its hyperparameters; the core owns the loop.
-
-An elementwise rule is a pure function of numbers, written as in its paper::
-
-    class Momentum(ElementwiseOptimizer):
-        '''Momentum. v = beta v - lr g; p = p + v.'''
-        lr: float = hyper(0.01, above=0)
-        beta: float = hyper(0.9, at_least=0, below=1)
-        slots = dict(v=0)
-
-        def rule(p, g, v, *, lr, beta):
-            v = beta * v - lr * g
-            return p + v, v
-"""
+"""What an optimizer plugin subclasses; the core owns the loop."""
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType, SimpleNamespace
 from typing import Any, ClassVar, Protocol
@@ -25,10 +11,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from framework.base.fields import Configurable
-from framework.base.kernels import apply_rule
 from framework.base.numerics import widened
 from framework.base.parameters import Parameters, State
-from framework.errors import InputError, PluginError
+from framework.errors import InputError
 
 Columns = Mapping[str, np.ndarray]
 
@@ -186,19 +171,6 @@ class Recorded:
         raise InputError("this optimizer evaluates the loss within a step; recorded gradients cannot answer it")
 
 
-@dataclass(frozen=True)
-class When:
-    """A slot that exists only where a flag is true."""
-
-    flag: str
-    start: float | str = 0
-
-
-def when(flag: str, start: float | str = 0) -> When:
-    """Declare a slot that is allocated only where ``flag`` is true; a rule gets None in its place otherwise."""
-    return When(flag, start)
-
-
 def starting(optimizer: Optimizer, start: float | str, here: np.ndarray) -> Any:
     """Return what a slot starts with: ``here``, the column ``(R or 1, 1)`` of a hyperparameter, or a number.
 
@@ -209,70 +181,3 @@ def starting(optimizer: Optimizer, start: float | str, here: np.ndarray) -> Any:
     if start == "lr":
         return optimizer.lr * optimizer.first_factor  # type: ignore[attr-defined]
     return getattr(optimizer, start) if isinstance(start, str) else start
-
-
-class ElementwiseOptimizer(Optimizer):
-    """An optimizer whose rule is a pure function of one parameter's numbers.
-
-    Attributes:
-        slots: state shaped like the parameters: a starting number, the name of the hyperparameter that holds it,
-            `HERE` for the parameters' own start, or `when`.
-        rule: ``rule(p, g, *slots, *, <coefficients and flags by name>)`` returns the new parameter and the new
-            slots, in the order of its arguments. It may use `framework.elementwise` and arithmetic; ``if`` only
-            on flags.
-        exact: the rule uses nothing but arithmetic and `framework.elementwise`, whose bits are the same in every
-            engine. A rule with a cube root, a logarithm and the like says False and runs in NumPy only.
-    """
-
-    elementwise = True
-    exact: ClassVar[bool] = True
-    slots: ClassVar[Mapping[str, float | str | When]] = {}
-    rule: ClassVar[Callable[..., Any]]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "rule" in vars(cls):
-            _check_signature(cls)
-
-    def initial_state(self, parameters: Parameters) -> State:
-        """Return one array shaped like ``parameters.flat`` for each slot in use."""
-        state = {}
-        for name, declared in self.slots.items():
-            start = declared.start if isinstance(declared, When) else declared
-            if isinstance(declared, When) and not getattr(self, declared.flag):
-                continue
-            state[name] = np.empty_like(parameters.flat)
-            state[name][...] = starting(self, start, parameters.flat)
-        return state
-
-    def step(
-        self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
-    ) -> None:
-        """Apply the rule to every parameter of every run."""
-        slots = [state.get(name) for name in self.slots]
-        apply_rule(type(self).rule, parameters.flat, gradients.flat, slots, self._keywords(columns))
-
-    def _keywords(self, columns: Columns) -> dict[str, Any]:
-        wanted = inspect_keywords(type(self).rule)
-        return {**{name: columns[name] for name in wanted if name in columns}, **self.constants(columns)}
-
-    def constants(self, columns: Collection[str]) -> dict[str, Any]:
-        """Return what the rule takes of this optimizer's structure, flags above all: the fields not in ``columns``."""
-        wanted = inspect_keywords(type(self).rule)
-        return {name: getattr(self, name) for name in wanted if name in self.fields and name not in columns}
-
-
-def inspect_keywords(rule: Callable[..., Any]) -> tuple[str, ...]:
-    """Return the names of a rule's keyword-only arguments."""
-    code = rule.__code__
-    return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-
-
-def _check_signature(cls: type[ElementwiseOptimizer]) -> None:
-    names = list(inspect.signature(cls.rule).parameters.values())
-    positional = [p.name for p in names if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    if positional[2:] != list(cls.slots):
-        raise PluginError(
-            f"{cls.__name__}.rule takes the state {positional[2:]} after the parameter and its gradient, "
-            f"but slots declares {list(cls.slots)}: make them the same, in the same order"
-        )

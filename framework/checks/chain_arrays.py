@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from framework.base.optimizer import ElementwiseOptimizer, Optimizer
+from framework.base.elementwise_optimizer import ElementwiseOptimizer
+from framework.base.optimizer import Optimizer
 from framework.base.stage import Stage
 from framework.base.tensor_optimizer import TensorOptimizer
 from framework.checks.bits import differing

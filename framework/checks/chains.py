@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.base.fields import Configurable, hyper
-from framework.base.optimizer import ElementwiseOptimizer, Optimizer
+from framework.base.optimizer import Optimizer
 from framework.base.parameters import Parameters, Shape
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from framework.base.optimizer import ElementwiseOptimizer
+from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.checks.bits import all_differing
 from framework.checks.chains import DTYPES, ChainSubject
 from framework.checks.results import Figure, Skip, worst

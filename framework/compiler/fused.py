@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from framework.base.optimizer import ElementwiseOptimizer, Optimizer, inspect_keywords
+from framework.base.elementwise_optimizer import ElementwiseOptimizer, inspect_keywords
+from framework.base.optimizer import Optimizer
 from framework.base.parameters import Parameters, State
 from framework.compiler.codegen import COUNTER, FIRST, RUNS, TABLE, lower
 from framework.compiler.ir import Formula, UnfusableError, read
