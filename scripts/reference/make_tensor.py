@@ -2,7 +2,7 @@
 
 Run it from the project's root in an environment with torch and optax::
 
-    python scripts/make_reference_tensor.py
+    python scripts/reference/make_tensor.py
 
 It writes ``optimizers_torch_tensor`` and ``optimizers_optax_tensor``, ``.npz`` and ``.json`` each (the cases and how
 they were made). Among the tensors are one that starts at zero and a kernel, and one step has no gradient at all. Two
@@ -12,15 +12,13 @@ inputs), and iterates in bfloat16: it is given the matrices turned, and made to 
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cases import arguments, write_golden
 
 STEPS = 100
 SEED = 20261123
@@ -28,7 +26,6 @@ EMPTY = 6
 KEPT = 10
 SHAPES = {"matrix": (3, 2), "vector": (3,), "zeros": (2,), "kernel": (2, 2, 2, 3), "wide": (2, 5)}
 SPARSE = ("kernel", "wide")
-OUT = Path(__file__).resolve().parent.parent / "tests" / "reference"
 
 Arrays = dict[str, np.ndarray]
 
@@ -186,29 +183,21 @@ def write(
         for name in steps[0]:
             kept = steps[KEPT - 1 :: KEPT] if name in SPARSE else steps
             arrays[f"{case.name}/{name}"] = np.stack([values[name] for values in kept])
-    np.savez_compressed(out / f"optimizers_{library}_tensor.npz", **arrays)
-    provenance = {
-        "made_by": "scripts/make_reference_tensor.py",
-        library: __import__(library).__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "seed": SEED,
-        "steps": STEPS,
-        "dtype": "float64",
-        "what": "parameters after each step under recorded gradients, on the CPU; kernel and wide after each tenth",
-        "cases": [asdict(case) for case in cases],
-    }
-    if library == "optax":
-        provenance["jax"] = __import__("jax").__version__
-    (out / f"optimizers_{library}_tensor.json").write_text(json.dumps(provenance, indent=1) + "\n")
+    write_golden(
+        out / f"optimizers_{library}_tensor",
+        arrays,
+        cases,
+        made_by="scripts/reference/make_tensor.py",
+        libraries=(library, "jax") if library == "optax" else (library,),
+        seed=SEED,
+        steps=STEPS,
+        what="parameters after each step under recorded gradients, on the CPU; kernel and wide after each tenth",
+    )
 
 
 def main() -> None:
     """Write all four files."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
-    out = parser.parse_args().out
+    out = arguments(__doc__).parse_args().out
     write(out, "torch", TORCH, torch_path)
     write(out, "optax", OPTAX, optax_path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference_cases import OptaxCase, same_as_optax
+from cases import OptaxCase, same_as_optax
 
 
 def dog(label: str, kind: str, value: float, **kwargs: Any) -> OptaxCase:

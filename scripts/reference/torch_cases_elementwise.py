@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference_cases import TorchCase, same_as_torch
+from cases import TorchCase, same_as_torch
 
 CASES = [
     same_as_torch("asgd", "ASGD", "defaults"),

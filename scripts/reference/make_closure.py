@@ -2,7 +2,7 @@
 
 Run it from the project's root in an environment with torch and optax::
 
-    python scripts/make_reference_closure.py
+    python scripts/reference/make_closure.py
 
 It writes ``optimizers_closure.npz`` and ``optimizers_closure.json``. The problem is a valley whose tilt is another in
 each step, as batches make it; every library sees it through its own derivatives::
@@ -12,15 +12,12 @@ each step, as batches make it; every library sees it through its own derivatives
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from make_reference import OUT, SEED
+from cases import arguments, write_golden
+from make_torch import SEED
 
 STEPS = 40
 SIZE = 6
@@ -114,12 +111,8 @@ def by_optax(case: dict[str, Any], start: np.ndarray, w: np.ndarray, tilts: np.n
 def main() -> None:
     """Write both files."""
     import jax
-    import optax
-    import torch
 
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
-    out = parser.parse_args().out
+    out = arguments(__doc__).parse_args().out
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_platforms", "cpu")
     rng = np.random.default_rng(SEED)
@@ -129,22 +122,16 @@ def main() -> None:
     for case in CASES:
         run = by_torch if case["library"] == "torch" else by_optax
         arrays[case["name"]] = run(case, start, w, tilts[: SHORT.get(case["name"], STEPS)])
-    np.savez_compressed(out / "optimizers_closure.npz", **arrays)
-    provenance = {
-        "made_by": "scripts/make_reference_closure.py",
-        "torch": torch.__version__,
-        "optax": optax.__version__,
-        "jax": jax.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "seed": SEED,
-        "steps": STEPS,
-        "dtype": "float64",
-        "what": "the point after each step on a valley with another tilt in each step; jax not compiled, on the CPU",
-        "cases": CASES,
-    }
-    (out / "optimizers_closure.json").write_text(json.dumps(provenance, indent=1) + "\n")
+    write_golden(
+        out / "optimizers_closure",
+        arrays,
+        CASES,
+        made_by="scripts/reference/make_closure.py",
+        libraries=("torch", "optax", "jax"),
+        seed=SEED,
+        steps=STEPS,
+        what="the point after each step on a valley with another tilt in each step; jax not compiled, on the CPU",
+    )
 
 
 if __name__ == "__main__":

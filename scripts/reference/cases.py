@@ -1,17 +1,23 @@
 """What a golden trajectory is made of: one optimizer's setting, in its library's words and in ours.
 
 The families keep their cases in files of their own beside this one, as a list called ``CASES``: ``torch_cases_NAME.py``
-for `make_reference` and ``optax_cases_NAME.py`` for `make_reference_optax`.
+for `make_torch` and ``optax_cases_NAME.py`` for `make_optax`.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+OUT = Path(__file__).resolve().parents[2] / "tests" / "reference"
 OPTAX_WORDS = {"learning_rate": "lr", "b1": "beta1", "b2": "beta2", "b3": "beta3"}
 """optax's names for what we call by other names."""
 
@@ -76,3 +82,49 @@ def families(library: str) -> Iterator[tuple[str, list[Any]]]:
     prefix = f"{library}_cases_"
     for path in sorted(Path(__file__).parent.glob(f"{prefix}*.py")):
         yield path.stem.removeprefix(prefix), importlib.import_module(path.stem).CASES
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """Return the command line that the generators share: where to write."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
+    return parser
+
+
+def write_golden(
+    stem: Path,
+    arrays: Mapping[str, np.ndarray],
+    cases: Sequence[Any],
+    *,
+    made_by: str,
+    libraries: Sequence[str],
+    seed: int,
+    steps: int,
+    what: str,
+) -> None:
+    """Write ``STEM.npz``, and ``STEM.json`` with the cases and how they were made.
+
+    Args:
+        stem: path without an ending.
+        arrays: trajectories and what they started from, float64.
+        cases: dataclasses or plain data.
+        made_by: the script, from the project's root.
+        libraries: whose versions count, beside NumPy's.
+        seed: of the recorded gradients.
+        steps: how many there are.
+        what: the arrays in words.
+    """
+    np.savez_compressed(stem.with_suffix(".npz"), **arrays)
+    provenance = {
+        "made_by": made_by,
+        **{library: importlib.import_module(library).__version__ for library in libraries},
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "seed": seed,
+        "steps": steps,
+        "dtype": "float64",
+        "what": what,
+        "cases": [asdict(case) if is_dataclass(case) else case for case in cases],
+    }
+    stem.with_suffix(".json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")

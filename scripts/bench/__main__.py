@@ -1,4 +1,4 @@
-"""Time the framework beside its peers, in turn and in one run: python scripts/bench.py [PART …] [--json FILE].
+"""Time the framework beside its peers, in turn and in one run: python scripts/bench [PART …] [--json FILE].
 
 Parts: step, training, population, sweep, composition, startup. Peers (torch, JAX with optax, scikit-learn) are timed
 where they are installed. Ratios matter, not times; leave the machine alone meanwhile.
@@ -12,8 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import networks, step, whole
-from benchmarks.measure import Row, machine
+import networks
+import step
+import whole
+from measure import Row, machine
 
 
 def main() -> None:

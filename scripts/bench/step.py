@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from measure import Row, in_turns, installed
 
-from benchmarks.measure import Row, in_turns, installed
 from framework.base.parameters import Parameters
 from framework.compiler.fused import FusedStep, fusable
 from framework.compiler.ir import Formula

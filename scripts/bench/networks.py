@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from measure import Row, in_turns, installed
 from threadpoolctl import threadpool_limits
-
-from benchmarks.measure import Row, in_turns, installed
 
 CLASSES = 10
 SCANNED = 50

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measure import Row, installed
+from measure import Row, installed
 
 OPTIMIZERS = "adam,sgd,rmsprop,adagrad,adamax,adadelta,nadam,radam"
 RATES = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2"

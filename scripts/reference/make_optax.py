@@ -2,27 +2,23 @@
 
 Run it from the project's root in an environment with optax::
 
-    python scripts/make_reference_optax.py [FAMILY ...]
+    python scripts/reference/make_optax.py [FAMILY ...]
 
-For each ``scripts/optax_cases_FAMILY.py`` (or those named) it writes ``optimizers_optax_FAMILY.npz`` and, with the
+For each ``optax_cases_FAMILY.py`` beside it (or those named) it writes ``optimizers_optax_FAMILY.npz`` and, with the
 cases and how they were made, ``optimizers_optax_FAMILY.json``. Add a case to such a file, run this again, and the tests
 pick it up. The gradients are those of ``make_reference.py``; they do not depend on the parameters.
 """
 
 from __future__ import annotations
 
-import argparse
 import inspect
-import json
-import platform
-from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from make_reference import OUT, SEED, STEPS, recorded
-from reference_cases import OptaxCase, families
+from cases import OptaxCase, arguments, families, write_golden
+from make_torch import SEED, STEPS, recorded
 
 
 def transformation(case: OptaxCase) -> Any:
@@ -63,39 +59,30 @@ def trajectory(
 
 def write(family: str, cases: list[OptaxCase], out: Path) -> None:
     """Write one family's two files."""
-    import jax
-    import optax
-
     start, gradients = recorded()
     arrays = {f"start/{name}": value for name, value in start.items()}
     arrays |= {f"gradients/{name}": value for name, value in gradients.items()}
     for case in cases:
         for name, values in trajectory(case, start, gradients).items():
             arrays[f"{case.name}/{name}"] = values
-    np.savez_compressed(out / f"optimizers_optax_{family}.npz", **arrays)
-    provenance = {
-        "made_by": "scripts/make_reference_optax.py",
-        "optax": optax.__version__,
-        "jax": jax.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "seed": SEED,
-        "steps": STEPS,
-        "dtype": "float64",
-        "what": "parameters after each step under recorded gradients; jax with x64 enabled, not compiled, on the CPU",
-        "cases": [asdict(case) for case in cases],
-    }
-    (out / f"optimizers_optax_{family}.json").write_text(json.dumps(provenance, indent=1) + "\n")
+    write_golden(
+        out / f"optimizers_optax_{family}",
+        arrays,
+        cases,
+        made_by="scripts/reference/make_optax.py",
+        libraries=("optax", "jax"),
+        seed=SEED,
+        steps=STEPS,
+        what="parameters after each step under recorded gradients; jax with x64 enabled, not compiled, on the CPU",
+    )
 
 
 def main() -> None:
     """Write the files of every family, or of those named."""
     import jax
 
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("families", nargs="*", help="families to write; all if none is named")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
     wanted = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_platforms", "cpu")

@@ -2,7 +2,7 @@
 
 Run it from the project's root in an environment with torch::
 
-    python scripts/make_reference.py
+    python scripts/reference/make_torch.py
 
 It writes ``optimizers_torch.npz`` and ``optimizers_torch.json`` (the cases and how they were made), and the same for
 each ``torch_cases_FAMILY.py`` beside it, as ``optimizers_torch_FAMILY``. Add a case to ``CASES``, run it again, and the
@@ -12,20 +12,15 @@ compared to the last bits.
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from reference_cases import TorchCase, families
-from reference_cases import same_as_torch as same
+from cases import TorchCase, arguments, families, write_golden
+from cases import same_as_torch as same
 
 STEPS = 100
 SEED = 20261122
 SHAPES = {"matrix": (3, 2), "vector": (3,)}
-OUT = Path(__file__).resolve().parent.parent / "tests" / "reference"
 
 
 CASES = [
@@ -102,35 +97,27 @@ def trajectory(
 
 def write(stem: str, cases: list[TorchCase], out: Path) -> None:
     """Write one family's two files."""
-    import torch
-
     start, gradients = recorded()
     arrays = {f"start/{name}": value for name, value in start.items()}
     arrays |= {f"gradients/{name}": value for name, value in gradients.items()}
     for case in cases:
         for name, values in trajectory(case, start, gradients).items():
             arrays[f"{case.name}/{name}"] = values
-    np.savez_compressed(out / f"{stem}.npz", **arrays)
-    provenance = {
-        "made_by": "scripts/make_reference.py",
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "seed": SEED,
-        "steps": STEPS,
-        "dtype": "float64",
-        "what": "parameters after each step under recorded gradients; torch.optim with foreach=False on the CPU",
-        "cases": [asdict(case) for case in cases],
-    }
-    (out / f"{stem}.json").write_text(json.dumps(provenance, indent=1) + "\n")
+    write_golden(
+        out / f"{stem}",
+        arrays,
+        cases,
+        made_by="scripts/reference/make_torch.py",
+        libraries=("torch",),
+        seed=SEED,
+        steps=STEPS,
+        what="parameters after each step under recorded gradients; torch.optim with foreach=False on the CPU",
+    )
 
 
 def main() -> None:
     """Write every family's files."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
-    out = parser.parse_args().out
+    out = arguments(__doc__).parse_args().out
     write("optimizers_torch", CASES, out)
     for family, cases in families("torch"):
         write(f"optimizers_torch_{family}", cases, out)
