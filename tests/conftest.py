@@ -5,15 +5,14 @@ another, busily: the matrix tests took twice the time.
 """
 
 import gc
-import logging
 import os
 import signal
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from ids import LONGEST_ID, misfits, parameter_id
+from isolation import restored
 
 OURS = ("FRAMEWORK_", "HYDRA_", "MLFLOW_")
 OTHERS = {"COLUMNS", "FORCE_COLOR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "LINES", "MPLBACKEND", "NO_COLOR"}
@@ -27,29 +26,6 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):  # a hundred processes would e
 for name in list(os.environ):  # a developer's store, plugins and terminal are no test's business
     if (name.startswith(OURS) and name != "FRAMEWORK_DATA") or name in OTHERS:
         del os.environ[name]
-
-
-@contextmanager
-def restored():
-    """Restore the environment and the root logger.
-
-    MLflow and commands that run in this process set what other tests' processes read. Hydra's logging leaves handlers:
-    one whose stream pytest has closed by the time that another test logs, and one with an open file.
-    """
-    before, root = dict(os.environ), logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    try:
-        yield
-    finally:
-        for handler in [handler for handler in root.handlers if handler not in handlers]:
-            root.removeHandler(handler)
-            handler.close()
-        root.setLevel(level)
-        for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
-            if name not in before:
-                del os.environ[name]
-            elif os.environ.get(name) != before[name]:
-                os.environ[name] = before[name]
 
 
 @pytest.fixture(autouse=True, scope="module")

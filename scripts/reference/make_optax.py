@@ -6,7 +6,7 @@ Run it from the project's root in an environment with optax::
 
 For each ``optax_cases_FAMILY.py`` beside it (or those named) it writes ``optimizers_optax_FAMILY.npz`` and, with the
 cases and how they were made, ``optimizers_optax_FAMILY.json``. Add a case to such a file, run this again, and the tests
-pick it up. The gradients are those of ``make_reference.py``; they do not depend on the parameters.
+pick it up. The gradients are those of ``make_torch.py``; they do not depend on the parameters.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from hydra.types import HydraContext, RunMode
 from runs import same_numbers
 
 import framework
-from framework.api import _hydra
+from framework.hydra_app.in_process import own_hydra
 from framework.hydra_app.job import quiet_job
 from framework.runs.journal import read_journal
 from framework.sweeps import planning
@@ -106,7 +106,7 @@ def yaml_of(path: Path) -> Any:
 def launcher(name: str, folder: Path, *overrides: str) -> Iterator[Any]:
     """Give a Hydra launcher made as Hydra makes it."""
     words = [f"hydra/launcher={name}", f"hydra.sweep.dir={folder}", *overrides]
-    with _hydra() as hydra:
+    with own_hydra() as hydra:
         config = hydra.compose_config("config", words, run_mode=RunMode.MULTIRUN, with_log_configuration=False)
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
         yield Plugins.instance().instantiate_launcher(hydra_context=context, task_function=quiet_job, config=config)

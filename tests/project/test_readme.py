@@ -7,10 +7,10 @@ import re
 import shlex
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from places import ROOT
 
 from framework.cli import commands
 from framework.config.check import check
@@ -18,7 +18,7 @@ from framework.hydra_app.composed import plain_data, register_resolvers
 from framework.registry import manager
 from framework.system.paths import conf_folder
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 FILES = {found[1]: code for _, code in BLOCKS if (found := re.match(r"# (\w+\.py)\n", code))}
 SHELL = "\n".join(code for language, code in BLOCKS if language == "bash").replace("\\\n", " ")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
-import yaml
-from omegaconf import OmegaConf
+from readings import readings
 
 from framework.runs.yaml_text import dump
 
@@ -63,10 +60,6 @@ TEXTS = {
     "next_line": "a\x85b",
     "bell": "\x07",
 }
-
-
-def readings(text: str) -> list[object]:
-    return [yaml.safe_load(text), OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))]
 
 
 @pytest.mark.parametrize("value", TEXTS.values(), ids=TEXTS)

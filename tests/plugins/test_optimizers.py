@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,13 +20,13 @@ from chains import (
     run,
     with_lr,
 )
+from places import REFERENCE
 
 from framework.base.parameters import Parameters
 from framework.errors import InputError
 from framework.registry import manager
 from framework.training.update import Update
 
-REFERENCE = Path(__file__).parent / "reference"
 PROVENANCE = json.loads((REFERENCE / "optimizers_torch.json").read_text())
 CASES = {case["name"]: case for case in PROVENANCE["cases"]}
 EVERY = (*STANDARD, *PUBLISHED)

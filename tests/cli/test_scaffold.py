@@ -14,6 +14,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from places import TESTS
 from processes import PATIENCE
 
 from framework.cli.new_plugin import main, write
@@ -90,7 +91,7 @@ class Environment:
         venv.create(folder, with_pip=False)
         self.python = next(path for path in (folder / "bin/python", folder / "Scripts/python.exe") if path.exists())
         packages = next(folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
-        seen = [path for path in sys.path if path and Path(path).is_dir() and path != os.fspath(Path(__file__).parent)]
+        seen = [path for path in sys.path if path and Path(path).is_dir() and not Path(path).is_relative_to(TESTS)]
         (packages / "others.pth").write_text("\n".join(seen) + "\n")
 
     def run(self, *words, cwd, **env):

@@ -8,12 +8,12 @@ import math
 import pickle
 import runpy
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from chains import optimizer_class
 from extras import extra
+from places import ROOT
 
 import framework
 from framework.base.schedule import Schedule
@@ -246,7 +246,7 @@ def test_a_state_dict_goes_through_a_file_without_losing_a_bit(name, fields, dty
 
 
 def test_the_example_shows_one_trajectory(monkeypatch, capsys):
-    script = Path(__file__).resolve().parent.parent / "scripts" / "export_example.py"
+    script = ROOT / "scripts" / "export_example.py"
     monkeypatch.setattr(sys, "argv", [str(script), "--optimizer", "adan", "--lr", "0.01"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(script), run_name="__main__")

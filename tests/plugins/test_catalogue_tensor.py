@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensor_loops
 from chains import optimizer_class
+from places import REFERENCE
 from tensor_paths import NAMES, SHAPES, drawn, paths, worst
 
 STEPS = 100
-REFERENCE = Path(__file__).parent / "reference"
 GOLDEN = {
     library: json.loads((REFERENCE / f"optimizers_{library}_tensor.json").read_text()) for library in ("torch", "optax")
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chains import Constant, Falling, chain, follow, optimizer_class, recorded
+from places import ROOT
 from processes import PATIENCE
 
 from framework.base.elementwise_optimizer import ElementwiseOptimizer, apply_rule, when
@@ -26,7 +27,6 @@ from framework.errors import InputError
 from framework.registry import manager
 from framework.training.update import TABLE, Update
 
-ROOT = Path(__file__).parent.parent
 SPECIAL = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-42, -1e-310, 1e30, -1e300, 1.0]
 WORDS = {"float32": np.uint32, "float64": np.uint64}
 ELEMENTWISE = [name for name in manager.current().names("optimizer") if optimizer_class(name).elementwise]

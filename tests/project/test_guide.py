@@ -6,9 +6,9 @@ import re
 import shlex
 import signal
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
 import framework
 from framework import hookspecs
@@ -20,7 +20,7 @@ from framework.specs import HOOKS
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
-GUIDE = Path(__file__).resolve().parents[1] / "plugins" / "README.md"
+GUIDE = ROOT / "plugins" / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 FILES = {
     found[1]: code for language, code in BLOCKS if language == "python" and (found := re.match(r"# (\w+\.py)\n", code))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from chains import Constant, optimizer_class
+from places import REFERENCE
 
 from framework.base.parameters import Parameters
 from framework.registry import manager
 from framework.training.update import Update
-
-REFERENCE = Path(__file__).parent / "reference"
 
 
 def cases(stem):

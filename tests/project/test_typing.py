@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typed_plugins
+from places import ROOT
 from processes import PATIENCE
 
 import framework
@@ -16,8 +17,7 @@ from framework.checks import check
 from framework.checks.results import FAILED
 from framework.specs import HOOKS
 
-ROOT = Path(__file__).resolve().parent.parent
-PLUGIN = ROOT / "tests" / "typed_plugins.py"
+PLUGIN = ROOT / "tests" / "support" / "typed_plugins.py"
 STUB = ROOT / "framework" / "__init__.pyi"
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from framework import Optimizer, hyper, integer
 from framework.cli.help.docstrings import citation
 from framework.registry import manager
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "make_catalogue.py"
+SCRIPT = ROOT / "scripts" / "make_catalogue.py"
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from places import ROOT
 from processes import PATIENCE, command
 
-ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORK = sorted((ROOT / "framework").rglob("*.py"))
 PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py") if "hydra" not in path.parts)
 

@@ -6,11 +6,11 @@ import pytest
 from hydra.types import RunMode
 
 import framework
-from framework.api import _hydra
 from framework.config.check import check
 from framework.config.settings import plain
 from framework.hydra_app.compose import Composer, composing
 from framework.hydra_app.composed import plain_data
+from framework.hydra_app.in_process import own_hydra
 from framework.hydra_app.setting import setting_of
 from framework.hydra_app.splitting import split
 from framework.registry import manager
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hydra():
-    with _hydra() as made:
+    with own_hydra() as made:
         return made  # which is then no more the one of this process: commands make their own
 
 

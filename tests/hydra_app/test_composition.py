@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hydra.types import RunMode
 
-from framework.api import _hydra
 from framework.config.check import check
 from framework.errors import InputError
 from framework.hydra_app.compose import Composer, with_values
 from framework.hydra_app.composed import plain_data
+from framework.hydra_app.in_process import own_hydra
 
 COMBINATIONS = [
     [],
@@ -48,7 +48,7 @@ COMBINATIONS = [
 @pytest.fixture(scope="module")
 def hydra(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
-    with _hydra() as made:
+    with own_hydra() as made:
         yield (
             made,
             made.compose_config(

@@ -1,6 +1,6 @@
 """What version 0.1 wrote still loads, is delivered and predicts: a run, a sweep, and a model that MLflow logged.
 
-``data/version_0_1`` was written by that version: ``problem=iris_mlp epochs=3 model.sizes=[4]`` and a sweep of it over
+``tests/older`` was written by that version: ``problem=iris_mlp epochs=3 model.sizes=[4]`` and a sweep of it over
 two optimizers and two seeds. Its pictures are single pixels, and OLDER_HOME stands for the folder it was in.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas
 import pytest
 import yaml
+from places import TESTS
 
 import framework
 from framework.runs.cursor import run_id
@@ -23,7 +24,7 @@ pytestmark = [  # of MLflow's own parts
     pytest.mark.filterwarnings("ignore:.*type hint is inferred:UserWarning"),
 ]
 
-OLDER = Path(__file__).resolve().parent / "data" / "version_0_1"
+OLDER = TESTS / "older"
 TEXTS = {".json", ".jsonl", ".yaml", ".csv", ".txt", ".py", ""}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from readings import readings
 from sweeping import SMALL, jobs_of, swept, yaml_of
-from test_yaml_text import readings
 
 import framework
 from framework.errors import InputError

@@ -4,14 +4,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from ids import LONGEST_ID, LONGEST_TEXT, misfits, parameter_id
+from places import ROOT
 from processes import PATIENCE
 
-ROOT = Path(__file__).resolve().parent.parent
 COLLECT = """
 import sys, time, pytest
 now = time.time
@@ -88,7 +87,7 @@ def test_an_id_that_is_not_short_words_is_found():
 
 def test_an_id_that_is_not_short_words_fails_the_collection(tmp_path):
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
-    (tmp_path / "ids.py").write_text((ROOT / "tests" / "ids.py").read_text())
+    (tmp_path / "ids.py").write_text((ROOT / "tests" / "support" / "ids.py").read_text())
     (tmp_path / "test_it.py").write_text(
         "import pytest\n@pytest.mark.parametrize('x', [1], ids=['a b'])\ndef test_it(x): ..."
     )

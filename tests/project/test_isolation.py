@@ -6,7 +6,7 @@ import io
 import logging
 import os
 
-from conftest import restored
+from isolation import restored
 
 
 def test_the_environment_and_the_root_logger_are_restored(tmp_path):
