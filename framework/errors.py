@@ -32,7 +32,7 @@ class RunFailedError(FrameworkError):
     """A run of a sweep ended by an error, whose words these are."""
 
 
-def said(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """Return an error in one line; ours say it all, another's type helps."""
     try:
         words = " ".join(str(error).split())

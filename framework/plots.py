@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
-from framework.errors import InputError, said
+from framework.errors import InputError, format_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +106,7 @@ def drawn(draw: Callable[[], Picture], path: Path, warn: Callable[[str], object]
     try:
         draw().save(path)
     except Exception as error:  # noqa: BLE001 - Matplotlib, its fonts and files may raise anything
-        warn(f"{path.name} was not drawn: {said(error)}")
+        warn(f"{path.name} was not drawn: {format_error(error)}")
         path.unlink(missing_ok=True)
         return False
     return True

@@ -54,7 +54,7 @@ def page() -> str:
     parts = [HEAD]
     for kind in sorted(HOOKS, key=list(TITLES).index):
         classes = {name: held.find(kind, name).cls for name in held.names(kind)}
-        own = {name: cls for name, cls in classes.items() if not getattr(cls, "foreign", "")}
+        own = {name: cls for name, cls in classes.items() if not getattr(cls, "external", "")}
         parts += [f"## {TITLES[kind]} ({len(own)})\n", *_shared(kind, own), *_table(kind, own)]
     return "\n".join(parts)
 

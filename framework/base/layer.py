@@ -60,14 +60,14 @@ class Layer(Configurable, ABC):
 
     Traits (class attributes):
         noisy: the layer draws from ``noise``.
-        shares: several runs can train through one object of it.
-        gives: what its output is when it ends a model: ``"logits"``, ``"probabilities"``, anything
+        vectorized: several runs can train through one object of it.
+        output_kind: what its output is when it ends a model: ``"logits"``, ``"probabilities"``, anything
             (``"values"``), or "" for what its input was.
     """
 
     noisy: ClassVar[bool] = False
-    shares: ClassVar[bool] = True
-    gives: ClassVar[str] = "values"
+    vectorized: ClassVar[bool] = True
+    output_kind: ClassVar[str] = "values"
     weight: Mapping[str, np.ndarray]
     gradient: Mapping[str, np.ndarray]
     buffer: Mapping[str, np.ndarray]

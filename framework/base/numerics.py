@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def widened(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def pad_for_pow(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return ``values`` as a float64 array of its own of ``shape``, but of at least two along the first axis.
 
     NumPy squares where an exponent of 2 is one number that serves a whole loop, and calls ``pow`` where exponents lie

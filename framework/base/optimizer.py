@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from framework.base.fields import Configurable
-from framework.base.numerics import widened
+from framework.base.numerics import pad_for_pow
 from framework.base.parameters import Parameters, State
 from framework.errors import InputError
 
@@ -32,12 +32,12 @@ class Optimizer(Configurable, ABC):
         own_step_size: the rule finds its step size itself; a schedule has little or nothing to act on.
         needs_closure: the rule evaluates the loss again within a step.
         needs_loss: the rule reads the loss's value, which recorded gradients do not have.
-        shares: several runs can step together as one population.
-        whole: the update couples all of a run's tensors, as one number estimated for the whole run does.
+        vectorized: several runs can step together as one population.
+        couples_tensors: the update couples all of a run's tensors, as one number estimated for the whole run does.
         converges: what the conformance kit holds the rule to on its problems: ``"minimises"`` them, ``"descends"``
             (gets near), or "" for no promise.
         still_at_zero: with no weight decay, a gradient of zero moves nothing from the start.
-        foreign: the library whose own code makes the update, or "": its bits are not ours to promise.
+        external: the library whose own code makes the update, or "": its bits are not ours to promise.
         warning: a line to show when this optimizer is used, or "".
 
     Attributes:
@@ -54,11 +54,11 @@ class Optimizer(Configurable, ABC):
     own_step_size: ClassVar[bool] = False
     needs_closure: ClassVar[bool] = False
     needs_loss: ClassVar[bool] = False
-    shares: ClassVar[bool] = True
-    whole: ClassVar[bool] = False
+    vectorized: ClassVar[bool] = True
+    couples_tensors: ClassVar[bool] = False
     converges: ClassVar[str] = "minimises"
     still_at_zero: ClassVar[bool] = True
-    foreign: ClassVar[str] = ""
+    external: ClassVar[str] = ""
     warning: ClassVar[str] = ""
     seeds: Sequence[int] = (0,)
     first_factor: float | np.ndarray = 1.0
@@ -98,13 +98,13 @@ class Optimizer(Configurable, ABC):
         runs = max([len(self.rows), factors.shape[1], *(len(state[name]) for name in self.scalars)])
         shape = (len(steps), runs, 1)
         columns = {name: getattr(self, name) for name, spec in self.fields.items() if spec.column}
-        h = SimpleNamespace(**{name: widened(column, shape) for name, column in columns.items()})
-        h.schedule = widened(factors, shape)
+        h = SimpleNamespace(**{name: pad_for_pow(column, shape) for name, column in columns.items()})
+        h.schedule = pad_for_pow(factors, shape)
         if "lr" in self.fields:
             h.lr = h.lr * h.schedule
         for name in self.scalars:
             setattr(h, name, state[name])
-        made = type(self).coefficients(h, widened(steps.reshape(-1, 1, 1), shape))
+        made = type(self).coefficients(h, pad_for_pow(steps.reshape(-1, 1, 1), shape))
         wide = (max(2, len(steps)), runs, 1)
         return {name: np.broadcast_to(value, wide)[: len(steps)] for name, value in made.items()}
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from framework.base.fields import Configurable, integer
-from framework.base.numerics import widened
+from framework.base.numerics import pad_for_pow
 from framework.errors import InputError
 
 
@@ -39,7 +39,7 @@ class Schedule(Configurable, ABC):
             raise InputError(f"schedule {self.label()} is laid out over the whole budget: set epochs or steps")
         if total is not None and self.warmup_steps >= total:
             raise InputError(f"schedule.warmup_steps={self.warmup_steps} leaves nothing of the {total} steps: lower it")
-        t = widened(steps.reshape(-1, 1, 1), (len(steps), len(self.rows), 1))
+        t = pad_for_pow(steps.reshape(-1, 1, 1), (len(steps), len(self.rows), 1))
         warmup = float(self.warmup_steps)
         own = self.factor(np.maximum(t - warmup, 1.0), None if total is None else total - self.warmup_steps)
         ramp = np.minimum(t / warmup, 1.0) if warmup else np.ones_like(t)

@@ -22,17 +22,17 @@ class TensorOptimizer(Optimizer):
     """An optimizer whose rule takes one tensor of R runs at a time, as ``(R, *shape)``.
 
     Norms and products run over a tensor of one run, never over the runs axis or over several tensors: use
-    `norm`, `inner` and stacked ``matmul``. With ``whole`` set, the rule sees all of a run's parameters as one
+    `norm`, `inner` and stacked ``matmul``. With ``couples_tensors`` set, the rule sees all of a run's parameters as one
     vector, ``(R, size)``, for methods that estimate one number a run.
 
     A rule never sees a tensor without axes or without numbers: a single number comes as a vector of one, and a tensor
     with a length of 0 has nothing to update and no state.
 
     Attributes:
-        whole: take each run's parameters as one vector instead of tensor by tensor.
+        couples_tensors: take each run's parameters as one vector instead of tensor by tensor.
     """
 
-    whole: ClassVar[bool] = False
+    couples_tensors: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -53,17 +53,17 @@ class TensorOptimizer(Optimizer):
             g: gradients, as ``p``; not to be altered.
             s: the slots as attributes, ``(R, *slot shape)``; assign new values to them.
             c: the coefficients and the flags as attributes; columns are ``(R, 1, …)`` to broadcast with ``p``. For
-                ``whole`` rules ``c.losses`` holds the batch's losses, ``(R, 1)``.
+                ``couples_tensors`` rules ``c.losses`` holds the batch's losses, ``(R, 1)``.
         """
 
     def _tensors(self, parameters: Parameters) -> dict[str, Shape]:
         """Return the shape of each tensor as the rule sees it; those without numbers are left out."""
-        shapes = {"all": (parameters.size,)} if self.whole else parameters.shapes
+        shapes = {"all": (parameters.size,)} if self.couples_tensors else parameters.shapes
         return {name: shape or (1,) for name, shape in shapes.items() if 0 not in shape}
 
     def _views(self, parameters: Parameters) -> Mapping[str, np.ndarray]:
         """Return each tensor as the rule sees it, ``(R, *shape)``."""
-        if self.whole:
+        if self.couples_tensors:
             return {"all": parameters.flat}
         return {name: view if view.ndim > 1 else view[:, None] for name, view in parameters.views.items()}
 

@@ -50,7 +50,7 @@ def says_that_it_moves(subject: ChainSubject) -> Figure:
 
 def odd_tensors(subject: ChainSubject) -> Figure:
     """A tensor without numbers changes nothing beside others; one without axes goes as a vector of one number."""
-    foreign = getattr(subject.cls, "foreign", "")
+    foreign = getattr(subject.cls, "external", "")
     if foreign:
         raise Skip(f"{foreign} decides what it does with such tensors")
     plain: dict[str, Shape] = {**subject.shapes, "unit": (1, 1)}

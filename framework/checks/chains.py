@@ -157,7 +157,7 @@ class ChainSubject:
     @property
     def trains_together(self) -> bool:
         """Whether several runs can be one population."""
-        return bool(getattr(self.cls, "shares", True))
+        return bool(getattr(self.cls, "vectorized", True))
 
     def chain(self, rows: Sequence[Settings]) -> tuple[Optimizer, Sequence[Stage]]:
         """Return a new optimizer with the stages around it, for one setting a run."""
@@ -179,7 +179,7 @@ class ChainSubject:
     def needs_company(self) -> None:
         """Skip a check that is about several runs where there can be one only."""
         if not self.trains_together:
-            raise Skip("its runs step one at a time (shares = False)")
+            raise Skip("its runs step one at a time (vectorized = False)")
 
 
 def chain_subject(cls: type[Configurable]) -> ChainSubject:

@@ -99,12 +99,12 @@ class LayerSubject:
 
     def needs_company(self) -> None:
         """Skip a check that is about several runs where there can be one only."""
-        if not self.cls.shares:
-            raise Skip("its runs train one at a time (shares = False)")
+        if not self.cls.vectorized:
+            raise Skip("its runs train one at a time (vectorized = False)")
 
     def runs(self) -> tuple[int, ...]:
         """Return the runs that can be together."""
-        return RUNS if self.cls.shares else (1,)
+        return RUNS if self.cls.vectorized else (1,)
 
 
 def layer_subject(cls: type[Layer]) -> LayerSubject:

@@ -127,7 +127,7 @@ def _left(
     """Return the smallest share of the first loss that any learning rate of the grid leaves."""
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     rates = _rates(cls)
-    grids = [rates] if cls.shares else [[rate] for rate in rates]
+    grids = [rates] if cls.vectorized else [[rate] for rate in rates]
     best = np.inf
     for grid in grids:
         best = min(

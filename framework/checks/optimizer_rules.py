@@ -33,16 +33,16 @@ class Halving(Schedule):
 def splitting_tensors(subject: ChainSubject) -> Figure:
     """A part goes as it would alone: any numbers of an elementwise rule, any tensor of another."""
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
-    if cls.whole:
-        raise Skip("it couples all tensors of a run (whole = True)")
-    if cls.foreign:
-        raise Skip(f"{cls.foreign} decides how tensors go together")
+    if cls.couples_tensors:
+        raise Skip("it couples all tensors of a run (couples_tensors = True)")
+    if cls.external:
+        raise Skip(f"{cls.external} decides how tensors go together")
     if cls.needs_closure or cls.needs_loss:
         raise Skip("the loss it reads couples all tensors of a run")
     found = []
     for variant in subject.variants:
         count = _parts_that_differ(subject, spread(cls, variant))
-        says = "elementwise = True" if cls.elementwise else "a rule for whole runs says whole = True"
+        says = "elementwise = True" if cls.elementwise else "a rule for whole runs says couples_tensors = True"
         found.append((count, f"{label(variant)}: {count} numbers differ from those of their part alone; {says}"))
     return worst(found, 0)
 
@@ -90,8 +90,8 @@ def zero_gradient(subject: ChainSubject) -> Figure:
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if not cls.still_at_zero:
         raise Skip("the rule moves at a gradient of zero (still_at_zero = False)")
-    if cls.foreign:
-        raise Skip(f"{cls.foreign} decides what a gradient of zero does")
+    if cls.external:
+        raise Skip(f"{cls.external} decides what a gradient of zero does")
     found = []
     for variant in subject.variants:
         values = {**variant, **{name: 0.0 for name in cls.fields if "weight_decay" in name}}

@@ -77,7 +77,7 @@ def _subjects(words: Sequence[str], *, everything: bool) -> list[NAMED]:
 
 
 def _foreign(subjects: Sequence[NAMED]) -> list[NAMED]:
-    return [named for named in subjects if getattr(manager.find(*named).cls, "foreign", "")]
+    return [named for named in subjects if getattr(manager.find(*named).cls, "external", "")]
 
 
 def _of_file(path: Path) -> list[NAMED]:

@@ -101,7 +101,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         return {**rest, **dict(zip(self._betas, values, strict=True))}
 
     def _check_together(self) -> None:
-        if self._rule.whole and len({tensor.dtype for tensor in self.param_groups[-1]["params"]}) > 1:
+        if self._rule.couples_tensors and len({tensor.dtype for tensor in self.param_groups[-1]["params"]}) > 1:
             raise InputError(f"{self.label}: a group's tensors must have one dtype, as the rule couples them")
         if self._asks and len(self.param_groups) > 1:
             raise InputError(f"{self.label}: the rule evaluates the loss, so that all tensors must be in one group")
@@ -169,7 +169,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         tensors = group["params"]
         names = group.get("param_names") or [str(place) for place in range(len(tensors))]
         parts = [dict(zip(names, tensors, strict=True))]
-        if not self._rule.whole:
+        if not self._rule.couples_tensors:
             parts = [{name: tensor} for name, tensor in parts[0].items()]
         units = []
         for part in parts:

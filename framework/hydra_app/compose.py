@@ -97,9 +97,11 @@ class Composer:
             with explained(words):
                 config, unresolved, choices = self._known(tuple(words))
                 folder, dirname = self._folder(number, words), self._dirname(words)
-            telling = tuple(word for word in words if word not in shared)
+            distinguishing = tuple(word for word in words if word not in shared)
             setting = setting_of(config, choices, self._compose)
-            jobs.append(Job(number, tuple(words), config, unresolved, folder, dirname, choices, telling, setting))
+            jobs.append(
+                Job(number, tuple(words), config, unresolved, folder, dirname, choices, distinguishing, setting)
+            )
         return jobs
 
     def _known(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:

@@ -81,10 +81,10 @@ def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Fin
     record = parent / "multirun.yaml"  # a launcher that is called without a sweeper has none
     arguments = overrides_of(OmegaConf.load(record).hydra) if record.is_file() else []
     shared = shared_by_all(split(arguments))
-    telling = [word for word in overrides if word not in shared]
+    distinguishing = [word for word in overrides if word not in shared]
     folder = Path(hydra.runtime.output_dir)
-    outcome = execute(config, overrides, folder, parent=parent, telling=telling, setting=_setting(config))
-    return outcome, Finished.of(outcome, telling)
+    outcome = execute(config, overrides, folder, parent=parent, distinguishing=distinguishing, setting=_setting(config))
+    return outcome, Finished.of(outcome, distinguishing)
 
 
 def overrides_of(hydra: Any) -> list[str]:

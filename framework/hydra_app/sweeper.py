@@ -14,7 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import errors
-from framework.errors import FrameworkError, said, warn_all
+from framework.errors import FrameworkError, format_error, warn_all
 from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
 from framework.hydra_app.launcher import refuse_unkept
@@ -84,7 +84,7 @@ class ToldTask:
         try:
             finished = self._task(config)
         except Exception as error:
-            self._ended(job, Failed(said(error)))
+            self._ended(job, Failed(format_error(error)))
             raise
         self._ended(job, finished)
         return finished
@@ -234,13 +234,13 @@ def ended_of(result: JobReturn) -> Ended:
     if result.status is JobStatus.COMPLETED:
         ended: Finished = result.return_value
         return ended
-    return Failed(said(result._return_value))
+    return Failed(format_error(result._return_value))
 
 
 def failures(results: Sequence[JobReturn]) -> list[str]:
     """Return one line for each job that failed: what was set, and the error."""
     return [
-        f"{' '.join(result.overrides or ())}: {said(result._return_value)}"
+        f"{' '.join(result.overrides or ())}: {format_error(result._return_value)}"
         for result in results
         if result.status is JobStatus.FAILED
     ]

@@ -21,7 +21,7 @@ from typing import Any
 import pluggy
 
 from framework import errors, hookspecs
-from framework.errors import InputError, PluginError, nearest, said, short
+from framework.errors import InputError, PluginError, format_error, nearest, short
 from framework.registry.autoregister import ImplicitPlugin
 from framework.registry.discovery import BUILT_IN, PluginFile, importers
 from framework.specs import HOOKS, SPECS, Spec
@@ -133,7 +133,7 @@ class Registry:
         self.add(Provider(file.path.stem, "file", path=file.path, source=file.content), file.load)
 
     def _fail(self, provider: Provider, error: BaseException) -> None:
-        words = short(said(error), MOST_SAID)
+        words = short(format_error(error), MOST_SAID)
         if self.strict or provider.door in ("built-in", "inline"):
             raise PluginError(f"{provider} was not loaded: {words}") from error
         self.warn(f"{provider} was not loaded: {words} (FRAMEWORK_DISABLE_PLUGINS={provider.name} silences this)")

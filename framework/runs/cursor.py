@@ -1,4 +1,4 @@
-"""The delivery mark: what MLflow has of a journal, kept beside it in ``mlflow.json``."""
+"""The delivery cursor: what MLflow has of a journal, kept beside it in ``mlflow.json``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass
-class Mark:
+class Cursor:
     """How much of a journal a store holds.
 
     Attributes:
@@ -40,8 +40,8 @@ class Mark:
     ended: bool = False
 
     @classmethod
-    def load(cls, folder: Path) -> Mark | None:
-        """Return the mark in ``folder``, or None where nothing was ever delivered.
+    def load(cls, folder: Path) -> Cursor | None:
+        """Return the cursor in ``folder``, or None where nothing was ever delivered.
 
         Raises:
             InputError: the file is damaged.
@@ -57,7 +57,7 @@ class Mark:
             ) from error
 
     def save(self, folder: Path) -> None:
-        """Write the mark in one step: a kill leaves the old one or the new one."""
+        """Write the cursor in one step: a kill leaves the old one or the new one."""
         draft = folder / f"{FILE}.{os.getpid()}"
         draft.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         draft.replace(folder / FILE)
@@ -69,5 +69,5 @@ class Mark:
 
 def run_id(folder: Path) -> str | None:
     """Return the id of the MLflow run that the journal in ``folder`` became, or None while there is none."""
-    mark = Mark.load(folder)
-    return None if mark is None else mark.run_id
+    cursor = Cursor.load(folder)
+    return None if cursor is None else cursor.run_id

@@ -61,7 +61,7 @@ class Finished:
             population_seconds=outcome.clock.population,
             steps=outcome.steps,
             metrics=kept.recorded(outcome.metrics),
-            params=told(outcome.run.config, overrides),
+            params=run_params(outcome.run.config, overrides),
             directions=directions(outcome.run.config),
         )
 
@@ -72,7 +72,7 @@ class Finished:
         return {"run": self.name, **self.params, **self.metrics, **rest}
 
 
-def told(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def run_params(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Return what tells a run from others, by name: optimizer, lr, seed, and what else the user set."""
     named = dict(item.lstrip("+").partition("=")[::2] for item in overrides if not item.startswith("~"))
     params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
@@ -216,7 +216,7 @@ def execute(
     folder: Path,
     *,
     parent: Path | None = None,
-    telling: Sequence[str] | None = None,
+    distinguishing: Sequence[str] | None = None,
     setting: str = "",
     observers: Sequence[Observer] = (),
     warn: Callable[[str], object] = errors.warn,
@@ -229,13 +229,13 @@ def execute(
         overrides: what the user set to get it.
         folder: where its files go.
         parent: the folder of the sweep it belongs to.
-        telling: the overrides that make its name; by default all.
+        distinguishing: the overrides that make its name; by default all.
         setting: the name of its setting.
         observers: more who watch.
         warn: as in `Journaling`.
         result: told of the outcome as soon as it is recorded, before pictures are drawn.
     """
-    name = provenance.run_name(config, overrides if telling is None else telling)
+    name = provenance.run_name(config, overrides if distinguishing is None else distinguishing)
     run = Run(uuid.uuid4().hex, name, config, folder, setting)
     journaling = Journaling({run.id: overrides}, parent=parent, single=parent is None, warn=warn)
     try:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from framework.base.run import Run
 from framework.config.figures import directions
-from framework.errors import said
+from framework.errors import format_error
 from framework.registry import manager
 from framework.runs import provenance
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Journal, read_journal
-from framework.runs.runner import Finished, Journaling, told
+from framework.runs.runner import Finished, Journaling, run_params
 from framework.sweeps.job import HydraRecord, Job
 from framework.training import kept
 from framework.training.loop import train
@@ -78,13 +78,13 @@ def train_block(block: Block, parent: Path, record: HydraRecord | None, observer
             _train(block.jobs, parent, ended, observers, final=False)
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises: each run that has not ended is tried alone
             left = len(block.jobs) - len(ended)
-            caution = f"{left} runs could not train together ({said(error)}); each was trained alone"
+            caution = f"{left} runs could not train together ({format_error(error)}); each was trained alone"
     for job in block.jobs:
         if job.number not in ended:
             try:
                 _train([job], parent, ended, observers, final=True)
             except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the other runs go on
-                ended[job.number] = Failed(said(error))
+                ended[job.number] = Failed(format_error(error))
     return Trained(ended, caution)
 
 
@@ -93,7 +93,7 @@ def _train(
 ) -> None:
     """Train jobs as one population; put those that ended in good order into ``ended``, also where an error follows."""
     runs = [
-        Run(str(job.number), provenance.run_name(job.config, job.telling), job.config, job.folder, job.setting)
+        Run(str(job.number), provenance.run_name(job.config, job.distinguishing), job.config, job.folder, job.setting)
         for job in jobs
     ]
     overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
@@ -103,15 +103,15 @@ def _train(
     finally:
         for job in jobs:
             if str(job.number) in journaling.outcomes:
-                ended[job.number] = Finished.of(journaling.outcomes[str(job.number)], job.telling)
+                ended[job.number] = Finished.of(journaling.outcomes[str(job.number)], job.distinguishing)
 
 
 def _run(job: Job) -> Run:
-    name = provenance.run_name(job.config, job.telling)
+    name = provenance.run_name(job.config, job.distinguishing)
     return Run(str(job.number), name, job.config, job.folder, job.setting)
 
 
-def recovered(job: Job, since: float) -> Ended | None:
+def result_from_journal(job: Job, since: float) -> Ended | None:
     """Return how a job ended by its journal, for a result that a dying worker took along.
 
     Args:
@@ -133,19 +133,19 @@ def recovered(job: Job, since: float) -> Ended | None:
     if not epochs:
         return None
     return Finished(
-        name=provenance.run_name(job.config, job.telling),
+        name=provenance.run_name(job.config, job.distinguishing),
         folder=str(job.folder),
         ended=tags["ended"],
         seconds=epochs[-1]["values"]["time/seconds"],
         population_seconds=epochs[-1]["values"]["time/population_seconds"],
         steps=epochs[-1]["step"],
         metrics=kept.recorded(kept.plain(final["values"])),
-        params=told(job.config, job.telling),
+        params=run_params(job.config, job.distinguishing),
         directions=directions(job.config),
     )
 
 
-def buried(job: Job) -> Failed:
+def record_worker_death(job: Job) -> Failed:
     """Return that a job's worker died, and say so in its journal where it has begun one."""
     if (job.folder / JOURNAL).is_file():
         journal = Journal(job.folder)

@@ -14,7 +14,7 @@ import numpy as np
 from framework.base.run import Config
 from framework.data.batches import Batch
 from framework.data.prepare import Samples
-from framework.errors import InputError, said
+from framework.errors import InputError, format_error
 from framework.system.resources import blas_threads
 from framework.training.loop import evaluate, train_step
 from framework.training.population import Population
@@ -82,7 +82,7 @@ def estimate(configs: Sequence[Config]) -> Estimate:
         except InputError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin's error is its own run's; the others' cost is found without it
-            why = why or said(error)
+            why = why or format_error(error)
     return Estimate(0, 0, 0.0, 0.0, 0, failed=why)
 
 

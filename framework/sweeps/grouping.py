@@ -69,10 +69,10 @@ def _structural(cls: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
 def why_alone(config: Mapping[str, Any]) -> str:
     """Return why runs of this configuration cannot share an array program, or ""."""
     optimizer = find("optimizer", config["optimizer"]["name"])
-    if not optimizer.cls.shares:
+    if not optimizer.cls.vectorized:
         return f"optimizer {optimizer.name} takes one run at a time"
     for name, _ in expand_layers(config["model"]["layers"], (1,)):
-        if not find_layer(name, "").shares:
+        if not find_layer(name, "").vectorized:
             return f"layer {name} takes one run at a time"
     if config["max_seconds"] is not None:
         return "max_seconds limits each run's own time"

@@ -23,7 +23,7 @@ class Job:
         folder: where its files go.
         dirname: the overrides as Hydra's folder names use them.
         choices: which option of each group was chosen, for Hydra's records.
-        telling: the overrides that not all jobs of the sweep share; they make the run's name.
+        distinguishing: the overrides that not all jobs of the sweep share; they make the run's name.
         setting: the name of its setting, as in `framework.hydra_app.setting`.
     """
 
@@ -34,7 +34,7 @@ class Job:
     folder: Path
     dirname: str = ""
     choices: Mapping[str, Any] = field(default_factory=dict)
-    telling: tuple[str, ...] = ()
+    distinguishing: tuple[str, ...] = ()
     setting: str = ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from framework.registry import manager
-from framework.sweeps.blocks import Block, Trained, buried, recovered, train_block
+from framework.sweeps.blocks import Block, Trained, record_worker_death, result_from_journal, train_block
 from framework.sweeps.fractions import writers
 from framework.sweeps.job import HydraRecord
 from framework.sweeps.pool import deaths, pool
@@ -18,7 +18,7 @@ from framework.sweeps.pool import deaths, pool
 class Workers:
     """A pool that outlives its processes.
 
-    Where one dies, the blocks at work are suspects: their runs are tried again in blocks of one, and a run that
+    Where one dies, the blocks at work are retried: their runs are tried again in blocks of one, and a run that
     was alone in its block is tried with nobody else at work. If its worker dies again, that run has failed.
 
     Args:
@@ -51,16 +51,16 @@ class Workers:
                 except deaths(self._backend):
                     begun = {int(mark.name) for mark in Path(marks).iterdir()}
             missing = [place for place in range(len(left)) if place not in finished]
-            # A worker on another machine leaves no mark here: all are suspects then.
-            suspects = [place for place in missing if place in begun] or missing
-            others = [left[place] for place in missing if place not in suspects]
-            left = (yield from self._again([left[place] for place in suspects])) + others
+            # A worker on another machine leaves no mark here: all blocks are retried then.
+            retried = [place for place in missing if place in begun] or missing
+            others = [left[place] for place in missing if place not in retried]
+            left = (yield from self._again([left[place] for place in retried])) + others
 
-    def _again(self, suspects: Sequence[Block]) -> Generator[Trained, None, list[Block]]:
-        """Yield what suspects have left behind; return the blocks of one that their other runs are tried in."""
+    def _again(self, retried: Sequence[Block]) -> Generator[Trained, None, list[Block]]:
+        """Yield the results that retried blocks left behind; return their other runs as blocks of one."""
         again: list[Block] = []
-        for block in suspects:
-            over = {job.number: end for job in block.jobs if (end := recovered(job, self._began))}
+        for block in retried:
+            over = {job.number: end for job in block.jobs if (end := result_from_journal(job, self._began))}
             left = [job for job in block.jobs if job.number not in over]
             alone = [Block((job,), block.memory, block.seconds / len(block.jobs)) for job in left]
             if over:
@@ -80,7 +80,9 @@ class Workers:
                 ((_, trained),) = self._pooled([block], marks)
             return trained
         except deaths(self._backend):
-            return Trained({job.number: recovered(job, self._began) or buried(job) for job in block.jobs})
+            return Trained(
+                {job.number: result_from_journal(job, self._began) or record_worker_death(job) for job in block.jobs}
+            )
 
     def _pooled(self, blocks: Sequence[Block], marks: str) -> Iterator[tuple[int, Trained]]:
         from joblib import delayed

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from framework.errors import InputError
-from framework.runs.cursor import RUN_ID, Mark
+from framework.runs.cursor import RUN_ID, Cursor
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import read_journal
 from framework.system.paths import root_folder
@@ -237,8 +237,8 @@ def sync(folders: Iterable[Path], uri: str | None = None, progress: Progress | N
     stores: dict[str, list[Path]] = {}
     for folder in dict.fromkeys(found for top in folders for found in _with_parent(_journals(top.absolute()))):
         if pending(folder):
-            mark = None if uri else Mark.load(folder)
-            known = None if mark is None or ":***@" in mark.tracking_uri else mark.tracking_uri
+            cursor = None if uri else Cursor.load(folder)
+            known = None if cursor is None or ":***@" in cursor.tracking_uri else cursor.tracking_uri
             stores.setdefault(known or resolve_uri(uri), []).append(folder)
     result = Synced()
     for store, waiting in stores.items():
@@ -254,8 +254,8 @@ def pending(folder: Path) -> bool:
     """Whether ``folder`` has a journal that MLflow does not have completely."""
     if not (folder / JOURNAL).exists():
         return False
-    mark = Mark.load(folder)
-    return mark is None or not mark.complete(folder)
+    cursor = Cursor.load(folder)
+    return cursor is None or not cursor.complete(folder)
 
 
 def undelivered(uri: str, why: str, folders: Sequence[Path]) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from framework.errors import TrackingError
-from framework.runs.cursor import Mark
+from framework.runs.cursor import Cursor
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, Tail
 from framework.tracking import entities
@@ -25,19 +25,19 @@ class UnreachableError(TrackingError):
 class Delivery:
     """One journal on its way to one MLflow run.
 
-    What was sent is noted in the `Mark` beside the journal: any process can go on from there, and no journal becomes
+    What was sent is noted in the `Cursor` beside the journal: any process can go on from there, and no journal becomes
     two runs. What a kill left sent but not noted is sent again, and the store takes it as the same.
 
     Attributes:
         folder: of the journal.
-        mark: what the store has.
+        cursor: what the store has.
         problems: what the store refused, one line each.
         alone: do not wait for the parent's run any longer.
     """
 
     def __init__(self, folder: Path, uri: str) -> None:
         self.folder = folder
-        self.mark = Mark(without_password(uri))
+        self.cursor = Cursor(without_password(uri))
         self.problems: list[str] = []
         self.alone = False
         self._tail = Tail(folder)
@@ -52,12 +52,12 @@ class Delivery:
             return True
         if not self._tail.claim():
             return False
-        found = Mark.load(self.folder)
-        if found is not None and found.tracking_uri == self.mark.tracking_uri:
-            self.mark, self._check = found, True
+        found = Cursor.load(self.folder)
+        if found is not None and found.tracking_uri == self.cursor.tracking_uri:
+            self.cursor, self._check = found, True
         else:
-            self.mark.save(self.folder)
-        self._tail.offset = self.mark.delivered
+            self.cursor.save(self.folder)
+        self._tail.offset = self.cursor.delivered
         self._claimed = True
         return True
 
@@ -80,22 +80,22 @@ class Delivery:
         """
         if self._check:
             self._check_run(store)
-        if self.mark.run_id is None and not self._create(store):
+        if self.cursor.run_id is None and not self._create(store):
             return False
-        if self.mark.ended and self._pending:
+        if self.cursor.ended and self._pending:
             self._attempt("status", partial(store.client.update_run, self._run_id, status="RUNNING"))
-            self.mark.ended = False
+            self.cursor.ended = False
         try:
             self._send_pending(store)
         finally:
-            self.mark.save(self.folder)
+            self.cursor.save(self.folder)
         return True
 
     def give_up(self, store: Store) -> None:
         """Set the run to KILLED if its journal has no end, for its trainer is gone."""
-        if self.mark.run_id is not None and not self.mark.ended:
+        if self.cursor.run_id is not None and not self.cursor.ended:
             self._end(store, "KILLED", (self.folder / JOURNAL).stat().st_mtime)
-            self.mark.save(self.folder)
+            self.cursor.save(self.folder)
 
     def close(self) -> None:
         """Let others deliver this journal."""
@@ -104,22 +104,22 @@ class Delivery:
 
     @property
     def _run_id(self) -> str:
-        if self.mark.run_id is None:
+        if self.cursor.run_id is None:
             raise RuntimeError("the run is not made yet")
-        return self.mark.run_id
+        return self.cursor.run_id
 
     def _check_run(self, store: Store) -> None:
         """Start anew where the run of an earlier delivery is gone, as with a deleted database."""
-        if self.mark.run_id is None:
+        if self.cursor.run_id is None:
             self._search = True
         else:
             try:
                 with asking():
-                    store.client.get_run(self.mark.run_id)
+                    store.client.get_run(self.cursor.run_id)
             except UnreachableError:
                 raise
             except TrackingError:
-                self.mark = Mark(self.mark.tracking_uri)
+                self.cursor = Cursor(self.cursor.tracking_uri)
                 self._tail.offset, self._pending = 0, []
                 self.poll()
         self._check = False
@@ -128,7 +128,7 @@ class Delivery:
         if not self._pending or self._pending[0].kind != "start":
             raise TrackingError("its journal does not begin with a start entry")
         start = self._pending[0]
-        tags = entities.run_tags(start) | {KEY_TAG: self.mark.key}
+        tags = entities.run_tags(start) | {KEY_TAG: self.cursor.key}
         parent = start.content.get("parent")
         if parent is not None:
             parent_id = self._run_of(Path(parent))
@@ -138,31 +138,31 @@ class Delivery:
                 self.problems.append(f"{self.folder}: its sweep {parent} is not in MLflow, so it stands there alone")
             else:
                 return False
-        self.mark.experiment = resolve_experiment(start.content.get("experiment"))
+        self.cursor.experiment = resolve_experiment(start.content.get("experiment"))
         with asking(everybody=True):
-            self.mark.experiment_id = store.experiment(self.mark.experiment)
+            self.cursor.experiment_id = store.experiment(self.cursor.experiment)
         with asking():
-            self.mark.run_id = self._made_before(store) or self._make(store, start, tags)
-        self.mark.save(self.folder)
+            self.cursor.run_id = self._made_before(store) or self._make(store, start, tags)
+        self.cursor.save(self.folder)
         return True
 
     def _make(self, store: Store, start: Entry, tags: dict[str, str]) -> str:
         self._search = True  # until an answer comes, the run may be there or not
         when = entities.milliseconds(start.time)
         name = tags["mlflow.runName"]
-        run = store.client.create_run(self.mark.experiment_id, start_time=when, tags=tags, run_name=name)
+        run = store.client.create_run(self.cursor.experiment_id, start_time=when, tags=tags, run_name=name)
         return str(run.info.run_id)
 
     def _made_before(self, store: Store) -> str | None:
         if not self._search:
             return None
-        query = f"tags.{KEY_TAG} = '{self.mark.key}'"
-        found = store.client.search_runs([self.mark.experiment_id], filter_string=query, max_results=1)
+        query = f"tags.{KEY_TAG} = '{self.cursor.key}'"
+        found = store.client.search_runs([self.cursor.experiment_id], filter_string=query, max_results=1)
         return str(found[0].info.run_id) if found else None
 
     def _run_of(self, folder: Path) -> str | None:
-        mark = Mark.load(folder)
-        return mark.run_id if mark is not None and mark.tracking_uri == self.mark.tracking_uri else None
+        cursor = Cursor.load(folder)
+        return cursor.run_id if cursor is not None and cursor.tracking_uri == self.cursor.tracking_uri else None
 
     def _send_pending(self, store: Store) -> None:
         """Send all that waits: the figures in one batch, then the rest in order."""
@@ -170,14 +170,14 @@ class Delivery:
         for entry in self._pending:
             if entry.kind in entities.BATCHED:
                 batch.add(entry)
-            if (entry.kind == "start" or entry.kind not in entities.BATCHED) and entry.end > self.mark.acted:
+            if (entry.kind == "start" or entry.kind not in entities.BATCHED) and entry.end > self.cursor.acted:
                 actions.append(entry)
         self._send_batch(store, batch)
         for entry in actions:
             self._act(store, entry)
-            self.mark.acted = entry.end
+            self.cursor.acted = entry.end
         if self._pending:
-            self.mark.delivered = self._pending[-1].end
+            self.cursor.delivered = self._pending[-1].end
             self._pending = []
 
     def _send_batch(self, store: Store, batch: entities.Batch) -> None:
@@ -202,14 +202,14 @@ class Delivery:
         elif entry.kind == "model":
             example = content.get("input_example")
             path, sample = self.folder / content["path"], self.folder / example if example else None
-            self._attempt("model", partial(entities.log_model, self.mark.experiment_id, run_id, path, sample))
+            self._attempt("model", partial(entities.log_model, self.cursor.experiment_id, run_id, path, sample))
         else:
             self._end(store, content["status"], entry.time)
 
     def _end(self, store: Store, status: str, when: float) -> None:
         end_time = entities.milliseconds(when)
         self._attempt("status", partial(store.client.set_terminated, self._run_id, status, end_time))
-        self.mark.ended = True
+        self.cursor.ended = True
 
     def _attempt(self, what: str, action: Callable[[], object]) -> None:
         """Do ``action``; a refusal is noted, so that one bad entry does not keep the others from the store."""

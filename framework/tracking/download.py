@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework.errors import InputError
-from framework.runs.cursor import RUN_ID, Mark
+from framework.runs.cursor import RUN_ID, Cursor
 from framework.tracking.store import mlflow_address, resolve_uri, sqlite_file, without_password
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _own_folder(run: Run) -> Path | None:
     folder = Path(run.data.tags.get("folder", ""))
     if not folder.is_absolute() or not all((folder / name).is_file() for name in NEEDED):
         return None
-    mark = Mark.load(folder)
+    mark = Cursor.load(folder)
     return folder if mark is not None and mark.run_id == run.info.run_id else None
 
 

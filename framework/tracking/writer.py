@@ -113,7 +113,7 @@ class Writer:
                     continue
                 if started < self._due.get(folder, 0.0) and not delivery.ending:
                     continue
-                if delivery.send(self._opened()) and delivery.mark.ended:
+                if delivery.send(self._opened()) and delivery.cursor.ended:
                     self._release(delivery)
             now = time.monotonic()
             self._due[folder] = now + max(BATCH_SECONDS, (now - started) * len(self._active) / SHARE)
@@ -143,7 +143,7 @@ class Writer:
                 self._release(delivery)
             return
         delivery.alone = late
-        if not delivery.poll() and (delivery.mark.ended or delivery.mark.run_id is None):
+        if not delivery.poll() and (delivery.cursor.ended or delivery.cursor.run_id is None):
             self._release(delivery)
         elif delivery.send(self._opened()):
             delivery.give_up(self._opened())

@@ -65,7 +65,7 @@ def _check_classes(model: Model, loss: Loss, data: Data) -> None:
 
 def _check_meaning(model: Model, loss: Loss) -> None:
     """Refuse a model whose outputs are not of the kind that the loss takes."""
-    gives = next((layer.gives for layer in reversed(model.layers) if layer.gives), "values")
+    gives = next((layer.output_kind for layer in reversed(model.layers) if layer.output_kind), "values")
     if (gives, loss.expects) == ("probabilities", "logits"):
         raise InputError(f"loss {loss.label()} takes logits and the model ends in probabilities: change one of them")
     if (gives, loss.expects) == ("logits", "probabilities"):

@@ -90,7 +90,7 @@ def _epochs(
         if leaving:
             configs, tensors, records = population.configs, population.tensors(), [records[row] for row in staying]
             del population  # its gradients and scratch make room for the smaller one
-            population = Population.resumed(configs, tensors, staying)
+            population = Population.take(configs, tensors, staying)
 
 
 def train_step(population: Population, batch: Batch, step: int, means: EpochMeans) -> np.ndarray:

@@ -132,10 +132,10 @@ class Population:
         """Return the runs at ``rows`` as a population of their own, where they are in their training."""
         if list(rows) == list(range(self.runs)):
             return self
-        return Population.resumed(self.configs, self.tensors(), rows)
+        return Population.take(self.configs, self.tensors(), rows)
 
     @classmethod
-    def resumed(cls, configs: Sequence[Config], tensors: Mapping[str, np.ndarray], rows: Sequence[int]) -> Population:
+    def take(cls, configs: Sequence[Config], tensors: Mapping[str, np.ndarray], rows: Sequence[int]) -> Population:
         """Return the runs at ``rows`` of a population, of which only these are left.
 
         Args:

@@ -28,7 +28,7 @@ class Conv2d(Layer):
     right; a number that many pixels on each side.
     """
 
-    gives = "logits"
+    output_kind = "logits"
 
     filters: int = integer(8, at_least=1, help="channels of the output")
     kernel_size: int = integer(3, at_least=1, help="side of the square window, in pixels")

@@ -19,7 +19,7 @@ class Dense(Layer):
     W is ``(features, units)``, b starts at zero.
     """
 
-    gives = "logits"
+    output_kind = "logits"
     examples = ({"units": 3},)
 
     units: int | str = integer("outputs", words=("outputs",), at_least=1, help="outputs: what the data set asks for")

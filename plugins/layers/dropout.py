@@ -22,7 +22,7 @@ class Dropout(Layer):
     Source: Srivastava et al. 2014, JMLR 15, section 10 (the "inverted" form).
     """
 
-    gives = ""
+    output_kind = ""
 
     noisy = True
     rate: float = hyper(0.5, at_least=0, below=1, search=(0.0, 0.8), help="share of the numbers that is dropped")

@@ -13,7 +13,7 @@ from framework import Layer, LayerSpec, Shape, hookimpl
 class Flatten(Layer):
     """All numbers of a sample in one row; flat samples pass unchanged."""
 
-    gives = ""
+    output_kind = ""
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return ``(numbers,)``."""

@@ -17,7 +17,7 @@ class Linear(Layer):
         x
     """
 
-    gives = ""
+    output_kind = ""
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return ``x`` itself."""

@@ -13,7 +13,7 @@ from framework import InputError, Layer, LayerSpec, Shape, hookimpl, integers
 class Reshape(Layer):
     """The same numbers in another shape, in row-major order."""
 
-    gives = ""
+    output_kind = ""
     examples = ({"shape": (3, 4)},)
 
     shape: tuple[int, ...] | str = integers(

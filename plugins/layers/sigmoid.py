@@ -19,7 +19,7 @@ class Sigmoid(Layer):
         1 / (1 + exp(-x))
     """
 
-    gives = "probabilities"
+    output_kind = "probabilities"
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""

@@ -19,7 +19,7 @@ class Softmax(Layer):
     For training with labels prefer logits and the softmax cross-entropy loss, which does not lose small probabilities.
     """
 
-    gives = "probabilities"
+    output_kind = "probabilities"
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""

@@ -33,7 +33,7 @@ class DAdaptAdam(TensorOptimizer):
     off there by default. All state is in the parameters' dtype.
     """
 
-    whole = True
+    couples_tensors = True
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the estimated distance")
     beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
     beta2: float = hyper(

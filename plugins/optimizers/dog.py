@@ -29,7 +29,7 @@ class Dog(TensorOptimizer):
     Differs from optax: not at all. ``lr`` is 1 in the paper; a schedule acts on it.
     """
 
-    whole = True
+    couples_tensors = True
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the step that is found")
     init_step: str = choice("heuristic", ("heuristic", "distance", "learning_rate"), help="what fixes the first step")
     init_step_value: float = hyper(1e-6, above=0, prior="log", search=(1e-7, 1e-3), help="the number it is fixed by")

@@ -29,7 +29,7 @@ class Dowg(TensorOptimizer):
     Its steps are longer than DoG's: with small, noisy batches an lr of 0.3 to 0.5 trains where 1 runs away.
     """
 
-    whole = True
+    couples_tensors = True
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the step that is found")
     init_estim_sq_dist: float | None = number(None, above=0, help="first guess of the squared distance to go")
     eps: float = hyper(1e-4, above=0, prior="log", search=(1e-8, 1e-2), help="added to the root")

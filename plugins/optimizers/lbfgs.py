@@ -55,10 +55,10 @@ class Lbfgs(Optimizer):
     batch norm and dropout.
     """
 
-    whole = True
+    couples_tensors = True
     needs_closure = True
     needs_loss = True
-    shares = False
+    vectorized = False
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 1.0), help="first step tried along each direction")
     max_iter: int = integer(20, at_least=1, help="iterations in a step")
     max_eval: int | None = integer(None, at_least=1, help="evaluations in a step")

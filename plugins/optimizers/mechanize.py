@@ -52,7 +52,7 @@ class Mechanize(Optimizer):
     ``store_delta`` nothing is lost to rounding, but a stage that moves p (decay, look-ahead) has no lasting effect.
     """
 
-    whole = True
+    couples_tensors = True
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="the base's learning rate, which S multiplies")
     base: str = text("adam", help="the optimizer whose steps are scaled")
     weight_decay: float = hyper(1e-2, at_least=0, prior="log", search=(1e-4, 1e-1), help="pull of S towards 0")
@@ -68,8 +68,8 @@ class Mechanize(Optimizer):
         moves = base.evaluation_point is not Optimizer.evaluation_point
         if "lr" not in base.fields or base.needs_closure or base.needs_loss or base.scalars or moves:
             return f"base={values['base']} cannot be scaled: choose one with a learning rate and from gradients alone"
-        if not base.shares or base.foreign:
-            home = f" in {base.foreign}" if base.foreign else ""
+        if not base.vectorized or base.external:
+            home = f" in {base.external}" if base.external else ""
             return f"base={values['base']} steps one run at a time{home}: choose one that steps several at once"
         return None
 

@@ -29,7 +29,7 @@ class PolyakSgd(TensorOptimizer):
     before it takes the norm. The loss is the batch's without any weight decay or clipping that stages add to g.
     """
 
-    whole = True
+    couples_tensors = True
     own_step_size = True
     needs_loss = True
     absent = {"lr": "polyak_sgd finds its step itself; use scaling or max_learning_rate"}

@@ -35,7 +35,7 @@ class Sam(Optimizer):
     running averages see both points; dropout thins anew for the second.
     """
 
-    whole = True
+    couples_tensors = True
     needs_closure = True
     lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
     rho: float = hyper(

@@ -57,7 +57,7 @@ class Split(Optimizer):
     Differs from ``optax.multi_transform``: not at all.
     """
 
-    whole = True
+    couples_tensors = True
     still_at_zero = False
     lr: float = hyper(0.02, above=0, prior="log", search=(1e-3, 0.3), help="learning rate of the matrices")
     rest_lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate of the rest")
@@ -174,8 +174,8 @@ def _fields_of(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"{part}={name} has no learning rate that {LR[part]} could be: choose one that has")
     if cls.needs_closure or cls.needs_loss:
         raise InputError(f"{part}={name} looks at the loss of the whole model: it cannot have a part of it")
-    if not cls.shares or cls.foreign:
-        home = f" in {cls.foreign}" if cls.foreign else ""
+    if not cls.vectorized or cls.external:
+        home = f" in {cls.external}" if cls.external else ""
         raise InputError(f"{part}={name} steps one run at a time{home}: choose one that steps several at once")
     fields = {"lr": values[LR[part]]}
     for word in listed.replace(",", " ").split():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from framework.base.numerics import widened
+from framework.base.numerics import pad_for_pow
 from plugins.optimizers.adam import Adam
 from plugins.schedules.exponential import Exponential
 from plugins.schedules.polynomial import Polynomial
@@ -52,7 +52,7 @@ def test_a_table_of_one_step_has_the_bits_of_a_long_one():
 
 
 def test_widened_has_at_least_two_steps_of_its_own():
-    made = widened(np.array([[3.0]]), (1, 4, 1))
+    made = pad_for_pow(np.array([[3.0]]), (1, 4, 1))
     assert made.shape == (2, 4, 1)
     assert made.dtype == np.float64
     assert made.flags.owndata

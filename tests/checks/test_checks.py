@@ -256,7 +256,7 @@ def built_in(kinds):
     return [
         key
         for key in sorted(BUILT_IN.entries)
-        if key[0] in kinds and not getattr(BUILT_IN.find(*key).cls, "foreign", "")
+        if key[0] in kinds and not getattr(BUILT_IN.find(*key).cls, "external", "")
     ]
 
 

@@ -91,7 +91,7 @@ def own(held, *kinds):
 
 
 def foreign(entry):
-    return bool(getattr(entry.cls, "foreign", ""))
+    return bool(getattr(entry.cls, "external", ""))
 
 
 def page(lookup, *words):

@@ -14,7 +14,7 @@ from framework.registry.manager import current, find
 
 torch = extra("torch")
 
-OURS = [name for name in current().names("optimizer") if not find("optimizer", name).cls.foreign]
+OURS = [name for name in current().names("optimizer") if not find("optimizer", name).cls.external]
 TWINS = ["Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop"]
 TWINS += ["Adafactor"]
 """torch's optimizers that take tensors of any shape; ours have the same names in small letters."""

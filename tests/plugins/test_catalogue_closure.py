@@ -286,7 +286,7 @@ def test_lbfgs_keeps_to_its_evaluations():
 
 
 def test_lbfgs_says_that_runs_do_not_share_a_population():
-    assert [optimizer_class(name).shares for name in CLOSURE] == [True, False, True, True]
+    assert [optimizer_class(name).vectorized for name in CLOSURE] == [True, False, True, True]
 
 
 def test_valley_is_what_its_loops_say():

@@ -38,7 +38,7 @@ def rows(script):
 
 def test_every_built_in_is_on_the_page_once(script, rows):
     held = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
-    own = {key for key, entry in held.entries.items() if not getattr(entry.cls, "foreign", "")}
+    own = {key for key, entry in held.entries.items() if not getattr(entry.cls, "external", "")}
     assert {(script.TITLES[kind], name) for kind, name in own} == set(rows)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from framework.errors import InputError
-from framework.runs.cursor import Mark
+from framework.runs.cursor import Cursor
 from framework.runs.journal import FILE, Journal, Tail, read_journal
 from framework.tracking.store import without_password
 
@@ -154,12 +154,12 @@ for step in range(100_000_000):
 
 
 def test_the_mark_survives_and_tells_whether_all_is_there(tmp_path: Path) -> None:
-    assert Mark.load(tmp_path) is None
+    assert Cursor.load(tmp_path) is None
     journal = Journal(tmp_path)
     journal.write("end", status="FINISHED")
-    mark = Mark("sqlite:////x.db", run_id="abc", delivered=(tmp_path / FILE).stat().st_size, ended=True)
+    mark = Cursor("sqlite:////x.db", run_id="abc", delivered=(tmp_path / FILE).stat().st_size, ended=True)
     mark.save(tmp_path)
-    assert Mark.load(tmp_path) == mark
+    assert Cursor.load(tmp_path) == mark
     assert mark.complete(tmp_path)
     journal.write("tags", values={})
     assert not mark.complete(tmp_path)
@@ -169,7 +169,7 @@ def test_the_mark_survives_and_tells_whether_all_is_there(tmp_path: Path) -> Non
 def test_a_damaged_mark_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "mlflow.json").write_text('{"unknown": 1}')
     with pytest.raises(InputError, match=r"mlflow.json is damaged .*remove it"):
-        Mark.load(tmp_path)
+        Cursor.load(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from sweeping import (
 )
 
 from framework.sweeps import planning
-from framework.sweeps.blocks import recovered
+from framework.sweeps.blocks import result_from_journal
 from framework.sweeps.cost import Estimate
 from framework.sweeps.grouping import grouped, structure, why_alone
 from framework.sweeps.job import Job
@@ -546,10 +546,10 @@ def test_a_worker_that_dies_takes_one_run_with_it(tmp_path):
 def test_a_result_that_got_lost_is_in_the_journal(tmp_path, words):
     (theirs,) = returns("population", tmp_path, [[]], *SMALL, "optimizer=sgd", *words)
     job = theirs._job
-    found = recovered(job, 0.0)
+    found = result_from_journal(job, 0.0)
     assert found is not None
     assert {**vars(found), "metrics": None} == {**vars(theirs.return_value), "metrics": None}
     assert same_numbers(found.metrics, theirs.return_value.metrics)
-    assert recovered(job, time.time()) is None
+    assert result_from_journal(job, time.time()) is None
     (job.folder / "journal.jsonl").unlink()
-    assert recovered(job, 0.0) is None
+    assert result_from_journal(job, 0.0) is None

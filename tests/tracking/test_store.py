@@ -13,7 +13,7 @@ from test_tracking import begin, measure, predictor
 
 import framework
 from framework.errors import InputError
-from framework.runs.cursor import Mark
+from framework.runs.cursor import Cursor
 from framework.runs.journal import Journal
 from framework.tracking.client import Tracker, sync
 from framework.tracking.store import (
@@ -146,7 +146,7 @@ def test_a_run_in_an_oddly_named_folder_arrives_and_comes_back(tmp_path: Path, m
         tracker.follow(home / "run")
         delivered_run(home / "run", "..")
         assert tracker.finish() == []
-    mark = Mark.load(home / "run")
+    mark = Cursor.load(home / "run")
     assert mark is not None and mark.run_id is not None
     with sqlite3.connect(home / "mlflow.db") as database:
         assert database.execute("select run_uuid, status from runs").fetchall() == [(mark.run_id, "FINISHED")]

@@ -20,7 +20,7 @@ import pytest
 from processes import PATIENCE, wait_until
 
 from framework.errors import InputError
-from framework.runs.cursor import Mark, run_id
+from framework.runs.cursor import Cursor, run_id
 from framework.runs.journal import Entry, Journal, read_journal
 from framework.tracking import entities
 from framework.tracking.client import Tracker, pending, sync
@@ -274,9 +274,9 @@ def test_a_second_delivery_changes_nothing(delivered: dict[str, Path], client: A
     assert sync([folder.parent], uri).delivered == []  # all is marked as delivered
 
     # A kill right after each call leaves a mark that lags behind the store: all is sent again, and taken as the same.
-    mark = Mark.load(folder)
+    mark = Cursor.load(folder)
     assert mark is not None
-    Mark(mark.tracking_uri, key=mark.key, acted=read_journal(folder)[-2].end).save(folder)
+    Cursor(mark.tracking_uri, key=mark.key, acted=read_journal(folder)[-2].end).save(folder)
     result = sync([folder], uri)
     assert (result.delivered, result.problems) == ([folder], [])
     assert run_id(folder) == mark.run_id
@@ -436,7 +436,7 @@ def test_two_writers_may_meet_on_a_fresh_database(tmp_path: Path) -> None:
             tracker.follow(folder)
             begin(folder).write("end", status="FINISHED")
     assert (first.problems, second.problems) == ([], [])
-    marks = [Mark.load(folder) for folder in folders]
+    marks = [Cursor.load(folder) for folder in folders]
     assert len({mark.experiment_id for mark in marks if mark}) == 1
     assert len({mark.run_id for mark in marks if mark}) == 2
 

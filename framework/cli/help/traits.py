@@ -10,7 +10,7 @@ from framework.base.optimizer import Optimizer
 WORDS: Mapping[str, Mapping[str, str]] = {
     "optimizer": {
         "elementwise": "elementwise",
-        "whole": "whole run",
+        "couples_tensors": "whole run",
         "own_step_size": "own step size",
         "needs_closure": "evaluates again",
         "needs_loss": "reads the loss",
@@ -28,7 +28,7 @@ def traits(kind: str, cls: type[Any]) -> Iterator[str]:
     """Yield the traits of a class of a kind."""
     yield from (words for name, words in WORDS.get(kind, {}).items() if getattr(cls, name) is True)
     if kind == "optimizer":
-        if not (cls.elementwise or cls.whole):
+        if not (cls.elementwise or cls.couples_tensors):
             yield "per tensor"
         if not getattr(cls, "exact", True):
             yield "NumPy only"
@@ -36,8 +36,8 @@ def traits(kind: str, cls: type[Any]) -> Iterator[str]:
             yield "evaluates another point"
         if cls.warning:
             yield "as published, quirks included"
-        if cls.foreign:
-            yield f"steps in {cls.foreign}"
+        if cls.external:
+            yield f"steps in {cls.external}"
     if kind == "loss":
         yield f"expects {cls.expects}"
     if kind == "metric":

@@ -49,10 +49,10 @@ DESCRIPTION = """{module}.{name}, as JAX runs it.
 class OptaxOptimizer(Optimizer):
     """What all optimizers of optax have in common. Its state lives in this project's arrays, one for each leaf."""
 
-    shares = False
-    whole = True
+    vectorized = False
+    couples_tensors = True
     converges = ""
-    foreign = "optax"
+    external = "optax"
     module: ClassVar[str]
     signature: ClassVar[Signature]
 

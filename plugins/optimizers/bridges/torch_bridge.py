@@ -45,10 +45,10 @@ class TorchOptimizer(Optimizer):
     that a checkpoint needs no export.
     """
 
-    shares = False
-    whole = True
+    vectorized = False
+    couples_tensors = True
     converges = ""
-    foreign = "torch"
+    external = "torch"
     signature: ClassVar[Signature]
 
     @classmethod
