@@ -54,8 +54,8 @@ def _own_folder(run: Run) -> Path | None:
     folder = Path(run.data.tags.get("folder", ""))
     if not folder.is_absolute() or not all((folder / name).is_file() for name in NEEDED):
         return None
-    mark = Cursor.load(folder)
-    return folder if mark is not None and mark.run_id == run.info.run_id else None
+    cursor = Cursor.load(folder)
+    return folder if cursor is not None and cursor.run_id == run.info.run_id else None
 
 
 def _copy(client: MlflowClient, run: Run, address: str) -> Path:
