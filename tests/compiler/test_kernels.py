@@ -113,10 +113,10 @@ def test_fused_steps_have_numpys_bits(name, switched, dtype):
         switched = False  # nothing to switch: the very same structure, with other numbers
     for runs in (1, 5):
         optimizer = cls(**settings(name, runs, switched))
-        fused = stepped(update(optimizer, runs, 171, dtype, "fused"))
-        assert same(stepped(update(optimizer, runs, 171, dtype, "numpy")), fused)
-        assert np.isfinite(fused.parameters.flat).any()
-        assert (fused._fused is not None) == (cls.exact and fused.plain(cls))
+        compiled = stepped(update(optimizer, runs, 171, dtype, "fused"))
+        assert same(stepped(update(optimizer, runs, 171, dtype, "numpy")), compiled)
+        assert np.isfinite(compiled.parameters.flat).any()
+        assert (compiled._fused is not None) == (cls.exact and fused.plain(cls))
 
 
 @pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 63, 64, 65, 1000, 4099])
@@ -245,7 +245,7 @@ def test_a_busy_machine_changes_nothing(monkeypatch):
         time.sleep(0.03)
         apply_rule(*arguments)
 
-    monkeypatch.setattr("framework.base.optimizer.apply_rule", slow)
+    monkeypatch.setattr("framework.base.elementwise_optimizer.apply_rule", slow)
     assert took_over(update(optimizer_class("adam")(), 1, 40, np.float32, "auto", total=8), 8) == []
 
 
@@ -313,13 +313,13 @@ def refused_step(cls, caplog, monkeypatch):
 def test_a_rule_that_cannot_be_compiled_says_why_once_and_goes_on(name, caplog, monkeypatch):
     rule, reason = REFUSED[name]
     cls = rule_class(rule)
-    lines, fused = refused_step(cls, caplog, monkeypatch)
+    lines, compiled = refused_step(cls, caplog, monkeypatch)
     assert len(lines) == 1
     assert lines[0].startswith(f"optimizer Trial runs in NumPy, its rule cannot be compiled: {reason}")
     plain = update(cls(), 1, 1, np.float32, "numpy")
     plain.gradients.flat[...] = 0.5
     plain.step(1)
-    assert same(plain, fused)
+    assert same(plain, compiled)
 
 
 def test_a_rule_that_is_not_exact_or_not_all_of_the_step_is_left_to_numpy(caplog, monkeypatch):
@@ -345,21 +345,21 @@ def test_a_rule_that_is_not_exact_or_not_all_of_the_step_is_left_to_numpy(caplog
 
 def test_numbers_of_float64_are_welcome_in_float64():
     cls = rule_class(lambda p, g: p - np.sqrt(0.5) * where(g > 0, 1.0, -1.0))
-    fused = stepped(update(cls(), 1, 40, np.float64, "fused"))
-    assert fused._fused is not None
-    assert same(stepped(update(cls(), 1, 40, np.float64, "numpy")), fused)
+    compiled = stepped(update(cls(), 1, 40, np.float64, "fused"))
+    assert compiled._fused is not None
+    assert same(stepped(update(cls(), 1, 40, np.float64, "numpy")), compiled)
 
 
 def test_without_llvmlite_numpy_runs_the_rule(fresh, caplog, monkeypatch):
     llvm._host.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     adam = optimizer_class("adam")()
-    fused = stepped(update(adam, 1, 40, np.float32, "fused"))
+    compiled = stepped(update(adam, 1, 40, np.float32, "fused"))
     llvm._host.cache_clear()
-    assert fused._fused is None
+    assert compiled._fused is None
     assert "llvmlite cannot be imported" in caplog.text
     assert "pip install llvmlite" in caplog.text
-    assert same(stepped(update(adam, 1, 40, np.float32, "numpy")), fused)
+    assert same(stepped(update(adam, 1, 40, np.float32, "numpy")), compiled)
 
 
 def test_neither_framework_nor_a_short_run_imports_a_compiler():
@@ -514,7 +514,8 @@ def test_a_forked_child_has_threads_of_its_own():
 import os, sys, warnings
 import numpy as np
 warnings.simplefilter("ignore")
-from framework import fusing, registry
+from framework.compiler import fused
+from framework.registry import manager
 from framework.base.parameters import Parameters
 from framework.training.update import Update
 fused.SHARED_FROM = 1

@@ -87,7 +87,8 @@ def test_an_id_that_is_not_short_words_is_found():
 
 def test_an_id_that_is_not_short_words_fails_the_collection(tmp_path):
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
-    (tmp_path / "ids.py").write_text((ROOT / "tests" / "support" / "ids.py").read_text())
+    for helper in ("ids.py", "isolation.py"):
+        (tmp_path / helper).write_text((ROOT / "tests" / "support" / helper).read_text())
     (tmp_path / "test_it.py").write_text(
         "import pytest\n@pytest.mark.parametrize('x', [1], ids=['a b'])\ndef test_it(x): ..."
     )
