@@ -21,7 +21,12 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
 
 @dataclass(frozen=True)
 class Spec:
-    """A name and the class that stands behind it. The name may have one group: ``"blog/adam"``.
+    """A name and its class. The name may have one group: ``"blog/adam"``.
+
+    Attributes:
+        kind: the kind of plugin, as in ``check KIND NAME``.
+        hook: the kind's registration hook in `framework.hookspecs`.
+        base: the class that plugins of the kind subclass.
 
     Raises:
         PluginError: the name is not lower-case words, or the class is not of the kind's base class.
@@ -30,6 +35,7 @@ class Spec:
     name: str
     cls: type[Configurable]
     kind: ClassVar[str] = ""
+    hook: ClassVar[str] = ""
     base: ClassVar[type[Configurable]] = Configurable
 
     def __post_init__(self) -> None:
@@ -43,6 +49,7 @@ class OptimizerSpec(Spec):
     """An optimizer."""
 
     kind = "optimizer"
+    hook = "register_optimizers"
     base = Optimizer
 
 
@@ -50,6 +57,7 @@ class LayerSpec(Spec):
     """A layer."""
 
     kind = "layer"
+    hook = "register_layers"
     base = Layer
 
 
@@ -57,6 +65,7 @@ class LossSpec(Spec):
     """A loss."""
 
     kind = "loss"
+    hook = "register_losses"
     base = Loss
 
 
@@ -64,6 +73,7 @@ class DatasetSpec(Spec):
     """A data set."""
 
     kind = "dataset"
+    hook = "register_datasets"
     base = Dataset
 
 
@@ -71,6 +81,7 @@ class ScheduleSpec(Spec):
     """A learning-rate schedule."""
 
     kind = "schedule"
+    hook = "register_schedules"
     base = Schedule
 
 
@@ -78,6 +89,7 @@ class MetricSpec(Spec):
     """A metric."""
 
     kind = "metric"
+    hook = "register_metrics"
     base = Metric
 
 
@@ -85,6 +97,7 @@ class StageSpec(Spec):
     """A stage around the optimizer's rule."""
 
     kind = "stage"
+    hook = "register_stages"
     base = Stage
 
 
@@ -93,13 +106,5 @@ SPECS: dict[str, type[Spec]] = {
 }
 """The spec of each kind of plugin."""
 
-HOOKS: dict[str, str] = {
-    "optimizer": "register_optimizers",
-    "layer": "register_layers",
-    "loss": "register_losses",
-    "dataset": "register_datasets",
-    "schedule": "register_schedules",
-    "metric": "register_metrics",
-    "stage": "register_stages",
-}
+HOOKS: dict[str, str] = {kind: spec.hook for kind, spec in SPECS.items()}
 """The registration hook of each kind."""

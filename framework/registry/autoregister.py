@@ -8,23 +8,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 
 from framework.base.fields import Configurable
 from framework.errors import PluginError
 from framework.hookspecs import hookimpl
-from framework.specs import (
-    SPECS,
-    DatasetSpec,
-    LayerSpec,
-    LossSpec,
-    MetricSpec,
-    OptimizerSpec,
-    ScheduleSpec,
-    Spec,
-    StageSpec,
-)
+from framework.specs import SPECS, Spec
 
 
 def snake_case(name: str) -> str:
@@ -41,7 +31,7 @@ def spec_of(cls: type[Configurable]) -> Spec:
     for made in SPECS.values():
         if issubclass(cls, made.base):
             return made(snake_case(cls.__name__), cls)
-    raise PluginError(f"{cls.__name__} is no optimizer, layer, loss, data set, schedule, metric or stage")
+    raise PluginError(f"{cls.__name__} is none of the kinds that plugins provide: {', '.join(SPECS)}")
 
 
 class ImplicitPlugin:
@@ -57,43 +47,17 @@ class ImplicitPlugin:
         if not self._specs:
             raise PluginError("it has no hook and no class that could be registered")
 
-    def _of(self, kind: type[Spec]) -> Iterator[Spec]:
-        return (spec for spec in self._specs if isinstance(spec, kind))
+        for kind in SPECS.values():
+            setattr(self, kind.hook, self._registering(kind))
 
-    @hookimpl
-    def register_optimizers(self) -> Iterator[Spec]:
-        """Yield the optimizers."""
-        return self._of(OptimizerSpec)
+    def _registering(self, kind: type[Spec]) -> Callable[[], Iterator[Spec]]:
+        """Return the implementation of a kind's registration hook."""
 
-    @hookimpl
-    def register_layers(self) -> Iterator[Spec]:
-        """Yield the layers."""
-        return self._of(LayerSpec)
+        @hookimpl
+        def register() -> Iterator[Spec]:
+            return (spec for spec in self._specs if isinstance(spec, kind))
 
-    @hookimpl
-    def register_losses(self) -> Iterator[Spec]:
-        """Yield the losses."""
-        return self._of(LossSpec)
-
-    @hookimpl
-    def register_datasets(self) -> Iterator[Spec]:
-        """Yield the data sets."""
-        return self._of(DatasetSpec)
-
-    @hookimpl
-    def register_schedules(self) -> Iterator[Spec]:
-        """Yield the schedules."""
-        return self._of(ScheduleSpec)
-
-    @hookimpl
-    def register_metrics(self) -> Iterator[Spec]:
-        """Yield the metrics."""
-        return self._of(MetricSpec)
-
-    @hookimpl
-    def register_stages(self) -> Iterator[Spec]:
-        """Yield the stages."""
-        return self._of(StageSpec)
+        return register
 
 
 def _classes(module: ModuleType) -> list[type[Configurable]]:
