@@ -11,8 +11,9 @@ import hashlib
 import logging
 import os
 import stat
-import tempfile
 from pathlib import Path
+
+from framework.system.files import write_whole
 
 LOG = logging.getLogger("framework")
 
@@ -61,9 +62,7 @@ def put(key: str, code: bytes) -> None:
         if not _private(place):
             LOG.debug("%s can be written by others: no compiled loops are kept there", place)
             return
-        with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
-            file.write(_digest(key, code) + code)
-        Path(file.name).replace(path)
+        write_whole(path, _digest(key, code) + code)
         _prune(place)
     except OSError as error:  # a full disk or a read-only home costs a compilation the next time, no more
         LOG.debug("%s was not kept: %s", path, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import uuid
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from framework.errors import InputError
 from framework.runs.journal import FILE as JOURNAL
+from framework.system.files import write_whole
 
 FILE = "mlflow.json"
 RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -58,9 +58,7 @@ class Cursor:
 
     def save(self, folder: Path) -> None:
         """Write the cursor in one step: a kill leaves the old one or the new one."""
-        draft = folder / f"{FILE}.{os.getpid()}"
-        draft.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        draft.replace(folder / FILE)
+        write_whole(folder / FILE, (json.dumps(asdict(self), indent=2) + "\n").encode())
 
     def complete(self, folder: Path) -> bool:
         """Whether the store has all of the journal in ``folder``."""

@@ -95,12 +95,18 @@ def _epochs(
 
 def train_step(population: Population, batch: Batch, step: int, means: EpochMeans) -> np.ndarray:
     """Take optimizer step ``step`` on one batch; return the training losses before it, shape ``(R,)``."""
-    predictions = population.model.forward(batch.inputs, training=True)
-    losses = population.loss.forward(predictions, batch.targets)
-    population.model.backward(population.loss.backward())
+    losses, predictions = write_gradients(population, batch)
     means.add(step, losses, predictions, batch)
     population.update.step(step, BatchObjective(population, batch, losses))
     return losses
+
+
+def write_gradients(population: Population, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """Write the gradients of the training loss on one batch; return losses ``(R,)`` and predictions ``(R, B, …)``."""
+    predictions = population.model.forward(batch.inputs, training=True)
+    losses = population.loss.forward(predictions, batch.targets)
+    population.model.backward(population.loss.backward())
+    return losses, predictions
 
 
 @dataclass(frozen=True)
@@ -113,9 +119,7 @@ class BatchObjective:
 
     def evaluate(self) -> np.ndarray:
         """Evaluate at the parameters as they are now; return losses ``(R,)`` and write the gradients anew."""
-        predictions = self.population.model.forward(self.batch.inputs, training=True)
-        losses = self.population.loss.forward(predictions, self.batch.targets)
-        self.population.model.backward(self.population.loss.backward())
+        losses, _ = write_gradients(self.population, self.batch)
         return losses
 
 

@@ -1,0 +1,37 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from framework.system.files import write_whole
+
+
+def test_new_content_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for content in (b"old", b"new"):
+        write_whole(path, content)
+        assert path.read_bytes() == content
+    assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("step", ["write_bytes", "replace"])
+def test_a_failure_leaves_what_was_there_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    written = Path.write_bytes
+
+    def full(draft: Path, content: object) -> int:
+        if step == "write_bytes":
+            written(draft, b"ne")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, step, full)
+    with pytest.raises(OSError, match="no space left"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
