@@ -126,14 +126,13 @@ class BatchObjective:
 def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
     """Return loss and metrics over all samples in evaluation mode, by name, shape ``(R,)`` each."""
     total = np.zeros(population.runs)
-    for metric in population.metrics.values():
-        metric.start(population.runs)
+    metrics = population.new_metrics()
     for batch in chunks(samples, population.model.samples_at_once):
         predictions = population.model.forward(batch.inputs)
         total += population.loss.forward(predictions, batch.targets).astype(np.float64) * batch.size
-        for metric in population.metrics.values():
+        for metric in metrics.values():
             metric.update(predictions, batch.targets)
-    return {"loss": total / len(samples), **{name: metric.value() for name, metric in population.metrics.items()}}
+    return {"loss": total / len(samples), **{name: metric.value() for name, metric in metrics.items()}}
 
 
 def _conclude(population: Population, leaving: dict[int, Record], watch: Observers) -> dict[str, Outcome]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import numpy as np
 
 from framework.base.fields import Configurable
 from framework.base.loss import Loss
+from framework.base.metric import Metric
 from framework.base.optimizer import Optimizer
 from framework.base.run import Config
 from framework.base.schedule import Schedule
@@ -63,11 +65,11 @@ class Population:
             np.dtype(self.settings.dtype),
         )
         self.loss: Loss = stacked(configs, "loss")
-        self.metrics = metrics_for(first, self.data.task)
-        for metric in self.metrics.values():
+        self._metrics = metrics_for(first, self.data.task)
+        for metric in self._metrics.values():
             metric.predicted = self.loss.expects
             metric.target_scale = self.data.target_scaling.scale
-        check_fit(self.model, self.loss, self.metrics.values(), self.data)
+        check_fit(self.model, self.loss, self._metrics.values(), self.data)
         self.loss.labels_checked = len(self.model.output_shape) == 1 and self.model.output_shape[0] >= (
             self.data.classes or math.inf
         )
@@ -122,6 +124,13 @@ class Population:
     def runs(self) -> int:
         """How many runs there are."""
         return len(self.configs)
+
+    def new_metrics(self) -> dict[str, Metric]:
+        """Return the metrics by the name of their figure, of their own and started: an evaluation disturbs no other."""
+        metrics = copy.deepcopy(self._metrics)
+        for metric in metrics.values():
+            metric.start(self.runs)
+        return metrics
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return every array that training changes, by name, each with a leading runs axis."""

@@ -88,14 +88,12 @@ class EpochMeans:
 
     def __init__(self, population: Population) -> None:
         self.diverged_at = np.zeros(population.runs, dtype=np.int64)
-        self._metrics = population.metrics
+        self._metrics = population.new_metrics()
         self._total = np.zeros(population.runs)
         self._samples = 0
         self._held: list[tuple[np.ndarray, np.ndarray]] = []
         self._size = 0
         self._watching = bool(self._metrics)
-        for metric in self._metrics.values():
-            metric.start(population.runs)
 
     def add(self, step: int, losses: np.ndarray, predictions: np.ndarray, batch: Batch) -> None:
         """Take one batch's losses ``(R,)`` and predictions."""
@@ -122,9 +120,11 @@ class EpochMeans:
         return bool(self.diverged_at.all())
 
     def finish(self) -> dict[str, np.ndarray]:
-        """Return loss and metrics of the epoch by name, shape ``(R,)`` each."""
+        """Return loss and metrics of the epoch by name, shape ``(R,)`` each; to be called once."""
         self._flush()
-        return {"loss": self._total / self._samples, **{name: m.value() for name, m in self._metrics.items()}}
+        means = {"loss": self._total / self._samples, **{name: m.value() for name, m in self._metrics.items()}}
+        self._metrics = {}  # some hold all of the epoch's predictions
+        return means
 
 
 class Record:

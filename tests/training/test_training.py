@@ -20,6 +20,7 @@ from framework.registry.manager import find
 from framework.training.loop import evaluate, train_step
 from framework.training.observers import Observer, hooks
 from framework.training.population import Population, stacked
+from framework.training.record import EpochMeans
 
 TOO_FAR = {"float32": 1e30, "float64": 1e200}
 """Learning rates whose first step overflows the next forward."""
@@ -499,3 +500,23 @@ def test_the_optimizer_sees_the_loss_of_its_batch():
     assert find("optimizer", "sam").cls.needs_closure
     outcomes = assert_same_alone([config(optimizer={"name": "sam"}, seed=seed) for seed in (0, 1)])
     assert outcomes[0].history[-1]["train/loss"] < outcomes[0].history[0]["train/loss"]
+
+
+def test_an_evaluation_within_an_epoch_leaves_the_training_figures_alone():
+    population = Population([config(metrics=["accuracy", "top_k"])])
+    batches = list(population.batches.epoch(1))[:4]
+
+    def figures(*, evaluated):
+        means = EpochMeans(population)
+        for step, batch in enumerate(batches, start=1):
+            predictions = population.model.forward(batch.inputs)
+            means.add(step, population.loss.forward(predictions, batch.targets), predictions, batch)
+            if evaluated:
+                means._flush()  # as after a million predictions
+                evaluate(population, population.data.validation)
+        return means.finish()
+
+    plain, disturbed = figures(evaluated=False), figures(evaluated=True)
+    assert {name: list(value) for name, value in plain.items()} == {
+        name: list(value) for name, value in disturbed.items()
+    }
