@@ -1,4 +1,4 @@
-"""The Python door, for notebooks and tests: the same as the command line, in process."""
+"""The Python API, for notebooks and tests: the same as the command line, in the current process."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 
 def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
-    """Train one run and return it: the same as ``python -m framework OVERRIDES``.
+    """Train one run and return its result: the same as ``python -m framework OVERRIDES``.
 
     Args:
         *overrides: as on the command line: ``"optimizer=adam"``, ``"optimizer.lr=0.01"``.
-        optimizer: an optimizer class just written, used under its own name in snake case.
+        optimizer: an optimizer class that need not be registered; it is used under its own name in snake case.
 
     Raises:
-        InputError: an override is wrong; nothing was written.
+        InputError: an override is invalid, it asks for a plan, or the run's folder is in use; nothing was written.
+        PluginError: the name of ``optimizer`` is registered already, or the class is broken.
     """
     from framework.hydra_app.in_process import compose_run, own_hydra
     from framework.runs.folder import cleared_if_refused, make, refuse_used_run
@@ -65,11 +66,15 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
 def sweep(*overrides: str) -> SweepFrame:
     """Run a sweep and return one row per run, best validation first: the same as ``python -m framework -m OVERRIDES``.
 
-    The frame displays as its settings, averaged over seeds. With ``plan=true`` it prints the plan and has no rows.
+    The frame displays as a table of its settings, averaged over seeds. With ``plan=true``, print the plan and return a
+    frame without rows.
+
+    Args:
+        *overrides: as on the command line after ``-m``: ``"optimizer=sgd,adam"``, ``"seed=range(5)"``.
 
     Raises:
-        InputError: an override of any job is wrong; nothing was started.
-        SweepFailedError: some runs failed; its ``runs`` are what would have been returned.
+        InputError: an override of any job is invalid; nothing was started.
+        SweepFailedError: some runs failed; its ``runs`` is the frame that would have been returned.
     """
     from framework.hydra_app.in_process import own_hydra
     from framework.sweeps.frames import SweepFrame
@@ -88,14 +93,15 @@ def sweep(*overrides: str) -> SweepFrame:
 def load(run: str | Path, *, uri: str | None = None, plugins: bool = False) -> Result:
     """Return a finished run by its folder, or by its MLflow run id.
 
-    Where a run's folder is gone, its configuration, journal and model come from MLflow, into a folder that goes with
-    this process. MLflow has the models of single runs only.
+    If a run's folder no longer exists, its configuration, journal and model are downloaded from MLflow to a temporary
+    folder that is deleted when this process ends. MLflow has the models of single runs only.
 
     Args:
         run: a folder or an id.
-        uri: the store that knows the id; default MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder.
-        plugins: the result may run the plugin files that are kept with its model, in order to predict. They are not
-            needed if the same files are named by FRAMEWORK_PLUGINS.
+        uri: address of the store that has the id; default MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working
+            folder.
+        plugins: True permits the result to run the plugin files that are kept with its model, in order to predict. This
+            is not needed if FRAMEWORK_PLUGINS names the same files.
 
     Raises:
         InputError: there is no such run.

@@ -1,6 +1,6 @@
-"""The functions an update rule may use: exact to the last bit in every engine.
+"""The functions that an update rule may use: they give the same bits in every engine.
 
-Beside these, rules may use ``+ - * /``, comparisons, ``x**2`` and ``x**0.5``. Others (exp, tanh, ``x**3``) differ in
+Rules may also use ``+ - * /``, comparisons, ``x**2`` and ``x**0.5``. Other functions (exp, tanh, ``x**3``) differ in
 the last bit between NumPy and compiled code.
 """
 

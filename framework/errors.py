@@ -1,4 +1,4 @@
-"""Errors a user can meet, and the words that help them out."""
+"""Exceptions of the project, and functions that format messages for users."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from collections.abc import Iterable
 
 
 class FrameworkError(Exception):
-    """Anything this project raises on purpose."""
+    """The base class of all exceptions that the project raises deliberately."""
 
 
 class InputError(FrameworkError, ValueError):
-    """The user asked for something that cannot be: a wrong name, type, range or file.
+    """The user's input is invalid: a wrong name, type, range or file.
 
-    The message is one line that says what is wrong, where, and what to do. The command line prints it and
-    exits with code 2.
+    The message is one line that names the error, its place and a remedy. The command line prints it and exits with
+    code 2.
     """
 
 
 class PluginError(FrameworkError):
-    """A plugin is broken, or two plugins claim one name. The message names the provider."""
+    """A plugin is invalid, or two plugins register the same name. The message names the provider."""
 
 
 class TrackingError(FrameworkError):
-    """The tracking store could not be reached or written. The run's own journal is complete all the same."""
+    """The tracking store could not be reached or written. The run's own journal is complete nevertheless."""
 
 
 class RunFailedError(FrameworkError):
-    """A run of a sweep ended by an error, whose words these are."""
+    """A run of a sweep failed. The message is that of the run's error."""
 
 
 def format_error(error: BaseException) -> str:
-    """Return an error in one line; ours say it all, another's type helps."""
+    """Return an error as one line of text; its type is named unless it is a `FrameworkError`."""
     try:
         words = " ".join(str(error).split())
-    except Exception as other:  # noqa: BLE001 - the text of a plugin's own exception may raise anything
+    except Exception as other:  # noqa: BLE001 - str() of a plugin's own exception may raise anything
         words = f"its message cannot be shown ({type(other).__name__})"
     return words if isinstance(error, FrameworkError) else f"{type(error).__name__}: {words}"
 
 
 def short(value: object, most: int = 60) -> str:
-    """Return a value as it is typed, its middle left out if it is longer than ``most`` characters."""
+    """Return a value as users write it, with its middle left out if it is longer than ``most`` characters."""
     words = {None: "null", True: "true", False: "false"}
     if value is None or isinstance(value, bool):
         return words[value]
@@ -53,22 +53,30 @@ def short(value: object, most: int = 60) -> str:
 def _digits(value: int) -> str:
     try:
         return str(value)
-    except ValueError:  # Python refuses to write thousands of digits
+    except ValueError:  # Python refuses to convert thousands of decimal digits
         return f"{value:#x}"
 
 
 def one_line(message: object) -> str:
-    """Return a message on one line, with words of hundreds of characters shortened."""
+    """Return a message on one line, with words of 300 or more characters shortened."""
     return re.sub(r"\S{300,}", lambda found: short(found[0], 120), " ".join(str(message).splitlines()))
 
 
 def warn(line: str) -> None:
-    """Write a warning where it does not mix with results."""
+    """Write a warning to the standard error, so that it does not mix with results."""
     sys.stderr.write(f"warning: {line}\n")
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:
-    """Return ``"; did you mean a, b?"`` for the known names closest to ``name``, or all names when few."""
+    """Return ``"; did you mean a, b?"`` with the known names closest to ``name``.
+
+    If none is close, return ``"; known: …"`` with the first 12 known names, or "" if there are none.
+
+    Args:
+        name: the name that is not known.
+        known: the known names.
+        most: the maximum number of close names.
+    """
     known = sorted(set(known))
     close = difflib.get_close_matches(name, known, n=most, cutoff=0.5)
     if close:
@@ -80,6 +88,6 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:
 
 
 def warn_all(lines: Iterable[str]) -> None:
-    """Write warnings where they do not mix with results."""
+    """Write warnings to the standard error, so that they do not mix with results."""
     for line in lines:
         warn(line)

@@ -1,4 +1,4 @@
-"""Pictures of runs, drawn with Agg and Matplotlib's defaults whatever the user's settings are."""
+"""Pictures of runs, drawn with Agg and Matplotlib's defaults, independent of the user's settings."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREY, INK = "#2a6fbb", "#d95f02", "#8a8f98", "#24292f"
 DECADES = 1.5
-"""Positive figures that span more than this are drawn on a logarithmic axis."""
+"""Positive values that span more decades than this are drawn on a logarithmic axis."""
 NOT_METRICS = ("train/loss", "val/loss")
 
 
 DPI = 144
 CSS_DPI = 96
-"""Pixels per inch as browsers count them: a notebook shows the picture in its size in inches, at twice the detail."""
+"""CSS pixels per inch: a notebook shows a picture in its size in inches, with more image pixels than CSS pixels."""
 
 
 @contextmanager
 def plain_matplotlib() -> Iterator[None]:
-    """Import Matplotlib and use its defaults: neither MPLBACKEND nor a matplotlibrc shall change or fail a picture.
+    """Import Matplotlib and use its defaults inside a ``with`` block.
 
-    The backend that the user named stays theirs, for what they draw themselves in this process.
+    Neither MPLBACKEND nor a matplotlibrc file may change a picture or make it fail. The user's backend stays set for
+    figures that the user draws in this process.
     """
     backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
     try:
@@ -44,7 +45,7 @@ def plain_matplotlib() -> Iterator[None]:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
     if backend:
-        with suppress(ValueError):  # there is no such backend: Matplotlib says so when the user draws
+        with suppress(ValueError):  # an unknown backend: Matplotlib raises the error when the user draws
             matplotlib.rcParams["backend"] = backend
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -56,7 +57,7 @@ class Picture:
     """A drawn figure; a notebook shows it as the value of a cell.
 
     Attributes:
-        figure: matplotlib's, to change or to add to.
+        figure: the Matplotlib figure, which may be changed.
     """
 
     figure: Figure
@@ -66,17 +67,17 @@ class Picture:
         return f"<Picture of {width} x {height} pixels; .save(PATH) writes it>"
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        """Return the PNG file and the size in which a notebook shows it."""
+        """Return the PNG file and its display size in CSS pixels."""
         stream = io.BytesIO()
         self._write(stream, "png")
         width, height = self._size(CSS_DPI)
         return stream.getvalue(), {"width": width, "height": height}
 
     def save(self, path: str | Path) -> None:
-        """Write it to a file, in the format that the name ends with: ``.png``, ``.pdf``, ``.svg`` or another.
+        """Write the picture to a file in the format of the file name's suffix: ``.png``, ``.pdf``, ``.svg`` or another.
 
         Raises:
-            InputError: matplotlib does not write such files.
+            InputError: Matplotlib does not support the format.
         """
         file = Path(path).expanduser()
         formats = self.figure.canvas.get_supported_filetypes()
@@ -92,16 +93,18 @@ class Picture:
 
     def _size(self, dpi: int) -> tuple[int, int]:
         width, height = self.figure.get_size_inches()
-        return int(width * dpi), int(height * dpi)  # as matplotlib cuts them
+        return int(width * dpi), int(height * dpi)  # Matplotlib truncates too
 
 
 def drawn(draw: Callable[[], Picture], path: Path, warn: Callable[[str], object]) -> bool:
-    """Draw a picture and return True, or warn and return False: results are complete without their picture.
+    """Draw and save a picture and return True; if that fails, warn and return False.
+
+    A failure is no error, because results are complete without their picture.
 
     Args:
-        draw: returns the picture.
+        draw: function that returns the picture.
         path: the PNG file to write.
-        warn: takes the line that says why there is no picture.
+        warn: called with one line that says why there is no picture.
     """
     try:
         draw().save(path)
@@ -114,12 +117,12 @@ def drawn(draw: Callable[[], Picture], path: Path, warn: Callable[[str], object]
 
 @plain_matplotlib()
 def curves(history: Sequence[Mapping[str, Any]], title: str, kept_epoch: int | None) -> Picture:
-    """Draw one run: loss, metric and learning rate against the optimizer step, the kept epoch marked.
+    """Return a picture of one run: loss, metric and learning rate against the optimizer step, the kept epoch marked.
 
     Args:
-        history: one row per epoch with ``step``, ``epoch``, ``train/loss``, ``val/loss``, ``lr`` and metrics. Figures
-            may be missing, NaN or infinite: there the curve has a gap.
-        title: above the picture.
+        history: one row per epoch with ``step``, ``epoch``, ``train/loss``, ``val/loss``, ``lr`` and metrics. The
+            curve has a gap at values that are missing, NaN or infinite.
+        title: title above the picture.
         kept_epoch: the epoch whose parameters are kept, or None.
     """
     names = dict.fromkeys(name for row in history for name in row if name.startswith(("train/", "val/")))
@@ -140,14 +143,14 @@ def curves(history: Sequence[Mapping[str, Any]], title: str, kept_epoch: int | N
         axes.set_title({"lr": "learning rate"}.get(panel, panel), loc="left", fontsize=10, color=INK)
         axes.set_xlabel("optimizer step", fontsize=9)
         if panel == "lr" and axes.get_yscale() == "linear":
-            axes.set_ylim(bottom=0)  # a constant rate would be drawn on an axis of rounding errors
+            axes.set_ylim(bottom=0)  # else the axis of a constant rate would show rounding errors
         if kept is not None and panel != "lr":
             _mark_kept(axes, kept, f"val/{panel}")
     return Picture(figure)
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
-    """Return an empty figure, sizes in inches."""
+    """Return an empty figure with a title; ``width`` and ``height`` are in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
@@ -156,7 +159,13 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 
 def draw_frame(axes: Axes, values: np.ndarray, along: Literal["x", "y"]) -> None:
-    """Give the axes their quiet look, and a logarithmic scale along ``along`` where the values ask for it."""
+    """Style the axes; set a logarithmic scale on the axis ``along`` if the values span more than `DECADES`.
+
+    Args:
+        axes: the axes.
+        values: the values that are drawn along ``along``. The scale stays linear unless all finite ones are positive.
+        along: the axis of the values.
+    """
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -194,7 +203,7 @@ def _mark_kept(axes: Axes, row: Mapping[str, Any], name: str) -> None:
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
-    """Return one column, NaN where a value is missing or infinite."""
+    """Return one column as float64, with NaN for missing and infinite values."""
     return np.array([_number(row.get(name)) for row in rows], dtype=np.float64)
 
 
@@ -203,5 +212,5 @@ def _number(value: Any) -> float:
 
 
 def shortened(name: str, most: int = 44) -> str:
-    """Return a name of at most ``most`` characters."""
+    """Return ``name``, cut to ``most`` characters with an ellipsis at the end if it is longer."""
     return name if len(name) <= most else name[: most - 1] + "…"

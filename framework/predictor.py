@@ -1,4 +1,4 @@
-"""Where models that version 0.1 logged find `Predictor`: MLflow keeps their code, which imports it from here."""
+"""Import path of `Predictor` for models logged by version 0.1: their code, stored in MLflow, imports it from here."""
 
 from framework.training.predictor import Predictor
 

@@ -1,4 +1,4 @@
-"""What a registration hook returns: the name a user types and the class behind it."""
+"""Specs, which registration hooks return: the registered name and the class of a plugin."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
 
 @dataclass(frozen=True)
 class Spec:
-    """A name and its class. The name may have one group: ``"blog/adam"``.
+    """A registered name and its class.
 
     Attributes:
+        name: letters a-z, digits and underscores, with a letter first. It may have one group: ``"blog/adam"``.
+        cls: the class.
         kind: the kind of plugin, as in ``check KIND NAME``.
         hook: the kind's registration hook in `framework.hookspecs`.
-        base: the class that plugins of the kind subclass.
+        base: the base class of this kind.
 
     Raises:
-        PluginError: the name is not lower-case words, or the class is not of the kind's base class.
+        PluginError: the name is not of this form, or the class is not a subclass of the kind's base class.
     """
 
     name: str
@@ -46,7 +48,7 @@ class Spec:
 
 
 class OptimizerSpec(Spec):
-    """An optimizer."""
+    """The spec of an optimizer."""
 
     kind = "optimizer"
     hook = "register_optimizers"
@@ -54,7 +56,7 @@ class OptimizerSpec(Spec):
 
 
 class LayerSpec(Spec):
-    """A layer."""
+    """The spec of a layer."""
 
     kind = "layer"
     hook = "register_layers"
@@ -62,7 +64,7 @@ class LayerSpec(Spec):
 
 
 class LossSpec(Spec):
-    """A loss."""
+    """The spec of a loss."""
 
     kind = "loss"
     hook = "register_losses"
@@ -70,7 +72,7 @@ class LossSpec(Spec):
 
 
 class DatasetSpec(Spec):
-    """A data set."""
+    """The spec of a data set."""
 
     kind = "dataset"
     hook = "register_datasets"
@@ -78,7 +80,7 @@ class DatasetSpec(Spec):
 
 
 class ScheduleSpec(Spec):
-    """A learning-rate schedule."""
+    """The spec of a learning-rate schedule."""
 
     kind = "schedule"
     hook = "register_schedules"
@@ -86,7 +88,7 @@ class ScheduleSpec(Spec):
 
 
 class MetricSpec(Spec):
-    """A metric."""
+    """The spec of a metric."""
 
     kind = "metric"
     hook = "register_metrics"
@@ -94,7 +96,7 @@ class MetricSpec(Spec):
 
 
 class StageSpec(Spec):
-    """A stage around the optimizer's rule."""
+    """The spec of a stage before or after the optimizer's rule."""
 
     kind = "stage"
     hook = "register_stages"
@@ -104,7 +106,7 @@ class StageSpec(Spec):
 SPECS: dict[str, type[Spec]] = {
     spec.kind: spec for spec in (OptimizerSpec, LayerSpec, LossSpec, DatasetSpec, ScheduleSpec, MetricSpec, StageSpec)
 }
-"""The spec of each kind of plugin."""
+"""The spec classes by kind of plugin."""
 
 HOOKS: dict[str, str] = {kind: spec.hook for kind, spec in SPECS.items()}
-"""The registration hook of each kind."""
+"""The names of the registration hooks by kind of plugin."""

@@ -1,4 +1,4 @@
-"""Functions for rules that see whole tensors, always of one run each: norms, inner products, trust ratios."""
+"""Functions for rules on whole tensors, computed per run: norms, inner products, trust ratios."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 
 
 def inner(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return each run's inner product of two tensors ``(R, *shape)``, as ``(R, 1, …)`` to broadcast with them."""
+    """Return each run's inner product ``sum(x y)`` of two tensors ``(R, *shape)``, as ``(R, 1, …)``."""
     runs = len(x)
     return (x * y).reshape(runs, -1).sum(axis=1).reshape(runs, *[1] * (x.ndim - 1))
 
 
 def norm(x: np.ndarray) -> np.ndarray:
-    """Return each run's Euclidean (Frobenius) norm of a tensor ``(R, *shape)``, as ``(R, 1, …)``."""
+    """Return each run's Euclidean (Frobenius) norm ``sqrt(sum(x^2))`` of a tensor ``(R, *shape)``, as ``(R, 1, …)``."""
     return np.sqrt(inner(x, x))
 
 
 def rms(x: np.ndarray) -> np.ndarray:
-    """Return each run's root mean square of a tensor ``(R, *shape)``, as ``(R, 1, …)``."""
+    """Return each run's root mean square ``sqrt(mean(x^2))`` of a tensor ``(R, *shape)``, as ``(R, 1, …)``."""
     return np.sqrt(inner(x, x) / x[0].size)
 
 
@@ -26,11 +26,11 @@ def trust_ratio(
 ) -> np.ndarray:
     """Return ``coefficient |p| / (|update| + eps)`` of each run, as ``(R, 1, …)``.
 
-    It is 1 where either norm is zero: a tensor that starts at zero could never leave it otherwise.
+    It is 1 if either norm is zero: otherwise a tensor that starts at zero would never change.
 
     Args:
         p: one tensor's values, ``(R, *shape)``.
-        update: as ``p``.
+        update: the update of ``p``, same shape.
         eps: a number, or a column ``(R, 1, …)``.
         coefficient: as ``eps``.
     """

@@ -1,1 +1,1 @@
-"""What plugins subclass, and the words that all share: fields, parameters, random streams, the identity of a run."""
+"""Base classes of plugins, and the types they share: fields, parameters, random streams, the identity of a run."""

@@ -1,16 +1,16 @@
-"""An optimizer whose rule is a pure function of numbers.
+"""Base class of optimizers whose rule is a pure elementwise function.
 
-It is written as in its paper::
+The rule is written as in its paper::
 
-class Momentum(ElementwiseOptimizer):
-'''Momentum. v = beta v - lr g; p = p + v.'''
-lr: float = hyper(0.01, above=0)
-beta: float = hyper(0.9, at_least=0, below=1)
-slots = dict(v=0)
+    class Momentum(ElementwiseOptimizer):
+        '''Momentum. v = beta v - lr g; p = p + v.'''
+        lr: float = hyper(0.01, above=0)
+        beta: float = hyper(0.9, at_least=0, below=1)
+        slots = dict(v=0)
 
-def rule(p, g, v, *, lr, beta):
-v = beta * v - lr * g
-return p + v, v
+        def rule(p, g, v, *, lr, beta):
+            v = beta * v - lr * g
+            return p + v, v
 """
 
 from __future__ import annotations
@@ -29,28 +29,43 @@ from framework.errors import PluginError
 
 @dataclass(frozen=True)
 class When:
-    """A slot that exists only where a flag is true."""
+    """A slot that is allocated only if a flag is true.
+
+    Attributes:
+        flag: the name of the flag.
+        start: the slot's start: a number, the name of a hyperparameter, or `HERE`.
+    """
 
     flag: str
     start: float | str = 0
 
 
 def when(flag: str, start: float | str = 0) -> When:
-    """Declare a slot that is allocated only where ``flag`` is true; a rule gets None in its place otherwise."""
+    """Return a slot that is allocated only if ``flag`` is true; otherwise the rule gets None in its place.
+
+    Args:
+        flag: the name of a flag of the optimizer.
+        start: the slot's start: a number, the name of a hyperparameter, or `HERE`.
+    """
     return When(flag, start)
 
 
 class ElementwiseOptimizer(Optimizer):
-    """An optimizer whose rule is a pure function of one parameter's numbers.
+    """An optimizer whose rule updates each parameter from that parameter's own numbers.
+
+    The rule is a pure function: its result depends on its arguments only.
 
     Attributes:
-        slots: state shaped like the parameters: a starting number, the name of the hyperparameter that holds it,
-            `HERE` for the parameters' own start, or `when`.
+        slots: state arrays shaped like the parameters, by name. Each value is the array's start: a number, the name
+            of a hyperparameter, `HERE` for the parameters' initial values, or a `when`.
         rule: ``rule(p, g, *slots, *, <coefficients and flags by name>)`` returns the new parameter and the new
             slots, in the order of its arguments. It may use `framework.elementwise` and arithmetic; ``if`` only
             on flags.
-        exact: the rule uses nothing but arithmetic and `framework.elementwise`, whose bits are the same in every
-            engine. A rule with a cube root, a logarithm and the like says False and runs in NumPy only.
+        exact: whether the rule uses only arithmetic and `framework.elementwise`, which give the same bits in every
+            engine. A rule with, for example, a cube root or a logarithm sets False and runs in NumPy only.
+
+    Raises:
+        PluginError: at class creation, if the rule's positional arguments do not match ``slots``.
     """
 
     elementwise = True
@@ -64,7 +79,7 @@ class ElementwiseOptimizer(Optimizer):
             _check_signature(cls)
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return one array shaped like ``parameters.flat`` for each slot in use."""
+        """Return one array shaped like ``parameters.flat`` per slot in use."""
         state = {}
         for name, declared in self.slots.items():
             start = declared.start if isinstance(declared, When) else declared
@@ -86,7 +101,7 @@ class ElementwiseOptimizer(Optimizer):
         return {**{name: columns[name] for name in wanted if name in columns}, **self.constants(columns)}
 
     def constants(self, columns: Collection[str]) -> dict[str, Any]:
-        """Return what the rule takes of this optimizer's structure, flags above all: the fields not in ``columns``."""
+        """Return the rule's keyword arguments that are structure, mostly flags: the fields not in ``columns``."""
         wanted = inspect_keywords(type(self).rule)
         return {name: getattr(self, name) for name in wanted if name in self.fields and name not in columns}
 
@@ -108,7 +123,7 @@ def _check_signature(cls: type[ElementwiseOptimizer]) -> None:
 
 
 BLOCK = 16_384
-"""Elements a run and block: a rule's temporaries then stay in the second-level cache."""
+"""Elements per block over all runs: a rule's temporaries then fit into the second-level cache."""
 
 
 def apply_rule(
@@ -118,17 +133,17 @@ def apply_rule(
     slots: Sequence[np.ndarray | None],
     keywords: Mapping[str, Any],
 ) -> None:
-    """Move ``parameters`` and ``slots`` in place by ``rule``, block by block.
+    """Update ``parameters`` and ``slots`` in place with ``rule``, block by block.
 
     Args:
         rule: ``rule(p, g, *slots, **keywords)`` returning the new p and the new slots.
         parameters: shape ``(R, size)``.
         gradients: shape ``(R, size)``; not altered.
-        slots: shape ``(R, size)`` each, or None where a slot is not in use.
+        slots: shape ``(R, size)`` each, or None for a slot that is not in use.
         keywords: columns ``(R, 1)`` in the parameters' dtype, and flags.
 
-    Divisions by zero and overflows are part of some rules' ways (and of diverging runs); they follow IEEE 754
-    without a warning.
+    Divisions by zero and overflows follow IEEE 754 without a warning: some rules rely on them, and they occur in
+    diverging runs.
     """
     runs, size = parameters.shape
     width = max(1, BLOCK // max(1, runs))

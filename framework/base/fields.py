@@ -1,11 +1,11 @@
-"""Typed, range-checked fields: what a plugin class declares once and everything else is derived from.
+"""Typed, range-checked fields of plugin classes.
 
-A plugin writes ``lr: float = hyper(1e-3, above=0)``. From that one line follow the constructor's keyword, the
-Hydra option with its default, the range check with its message, the place in ``plugins`` and the tuning range.
+A plugin declares a field once: ``lr: float = hyper(1e-3, above=0)``. The constructor's keyword, the Hydra option with
+its default, the range check with its message, the entry in ``plugins`` and the tuning range are derived from it.
 
 There are two families of fields. *Columns* (`hyper`) are numbers that may differ between the runs of one
-population: on an instance they are float64 arrays of shape ``(R, 1)``. *Structure* (everything else) is what
-all runs of a population share: on an instance it is a plain Python value.
+population: on an instance they are float64 arrays of shape ``(R, 1)``. *Structure* (everything else) is the same
+for all runs of a population: on an instance it is a plain Python value.
 """
 
 from __future__ import annotations
@@ -22,12 +22,25 @@ from framework.errors import InputError, nearest, short
 
 _LARGEST = sys.float_info.max
 _ANY = {"flag": "true or false", "integers": "a list of whole numbers", "texts": "a list, as in [a,b]"}
-"""The accepted values of a kind of field in words, if it has no bounds."""
+"""Descriptions of the accepted values of the kinds of fields that have no bounds."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One declared setting: its default, its type and the values it accepts."""
+    """One declared setting: its default, its type and the values it accepts.
+
+    Attributes:
+        default: the value if nothing is set.
+        kind: the type: ``"number"``, ``"integer"``, ``"flag"``, ``"text"``, ``"integers"`` or ``"texts"``.
+        column: whether the value may differ between the runs of a population.
+        optional: whether None is accepted.
+        above, below: exclusive bounds of a number, or None for no bound.
+        at_least, at_most: inclusive bounds of a number, or None for no bound.
+        choices: the accepted texts; empty accepts any.
+        words: texts that are accepted in place of a value of this kind.
+        prior, search: as in `hyper`.
+        help: one line for help pages.
+    """
 
     default: Any
     kind: str
@@ -45,11 +58,11 @@ class Field:
 
     @property
     def takes_list(self) -> bool:
-        """Whether one value of this field is a list."""
+        """Whether a value of this field is a list."""
         return self.kind in ("integers", "texts")
 
     def range(self) -> str:
-        """Return the accepted values in words, such as ``"> 0"`` or ``"in [0, 1)"``."""
+        """Return a description of the accepted values, such as ``"> 0"`` or ``"in [0, 1)"``."""
         if self.choices:
             return "one of " + ", ".join(self.choices) + (", or null" if self.optional else "")
         low = self.above if self.above is not None else self.at_least
@@ -69,7 +82,15 @@ class Field:
         return text + (", or null" if self.optional else "")
 
     def check(self, value: Any, where: str) -> Any:
-        """Return ``value`` as this field's type, or raise `InputError` naming ``where``, value and range."""
+        """Return ``value`` converted to this field's type.
+
+        Args:
+            value: a value of any type.
+            where: the name of the field in messages, such as ``"optimizer.lr"``.
+
+        Raises:
+            InputError: a wrong type or a value out of range; the message names ``where``, value and range.
+        """
         if value is None and self.optional:
             return None
         if isinstance(value, str) and value in self.words:
@@ -77,9 +98,9 @@ class Field:
         return _CHECKS[self.kind](self, value, where)
 
     def check_bounds(self, value: float, where: str) -> None:
-        """Raise `InputError` when ``value`` is not finite or outside the declared range."""
+        """Raise `InputError` if ``value`` is not finite or is outside the declared range."""
         good = (
-            abs(value) <= _LARGEST  # false for NaN; a whole number of 400 digits is no float
+            abs(value) <= _LARGEST  # false for NaN, and for integers too large for a float
             and (self.above is None or value > self.above)
             and (self.at_least is None or value >= self.at_least)
             and (self.below is None or value < self.below)
@@ -153,68 +174,74 @@ _CHECKS: dict[str, Callable[[Field, Any, str], Any]] = {
 
 
 def hyper(default: float, *, prior: str | None = None, search: tuple[float, float] | None = None, **bounds: Any) -> Any:
-    """A hyperparameter: a finite number that may differ between the runs of a population.
+    """Declare a hyperparameter: a finite number that may differ between the runs of a population.
 
     Args:
-        default: the value when nothing is set.
+        default: the value if nothing is set.
         prior: how a tuner spaces values: ``"log"``, ``"log 1-x"`` or ``"linear"``.
-        search: the range a tuner looks in, ``(low, high)``.
+        search: the range that a tuner searches, ``(low, high)``.
         **bounds: any of ``above``, ``at_least``, ``below``, ``at_most`` and ``help``.
     """
     return Field(float(default), "number", column=True, prior=prior, search=search, **bounds)
 
 
 def number(default: float | None, **rules: Any) -> Any:
-    """A finite number that is part of the structure: all runs of a population share it."""
+    """Declare a finite number that all runs of a population share; None is accepted if it is the default."""
     return Field(None if default is None else float(default), "number", optional=default is None, **rules)
 
 
 def integer(default: int | str | None, *, words: tuple[str, ...] = (), **rules: Any) -> Any:
-    """A whole number, or one of ``words`` that stand for a number found later."""
+    """Declare a whole number; each of ``words`` is accepted too and stands for a number determined later."""
     return Field(default, "integer", optional=default is None, words=words, **rules)
 
 
 def flag(default: bool, **rules: Any) -> Any:
-    """True or false; in an update rule, a compile-time constant."""
+    """Declare a boolean; in an update rule it is a compile-time constant."""
     return Field(default, "flag", **rules)
 
 
 def choice(default: str | None, choices: Sequence[str], **rules: Any) -> Any:
-    """One word out of ``choices``."""
+    """Declare a text that must be one of ``choices``; None is accepted if it is the default."""
     return Field(default, "text", choices=tuple(choices), optional=default is None, **rules)
 
 
 def text(default: str | None, **rules: Any) -> Any:
-    """Any text, such as a path."""
+    """Declare a free text, such as a path; None is accepted if it is the default."""
     return Field(default, "text", optional=default is None, **rules)
 
 
 def integers(default: Sequence[int], *, words: tuple[str, ...] = (), **rules: Any) -> Any:
-    """A list of whole numbers, each within the bounds, or one of ``words``."""
+    """Declare a list of whole numbers, each within the bounds; each of ``words`` is accepted in place of a list."""
     return Field(tuple(default), "integers", words=words, **rules)
 
 
 def texts(default: Sequence[str] | None, **rules: Any) -> Any:
-    """A list of texts, such as column names; a text with commas between them stands for a list too."""
+    """Declare a list of texts, such as column names; one comma-separated text is accepted as a list."""
     return Field(None if default is None else tuple(default), "texts", optional=default is None, **rules)
 
 
 class Configurable:
-    """Something with declared fields: the base of all that a plugin can provide.
+    """A class with declared fields: the base class of everything that a plugin can provide.
 
-    ``Adam(lr=0.01)`` is one run's Adam; ``Adam(lr=[0.01, 0.1])`` is a population of two. Columns of one value
-    broadcast over any number of runs.
+    ``Adam(lr=0.01)`` is Adam for one run; ``Adam(lr=[0.01, 0.1])`` is Adam for a population of two. Columns with one
+    value broadcast over any number of runs.
+
+    Attributes:
+        fields: the declared fields by name, inherited ones included.
+        registered_name: the name under which the class is registered, or "".
+        rows: on an instance, the checked values of each run by field name.
 
     Raises:
-        InputError: a field that is not declared, or a value of the wrong type or out of range.
+        InputError: a field that is not declared, a value of the wrong type or out of range, or columns of different
+            lengths.
     """
 
     fields: ClassVar[Mapping[str, Field]] = MappingProxyType({})
     registered_name: ClassVar[str] = ""
     absent: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Fields that users look for here in vain, with the reason and the way out."""
+    """Fields that users may expect but that do not exist here; each value gives the reason and an alternative."""
     examples: ClassVar[Sequence[Mapping[str, Any]]] = ()
-    """Settings that the conformance kit checks beside the defaults, or in place of defaults that do not work alone."""
+    """Settings that the conformance kit checks besides the defaults, or instead of them if they do not work alone."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -246,11 +273,14 @@ class Configurable:
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-        """Return every field's checked value, defaults filled in.
+        """Return the checked value of every field; fields that are not set get their defaults.
 
         Args:
-            values: what the user set.
-            where: what the user calls this place, such as ``"optimizer"``; it leads every message.
+            values: the user's settings by field name.
+            where: the section's name, such as ``"optimizer"``; every message starts with it.
+
+        Raises:
+            InputError: an undeclared field, a wrong type, a value out of range, or a violation of `constraints`.
         """
         if not isinstance(values, Mapping):
             raise InputError(f"{where}={short(values)} must be a mapping: write {where}.FIELD=VALUE")
@@ -271,7 +301,15 @@ class Configurable:
 
     @classmethod
     def stack(cls, rows: Sequence[Mapping[str, Any]], where: str = "") -> Self:
-        """Return one instance for R runs; their structure must be the same, their columns may differ."""
+        """Return one instance for R runs; their columns may differ, their structure must not.
+
+        Args:
+            rows: the settings of each run by field name.
+            where: as in `resolve`.
+
+        Raises:
+            InputError: as `resolve`, or the structure differs between runs.
+        """
         resolved = [cls.resolve(row, where) for row in rows]
         for name, spec in cls.fields.items():
             if not spec.column and any(row[name] != resolved[0][name] for row in resolved):
@@ -282,17 +320,17 @@ class Configurable:
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with the fields taken together, or None."""
+        """Return a message if the values contradict each other, or None."""
         return None
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
-        """Return each field's default."""
+        """Return the defaults by field name."""
         return {name: spec.default for name, spec in cls.fields.items()}
 
     @classmethod
     def label(cls) -> str:
-        """Return the name used in messages: the registered one, else the class's."""
+        """Return the name used in messages: the registered name, or the class's if there is none."""
         return cls.registered_name or cls.__name__
 
     @classmethod

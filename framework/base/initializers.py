@@ -1,6 +1,6 @@
-"""How trained tensors start: variance scaling and its kin.
+"""Initialisers of trained tensors: variance scaling and related schemes.
 
-He et al. 2015 (arXiv:1502.01852, section 2.2), Glorot & Bengio 2010 (equations 12 and 16), LeCun et al. 1998
+Sources: He et al. 2015 (arXiv:1502.01852, section 2.2), Glorot & Bengio 2010 (equations 12 and 16), LeCun et al. 1998
 ("Efficient BackProp", equation 16), Saxe et al. 2014 (arXiv:1312.6120, orthogonal).
 """
 
@@ -45,7 +45,7 @@ def _orthogonal(rng: np.random.Generator, weight: Weight) -> np.ndarray:
     rows = math.prod(weight.shape[:-1])
     tall = rng.standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
-    q *= np.sign(np.diag(r))  # makes the distribution uniform (Haar); QR alone is not
+    q *= np.sign(np.diag(r))  # QR alone does not give a uniform (Haar) distribution
     return (q if rows >= columns else q.T).reshape(weight.shape)
 
 
@@ -66,10 +66,16 @@ INITIALIZERS: dict[str, Draw] = {
 
 
 def initialize(view: np.ndarray, weight: Weight, name: str, groups: SeedGroups) -> None:
-    """Fill one tensor of R runs, ``(R, *shape)``, from streams keyed by (seed, tensor name).
+    """Fill one tensor of R runs in place from streams keyed by (seed, tensor name).
+
+    Args:
+        view: the tensor, shape ``(R, *shape)``.
+        weight: its declaration; ``weight.scale`` multiplies the drawn numbers.
+        name: the tensor's name.
+        groups: the runs grouped by seed.
 
     Raises:
-        InputError: an unknown initialiser.
+        InputError: the initialiser is unknown.
     """
     if weight.initial not in INITIALIZERS:
         raise InputError(f"{name}: no initialiser {weight.initial}{nearest(weight.initial, INITIALIZERS)}")

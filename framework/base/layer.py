@@ -1,4 +1,4 @@
-"""What a layer subclasses: shapes, trained tensors, a forward and its backward, for R runs at once."""
+"""Base class of layers: shapes, trained tensors, forward and backward pass, for R runs at once."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from framework.base.randomness import Noise
 
 @dataclass(frozen=True)
 class Weight:
-    """A trained tensor of one run: its shape and how it starts.
+    """A trained tensor of one run: its shape and its initialisation.
 
     Attributes:
         shape: the shape of one run's tensor.
         initial: the name of an initialiser of `framework.base.initializers`.
-        fan_in: inputs that feed one output.
-        fan_out: outputs that one input feeds.
-        scale: multiplies what the initialiser draws, one number a run or one for all.
+        fan_in: the number of inputs of one output.
+        fan_out: the number of outputs that use one input.
+        scale: factor on the initialiser's numbers, one per run or one for all runs.
     """
 
     shape: Shape
@@ -36,33 +36,39 @@ class Weight:
 
 @dataclass(frozen=True)
 class Buffer:
-    """A tensor of one run that is carried from step to step but not trained, such as a running mean."""
+    """A tensor of one run that is kept from step to step but not trained, such as a running mean.
+
+    Attributes:
+        shape: the shape of one run's tensor.
+        start: the initial value of each element.
+    """
 
     shape: Shape
     start: float = 0.0
 
 
 class Layer(Configurable, ABC):
-    """One link of a model, for R runs at once.
+    """One layer of a model, for R runs at once.
 
-    Activations have shape ``(R, B, *shape)``: the runs axis first, then the batch. Where all runs see the same
-    numbers the input may have 1 in place of R; a layer without trained tensors then returns 1 too. Images are
+    Activations have shape ``(R, B, *shape)``: the runs axis first, then the batch. If all runs have the same input,
+    its runs axis may have length 1; a layer without trained tensors then returns length 1 too. Images are
     ``(height, width, channels)``.
 
-    A layer declares `output_shape` and `weights`, then computes. The model hands it views:
+    A subclass declares `output_shape` and `weights`, and implements `forward` and `backward`. The model sets these
+    attributes (the tensors are views into its arrays):
 
     Attributes:
         weight: trained tensors by name, ``(R, *shape)`` each.
-        gradient: where `backward` writes (not adds) their gradients, ``(R, *shape)`` each.
+        gradient: their gradients, ``(R, *shape)`` each; `backward` overwrites them and does not add.
         buffer: untrained tensors by name, ``(R, *shape)`` each, changed in place.
         noise: uniform random numbers, for layers with ``noisy`` set.
         input_shape: shape of one sample.
 
     Traits (class attributes):
-        noisy: the layer draws from ``noise``.
-        vectorized: several runs can train through one object of it.
-        output_kind: what its output is when it ends a model: ``"logits"``, ``"probabilities"``, anything
-            (``"values"``), or "" for what its input was.
+        noisy: whether the layer draws from ``noise``.
+        vectorized: whether one instance can train several runs.
+        output_kind: the kind of its output as a model's last layer: ``"logits"``, ``"probabilities"``, ``"values"``
+            (any numbers), or "" for the kind of its input.
     """
 
     noisy: ClassVar[bool] = False
@@ -74,38 +80,42 @@ class Layer(Configurable, ABC):
     noise: Noise
     input_shape: Shape
     example_shape: ClassVar[Shape | None] = None
-    """Shape of a sample that the conformance kit can use with ``examples``; None lets it try."""
+    """Shape of a sample that the conformance kit uses with ``examples``; None lets it try several shapes."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return one sample's output shape for one sample's input shape.
 
         Raises:
-            InputError: this layer cannot take such an input; the message says what it needs.
+            InputError: the layer does not accept this input shape; the message names the shape it needs.
         """
         return shape
 
     def weights(self, shape: Shape) -> dict[str, Weight]:
-        """Return the trained tensors for one sample's input shape."""
+        """Return the trained tensors by name for one sample's input shape."""
         return {}
 
     def buffers(self, shape: Shape) -> dict[str, Buffer]:
-        """Return the untrained tensors for one sample's input shape."""
+        """Return the untrained tensors by name for one sample's input shape."""
         return {}
 
     @abstractmethod
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """Return the output for ``x``, shape ``(R or 1, B, *input_shape)``, and keep what `backward` needs.
+        """Return the output for ``x`` and store the intermediate values that `backward` needs.
 
-        The result may live in a `scratch` array: it is valid until the next forward. ``x`` is not altered.
+        The result may be a `scratch` array: it is valid until the next forward pass.
+
+        Args:
+            x: the input, shape ``(R or 1, B, *input_shape)``; not altered.
+            training: False for an evaluation.
         """
 
     def recompute_buffers(self, x: np.ndarray, *, batch: int) -> np.ndarray:
-        """Return the output of ``forward(x, training=True)``, and take batch number ``batch`` into the buffers.
+        """Return the output of ``forward(x, training=True)`` and update the buffers with batch number ``batch``.
 
-        Called in a pass over the training data that computes the buffers anew, for parameters that training never
-        saw, such as an average. The buffers hold their start before the first batch and should end as plain averages
-        over the batches. By default they follow the batches as in training; a layer with running averages does better
-        to weigh the newest batch by ``1 / batch``.
+        It is called in a pass over the training data that recomputes the buffers for parameters that were not
+        trained, such as an average. The buffers have their start values before the first batch and should end as
+        plain averages over the batches. By default they are updated as in training; a layer with running averages
+        should give the newest batch the weight ``1 / batch``.
 
         Args:
             x: as in `forward`.
@@ -115,18 +125,18 @@ class Layer(Configurable, ABC):
 
     @abstractmethod
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Write the gradients of the trained tensors; return the gradient of the input where ``need_dx``.
+        """Write the gradients of the trained tensors; return the gradient of the input if ``need_dx`` is set.
 
         Args:
-            dy: gradient of the last forward's output, shape ``(R, B, *output)``. It is not altered.
-            need_dx: False for the first layer with trained tensors, which has nobody to pass a gradient to.
+            dy: gradient of the last forward pass's output, shape ``(R, B, *output)``; not altered.
+            need_dx: False for the first layer with trained tensors: no earlier layer needs the input's gradient.
 
         Returns:
-            Shape ``(R, B, *input_shape)``; valid until the next backward.
+            The input's gradient, shape ``(R, B, *input_shape)``; valid until the next backward pass.
         """
 
     def scratch(self, key: str, shape: Shape, dtype: Any) -> np.ndarray:
-        """Return an array with undefined contents, the same one for the same key, shape and dtype."""
+        """Return a reusable array with undefined contents: the same array for the same key, shape and dtype."""
         held = self.__dict__.setdefault("_scratch", {})
         place = (key, shape, dtype)
         found = held.get(place)
@@ -136,10 +146,10 @@ class Layer(Configurable, ABC):
 
     @staticmethod
     def column(values: np.ndarray | float, like: np.ndarray) -> np.ndarray:
-        """Return a per-run column ``(R, 1)`` shaped to multiply ``like`` (runs first), in its dtype."""
+        """Return a per-run column ``(R, 1)`` as ``(R, 1, …)``, to broadcast with ``like``, in its dtype."""
         return np.asarray(values, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def count(weights: Mapping[str, Weight]) -> int:
-    """Return how many trained numbers one run has in ``weights``."""
+    """Return the number of trained parameters of one run in ``weights``."""
     return sum(math.prod(weight.shape) for weight in weights.values())

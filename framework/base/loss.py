@@ -1,4 +1,4 @@
-"""What a loss subclasses, and how labels become the values a loss compares with."""
+"""Base class of losses, and the conversion of targets for a loss or metric."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from framework.base.fields import Configurable
 from framework.errors import InputError
 
 INTEGERS = "iu"
-"""Kinds of dtypes that labels have; asking for one is far quicker than ``issubdtype``, and is done at each step."""
+"""Dtype kinds of labels. The test runs at each step, and comparing kinds is far faster than ``issubdtype``."""
 
 
 class Loss(Configurable, ABC):
-    """The mean over a batch of how wrong each prediction is, one number a run.
+    """The mean error of the predictions over a batch, one number per run.
 
-    A loss works per run, never across the runs axis, and in the predictions' dtype. It keeps no view of the
-    predictions: their array may be overwritten by the model's next forward. Diverged runs may bring infinities and
-    NaN; they go through as IEEE 754 says (the training loop silences the warnings).
+    A loss works per run, never across the runs axis, and in the predictions' dtype. It must not keep a view of the
+    predictions: the model's next forward pass may overwrite their array. Predictions of diverged runs may contain
+    infinities and NaN; these propagate according to IEEE 754 (the training loop silences the warnings).
 
     Attributes:
-        expects: ``"logits"`` (any real scores), ``"probabilities"`` or ``"values"``: what the predictions must be.
-        labels_checked: every label that will come has an output; set by whoever knows all of them, so that a loss
-            need not look at each batch.
+        expects: the kind of predictions needed: ``"logits"`` (any real scores), ``"probabilities"`` or ``"values"``.
+        labels_checked: whether the labels were validated for the whole data set; a loss can then skip the check per
+            batch.
     """
 
     expects: ClassVar[str] = "values"
@@ -32,7 +32,7 @@ class Loss(Configurable, ABC):
 
     @abstractmethod
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return the mean loss of each run, shape ``(R,)``, and keep what `backward` needs.
+        """Return the mean loss of each run, shape ``(R,)``, and store the values that `backward` needs.
 
         Args:
             predictions: shape ``(R, B, *output)``.
@@ -41,22 +41,26 @@ class Loss(Configurable, ABC):
 
     @abstractmethod
     def backward(self) -> np.ndarray:
-        """Return the gradient of the last forward's mean losses, shape ``(R, B, *output)``."""
+        """Return the gradient of the mean losses of the last `forward`, shape ``(R, B, *output)``."""
 
     @staticmethod
     def column(values: np.ndarray | float, like: np.ndarray) -> np.ndarray:
-        """Return a per-run column ``(R, 1)`` shaped to broadcast against ``like`` (runs first), in its dtype."""
+        """Return a per-run column ``(R, 1)`` as ``(R, 1, …)``, to broadcast with ``like``, in its dtype."""
         return np.asarray(values, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return targets as numbers to compare with predictions: ``(R or 1, B, *output)`` in the predictions' dtype.
+    """Return targets in the shape and dtype of the predictions: ``(R or 1, B, *output)``.
 
-    Labels become one-hot rows as wide as the predictions (a single output takes the label itself); values pass.
-    Targets that all runs share keep their leading axis of 1.
+    Labels become one-hot rows of the predictions' width; with a single output they become its target values. Values
+    are only cast. Targets that all runs share keep their leading axis of 1.
+
+    Args:
+        targets: integer labels ``(R or 1, B)``, or values ``(R or 1, B, *output)``.
+        predictions: shape ``(R, B, *output)``.
 
     Raises:
-        InputError: the shapes do not fit, or a label has no output.
+        InputError: the shapes do not match, or a label has no output.
     """
     if targets.dtype.kind in INTEGERS:
         width = _width(targets, predictions)
@@ -73,15 +77,15 @@ def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 
 
 def as_labels(targets: np.ndarray, predictions: np.ndarray, *, classes: int | None = None) -> np.ndarray:
-    """Return integer labels ``(R or 1, B)``.
+    """Return the targets, validated as integer labels ``(R or 1, B)``.
 
     Args:
-        targets: as the loss or metric got them.
+        targets: the targets that the loss or metric received.
         predictions: shape ``(R, B, outputs)``.
-        classes: how many there are; by default one an output.
+        classes: the number of classes; by default the number of outputs.
 
     Raises:
-        InputError: the targets are values, the predictions are not one row of outputs a sample, or a label is not
+        InputError: the targets are values, the predictions are not one row of outputs per sample, or a label is not
             in ``0 … classes - 1``.
     """
     if targets.dtype.kind not in INTEGERS:
@@ -101,7 +105,8 @@ def _width(labels: np.ndarray, predictions: np.ndarray) -> int:
 
 
 def _check_labels(labels: np.ndarray, classes: int) -> None:
-    highest = labels.astype(np.intp, copy=False).view(np.uintp).max()  # a negative label becomes a huge one
+    # Unsigned, a negative label is a huge one: one comparison finds both errors.
+    highest = labels.astype(np.intp, copy=False).view(np.uintp).max()
     if highest >= classes:
         worst = labels.min() if labels.min() < 0 else labels.max()
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a metric subclasses: a figure gathered over batches, one number a run."""
+"""Base class of metrics: a figure accumulated over batches, one number per run."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from framework.base.fields import Configurable
 
 
 class Metric(Configurable, ABC):
-    """A figure over a whole split, gathered batch by batch.
+    """A figure over a whole split, accumulated batch by batch.
 
-    A metric works per run: what one run predicts (NaN too) changes no other run's figure.
+    A metric works per run: the predictions of one run (NaN included) do not affect another run's figure.
 
     Attributes:
-        tasks: the tasks (``"classification"``, ``"regression"``, ``"reconstruction"``) it makes sense for.
-        shown_for: the tasks where it is logged when the user names no metrics.
-        greater_is_better: the direction of good.
-        predicted: what the predictions are, ``"logits"``, ``"probabilities"`` or ``"values"``: the ``expects`` of the
-            loss they are trained with. Whoever pairs a metric with a loss sets it on the instance.
-        target_scale: a target's own units per unit that the model is trained in, per output or shape ``()``; set as
-            ``predicted`` is. An error times this is in the target's own units.
+        tasks: the tasks that the metric supports: ``"classification"``, ``"regression"``, ``"reconstruction"``.
+        shown_for: the tasks for which it is logged if the user names no metrics.
+        greater_is_better: whether a greater figure is better.
+        predicted: the kind of the predictions, ``"logits"``, ``"probabilities"`` or ``"values"``: the ``expects`` of
+            the training loss. The training code sets it on the instance.
+        target_scale: the target's own units per unit of the scaled targets, one number per output or shape ``()``.
+            The training code sets it on the instance. An error times this number is in the target's own units.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ()
@@ -32,21 +32,21 @@ class Metric(Configurable, ABC):
     target_scale: np.ndarray = np.ones(())
 
     def name(self) -> str:
-        """Return the name of the figure, as in ``val/NAME``: by default the registered one.
+        """Return the name of the figure, as in ``val/NAME``: by default the registered name.
 
-        A metric whose fields decide what it measures says so here (``top_2``), so that two of them fit in one run;
-        two equal names in a run are refused.
+        A metric whose fields change the quantity it measures includes them in the name (``top_2``), so that one run
+        can have two of them; two metrics of equal name in a run are an error.
         """
         return self.label()
 
     @abstractmethod
     def start(self, runs: int) -> None:
-        """Forget everything; ``runs`` runs follow."""
+        """Reset the accumulated figure, for ``runs`` runs."""
 
     @abstractmethod
     def update(self, predictions: np.ndarray, targets: np.ndarray) -> None:
-        """Take a batch: predictions ``(R, B, *output)`` and targets ``(R or 1, B[, *output])``."""
+        """Add a batch: predictions ``(R, B, *output)`` and targets ``(R or 1, B[, *output])``."""
 
     @abstractmethod
     def value(self) -> np.ndarray:
-        """Return the figure of each run over all batches since `start`, shape ``(R,)`` float64; NaN before any."""
+        """Return each run's figure over all batches since `start`, shape ``(R,)``, float64; NaN without batches."""

@@ -1,4 +1,4 @@
-"""Columns and step numbers laid out so that powers of them have the same bits in any population."""
+"""A memory layout of columns and step numbers whose powers have the same bits in any population."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import numpy as np
 
 
 def pad_for_pow(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return ``values`` as a float64 array of its own of ``shape``, but of at least two along the first axis.
+    """Return a float64 copy of ``values``, broadcast to ``shape`` with at least two entries along the first axis.
 
-    NumPy squares where an exponent of 2 is one number that serves a whole loop, and calls ``pow`` where exponents lie
-    side by side: for ``beta**t`` the last bit would depend on how many runs and steps are asked for. With at least two
-    numbers side by side it is ``pow``, always. A single step is therefore given twice; the caller drops the second.
+    NumPy squares if one exponent of 2 serves a whole loop, and calls ``pow`` if the exponents are consecutive elements
+    of an array: the last bit of ``beta**t`` would depend on the numbers of runs and steps. With at least two
+    consecutive elements NumPy always calls ``pow``. A single step is therefore duplicated; the caller drops the copy.
+
+    Args:
+        values: an array that broadcasts to ``shape``.
+        shape: the shape wanted; the first axis gets length ``max(2, shape[0])``.
     """
     made = np.empty((max(2, shape[0]), *shape[1:]), dtype=np.float64)
     made[...] = values

@@ -1,4 +1,4 @@
-"""What an optimizer plugin subclasses; the core owns the loop."""
+"""Base class of optimizers; the training loop is in the core."""
 
 from __future__ import annotations
 
@@ -18,36 +18,37 @@ from framework.errors import InputError
 Columns = Mapping[str, np.ndarray]
 
 HERE = "parameters"
-"""A slot's start: where the parameters are before the first step."""
+"""A slot's start: the parameters' values before the first step."""
 
 
 class Optimizer(Configurable, ABC):
     """An update of the parameters from their gradients.
 
-    All state lives outside the object, in a plain dict of arrays with a leading runs axis, so that a checkpoint is
-    a dict of arrays. One object serves any number of steps.
+    All state is kept outside the object, in a plain dict of arrays with a leading runs axis, so that a checkpoint is
+    a dict of arrays. One object can be used for any number of steps.
 
-    Traits (class attributes that the rest of the project reads instead of asking for names):
+    Traits (class attributes; the project tests them instead of optimizers' names):
         elementwise: each parameter's update depends on that parameter's own numbers only.
-        own_step_size: the rule finds its step size itself; a schedule has little or nothing to act on.
+        own_step_size: the rule determines its step size itself; a schedule has little or no effect.
         needs_closure: the rule evaluates the loss again within a step.
-        needs_loss: the rule reads the loss's value, which recorded gradients do not have.
+        needs_loss: the rule uses the value of the loss, which recorded gradients do not include.
         vectorized: several runs can step together as one population.
-        couples_tensors: the update couples all of a run's tensors, as one number estimated for the whole run does.
-        converges: what the conformance kit holds the rule to on its problems: ``"minimises"`` them, ``"descends"``
-            (gets near), or "" for no promise.
-        still_at_zero: with no weight decay, a gradient of zero moves nothing from the start.
-        external: the library whose own code makes the update, or "": its bits are not ours to promise.
+        couples_tensors: the update couples all tensors of a run, for example through one estimate for the whole run.
+        converges: the requirement of the conformance kit on its problems: ``"minimises"``, ``"descends"`` (gets
+            near the minimum), or "" for none.
+        still_at_zero: without weight decay, gradients of zero from the first step on change no parameter.
+        external: the library that computes the update, or "" for none. This project does not guarantee the bits of
+            an external library.
         warning: a line to show when this optimizer is used, or "".
 
     Attributes:
-        seeds: the runs' seeds, one a run, or one for all: with the step, all that a rule's noise may depend on.
-        first_factor: what the schedule multiplies lr with at the first step, a number or ``(R or 1, 1)``. A slot that
-            starts at ``lr`` starts at that step's lr. Whoever runs the optimizer sets it.
-        scalars: per-run numbers in float64 that `coefficients` carries from step to step, by name, with their start.
-        reference: an author's own plain loop to check the rule against, or None: ``reference(x0, gradients, **fields)``
-            takes one tensor of one run in float64, its gradients ``(steps, *shape)`` and every field by name, and
-            returns the tensor after each step.
+        seeds: one seed per run, or one for all runs. A rule's noise may depend on the seed and the step only.
+        first_factor: the schedule's factor on lr at the first step, a number or ``(R or 1, 1)``. A slot that starts at
+            ``lr`` starts at that step's lr. The caller of the optimizer sets it.
+        scalars: start values, by name, of the float64 numbers per run that `coefficients` carries from step to step.
+        reference: the author's own plain loop to check the rule against, or None. ``reference(x0, gradients,
+            **fields)`` takes one tensor of one run in float64, its gradients ``(steps, *shape)`` and every field by
+            name, and returns the tensor after each step.
     """
 
     elementwise: ClassVar[bool] = False
@@ -67,33 +68,33 @@ class Optimizer(Configurable, ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in ("coefficients", "rule", "reference"):  # authors write them as plain functions, without self
+        for name in ("coefficients", "rule", "reference"):  # plugins define them without self
             if isinstance(vars(cls).get(name), FunctionType):
                 setattr(cls, name, staticmethod(vars(cls)[name]))
 
     @staticmethod
     def coefficients(h: Any, t: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what the update needs of the hyperparameters at steps ``t``, in float64.
+        """Return the coefficients of the update at steps ``t``, in float64.
 
         Args:
-            h: the hyperparameters by name, shape ``(T, R, 1)`` each; ``h.lr`` already includes the schedule and has
-                shape ``(T, R, 1)``; ``h.schedule`` is the schedule's factor alone, as wide. Each of ``scalars`` is
-                there too, ``(R, 1)``, as it was before the first of ``t``.
+            h: the hyperparameters as attributes, shape ``(T, R, 1)`` each. ``h.lr`` already includes the schedule;
+                ``h.schedule`` is the schedule's factor alone, of the same shape. Each of ``scalars`` is an attribute
+                too, shape ``(R, 1)``, with its value before the first of ``t``.
             t: step numbers from 1, shape ``(T, R, 1)``.
 
         Returns:
-            Arrays that broadcast to ``(T, R, 1)``. By default, each hyperparameter under its own name. Each of
-            ``scalars`` must be among them, as it is after each step.
+            Arrays by name that broadcast to ``(T, R, 1)``. By default, each hyperparameter under its own name. They
+            must include each of ``scalars``, with its values after each step.
         """
         return {name: value for name, value in vars(h).items() if name != "schedule"}
 
     def table(self, steps: np.ndarray, factors: np.ndarray, state: State) -> dict[str, np.ndarray]:
-        """Return the coefficients of many steps at once by name, ``(T, R, 1)`` each, in float64.
+        """Return the coefficients of T steps by name, ``(T, R, 1)`` each, in float64.
 
         Args:
             steps: step numbers from 1, shape ``(T,)``.
-            factors: what the schedule multiplies lr with, shape ``(T, R, 1)`` or ``(T, 1, 1)``.
-            state: as before the first of the steps; only ``scalars`` are read.
+            factors: the schedule's factors on lr, shape ``(T, R, 1)`` or ``(T, 1, 1)``.
+            state: the state before the first of the steps; only ``scalars`` are read.
         """
         runs = max([len(self.rows), factors.shape[1], *(len(state[name]) for name in self.scalars)])
         shape = (len(steps), runs, 1)
@@ -109,61 +110,61 @@ class Optimizer(Configurable, ABC):
         return {name: np.broadcast_to(value, wide)[: len(steps)] for name, value in made.items()}
 
     def first_act(self) -> int:
-        """Return the step, from 1, at which the rule first moves the parameters.
+        """Return the number, from 1, of the step at which the rule first changes the parameters.
 
-        A budget that ends earlier is refused before the start.
+        A budget that ends earlier is rejected before training starts.
         """
         return 1
 
     def initial_scalars(self, runs: int) -> State:
-        """Return the start of ``scalars``, shape ``(R, 1)`` each."""
+        """Return the start values of ``scalars`` by name, shape ``(R, 1)`` each."""
         return {name: np.full((runs, 1), start, dtype=np.float64) for name, start in self.scalars.items()}
 
     @abstractmethod
     def initial_state(self, parameters: Parameters) -> State:
-        """Return the state before the first step, `initial_scalars` aside: arrays with a leading runs axis."""
+        """Return the state before the first step, without `initial_scalars`: arrays with a leading runs axis."""
 
     @abstractmethod
     def step(
         self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
     ) -> None:
-        """Move ``parameters.flat`` in place; leave ``gradients`` as they are.
+        """Update ``parameters.flat`` in place; do not change ``gradients``.
 
         Args:
             parameters: values of the R runs, ``flat`` of shape ``(R, size)``.
             gradients: as ``parameters``.
             state: this optimizer's own arrays, changed in place.
             columns: this step's coefficients by name, shape ``(R, 1)`` each, in the parameters' dtype.
-            objective: the batch's losses, and the way to evaluate again (which writes the gradients anew).
+            objective: the batch's losses; its ``evaluate`` evaluates the loss again and overwrites the gradients.
         """
 
     def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
-        """Return the parameters to evaluate and to keep, ``(R, size)``, or None if they are the trained ones.
+        """Return the parameters to evaluate and to save, ``(R, size)``, or None for the trained ones.
 
-        The model's buffers are then recomputed for them, as `framework.base.stage.Stage.evaluation_point` says.
+        The model's buffers are recomputed for them: see `framework.base.stage.Stage.evaluation_point`.
         """
         return None
 
 
 class Objective(Protocol):
-    """The training loss of R runs on the present batch."""
+    """The training loss of R runs on the current batch."""
 
     @property
     def losses(self) -> np.ndarray:
         """The losses before the step, shape ``(R,)``."""
 
     def evaluate(self) -> np.ndarray:
-        """Evaluate at the parameters as they are now; return losses ``(R,)`` and write the gradients anew."""
+        """Return the losses ``(R,)`` at the current parameters and overwrite the gradients."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Gradients that were recorded: there is no loss to evaluate."""
+    """The objective for recorded gradients: there is no loss to evaluate."""
 
     losses: np.ndarray
 
     def evaluate(self) -> np.ndarray:
-        """Refuse.
+        """Raise an error: recorded gradients cannot be evaluated.
 
         Raises:
             InputError: always.
@@ -172,9 +173,14 @@ class Recorded:
 
 
 def starting(optimizer: Optimizer, start: float | str, here: np.ndarray) -> Any:
-    """Return what a slot starts with: ``here``, the column ``(R or 1, 1)`` of a hyperparameter, or a number.
+    """Return a slot's start: ``here``, the column ``(R or 1, 1)`` of a hyperparameter, or a number.
 
     The column of ``lr`` is that of the first step, schedule included.
+
+    Args:
+        optimizer: the optimizer that has the slot.
+        start: a number, the name of a hyperparameter, or `HERE`.
+        here: the parameters' initial values.
     """
     if start == HERE:
         return here

@@ -1,4 +1,4 @@
-"""Flat buffers of R runs, and named views into them."""
+"""Flat parameter buffers of R runs, and named views into them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ State = dict[str, np.ndarray]
 class Parameters:
     """The named tensors of R runs in one flat buffer.
 
-    Optimizers that work on numbers one by one use ``flat``; layers and per-tensor rules use the views. The runs
-    axis is outermost in memory, always: that is what keeps a run's bits the same in any population.
+    Elementwise optimizers use ``flat``; layers and per-tensor rules use the views. The runs axis is always outermost
+    in memory, so that a run has the same bits in any population.
 
     Attributes:
         flat: shape ``(R, size)``.
+        runs: R.
+        size: the number of elements per run.
         views: for each name a view of shape ``(R, *shape)`` into ``flat``.
+        slices: for each name the slice of a row of ``flat`` that holds the tensor.
         shapes: for each name the shape of one run's tensor.
 
     Args:
-        flat: the buffer to hold them in, C-contiguous, ``(R, size)`` of ``dtype``; by default a new one of zeros.
+        shapes: for each name the shape of one run's tensor, in the order of the buffer.
+        runs: R.
+        dtype: the element type.
+        flat: the buffer to use, C-contiguous, ``(R, size)`` of ``dtype``; by default a new one of zeros.
     """
 
     def __init__(self, shapes: Mapping[str, Shape], runs: int, dtype: Any, flat: np.ndarray | None = None) -> None:
@@ -49,7 +55,7 @@ class Parameters:
         return self.flat.dtype
 
     def like(self) -> Parameters:
-        """Return zeros with the same names, shapes, runs and dtype."""
+        """Return new parameters, all zero, with the same names, shapes, runs and dtype."""
         return Parameters(self.shapes, self.runs, self.dtype)
 
     def row(self, run: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Who a run is, and its configuration: what hooks, observers and files know it by."""
+"""The identity and the configuration of a run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 Config = Mapping[str, Any]
-"""One run's resolved configuration, plain data: the settings at the top, and a section for each plugin."""
+"""One run's resolved configuration as plain data: settings at the top level, and one section per plugin."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Who a run is: what observers, hooks and files know it by.
+    """The identity of a run, for observers, hooks and files.
 
     Attributes:
-        id: unique within the process and sweep.
-        name: what people read, such as ``"adam lr=0.001 seed=0"``.
+        id: an identifier, unique within the process and sweep.
+        name: a readable name, such as ``"adam lr=0.001 seed=0"``.
         config: the resolved configuration.
-        folder: where its files are, or None for a run in memory.
-        setting: the name of its setting: all that identifies it but the seed.
+        folder: the folder of its files, or None for a run in memory.
+        setting: the name of its setting: everything that identifies the run except the seed.
     """
 
     id: str

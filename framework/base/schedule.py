@@ -1,4 +1,4 @@
-"""What a learning-rate schedule subclasses. A schedule multiplies ``lr``; it never replaces it."""
+"""Base class of learning-rate schedules. A schedule multiplies ``lr``; it never replaces it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from framework.errors import InputError
 
 
 class Schedule(Configurable, ABC):
-    """A factor on the learning rate for every step, with an optional linear warm-up before it.
+    """A factor on the learning rate for every step, with an optional linear warm-up before the schedule.
 
-    During the first ``warmup_steps`` steps the factor climbs from ``1 / warmup_steps`` to 1 times the schedule's own
-    first value; the schedule proper then starts at its own step 1 and sees a budget shortened by the warm-up.
+    With ``w = warmup_steps``, the factor at step ``t`` is ``min(t / w, 1) * factor(max(t - w, 1), total - w)``, and
+    ``factor(t, total)`` without a warm-up.
 
     Attributes:
-        needs_total: the schedule is laid out over the whole budget, which must then be known in steps.
+        needs_total: whether the schedule depends on the total number of steps, which must then be known.
     """
 
     needs_total: ClassVar[bool] = False
@@ -30,10 +30,10 @@ class Schedule(Configurable, ABC):
 
         Args:
             steps: step numbers from 1.
-            total: steps in the whole budget, or None where only time limits it.
+            total: the number of steps in the whole budget, or None if only time limits it.
 
         Raises:
-            InputError: the schedule needs the budget in steps and there is none, or the warm-up fills it.
+            InputError: ``total`` is None and the schedule needs it, or the warm-up is not shorter than ``total``.
         """
         if total is None and self.needs_total:
             raise InputError(f"schedule {self.label()} is laid out over the whole budget: set epochs or steps")
@@ -47,22 +47,22 @@ class Schedule(Configurable, ABC):
 
     @abstractmethod
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return the factor at steps ``t`` from 1, shape ``(T, R, 1)``.
+        """Return the factors at steps ``t``, in a shape that broadcasts to ``(T, R, 1)``.
 
         Args:
-            t: float64 step numbers.
-            total: steps in the schedule's part of the budget; an int wherever ``needs_total`` is set.
+            t: step numbers from 1 after the warm-up, float64, shape ``(T, R, 1)``.
+            total: the number of steps in the budget without the warm-up; an int if ``needs_total`` is set.
         """
 
     def initial_state(self, runs: int) -> dict[str, np.ndarray]:
-        """Return per-run state for a schedule that watches the validation loss: arrays with a leading runs axis."""
+        """Return the state of a schedule that depends on the validation loss: arrays with a leading runs axis."""
         return {}
 
     def observe(self, state: dict[str, np.ndarray], val_loss: np.ndarray) -> np.ndarray | None:
-        """Take the validation losses ``(R,)`` at an epoch's end; return factors ``(R, 1)`` for what follows, or None.
+        """Return factors ``(R, 1)`` for the steps after an epoch, given its validation losses, or None.
 
         Args:
             state: this schedule's own arrays, changed in place.
-            val_loss: shape ``(R,)``; NaN or infinite where a run diverged.
+            val_loss: shape ``(R,)``; NaN or infinite for a diverged run.
         """
         return None

@@ -1,4 +1,4 @@
-"""What a stage subclasses: a small transformation around the optimizer's rule (clip, then rule, then average)."""
+"""Base class of stages: transformations before or after the optimizer's rule, such as clipping and averaging."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from framework.base.parameters import Parameters, State
 
 
 class Stage(Configurable, ABC):
-    """One link of the chain around the rule. Stages run in the order the user names them.
+    """One transformation in the chain around the rule. Stages run in the order in which the user lists them.
 
     A stage overrides `before`, `after` or both. Columns (fields made with ``hyper``) have shape ``(R, 1)``; a stage
     works per run, never across the runs axis.
 
     Attributes:
-        needs_lr: the stage uses the learning rate, so the optimizer must have one.
-        moves_parameters: `before` moves the parameters too. Such a stage must come after every stage that joins
-            several batches (``every``): it would otherwise act once a batch instead of once a step of the rule.
-        every: the chain goes past this stage at each ``every``-th step only, which then counts as one step of the rule.
-            The other steps end with this stage's `before`.
-        seeds: the runs' seeds, one a run, or one for all: with the step, all that a stage's noise may depend on.
+        needs_lr: whether the stage uses the learning rate; the optimizer must then have one.
+        moves_parameters: whether `before` changes the parameters too. Such a stage must come after every stage that
+            combines several batches (``every``): otherwise it would act once per batch instead of once per step of
+            the rule.
+        every: the chain continues after this stage only at each ``every``-th step that reaches it, which then counts
+            as one step of the rule. The other steps end with this stage's `before`.
+        seeds: one seed per run, or one for all runs. A stage's noise may depend on the seed and the step only.
     """
 
     needs_lr: ClassVar[bool] = False
@@ -37,14 +38,14 @@ class Stage(Configurable, ABC):
         return {}
 
     def first_act(self) -> int:
-        """Return the step of the rule, from 1, at which this stage first has an effect.
+        """Return the number, from 1, of the step of the rule at which this stage first has an effect.
 
-        A budget that ends earlier is refused before the start.
+        A budget that ends earlier is rejected before training starts.
         """
         return 1
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
-        """Change ``gradients`` (or ``parameters``) in place before the rule sees them.
+        """Change ``gradients`` (or ``parameters``) in place before the rule is applied.
 
         Args:
             parameters: values of the R runs, ``flat`` of shape ``(R, size)``.
@@ -54,12 +55,12 @@ class Stage(Configurable, ABC):
         """
 
     def after(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
-        """Change ``parameters`` in place after the rule moved them. Arguments as in `before`."""
+        """Change ``parameters`` in place after the rule was applied. Arguments as in `before`."""
 
     def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
-        """Return the parameters to evaluate and to keep, ``(R, size)``, or None if they are the trained ones.
+        """Return the parameters to evaluate and to save, ``(R, size)``, or None for the trained ones.
 
-        The model's buffers (batch norm's running statistics) are then recomputed for these parameters on the training
-        data before each evaluation, and the trained model's are put back after it.
+        Before each evaluation the model's buffers (batch norm's running statistics) are recomputed for these
+        parameters on the training data; after it the trained model's buffers are restored.
         """
         return None

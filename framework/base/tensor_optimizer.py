@@ -1,4 +1,4 @@
-"""Optimizers whose rule sees whole tensors: norms, matrices, trust ratios. Always per run, per tensor."""
+"""Base class of optimizers whose rule works on whole tensors (norms, matrices, trust ratios), per run and tensor."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from framework.base.parameters import Parameters, Shape, State
 from framework.errors import PluginError
 
 Start = tuple[Shape, float | str]
-"""A slot of one run: its shape and what it starts with (a number, the name of a hyperparameter, or `HERE`)."""
+"""A slot of one run: its shape and its start (a number, the name of a hyperparameter, or `HERE`)."""
 
 
 class TensorOptimizer(Optimizer):
     """An optimizer whose rule takes one tensor of R runs at a time, as ``(R, *shape)``.
 
-    Norms and products run over a tensor of one run, never over the runs axis or over several tensors: use
-    `norm`, `inner` and stacked ``matmul``. With ``couples_tensors`` set, the rule sees all of a run's parameters as one
-    vector, ``(R, size)``, for methods that estimate one number a run.
+    Norms and products reduce over one tensor of one run, never over the runs axis or over several tensors: use
+    `norm`, `inner` and stacked ``matmul``. With ``couples_tensors`` set, the rule gets all parameters of a run as one
+    vector, ``(R, size)``, for methods that estimate one number per run.
 
-    A rule never sees a tensor without axes or without numbers: a single number comes as a vector of one, and a tensor
-    with a length of 0 has nothing to update and no state.
+    A scalar parameter is passed to the rule as a vector of length 1. A tensor without elements is skipped and has no
+    state.
 
     Attributes:
-        couples_tensors: take each run's parameters as one vector instead of tensor by tensor.
+        couples_tensors: whether the rule gets each run's parameters as one vector instead of tensor by tensor.
+
+    Raises:
+        PluginError: at class creation, if the rule's arguments are not ``(p, g, s, c)``.
     """
 
     couples_tensors: ClassVar[bool] = False
@@ -41,34 +44,34 @@ class TensorOptimizer(Optimizer):
 
     @abstractmethod
     def slots(self, shape: Shape) -> Mapping[str, Start]:
-        """Return one tensor's state by name for one run's ``shape``: the shape of each array and its start."""
+        """Return one tensor's slots by name, given its ``shape`` in one run: the shape of each slot and its start."""
 
     @staticmethod
     @abstractmethod
     def rule(p: np.ndarray, g: np.ndarray, s: Any, c: Any) -> np.ndarray:
-        """Return the tensor's new values, shape ``(R, *shape)``; written without ``self``.
+        """Return the tensor's new values, shape ``(R, *shape)``. Plugins define it without ``self``.
 
         Args:
-            p: values, ``(R, *shape)``; not to be altered.
-            g: gradients, as ``p``; not to be altered.
+            p: values, ``(R, *shape)``; must not be altered.
+            g: gradients, as ``p``; must not be altered.
             s: the slots as attributes, ``(R, *slot shape)``; assign new values to them.
             c: the coefficients and the flags as attributes; columns are ``(R, 1, …)`` to broadcast with ``p``. For
-                ``couples_tensors`` rules ``c.losses`` holds the batch's losses, ``(R, 1)``.
+                rules with ``couples_tensors`` set, ``c.losses`` holds the batch's losses, ``(R, 1)``.
         """
 
     def _tensors(self, parameters: Parameters) -> dict[str, Shape]:
-        """Return the shape of each tensor as the rule sees it; those without numbers are left out."""
+        """Return the shape of each tensor as passed to the rule; tensors without elements are left out."""
         shapes = {"all": (parameters.size,)} if self.couples_tensors else parameters.shapes
         return {name: shape or (1,) for name, shape in shapes.items() if 0 not in shape}
 
     def _views(self, parameters: Parameters) -> Mapping[str, np.ndarray]:
-        """Return each tensor as the rule sees it, ``(R, *shape)``."""
+        """Return each tensor as passed to the rule, ``(R, *shape)``."""
         if self.couples_tensors:
             return {"all": parameters.flat}
         return {name: view if view.ndim > 1 else view[:, None] for name, view in parameters.views.items()}
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return each tensor's slots as ``tensor/slot``, in the parameters' dtype."""
+        """Return the slots of all tensors by name, ``tensor/slot``, in the parameters' dtype."""
         state: State = {}
         views = self._views(parameters)
         for tensor, shape in self._tensors(parameters).items():
@@ -87,7 +90,7 @@ class TensorOptimizer(Optimizer):
         """Apply the rule to every tensor."""
         flags = {name: getattr(self, name) for name, spec in self.fields.items() if not spec.column}
         values, slopes = self._views(parameters), self._views(gradients)
-        with np.errstate(all="ignore"):  # diverging runs follow IEEE 754 in silence
+        with np.errstate(all="ignore"):  # overflow in diverging runs needs no warning
             for tensor, shape in self._tensors(parameters).items():
                 names = list(self.slots(shape))
                 s = SimpleNamespace(**{name: state[f"{tensor}/{name}"] for name in names})

@@ -1,4 +1,4 @@
-"""The conformance kit: what a plugin must do to be trusted, measured.
+"""The conformance kit: checks that measure whether a plugin fulfils the contract of its kind.
 
 On the command line: ``python -m framework check optimizer lion``, ``check FILE.py``, ``check --all``. In a test::
 
@@ -7,7 +7,7 @@ On the command line: ``python -m framework check optimizer lion``, ``check FILE.
     def test_lion():
         assert_conforms("optimizer", "lion")
 
-`check_optimizer` and its siblings take a registered name or a class and return one `Result` a check.
+`check_optimizer` and the functions for other kinds take a registered name or a class and return one `Result` per check.
 """
 
 from framework.checks.kit import (

@@ -1,4 +1,4 @@
-"""Compare arrays to the last bit."""
+"""Bitwise comparison of arrays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import numpy as np
 
 
 def differing(a: np.ndarray, b: np.ndarray) -> int:
-    """Return how many numbers differ in any bit; all of them where shape or dtype differ. Two NaN are the same."""
+    """Return how many numbers of ``a`` and ``b`` differ in any bit.
+
+    Two NaN count as equal. If shape or dtype differ, all numbers count as different, and at least one.
+    """
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or a.dtype != b.dtype:
         return max(a.size, b.size, 1)
@@ -20,5 +23,5 @@ def differing(a: np.ndarray, b: np.ndarray) -> int:
 
 
 def all_differing(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> int:
-    """Return how many numbers differ over all pairs."""
+    """Return the sum of `differing` over all pairs."""
     return sum(differing(a, b) for a, b in pairs)

@@ -1,4 +1,4 @@
-"""Checks of what optimizers and stages do with arrays: dtypes, inputs, memory."""
+"""Checks of optimizers and stages: dtypes, unaltered inputs and memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import label
 
 GROWTH = 20_000
-"""Bytes that bookkeeping may gain over the measured steps; one kept gradient a step gains six times as much or more."""
+"""Bytes that memory may grow by over the measured steps; one kept gradient per step grows six times as much or more."""
 LARGE = {"weight": (30, 20), "bias": (20,)}
 
 
 def keeps_dtype(subject: ChainSubject) -> Figure:
-    """Nothing that is computed, kept or evaluated leaves the parameters' dtype."""
+    """Check that computed values, state and evaluation points have the parameters' dtype."""
     found = []
     for variant in subject.variants:
         for dtype in DTYPES:
@@ -39,7 +39,7 @@ def keeps_dtype(subject: ChainSubject) -> Figure:
 
 
 def _kept(population: Population) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield state that must have the parameters' dtype: everything but the per-run float64 numbers."""
+    """Yield the arrays that must have the parameters' dtype, by name: all state but the per-run float64 numbers."""
     scalars = {f"rule/{name}" for name in population.update.optimizer.scalars} | {"schedule_scale"}
     for name, array in population.update.state.items():
         if name not in scalars and array.size > len(array):
@@ -48,7 +48,7 @@ def _kept(population: Population) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _called(optimizer: ElementwiseOptimizer, population: Population) -> tuple[Any, ...]:
-    """Call the rule once, as the first step would, and return what it returns."""
+    """Call the rule once, as the first step does, and return its return values as a tuple."""
     kept = population.update.state.items()
     state = {name.partition("/")[2]: array.copy() for name, array in kept if name.startswith("rule/")}
     columns = {
@@ -63,7 +63,7 @@ def _called(optimizer: ElementwiseOptimizer, population: Population) -> tuple[An
 
 
 def _watched(population: Population) -> Iterator[tuple[str, np.dtype]]:
-    """Yield the dtypes that a rule returns, before the buffers cast them."""
+    """Yield the dtypes of a rule's return values, by name, before they are cast into the buffers."""
     optimizer = population.update.optimizer
     if isinstance(optimizer, ElementwiseOptimizer):
         for name, array in zip(("p", *optimizer.slots), _called(optimizer, population), strict=True):
@@ -86,7 +86,7 @@ def _watched(population: Population) -> Iterator[tuple[str, np.dtype]]:
 
 
 def values_unaltered(subject: ChainSubject) -> Figure:
-    """A rule returns new values and leaves those that it is given as they are."""
+    """Check that a rule returns new values and does not change its arguments in place."""
     found = []
     for variant in subject.variants:
         population = subject.population(variant, (0, 1, 2))
@@ -119,7 +119,7 @@ def _altered(population: Population) -> Iterator[tuple[int, str]]:
 
 
 def gradient_unaltered(subject: ChainSubject) -> Figure:
-    """The gradient passed in is not altered."""
+    """Check that a step does not change the gradient."""
     if subject.cls.needs_closure:  # type: ignore[attr-defined]
         raise Skip("it evaluates again within a step, which writes the gradient anew")
     found = []
@@ -135,7 +135,7 @@ def gradient_unaltered(subject: ChainSubject) -> Figure:
 
 
 def only_before_alters_gradient(subject: ChainSubject) -> Figure:
-    """A stage's `after` leaves the gradient as it is: it is no longer used, and others may look at it."""
+    """Check that a stage's `after` does not change the gradient: later stages and callers may read it."""
     found = []
     for variant in subject.variants:
         population = subject.population(variant, (0, 1, 2))
@@ -155,7 +155,7 @@ def _only(population: Population) -> Stage:
 
 
 def no_growth(subject: ChainSubject) -> Figure:
-    """Memory does not grow from step to step."""
+    """Check that memory does not grow from step to step."""
     if tracemalloc.is_tracing():
         raise Skip("memory is being traced already")
     shapes = LARGE if "bias" in subject.shapes else {"weight": (30, 20)}

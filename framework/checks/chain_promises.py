@@ -1,4 +1,4 @@
-"""Checks of what optimizers and stages say of themselves, and of tensors that models rarely have."""
+"""Checks of attributes that optimizers and stages declare, and of tensors with unusual shapes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from framework.checks.settings import Settings, label
 from framework.training.acting import steps_to_rule
 
 LATEST = 100
-"""Steps that are waited for a first effect."""
+"""Latest declared first effect, in steps, that is checked."""
 FEW = 4
-"""Steps on odd tensors."""
+"""Steps on tensors with unusual shapes."""
 
 
 def acts_when_it_says(subject: ChainSubject) -> Figure:
-    """The evaluated parameters have moved by the step that `first_act` names."""
+    """Check that the evaluated parameters have changed by the step that `first_act` returns."""
     found = []
     for variant in subject.variants:
         population = subject.population(variant, (0,))
@@ -35,7 +35,10 @@ def acts_when_it_says(subject: ChainSubject) -> Figure:
 
 
 def says_that_it_moves(subject: ChainSubject) -> Figure:
-    """A stage whose `before` moves the parameters says so, as it may not stand before an accumulation."""
+    """Check that a stage whose `before` changes the parameters declares ``moves_parameters``.
+
+    Such a stage is not allowed before a stage that joins several batches.
+    """
     found = []
     for variant in subject.variants:
         population = subject.population(variant, (0,))
@@ -49,7 +52,11 @@ def says_that_it_moves(subject: ChainSubject) -> Figure:
 
 
 def odd_tensors(subject: ChainSubject) -> Figure:
-    """A tensor without numbers changes nothing beside others; one without axes goes as a vector of one number."""
+    """Check tensors without elements and without axes.
+
+    A tensor without elements must not change the results for the others. A tensor without axes must give the same bits
+    as a vector of one number.
+    """
     foreign = getattr(subject.cls, "external", "")
     if foreign:
         raise Skip(f"{foreign} decides what it does with such tensors")

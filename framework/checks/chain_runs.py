@@ -1,4 +1,7 @@
-"""Checks of optimizers and stages as populations: same bits alone, in any company and order, after a restore."""
+"""Checks of populations of optimizers and stages.
+
+A run must have the same bits alone, together with other runs in any order, and after a restore.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ SPOILED_AT = 4
 
 
 def together_as_alone(subject: ChainSubject) -> Figure:
-    """R runs together give each run the bits it has alone."""
+    """Check that each of R runs together has the same bits as alone."""
     subject.needs_company()
     found = []
     for variant in subject.variants:
@@ -45,7 +48,7 @@ def _where(variant: Settings, population: Population) -> str:
 
 
 def order_of_runs(subject: ChainSubject) -> Figure:
-    """Permuting the runs permutes the results."""
+    """Check that permuting the runs permutes the results and changes no bits."""
     subject.needs_company()
     found = []
     for variant in subject.variants:
@@ -57,7 +60,7 @@ def order_of_runs(subject: ChainSubject) -> Figure:
 
 
 def nan_stays_in_its_run(subject: ChainSubject) -> Figure:
-    """A NaN in one run's gradient leaves the other runs' bits untouched."""
+    """Check that a NaN in one run's gradient does not change the bits of the other runs."""
     subject.needs_company()
     found = []
     for variant in subject.variants:
@@ -72,7 +75,7 @@ def nan_stays_in_its_run(subject: ChainSubject) -> Figure:
 
 
 def repeats(subject: ChainSubject) -> Figure:
-    """Two new objects with the same settings do the same."""
+    """Check that two new objects with the same settings give the same bits."""
     found = []
     for variant in subject.variants:
         first, second = (subject.population(variant, (1,)).walk() for _ in range(2))
@@ -82,7 +85,7 @@ def repeats(subject: ChainSubject) -> Figure:
 
 
 def restores(subject: ChainSubject) -> Figure:
-    """Steps after a checkpoint and a restore into new objects have the bits of an unbroken run."""
+    """Check that a run restored from a checkpoint into new objects has the bits of an uninterrupted run."""
     found = []
     for variant in subject.variants:
         for n in (1, 7):

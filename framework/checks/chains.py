@@ -1,4 +1,4 @@
-"""Populations for the checks of optimizers and stages: a bumpy bowl that every run walks on its own."""
+"""Populations for the checks of optimizers and stages: each run minimises its own noisy quadratic."""
 
 from __future__ import annotations
 
@@ -23,19 +23,22 @@ SHAPES: tuple[Mapping[str, Shape], ...] = (
     {"weight": (4, 3), "bias": (3,), "kernel": (2, 2, 3, 2)},
     {"weight": (4, 3), "other": (3, 5)},
 )
-"""Tensors that a rule is tried on, in this order: some rules are for matrices alone."""
+"""Tensors to check a rule on; the first set that the rule accepts is used, as some rules accept only matrices."""
 
 WIDE: Mapping[str, Shape] = {"weight": (99, 99)}
-"""A tensor that one BLAS call over all runs gives other bits than a call a run; smaller ones are multiplied alike."""
+"""A tensor so large that one BLAS call over all runs gives other bits than one call per run.
+
+Products of smaller tensors have the same bits either way.
+"""
 
 DTYPES = (np.float64, np.float32)
 STEPS, DEAR_STEPS, WIDE_STEPS = 12, 5, 2
-"""Steps of a walk; fewer where the rule evaluates again, some of them thirty times a step, and on `WIDE`."""
+"""Steps of a walk: by default, for rules that evaluate the loss again (some of them 30 times per step), on `WIDE`."""
 TOTAL = 400
 
 
 class Descent(ElementwiseOptimizer):
-    """Gradient descent: the rule that stages are checked around."""
+    """Gradient descent ``p - lr * g``: the rule with which stages are checked."""
 
     lr: float = hyper(0.05, above=0)
 
@@ -44,12 +47,16 @@ class Descent(ElementwiseOptimizer):
 
 
 class Bowl:
-    """An objective for R runs: a quadratic a run with noise a step, all drawn from the run's own number.
+    """An objective for R runs: one quadratic per run, with gradient noise per step.
+
+    With ``d = x - centre`` the loss is ``sum(curvature * d**2 / 2 + bump * d) + 100`` and the gradient is
+    ``curvature * d + bump``, where ``bump`` is the noise of the step. All random numbers, the starting parameters
+    included, depend on the run's number.
 
     Attributes:
-        losses: at the last `evaluate`, shape ``(R,)``.
-        noise: deviation of the gradient noise.
-        spoil: run and step where the gradient is NaN.
+        losses: losses at the last call of `at`, shape ``(R,)``.
+        noise: standard deviation of the gradient noise.
+        spoil: run and step at which gradient and loss are NaN, or None.
     """
 
     def __init__(
@@ -65,19 +72,19 @@ class Bowl:
         self.at(1)
 
     def at(self, t: int) -> None:
-        """Take the noise of step ``t`` and evaluate."""
+        """Draw the noise of step ``t`` and evaluate."""
         drawn = [np.random.default_rng([run, 2, t]).standard_normal(self.parameters.size) for run in self.runs]
         self._bump = (self.noise * np.stack(drawn)).astype(self.parameters.dtype)
         self._step = t
         self.losses = self.evaluate()
 
     def flatten(self) -> None:
-        """Become a plain: every gradient is zero."""
+        """Set curvature and noise to zero, so that later gradients are zero."""
         self.noise, self.curvature = 0.0, np.zeros_like(self.curvature)
 
     def evaluate(self) -> np.ndarray:
-        """Write the gradients at the present parameters; return the losses ``(R,)``."""
-        with np.errstate(all="ignore"):  # a rule may diverge here; that is for the checks to judge
+        """Write the gradients at the current parameters; return the losses ``(R,)``."""
+        with np.errstate(all="ignore"):  # a rule may diverge here; the checks detect it
             away = self.parameters.flat - self.centre
             slope = self.curvature * away
             self.gradients.flat[...] = slope + self._bump
@@ -89,11 +96,11 @@ class Bowl:
 
 
 class Population:
-    """R runs of one chain on their bowls.
+    """R runs of one chain, each on its quadratic of `Bowl`.
 
     Attributes:
         path: the parameters after each step, ``(R, size)`` each.
-        points: as ``path``, what would be evaluated.
+        points: the parameters to evaluate after each step, as ``path``.
     """
 
     def __init__(
@@ -129,7 +136,7 @@ class Population:
         self.update.step(t, self.bowl)
 
     def walk(self, first: int = 1, count: int | None = None) -> Population:
-        """Take ``count`` steps (by default `steps`) from ``first`` on, and keep what they gave."""
+        """Take ``count`` steps (by default ``steps``) from ``first`` on, record them in ``path`` and ``points``."""
         for t in range(first, first + (self.steps if count is None else count)):
             self.step(t)
             self.path.append(self.parameters.flat.copy())
@@ -142,13 +149,13 @@ class Population:
         return {name: array.copy() for name, array in self.update.state.items()}
 
     def arrays(self, row: int | slice | list[int] = slice(None)) -> list[np.ndarray]:
-        """Return all that a run (or every run) has to show: its path, its evaluation points and its state."""
+        """Return the path, the evaluation points and the state of the runs at ``row``, by default of all runs."""
         return [found[row] for found in [*self.path, *self.points, *self.copy_state().values()]]
 
 
 @dataclass(frozen=True)
 class ChainSubject:
-    """An optimizer's or a stage's class, with the settings and tensors it is checked on."""
+    """An optimizer's or a stage's class, with the settings and tensors that it is checked on."""
 
     cls: type[Configurable]
     shapes: Mapping[str, Shape]
@@ -156,11 +163,11 @@ class ChainSubject:
 
     @property
     def trains_together(self) -> bool:
-        """Whether several runs can be one population."""
+        """Whether several runs can be trained as one population."""
         return bool(getattr(self.cls, "vectorized", True))
 
     def chain(self, rows: Sequence[Settings]) -> tuple[Optimizer, Sequence[Stage]]:
-        """Return a new optimizer with the stages around it, for one setting a run."""
+        """Return a new optimizer with the stages around it, for one setting per run."""
         made = self.cls.stack(rows)
         return (made, ()) if isinstance(made, Optimizer) else (Descent(), (made,))  # type: ignore[return-value]
 
@@ -172,12 +179,12 @@ class ChainSubject:
         shapes: Mapping[str, Shape] | None = None,
         **more: Any,
     ) -> Population:
-        """Return a new population: run r has its own bowl and its own neighbour of ``variant``."""
+        """Return a new population: run r has its own quadratic and its own neighbour of ``variant``."""
         rows = spread(self.cls, variant)
         return Population(self.chain([rows[run % RUNS] for run in runs]), shapes or self.shapes, runs, dtype, **more)
 
     def needs_company(self) -> None:
-        """Skip a check that is about several runs where there can be one only."""
+        """Raise `Skip` if the class trains only one run at a time."""
         if not self.trains_together:
             raise Skip("its runs step one at a time (vectorized = False)")
 
@@ -186,7 +193,7 @@ def chain_subject(cls: type[Configurable]) -> ChainSubject:
     """Return the subject for an optimizer's or a stage's class.
 
     Raises:
-        Skip: it cannot be made or started with any of the settings and tensors known here.
+        Skip: it cannot be created or started with any of the known settings and tensors.
     """
     reasons = ["no settings are known to work: give the class `examples`"]
     for shapes in SHAPES:

@@ -19,10 +19,10 @@ from framework.errors import InputError
 LARGE = 5_000_000
 BLOCK = 1_000
 DIGITS = 4
-"""To which the splits, scaled back, are compared with what was loaded."""
+"""Decimal digits to which the splits, in their loaded units, are compared with the loaded samples."""
 
 SHARE = 1.5
-"""Samples by which a class may miss its exact share of a split: rounding, once a split."""
+"""Samples by which a class may miss its exact share of a split, because of rounding in each split."""
 
 
 class DatasetCase:
@@ -36,21 +36,21 @@ class DatasetCase:
 
     @cached_property
     def raw(self) -> Raw:
-        """What the class loads."""
+        """The samples that the class loads."""
         return self.cls(**self.values).load()
 
     @property
     def dtypes(self) -> tuple[type, ...]:
-        """The dtypes it is prepared in: large data sets in float32 alone, for memory's sake."""
+        """The dtypes to check: float64 and float32, only float32 for large data sets, to save memory."""
         return (np.float32,) if self.raw.samples.inputs.size > LARGE else (np.float64, np.float32)
 
     @cached_property
     def data(self) -> Data:
-        """The splits."""
+        """The splits, in the first of `dtypes`."""
         return self.prepared(self.dtypes[0])
 
     def prepared(self, dtype: type, **changes: Any) -> Data:
-        """Return the splits of the samples that were loaded already, with some settings changed."""
+        """Return the splits of the loaded samples, with some settings changed."""
         made = self.cls(**{**self.values, **changes})
         made.load = lambda: self.raw  # type: ignore[method-assign] # loading may take seconds
         return made.prepare(dtype)
@@ -58,7 +58,7 @@ class DatasetCase:
 
 @dataclass(frozen=True)
 class DatasetSubject:
-    """A data set's class with the cases it is checked on."""
+    """A data set's class with the cases that it is checked on."""
 
     cls: type[Dataset]
     cases: Sequence[DatasetCase] = field(default_factory=list)
@@ -68,7 +68,7 @@ def dataset_subject(cls: type[Dataset]) -> DatasetSubject:
     """Return the subject for a data set's class.
 
     Raises:
-        Skip: it needs a network, a file, or a package that is not here.
+        Skip: it needs a download, a file or a package that is missing, or no settings are known to work.
     """
     settings = [dict(example) for example in cls.examples]
     if accepted(cls, {}):
@@ -91,7 +91,7 @@ def dataset_subject(cls: type[Dataset]) -> DatasetSubject:
 
 
 def repeats(subject: DatasetSubject) -> Figure:
-    """Loading again gives the same samples, and preparing again the same splits."""
+    """Check that loading again gives the same samples, and preparing again the same splits."""
     found = []
     for case in subject.cases:
         again = DatasetCase(subject.cls, case.values)
@@ -103,7 +103,10 @@ def repeats(subject: DatasetSubject) -> Figure:
 
 
 def splits_apart(subject: DatasetSubject) -> Figure:
-    """The splits together are the loaded samples, each once; an official test set is the test split, in order."""
+    """Check that the splits together contain each loaded sample once.
+
+    An official test set must be the test split, in the same order.
+    """
     found: list[tuple[float, str]] = []
     for case in subject.cases:
         if case.values.get("train_limit") is not None:
@@ -141,7 +144,7 @@ def _counts(parts: Sequence[Samples]) -> Counter[int]:
 
 
 def stratified(subject: DatasetSubject) -> Figure:
-    """Each class has its share of each split, to one sample or two."""
+    """Check that each class has its share of each split, to within `SHARE` samples."""
     found = []
     for case in subject.cases:
         if case.data.classes is None:
@@ -158,7 +161,10 @@ def stratified(subject: DatasetSubject) -> Figure:
 
 
 def finite_and_typed(subject: DatasetSubject) -> Figure:
-    """Inputs and values are finite, in the dtype asked for; labels are whole numbers below the number of classes."""
+    """Check that inputs and values are finite and have the requested dtype, and that labels are valid.
+
+    Labels are integers from 0 and below the number of classes.
+    """
     found = []
     for case in subject.cases:
         for dtype in case.dtypes:
@@ -179,7 +185,7 @@ def _sound(part: Samples, data: Data, dtype: type) -> bool:
 
 
 def split_seed_has_effect(subject: DatasetSubject) -> Figure:
-    """Another split seed gives other splits, and the run's data do not depend on anything else."""
+    """Check that another split seed gives other splits. It is the only seed that a run's data depend on."""
     found = []
     for case in subject.cases:
         other = subject.cls(**{**case.values, "split_seed": 1}).prepare(case.dtypes[0])

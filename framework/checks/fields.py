@@ -1,4 +1,4 @@
-"""Checks of the declared fields, for every kind of plugin."""
+"""Checks of docstring summary and declared fields, for every kind of plugin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NUMBERS = ("number", "integer")
 
 
 def defaults_in_range(subject: Any) -> Figure:
-    """Every default and every tuning range lies within the field's own bounds."""
+    """Check that every default and every tuning range lies within the field's bounds."""
     cls: type[Configurable] = subject.cls
     found = []
     for name, field in cls.fields.items():
@@ -25,7 +25,7 @@ def defaults_in_range(subject: Any) -> Figure:
 
 
 def bounds_enforced(subject: Any) -> Figure:
-    """Every value outside a field's bounds is refused with an error that names field, value and range."""
+    """Check that values outside a field's bounds raise `InputError` with the field, the value and the range."""
     cls: type[Configurable] = subject.cls
     found = []
     for name, field in cls.fields.items():
@@ -38,7 +38,7 @@ def bounds_enforced(subject: Any) -> Figure:
 
 
 def has_summary(subject: Any) -> Figure:
-    """The docstring's first line says what this is: users see it in every list."""
+    """Check that the class has a docstring: lists show its first line."""
     summary = subject.cls.summary()
     return Figure(float(not summary), 0, "there is no docstring: its first line is what users see in lists")
 

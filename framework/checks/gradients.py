@@ -1,4 +1,4 @@
-"""Compare a gradient with how the function changes, along random directions, one number a run, in float64."""
+"""Comparison of gradients with central differences along random directions, one number per run, in float64."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ from collections.abc import Callable
 import numpy as np
 
 TOLERANCE = 1e-6
-"""Of the gradient's length. One wrong number shifts a directional derivative by about its own size."""
+"""Largest error relative to the gradient's norm. One wrong element changes a directional derivative by its own size."""
 STEPS = (1e-5, 1e-6)
-"""How far the function is looked at; the better of the two counts, as curvature and rounding ask for different ones."""
+"""Step sizes of the difference; the smaller error counts, as curvature favours small steps and rounding large ones."""
 DIRECTIONS = 3
 
 
 def per_run(values: np.ndarray) -> np.ndarray:
-    """Sum all but the runs axis."""
+    """Return the sum over all axes but the runs axis, shape ``(R,)``."""
     return values.reshape(len(values), -1).sum(axis=1)
 
 
 def gradient_error(value: Callable[[], np.ndarray], place: np.ndarray, gradient: np.ndarray) -> float:
-    """Return the largest difference between claimed and measured slope, relative to the gradient's length.
+    """Return the largest error of a gradient's directional derivatives, relative to the gradient's norm.
+
+    Per direction ``v`` and run the error is ``|(f(x + h v) - f(x - h v)) / (2 h) - <gradient, v>|``, divided by the
+    gradient's norm plus 1e-3. It is taken for each ``h`` in `STEPS`; the smaller one counts.
 
     Args:
-        value: computes one number a run from what is in ``place``.
-        place: moved in place and put back, ``(R, …)``.
-        gradient: of each run's number by its row of ``place``.
+        value: function that returns one number per run, shape ``(R,)``, for the current content of ``place``.
+        place: the point, shape ``(R, …)``; changed in place and restored.
+        gradient: gradient of each run's number with respect to its row of ``place``.
+
+    Returns:
+        The largest error over runs and `DIRECTIONS` directions; NaN if any is NaN.
     """
     rng = np.random.default_rng(6)
     length = np.sqrt(per_run(gradient**2)) + 1e-3

@@ -1,4 +1,4 @@
-"""Which checks belong to which kind, and the functions that run them."""
+"""The checks of each plugin kind, and the functions that run them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from framework.specs import SPECS
 
 FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
 CLASS_CHECKS: dict[str, tuple[Check, ...]] = {"metric": (*FIELDS, metrics.names_its_tasks)}
-"""What is checked on the class alone; `FIELDS` where a kind has nothing of its own."""
+"""Checks that need only the class, by kind; `FIELDS` for kinds that are not listed."""
 RUNS: tuple[Check, ...] = (
     chain_runs.together_as_alone,
     chain_runs.order_of_runs,
@@ -116,7 +116,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         metrics.inputs_unaltered,
     ),
 }
-"""The checks of each kind, beside those of its class."""
+"""The other checks of each kind, which need an object with settings."""
 
 SUBJECTS: dict[str, Callable[[Any], Any]] = {
     "optimizer": chain_subject,
@@ -132,27 +132,27 @@ Named = str | type[Configurable]
 
 
 class _Bare:
-    """A class alone, for the checks of its fields."""
+    """A subject with the class only, for the checks of its fields."""
 
     def __init__(self, cls: type[Configurable]) -> None:
         self.cls = cls
 
 
 def check(kind: str, named: Named) -> list[Result]:
-    """Run all checks of a kind.
+    """Run all checks of a kind; return one result per check.
 
     Args:
         kind: ``"optimizer"``, ``"layer"``, ``"loss"``, ``"dataset"``, ``"schedule"``, ``"metric"`` or ``"stage"``.
         named: a registered name, or a class.
 
     Raises:
-        InputError: no such kind or name.
+        InputError: there is no such kind or name, or the class is of another kind.
     """
     manager.current().names(kind)
     cls = manager.find(kind, named).cls if isinstance(named, str) else named
     if not (isinstance(cls, type) and issubclass(cls, SPECS[kind].base)):
         raise InputError(f"check {kind}: {named!r} is no subclass of {SPECS[kind].base.__name__}")
-    with threadpool_limits(1, user_api="blas"):  # as runs train unless told otherwise; small products only lose by more
+    with threadpool_limits(1, user_api="blas"):  # the default of runs; more threads only slow small products down
         return _checked(kind, cls)
 
 
@@ -162,19 +162,23 @@ def _checked(kind: str, cls: type[Configurable]) -> list[Result]:
         subject = SUBJECTS[kind](cls)
     except Skip as reason:
         return [*results, *skipped(CHECKS[kind], str(reason))]
-    except Exception as error:  # noqa: BLE001 - a stranger's class may raise anything when it is made
+    except Exception as error:  # noqa: BLE001 - a plugin's class may raise anything when it is instantiated
         broken = f"it cannot be made: {type(error).__name__}: {error}".replace("\n", " ")
         return [*results, Result("starts", FAILED, broken)]
     return [*results, *run_checks(CHECKS[kind], subject)]
 
 
 def assert_conforms(kind: str, named: Named, *, skip: Sequence[str] = ()) -> None:
-    """Raise an AssertionError that lists every failed check.
+    """Raise `AssertionError` if a check fails; the message lists every failed check.
 
     Args:
         kind: as in `check`.
         named: as in `check`.
-        skip: names of checks to leave out, which a test should explain.
+        skip: names of checks whose failure is ignored; a test should explain why.
+
+    Raises:
+        AssertionError: a check failed.
+        InputError: as in `check`.
     """
     failed = [result for result in check(kind, named) if result.status == FAILED and result.check not in skip]
     told = "\n".join(f"  {result.check}: {result.reason}" for result in failed)

@@ -1,4 +1,4 @@
-"""Checks of layers in their two modes, and of what they do with arrays."""
+"""Checks of layers in training and evaluation mode, and of dtypes and unaltered arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROUNDING = 1e-10
 
 
 def evaluation_is_fixed(subject: LayerSubject) -> Figure:
-    """In evaluation the same input gives the same output, and nothing that the layer carries changes."""
+    """Check that evaluation gives the same output for the same input and does not change the buffers."""
     found = []
     for case in subject.cases:
         bench = case.bench(subject.runs())
@@ -26,7 +26,7 @@ def evaluation_is_fixed(subject: LayerSubject) -> Figure:
 
 
 def recomputes_buffers(subject: LayerSubject) -> Figure:
-    """A pass that recomputes the buffers gives training's output, and the same buffers whatever they were before."""
+    """Check that recomputing the buffers gives the output of training mode and does not depend on their old values."""
     found = []
     for case in subject.cases:
         first, second, plain = (case.bench(subject.runs()) for _ in range(3))
@@ -44,7 +44,7 @@ def recomputes_buffers(subject: LayerSubject) -> Figure:
 
 
 def samples_apart_in_evaluation(subject: LayerSubject) -> Figure:
-    """In evaluation a sample's output does not depend on the other samples of its batch."""
+    """Check that in evaluation a sample's output does not depend on the other samples of its batch."""
     found = []
     for case in subject.cases:
         bench = case.bench(subject.runs())
@@ -56,7 +56,7 @@ def samples_apart_in_evaluation(subject: LayerSubject) -> Figure:
 
 
 def repeats(subject: LayerSubject) -> Figure:
-    """Two new objects with the same settings and seeds do the same."""
+    """Check that two new objects with the same settings and seeds give the same bits."""
     found = []
     for case in subject.cases:
         first, second = (
@@ -69,7 +69,7 @@ def repeats(subject: LayerSubject) -> Figure:
 
 
 def keeps_dtype(subject: LayerSubject) -> Figure:
-    """Output and gradients have the input's dtype."""
+    """Check that output, gradients and buffers have the input's dtype."""
     found = []
     for case in subject.cases:
         for dtype in DTYPES:
@@ -83,7 +83,7 @@ def keeps_dtype(subject: LayerSubject) -> Figure:
 
 
 def inputs_unaltered(subject: LayerSubject) -> Figure:
-    """Neither the input nor the output's gradient is altered."""
+    """Check that neither the input nor the output's gradient is changed."""
     found = []
     for case in subject.cases:
         bench = case.bench(subject.runs())
@@ -95,7 +95,7 @@ def inputs_unaltered(subject: LayerSubject) -> Figure:
 
 
 def gradients_without_dx(subject: LayerSubject) -> Figure:
-    """The trained tensors' gradients are the same where nobody asks for the input's."""
+    """Check that the gradients of the trained tensors are the same without ``need_dx``."""
     found = []
     for case in subject.cases:
         bench = case.bench(subject.runs())
@@ -112,7 +112,7 @@ def gradients_without_dx(subject: LayerSubject) -> Figure:
 
 
 def shared_input(subject: LayerSubject) -> Figure:
-    """One input that all runs share (a runs axis of 1) gives what its copies give."""
+    """Check that an input shared by all runs (a runs axis of 1) gives the same bits as one copy per run."""
     subject.needs_company()
     found = []
     kinds = [(case, np.float64) for case in subject.cases] + [(case, np.float32) for case in subject.wide]

@@ -18,10 +18,10 @@ from framework.errors import InputError
 from framework.training.model import Model
 
 SHAPES: tuple[Shape, ...] = ((6,), (6, 5, 2), (6, 6, 2), (12,), (8, 3))
-"""Shapes of a sample that a layer is tried on; the first flat one and the first other one it takes are used."""
+"""Sample shapes to check a layer on: the first of one axis and the first of more axes that it accepts are used."""
 
 WIDE: tuple[Shape, ...] = ((65,), (64,), (17, 16, 8), (16, 16, 8))
-"""As `SHAPES`, for samples so large that one BLAS call over all runs gives other bits than a call a run."""
+"""As `SHAPES`, for samples so large that one BLAS call over all runs gives other bits than one call per run."""
 
 RUNS = (0, 1, 2)
 BATCH, WIDE_BATCH = 5, 33
@@ -41,13 +41,13 @@ class LayerCase:
         return f"{label(self.values)}, {self.batch} samples {self.shape}"
 
     def bench(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64) -> Bench:
-        """Return new runs of the layer; run r has its own seed, tensors and neighbour of the setting."""
+        """Return a new bench; run r has its own seed, tensors and neighbour of the setting."""
         rows = spread(self.cls, self.values)
         return Bench(self.cls.stack([rows[run] for run in runs]), self.shape, runs, dtype, self.batch)
 
 
 class Bench:
-    """A layer in a model of its own, with trained tensors and buffers away from their start."""
+    """A model of one layer, with trained tensors and buffers moved away from their initial values."""
 
     def __init__(
         self, layer: Layer, shape: Shape, runs: Sequence[int], dtype: Any = np.float64, batch: int = BATCH
@@ -60,25 +60,29 @@ class Bench:
             self.model.buffers.flat[row] += rng.uniform(0.1, 0.9, self.model.buffers.size).astype(dtype)
 
     def numbers(self, shape: Shape, batch: int, key: int) -> np.ndarray:
-        """Return each run's own normal numbers, ``(R, batch, *shape)``."""
+        """Return normally distributed numbers per run, ``(R, batch, *shape)``; ``key`` selects the random stream."""
         drawn = [np.random.default_rng([run, key]).standard_normal((batch, *shape)) for run in self.runs]
         return np.stack(drawn).astype(self.dtype)
 
     def inputs(self, batch: int | None = None) -> np.ndarray:
-        """Return inputs."""
+        """Return inputs ``(R, batch, *input_shape)``."""
         return self.numbers(self.model.input_shape, batch or self.batch, 8)
 
     def slopes(self, batch: int | None = None) -> np.ndarray:
-        """Return gradients of the output."""
+        """Return gradients with respect to the output, ``(R, batch, *output_shape)``."""
         return self.numbers(self.model.output_shape, batch or self.batch, 9)
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """Return the output for ``x`` with noise from its start, as an array of its own."""
+        """Restart the noise; return a copy of the output for ``x``."""
         self.model.begin_epoch(0)
         return self.layer.forward(x, training=training).copy()
 
     def all_of(self, x: np.ndarray, dy: np.ndarray, *, training: bool) -> dict[str, np.ndarray]:
-        """Return output, input gradient, tensor gradients and buffers of a forward and a backward, by name."""
+        """Return copies of output, gradients and buffers after one forward and one backward, by name.
+
+        Raises:
+            InputError: `backward` returned None instead of the input's gradient.
+        """
         y = self.forward(x, training=training)
         self.model.gradients.flat.fill(np.nan)  # backward must write, not add
         dx = self.layer.backward(dy, need_dx=True)
@@ -91,19 +95,24 @@ class Bench:
 
 @dataclass(frozen=True)
 class LayerSubject:
-    """A layer's class with the cases it is checked on, and those that show how products of runs are taken."""
+    """A layer's class with the cases that it is checked on.
+
+    Attributes:
+        cases: cases with small inputs, for all checks.
+        wide: cases with inputs so large that a product taken over all runs has other bits than one per run.
+    """
 
     cls: type[Layer]
     cases: Sequence[LayerCase] = field(default_factory=list)
     wide: Sequence[LayerCase] = field(default_factory=list)
 
     def needs_company(self) -> None:
-        """Skip a check that is about several runs where there can be one only."""
+        """Raise `Skip` if the class trains only one run at a time."""
         if not self.cls.vectorized:
             raise Skip("its runs train one at a time (vectorized = False)")
 
     def runs(self) -> tuple[int, ...]:
-        """Return the runs that can be together."""
+        """Return the runs to train together: three, or one if the layer is not vectorized."""
         return RUNS if self.cls.vectorized else (1,)
 
 
@@ -111,7 +120,7 @@ def layer_subject(cls: type[Layer]) -> LayerSubject:
     """Return the subject for a layer's class.
 
     Raises:
-        Skip: no setting and shape known here work.
+        Skip: it accepts none of the known settings and shapes.
     """
     reasons = ["no settings are known to work"]
     own = () if cls.example_shape is None else (cls.example_shape,)
@@ -126,13 +135,13 @@ def layer_subject(cls: type[Layer]) -> LayerSubject:
 
 
 def _taken(cls: type[Layer], values: Settings, shapes: Sequence[Shape], reasons: list[str]) -> list[Shape]:
-    """Return the first flat one and the first other one of ``shapes`` that the layer takes."""
+    """Return the first shape of one axis and the first of more axes that the layer accepts."""
     good = [shape for shape in shapes if _takes(cls, values, shape, reasons)]
     return [*[s for s in good if len(s) == 1][:1], *[s for s in good if len(s) > 1][:1]]
 
 
 def _widened(cls: type[Layer], values: Settings) -> list[Settings]:
-    """Return the settings, and beside them those with each whole number of an example, such as units, made large."""
+    """Return the settings, and copies in each of which one integer, such as units, is large (`WIDE_BATCH`)."""
     numbers = [name for name, value in values.items() if type(value) is int]
     return [dict(values), *({**values, name: WIDE_BATCH} for name in numbers)]
 
@@ -147,7 +156,7 @@ def _takes(cls: type[Layer], values: Mapping[str, Any], shape: Shape, reasons: l
 
 
 def gradients(subject: LayerSubject) -> Figure:
-    """`backward` agrees with how the output changes, in training and in evaluation."""
+    """Check `backward` against central differences of the output, in training and in evaluation mode."""
     found = []
     for case in subject.cases:
         for training in (True, False):
@@ -174,7 +183,7 @@ def _slopes(case: LayerCase, runs: Sequence[int], batch: int, training: bool) ->
 
 
 def together_as_alone(subject: LayerSubject) -> Figure:
-    """R runs together give each run the bits it has alone."""
+    """Check that each of R runs together has the same bits as alone."""
     subject.needs_company()
     found = []
     for case in (*subject.cases, *subject.wide):
@@ -190,7 +199,7 @@ def together_as_alone(subject: LayerSubject) -> Figure:
 
 
 def nan_stays_in_its_run(subject: LayerSubject) -> Figure:
-    """A NaN in one run's input leaves the other runs' bits untouched."""
+    """Check that a NaN in one run's input does not change the bits of the other runs."""
     subject.needs_company()
     found = []
     for case in subject.cases:
@@ -206,7 +215,7 @@ def nan_stays_in_its_run(subject: LayerSubject) -> Figure:
 
 
 def batch_of_one(subject: LayerSubject) -> Figure:
-    """One sample alone works, in training and in evaluation, and gives finite numbers of the right shapes."""
+    """Check that a batch of one sample gives finite numbers of the right shapes, in training and in evaluation mode."""
     found = []
     for case in subject.cases:
         for training in (True, False):
@@ -220,7 +229,7 @@ def batch_of_one(subject: LayerSubject) -> Figure:
 
 
 def smaller_last_batch(subject: LayerSubject) -> Figure:
-    """A smaller batch after a larger one gives what it gives on a new object: nothing old is left in it."""
+    """Check that a smaller batch after a larger one gives the same bits as on a new object: no old values are used."""
     found = []
     for case in subject.cases:
         used, fresh = case.bench(subject.runs()), case.bench(subject.runs())

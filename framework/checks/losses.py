@@ -26,10 +26,10 @@ OUTPUTS: tuple[tuple[Shape, str], ...] = (
     ((4,), "values"),
     ((3, 2, 2), "values"),
 )
-"""Shapes of one sample's output with the kind of targets; a loss is checked on those it takes."""
+"""Shapes of one sample's output with the kind of targets; a loss is checked on those that it accepts."""
 
 WIDE: tuple[tuple[Shape, str], ...] = (((65,), "labels"), ((65,), "shares"), ((65,), "values"), ((16, 16, 3), "values"))
-"""As `OUTPUTS`, so large that one BLAS call over all runs gives other bits than a call a run."""
+"""As `OUTPUTS`, so large that one BLAS call over all runs gives other bits than one call per run."""
 
 WIDE_BATCH = 33
 
@@ -56,7 +56,7 @@ class LossCase:
         return self.cls.stack([rows[run] for run in runs])
 
     def predictions(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64, batch: int | None = None) -> np.ndarray:
-        """Return each run's own predictions, as the loss expects them."""
+        """Return predictions of the kind that the loss expects, ``(R, batch, *output)``, different in each run."""
         batch = batch or self.batch
         drawn = np.stack([np.random.default_rng([run, 1]).standard_normal((batch, *self.output)) for run in runs])
         if self.cls.expects == "probabilities":
@@ -66,7 +66,7 @@ class LossCase:
         return drawn.astype(dtype)
 
     def target(self, runs: Sequence[int] = RUNS, dtype: Any = np.float64, batch: int | None = None) -> np.ndarray:
-        """Return each run's own targets."""
+        """Return targets, different in each run: integer labels ``(R, batch)``, or ``(R, batch, *output)``."""
         batch = batch or self.batch
         drawn = [np.random.default_rng([run, 2]) for run in runs]
         if self.targets == "labels":
@@ -78,7 +78,12 @@ class LossCase:
 
 @dataclass(frozen=True)
 class LossSubject:
-    """A loss's class with the cases it is checked on, and those that show how products of runs are taken."""
+    """A loss's class with the cases that it is checked on.
+
+    Attributes:
+        cases: cases with small outputs, for all checks.
+        wide: cases with outputs so large that a product taken over all runs has other bits than one per run.
+    """
 
     cls: type[Loss]
     cases: Sequence[LossCase] = field(default_factory=list)
@@ -89,7 +94,7 @@ def loss_subject(cls: type[Loss]) -> LossSubject:
     """Return the subject for a loss's class.
 
     Raises:
-        Skip: no setting and no kind of targets known here work.
+        Skip: it accepts none of the known settings and kinds of targets.
     """
     reasons = ["no settings are known to work: give the class `examples`"]
     cases, wide = _cases(cls, OUTPUTS, BATCH, reasons), _cases(cls, WIDE, WIDE_BATCH, reasons)
@@ -114,7 +119,7 @@ def _takes(case: LossCase, reasons: list[str]) -> bool:
 
 
 def gradients(subject: LossSubject) -> Figure:
-    """`backward` agrees with how the loss changes, for several samples and for one."""
+    """Check `backward` against central differences of the loss, for several samples and for one."""
     found = []
     for case in subject.cases:
         for batch in (BATCH, 1):
@@ -130,7 +135,7 @@ def gradients(subject: LossSubject) -> Figure:
 
 
 def mean_over_batch(subject: LossSubject) -> Figure:
-    """A batch's loss is the mean of its samples' losses."""
+    """Check that the loss of a batch is the mean of its samples' losses."""
     found = []
     for case in subject.cases:
         loss, predictions, targets = case.loss(), case.predictions(), case.target()
@@ -143,7 +148,7 @@ def mean_over_batch(subject: LossSubject) -> Figure:
 
 
 def together_as_alone(subject: LossSubject) -> Figure:
-    """R runs together give each run the bits it has alone, with targets of its own and with shared ones."""
+    """Check that each of R runs together has the same bits as alone, with targets per run and with shared ones."""
     found = []
     for case in (*subject.cases, *subject.wide):
         for dtype in DTYPES:
@@ -163,7 +168,7 @@ def _both(case: LossCase, runs: Sequence[int], dtype: Any, shared: bool) -> tupl
 
 
 def nan_stays_in_its_run(subject: LossSubject) -> Figure:
-    """A NaN in one run's predictions leaves the other runs' bits untouched."""
+    """Check that a NaN in one run's predictions does not change the bits of the other runs."""
     found = []
     for case in subject.cases:
         clean = _both(case, RUNS, np.float64, False)
@@ -177,7 +182,7 @@ def nan_stays_in_its_run(subject: LossSubject) -> Figure:
 
 
 def smaller_last_batch(subject: LossSubject) -> Figure:
-    """A smaller batch after a larger one gives what it gives on a new object."""
+    """Check that a smaller batch after a larger one gives the same bits as on a new object."""
     found = []
     for case in subject.cases:
         used, fresh = case.loss(), case.loss()
@@ -191,7 +196,7 @@ def smaller_last_batch(subject: LossSubject) -> Figure:
 
 
 def keeps_dtype(subject: LossSubject) -> Figure:
-    """Losses and gradients have the predictions' dtype, and one number a run."""
+    """Check that losses and gradients have the predictions' dtype, and that there is one loss per run."""
     found = []
     for case in subject.cases:
         for dtype in DTYPES:
@@ -205,7 +210,7 @@ def keeps_dtype(subject: LossSubject) -> Figure:
 
 
 def inputs_unaltered(subject: LossSubject) -> Figure:
-    """Predictions and targets are not altered, and the predictions may be overwritten before `backward`."""
+    """Check that predictions and targets are not changed, and that `backward` does not read the predictions again."""
     found = []
     for case in subject.cases:
         loss, predictions, targets = case.loss(), case.predictions(), case.target()
@@ -218,7 +223,7 @@ def inputs_unaltered(subject: LossSubject) -> Figure:
 
 
 def repeats(subject: LossSubject) -> Figure:
-    """Two new objects with the same settings do the same."""
+    """Check that two new objects with the same settings give the same bits."""
     found = []
     for case in subject.cases:
         first, second = _both(case, RUNS, np.float64, False), _both(case, RUNS, np.float64, False)

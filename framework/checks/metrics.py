@@ -38,12 +38,12 @@ class MetricCase:
         return self.task == "classification"
 
     def targets(self) -> np.ndarray:
-        """Return targets that all runs share."""
+        """Return targets that all runs share: labels ``(1, N)``, or values ``(1, N, 4)``."""
         rng = np.random.default_rng(1)
         return rng.integers(0, CLASSES, (1, SAMPLES)) if self.labelled else rng.standard_normal((1, SAMPLES, 4))
 
     def perfect(self) -> np.ndarray:
-        """Return predictions that are right in each run."""
+        """Return correct predictions, the same in each run."""
         right = 4.0 * np.eye(CLASSES)[self.targets()] if self.labelled else self.targets()
         return np.repeat(right, RUNS, axis=0)
 
@@ -52,7 +52,7 @@ class MetricCase:
         return self.perfect() + np.random.default_rng(2).standard_normal(self.perfect().shape) * 3.0
 
     def value(self, predictions: np.ndarray, cuts: Sequence[int] = (), metric: Metric | None = None) -> np.ndarray:
-        """Return the figure of batches that end at ``cuts``."""
+        """Return the metric's value per run for batches that end at ``cuts`` and at the last sample."""
         metric = metric or self.new()
         targets, edges = self.targets(), [0, *cuts, SAMPLES]
         metric.start(len(predictions))
@@ -61,7 +61,7 @@ class MetricCase:
         return np.array(metric.value())
 
     def new(self) -> Metric:
-        """Return a new metric."""
+        """Return a new metric, which takes logits for classification, else values."""
         made = self.cls.stack([self.values])
         made.predicted = "logits" if self.labelled else "values"
         return made
@@ -69,7 +69,7 @@ class MetricCase:
 
 @dataclass(frozen=True)
 class MetricSubject:
-    """A metric's class with the cases it is checked on."""
+    """A metric's class with the cases that it is checked on."""
 
     cls: type[Metric]
     cases: Sequence[MetricCase] = field(default_factory=list)
@@ -99,12 +99,12 @@ def _takes(case: MetricCase, reasons: list[str]) -> bool:
 
 
 def names_its_tasks(subject: Any) -> Figure:
-    """The class says for which tasks it makes sense."""
+    """Check that the class declares the tasks that it applies to."""
     return Figure(float(not subject.cls.tasks), 0, "tasks is empty: no run would take this metric")
 
 
 def named_apart(subject: MetricSubject) -> Figure:
-    """Two settings that measure differently have two names, so that both can be recorded in one run."""
+    """Check that settings with different values have different names, so that one run can record both."""
     found = []
     for case in subject.cases:
         name, figures = case.new().name(), case.value(case.predictions())
@@ -118,7 +118,7 @@ def named_apart(subject: MetricSubject) -> Figure:
 
 
 def _neighbours(case: MetricCase) -> Iterator[MetricCase]:
-    """Yield the case with one field set otherwise."""
+    """Yield copies of the case in which one field has another value."""
     for name, spec in case.cls.fields.items():
         if spec.kind in ("integer", "number"):
             others: Sequence[Any] = [(case.values.get(name, spec.default) or 0) + step for step in (1, -1)]
@@ -131,7 +131,7 @@ def _neighbours(case: MetricCase) -> Iterator[MetricCase]:
 
 
 def batches_do_not_matter(subject: MetricSubject) -> Figure:
-    """However the samples are cut into batches, the figure is the same."""
+    """Check that the value does not depend on how the samples are divided into batches, to `ROUNDING`."""
     found = []
     for case in subject.cases:
         whole, parts = case.value(case.predictions()), case.value(case.predictions(), (1, 17, 30))
@@ -141,7 +141,7 @@ def batches_do_not_matter(subject: MetricSubject) -> Figure:
 
 
 def together_as_alone(subject: MetricSubject) -> Figure:
-    """R runs together give each run the bits it has alone."""
+    """Check that each of R runs together has the same bits as alone."""
     found = []
     for case in subject.cases:
         together = case.value(case.predictions(), (17,))
@@ -152,7 +152,7 @@ def together_as_alone(subject: MetricSubject) -> Figure:
 
 
 def nan_stays_in_its_run(subject: MetricSubject) -> Figure:
-    """A NaN in one run's predictions leaves the other runs' bits untouched."""
+    """Check that a NaN in one run's predictions does not change the bits of the other runs."""
     found = []
     for case in subject.cases:
         predictions = case.predictions()
@@ -165,7 +165,7 @@ def nan_stays_in_its_run(subject: MetricSubject) -> Figure:
 
 
 def starts_afresh(subject: MetricSubject) -> Figure:
-    """`start` forgets everything: the same object measures the same again, for another number of runs too."""
+    """Check that `start` resets the metric: reused, also with another number of runs, it gives the same bits."""
     found = []
     for case in subject.cases:
         metric, predictions = case.new(), case.predictions()
@@ -177,7 +177,7 @@ def starts_afresh(subject: MetricSubject) -> Figure:
 
 
 def shape_and_dtype(subject: MetricSubject) -> Figure:
-    """The figure is one float64 number a run, NaN before any sample."""
+    """Check that the value is one float64 number per run, and NaN before any sample."""
     found = []
     for case in subject.cases:
         metric = case.new()
@@ -193,7 +193,7 @@ def shape_and_dtype(subject: MetricSubject) -> Figure:
 
 
 def perfect_is_best(subject: MetricSubject) -> Figure:
-    """As `greater_is_better` goes, perfect predictions are never worse than others, and better somewhere."""
+    """Check that perfect predictions are never worse than others, and better in some run, by `greater_is_better`."""
     found = []
     for case in subject.cases:
         best, other = case.value(case.perfect()), case.value(case.predictions())
@@ -207,7 +207,7 @@ def perfect_is_best(subject: MetricSubject) -> Figure:
 
 
 def inputs_unaltered(subject: MetricSubject) -> Figure:
-    """Predictions and targets are not altered."""
+    """Check that predictions and targets are not changed."""
     found = []
     for case in subject.cases:
         metric, predictions, targets = case.new(), case.predictions(), case.targets()

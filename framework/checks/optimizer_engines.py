@@ -1,4 +1,4 @@
-"""Checks that the engines which run a rule agree."""
+"""Check that the engines of elementwise rules agree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _unchecked() -> str:
 
 
 def fused_as_numpy(subject: ChainSubject) -> Figure:
-    """The compiled loop gives the bits that NumPy gives."""
+    """Check that the compiled loop gives the same bits as NumPy."""
     cls = subject.cls
     if not issubclass(cls, ElementwiseOptimizer) or cls.step is not ElementwiseOptimizer.step:
         raise Skip("only elementwise rules are compiled")

@@ -1,4 +1,4 @@
-"""Checks that an optimizer gets to the minimum of known problems, over a small grid of learning rates."""
+"""Checks that an optimizer approaches the minimum of known problems at the best of a few learning rates."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ BOUNDS: Mapping[str, Mapping[str, float]] = {
     "minimises": {"quadratic": 5e-3, "noisy": 1e-2, "rosenbrock": 0.02},
     "descends": {"quadratic": 0.2, "noisy": 0.2, "rosenbrock": 0.25},
 }
-"""The share of the loss at the start that may be left at the end, for each value of `Optimizer.converges`."""
+"""The largest allowed ratio of final to initial loss, by value of `Optimizer.converges` and by problem."""
 
 
 class Landscape:
-    """A function for many runs at once, one learning rate a run.
+    """A function as the objective of many runs, which have one learning rate each.
 
     Attributes:
-        losses: at the last `evaluate`, shape ``(R,)``.
+        losses: losses at the last call of `at`, shape ``(R,)``.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class Landscape:
         self.losses = self.evaluate()
 
     def at(self, t: int) -> None:
-        """Draw the noise of step ``t``, the same for each run, and evaluate."""
+        """Draw the gradient noise of step ``t``, the same for each run, and evaluate."""
         if self._noise:
             self._bump = self._noise * np.random.default_rng([4, t]).standard_normal(self.parameters.size)
         self.losses = self.evaluate()
 
     def evaluate(self) -> np.ndarray:
-        """Write the gradients at the present parameters; return the losses ``(R,)``."""
+        """Write the gradients at the current parameters; return the losses ``(R,)``."""
         with np.errstate(all="ignore"):  # a learning rate of the grid may be too large
             losses, slopes = self._function(self.parameters.flat)
             self.gradients.flat[...] = slopes + self._bump
@@ -61,7 +61,7 @@ class Landscape:
 
 
 def quadratic_minimum(subject: ChainSubject) -> Figure:
-    """It brings rotated quadratics of condition 1 to 1e4 down, within its class."""
+    """Check the descent on rotated quadratics with condition numbers from 1 to 1e4 against `BOUNDS`."""
     bound = _bound(subject, "quadratic")
     left = {condition: _left(subject, _quadratic(subject, condition), bound) for condition in CONDITIONS}
     condition, value = max(left.items(), key=lambda pair: pair[1])
@@ -69,14 +69,14 @@ def quadratic_minimum(subject: ChainSubject) -> Figure:
 
 
 def noisy_minimum(subject: ChainSubject) -> Figure:
-    """It brings a quadratic down through noise in the gradient, within its class."""
+    """Check the descent on a quadratic with gradient noise against `BOUNDS`."""
     bound = _bound(subject, "noisy")
     value = _left(subject, _quadratic(subject, 10.0), bound, noise=0.3)
     return Figure(value, bound, f"{value:.2g} of the loss is left at the best learning rate")
 
 
 def rosenbrock_minimum(subject: ChainSubject) -> Figure:
-    """It follows Rosenbrock's curved valley, within its class."""
+    """Check the descent on Rosenbrock's function, from (-1.2, 1), against `BOUNDS`."""
     bound = _bound(subject, "rosenbrock")
     shape = (2,) if "bias" in subject.shapes else (2, 1)
     problem = ({"x": shape}, np.array([-1.2, 1.0]), _rosenbrock)
@@ -111,7 +111,7 @@ def _quadratic(subject: ChainSubject, condition: float) -> Problem:
 
 
 SCALE = 0.01
-"""Rosenbrock's function is scaled to slopes of a network's size, so that learning rates from tuning ranges fit."""
+"""Factor of Rosenbrock's function: makes gradients as large as a network's, so that tuning ranges of lr fit."""
 
 
 def _rosenbrock(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +124,10 @@ def _rosenbrock(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _left(
     subject: ChainSubject, problem: Problem, goal: float, *, noise: float = 0.0, steps: int = QUADRATIC_STEPS
 ) -> float:
-    """Return the smallest share of the first loss that any learning rate of the grid leaves."""
+    """Return the smallest ratio of final to initial loss over the learning rates of the grid.
+
+    The search stops early once the ratio is at most ``goal``.
+    """
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     rates = _rates(cls)
     grids = [rates] if cls.vectorized else [[rate] for rate in rates]
@@ -149,7 +152,7 @@ def _descend(optimizer: Optimizer, problem: Problem, goal: float, noise: float, 
     for t in range(1, steps + 1):
         landscape.at(t)
         update.step(t, landscape)
-        if t % LOOK_EVERY > LOOK_EVERY - 5 or t % LOOK_EVERY == 0:  # the mean of five steps: a path may swing
+        if t % LOOK_EVERY > LOOK_EVERY - 5 or t % LOOK_EVERY == 0:  # the mean of five steps: a path may oscillate
             with update.evaluating(), np.errstate(all="ignore"):
                 seen.append(function(parameters.flat)[0])
         if t % LOOK_EVERY == 0:
@@ -161,7 +164,7 @@ def _descend(optimizer: Optimizer, problem: Problem, goal: float, noise: float, 
 
 
 def _rates(cls: type[Optimizer]) -> list[dict[str, float]]:
-    """Return the default and a grid of learning rates within the declared tuning range."""
+    """Return the fields to try: the defaults, and a grid of learning rates within the declared tuning range."""
     fields = {name: field for name, field in cls.fields.items() if name == "lr" or name.endswith("_lr")}
     grids = {name: _grid(field) for name, field in fields.items()}
     rates = [{name: grid[place] for name, grid in grids.items()} for place in range(GRID if grids else 0)]
@@ -171,4 +174,4 @@ def _rates(cls: type[Optimizer]) -> list[dict[str, float]]:
 def _grid(field: Field) -> list[float]:
     low, high = field.search or (field.default * 1e-2, field.default * 1e2)
     grid = np.geomspace(low, high, GRID) if low > 0 else np.linspace(low, high, GRID)
-    return [float(rate) for rate in np.clip(grid, low, high)]  # geomspace may miss its ends by a rounding
+    return [float(rate) for rate in np.clip(grid, low, high)]  # geomspace may miss its ends by rounding

@@ -1,4 +1,4 @@
-"""Checks of an optimizer's rule: what it promises about tensors, zeros, schedules, fields and its own reference."""
+"""Checks of an optimizer's rule: subsets of tensors, zero gradients, schedules, fields and its reference."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ from framework.training.update import Update
 REFERENCE_STEPS = 100
 REFERENCE_BOUND = 1e-12
 ROUNDING = 1e-15
-"""Relative; some rules work the parameters out anew from where they started."""
+"""Relative bound on rounding: some rules recompute the parameters from their initial values."""
 
 
 class Halving(Schedule):
-    """Half the learning rate at every step, again from 1 after four: exact in binary."""
+    """Halves the learning rate at every step and restarts from 1 after four: the factors are exact in binary."""
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return 1, 1/2, 1/4, 1/8, 1, ..."""
+        """Return ``0.5 ** ((t - 1) % 4)``: 1, 1/2, 1/4, 1/8, 1, ..."""
         return np.asarray(0.5 ** ((t - 1) % 4))
 
 
 def splitting_tensors(subject: ChainSubject) -> Figure:
-    """A part goes as it would alone: any numbers of an elementwise rule, any tensor of another."""
+    """Check that stepping a subset gives the same bits as stepping everything.
+
+    A subset is any set of numbers for an elementwise rule, and a tensor for any other rule.
+    """
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if cls.couples_tensors:
         raise Skip("it couples all tensors of a run (couples_tensors = True)")
@@ -64,7 +67,7 @@ def _parts_that_differ(subject: ChainSubject, rows: list[Settings]) -> int:
 
 
 def _recorded(shape: Shape, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a start and the gradients of ``steps`` steps, of sizes from small to large."""
+    """Return a starting point and the gradients of ``steps`` steps, with magnitudes from 1e-3 to 10."""
     rng = np.random.default_rng(3)
     sizes = 10.0 ** rng.uniform(-3, 1, shape)
     return rng.standard_normal(shape), sizes * (rng.standard_normal((steps, *shape)) + 0.5)
@@ -73,7 +76,7 @@ def _recorded(shape: Shape, steps: int) -> tuple[np.ndarray, np.ndarray]:
 def _follow(
     cls: type[Optimizer], rows: list[Settings], shapes: Mapping[str, Shape], start: np.ndarray, gradients: np.ndarray
 ) -> np.ndarray:
-    """Return the parameters ``(steps, R, size)`` after each of the recorded gradients."""
+    """Return the parameters ``(steps, R, size)`` after each step with the recorded gradients."""
     parameters = Parameters(shapes, len(rows), np.float64)
     parameters.flat[...] = start.reshape(parameters.flat.shape)
     update = Update(cls.stack(rows), parameters, parameters.like(), total=len(gradients), kernel="numpy")
@@ -86,7 +89,10 @@ def _follow(
 
 
 def zero_gradient(subject: ChainSubject) -> Figure:
-    """From the start, a gradient of zero moves nothing (weight decay aside), or the rule says otherwise."""
+    """Check that zero gradients from the first step on do not change the parameters, with weight decay set to 0.
+
+    Rules that declare ``still_at_zero = False`` are skipped.
+    """
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if not cls.still_at_zero:
         raise Skip("the rule moves at a gradient of zero (still_at_zero = False)")
@@ -108,7 +114,10 @@ def zero_gradient(subject: ChainSubject) -> Figure:
 
 
 def schedule_has_effect(subject: ChainSubject) -> Figure:
-    """Halving the learning rate changes the path of most numbers, or the rule sets its own step size."""
+    """Check that a schedule of the learning rate changes the path of at least half of the numbers.
+
+    Rules that declare ``own_step_size = True`` are skipped.
+    """
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if cls.own_step_size:
         raise Skip("it finds its own step size (own_step_size = True)")
@@ -123,7 +132,7 @@ def schedule_has_effect(subject: ChainSubject) -> Figure:
 
 
 def fields_have_effect(subject: ChainSubject) -> Figure:
-    """Every hyperparameter changes the path in some setting: none is read and forgotten."""
+    """Check that every hyperparameter changes the path or the state in some setting."""
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     contexts = [row for variant in subject.variants for row in spread(cls, variant)]
     paths = [_path(subject, row) for row in contexts]
@@ -149,7 +158,7 @@ def _path(subject: ChainSubject, values: Settings) -> np.ndarray:
 
 
 def follows_reference(subject: ChainSubject) -> Figure:
-    """The rule agrees with its author's plain loop on recorded gradients, in float64."""
+    """Check that the rule agrees with the class's ``reference`` on recorded gradients, in float64."""
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if cls.reference is None:
         raise Skip("the class gives no `reference`")

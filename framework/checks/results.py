@@ -1,4 +1,4 @@
-"""What a check says, and how checks are run."""
+"""Results of checks, and the functions that run checks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table.
+    """The result of one check: one line of the table.
 
     Attributes:
-        check: its name, such as ``"together_as_alone"``.
+        check: name of the check, such as ``"together_as_alone"``.
         status: ``"passed"``, ``"failed"`` or ``"skipped"``.
-        reason: why it failed or was skipped; "" where it passed.
-        figure: what was measured, or None.
-        bound: the largest figure that passes, or None.
+        reason: why it failed or was skipped; "" if it passed.
+        figure: the measured value, or None.
+        bound: the largest value that passes, or None.
     """
 
     check: str
@@ -31,10 +31,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Figure:
-    """What a check measured; it passes where ``value`` is at most ``bound``.
+    """The measurement of a check, which passes if ``value`` is at most ``bound``.
 
     Attributes:
-        says: in words, what is wrong where the value is too large.
+        value: the measured value; NaN fails.
+        bound: the largest value that passes.
+        says: the message if the check fails.
     """
 
     value: float
@@ -46,20 +48,20 @@ class Skip(Exception):  # noqa: N818 - not an error: the check does not apply
     """The check does not apply; the message says why."""
 
 
-class Broken(Exception):  # noqa: N818 - as `Skip`, the message is the verdict
-    """The check failed in a way that no figure tells; the message says how."""
+class Broken(Exception):  # noqa: N818 - as for `Skip`, the message is the result
+    """The check failed without a measured value; the message says why."""
 
 
 Check = Callable[[Any], Figure]
 
 
 def run_checks(checks: Sequence[Check], subject: Any) -> list[Result]:
-    """Return one result a check, in order; whatever a plugin raises becomes a failed check."""
+    """Return one result per check, in order; an exception of the plugin becomes a failed check."""
     return [judge(check, subject) for check in checks]
 
 
 def judge(check: Check, subject: Any) -> Result:
-    """Run one check."""
+    """Run one check and return its result."""
     name = check.__name__
     try:
         figure = check(subject)
@@ -67,22 +69,26 @@ def judge(check: Check, subject: Any) -> Result:
         return Result(name, SKIPPED, str(reason))
     except Broken as reason:
         return Result(name, FAILED, str(reason))
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; that is a finding
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it fails the check
         return Result(name, FAILED, f"{type(error).__name__}: {error}".replace("\n", " "))
     good = not math.isnan(figure.value) and figure.value <= figure.bound
     return Result(name, PASSED if good else FAILED, "" if good else figure.says, figure.value, figure.bound)
 
 
 def skipped(checks: Sequence[Check], reason: str) -> list[Result]:
-    """Return every check as skipped."""
+    """Return a skipped result for every check."""
     return [Result(check.__name__, SKIPPED, reason) for check in checks]
 
 
 def worst(found: Iterable[tuple[float, str]], bound: float) -> Figure:
-    """Return the largest of the figures with its words; a NaN is larger than any number.
+    """Return the largest of the measured values with its message; NaN counts as larger than any number.
+
+    Args:
+        found: pairs of a value and a message.
+        bound: the largest value that passes.
 
     Raises:
-        Skip: there are none.
+        Skip: ``found`` is empty.
     """
     listed = list(found)
     if not listed:

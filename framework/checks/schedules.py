@@ -20,7 +20,7 @@ EPOCHS = 30
 
 @dataclass(frozen=True)
 class ScheduleSubject:
-    """A schedule's class with the settings it is checked with."""
+    """A schedule's class with the settings that it is checked with."""
 
     cls: type[Schedule]
     variants: Sequence[Settings] = field(default_factory=list)
@@ -31,7 +31,7 @@ class ScheduleSubject:
         return self.cls.stack([rows[run] for run in runs])
 
     def factors(self, values: Settings, runs: Sequence[int] = RUNS, first: int = 1, last: int = TOTAL) -> np.ndarray:
-        """Return the factors of steps ``first`` to ``last``, one column a run."""
+        """Return the factors of the steps ``first`` to ``last``, shape ``(last - first + 1, R, 1)``."""
         made = self.make(values, runs).factors(np.arange(first, last + 1), TOTAL)
         return np.broadcast_to(made, (last - first + 1, len(runs), 1))
 
@@ -60,7 +60,7 @@ def _works(cls: type[Schedule], values: Settings, reasons: list[str]) -> bool:
 
 
 def finite_and_not_negative(subject: ScheduleSubject) -> Figure:
-    """Every factor of the budget is a finite number of at least 0."""
+    """Check that all factors within the budget are finite and at least 0."""
     found = []
     for values in subject.variants:
         factors = subject.factors(values)
@@ -70,7 +70,7 @@ def finite_and_not_negative(subject: ScheduleSubject) -> Figure:
 
 
 def shape_and_dtype(subject: ScheduleSubject) -> Figure:
-    """Factors have shape (T, R or 1, 1), in float64."""
+    """Check that factors have shape ``(T, R or 1, 1)`` and dtype float64."""
     found = []
     for values in subject.variants:
         made = subject.make(values).factors(np.arange(1, TOTAL + 1), TOTAL)
@@ -80,7 +80,7 @@ def shape_and_dtype(subject: ScheduleSubject) -> Figure:
 
 
 def together_as_alone(subject: ScheduleSubject) -> Figure:
-    """R runs together give each run the bits it has alone, also after validation losses."""
+    """Check that each of R runs together has the same bits as alone, also after validation losses."""
     found = []
     for values in subject.variants:
         together, watched = subject.factors(values), _watch(subject, values, RUNS)
@@ -94,7 +94,7 @@ def together_as_alone(subject: ScheduleSubject) -> Figure:
 
 
 def steps_apart(subject: ScheduleSubject) -> Figure:
-    """A step's factor does not depend on which steps it is asked for with: a resumed run sees the same."""
+    """Check that a step's factor does not depend on the other steps of the call, as a resumed run makes other calls."""
     found = []
     for values in subject.variants:
         whole = subject.factors(values)
@@ -105,7 +105,7 @@ def steps_apart(subject: ScheduleSubject) -> Figure:
 
 
 def repeats(subject: ScheduleSubject) -> Figure:
-    """The same schedule asked twice, and a new one, give the same."""
+    """Check that two calls of a schedule, and two new objects, give the same bits."""
     found = []
     for values in subject.variants:
         made = subject.make(values)
@@ -117,7 +117,7 @@ def repeats(subject: ScheduleSubject) -> Figure:
 
 
 def restores(subject: ScheduleSubject) -> Figure:
-    """A schedule that watches the validation loss goes on from its saved state with the same bits."""
+    """Check that a schedule that observes the validation loss continues from its saved state with the same bits."""
     found = []
     for values in subject.variants:
         made, state = _started(subject, values)
@@ -130,7 +130,7 @@ def restores(subject: ScheduleSubject) -> Figure:
 
 
 def nan_stays_in_its_run(subject: ScheduleSubject) -> Figure:
-    """A NaN in one run's validation loss leaves the other runs' factors untouched."""
+    """Check that a NaN in one run's validation loss does not change the factors of the other runs."""
     found = []
     for values in subject.variants:
         clean, sick = _watch(subject, values, RUNS), _watch(subject, values, RUNS, spoil=1)
@@ -155,7 +155,7 @@ def _watch(subject: ScheduleSubject, values: Settings, runs: Sequence[int], spoi
 def _observe(
     made: Schedule, state: dict[str, np.ndarray], runs: Sequence[int], first: int, last: int, spoil: int = -1
 ) -> list[np.ndarray]:
-    """Return the factors after each epoch's losses, which fall, then stall."""
+    """Return the scale ``(R, 1)`` after each epoch; the losses decrease for 5 epochs and are then constant."""
     seen = []
     for epoch in range(first, last):
         losses = np.array([1 / (1 + min(epoch, 5)) + 0.1 * run for run in runs])

@@ -1,4 +1,4 @@
-"""The settings a class is checked with: its defaults, its flags and choices, its examples, and runs that differ."""
+"""Settings that a class is checked with: defaults, flags, choices, examples, and neighbours of them for each run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNS = 3
 
 
 def accepted(cls: type[Configurable], values: Mapping[str, Any]) -> bool:
-    """Return whether the class takes these fields."""
+    """Return whether the class accepts these fields."""
     try:
         cls.resolve(values)
     except InputError:
@@ -23,7 +23,7 @@ def accepted(cls: type[Configurable], values: Mapping[str, Any]) -> bool:
 
 
 def variants(cls: type[Configurable]) -> list[Settings]:
-    """Return settings that together reach every flag and choice, defaults first, then the class's ``examples``."""
+    """Return settings that cover every flag and choice: the defaults, the class's ``examples`` and variants of both."""
     own: list[Settings] = [dict(example) for example in cls.examples]
     found = [{}, *own] if accepted(cls, {}) else own
     for base in list(found):
@@ -34,7 +34,13 @@ def variants(cls: type[Configurable]) -> list[Settings]:
 
 
 def spread(cls: type[Configurable], base: Mapping[str, Any], runs: int = RUNS) -> list[Settings]:
-    """Return one setting a run: ``base``, then neighbours of it that differ in every column that may."""
+    """Return one setting per run: ``base``, then neighbours that differ in every column for which a value is accepted.
+
+    Args:
+        cls: the class.
+        base: the setting of the first run.
+        runs: number of runs.
+    """
     rows = [dict(base)]
     for row in range(1, runs):
         values = dict(base)
@@ -46,7 +52,7 @@ def spread(cls: type[Configurable], base: Mapping[str, Any], runs: int = RUNS) -
 
 
 def moved(field: Field, place: int) -> list[float]:
-    """Return numbers other than the default that a column may take, the best for run ``place`` (from 1) first."""
+    """Return candidate values of a column, none of them the default, the best for run ``place`` (from 1) first."""
     low, high = field.search or (math.nan, math.nan)
     share = place / RUNS
     if field.search and low > 0 and field.prior == "log":
@@ -60,7 +66,7 @@ def moved(field: Field, place: int) -> list[float]:
 
 
 def label(values: Mapping[str, Any]) -> str:
-    """Return settings as a user would type them, such as ``"nesterov=True momentum=0.9"``."""
+    """Return settings as text in the form of overrides, such as ``"nesterov=True momentum=0.9"``."""
     shown = (f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items())
     return " ".join(shown) or "defaults"
 
@@ -76,7 +82,10 @@ def _moved_ones(values: Settings, name: str, field: Field, place: int) -> Iterat
 
 
 def _first_accepted(cls: type[Configurable], base: Settings, wanted: Settings) -> list[Settings]:
-    """Return ``base`` with ``wanted``, with one column moved as well where the constraints ask for it."""
+    """Return ``base`` with ``wanted`` in a list, or an empty list if the class does not accept it.
+
+    One column is changed too if the class's constraints require it.
+    """
     tries = [{**base, **wanted}]
     for name, field in cls.fields.items():
         if field.column:

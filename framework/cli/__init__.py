@@ -1,1 +1,1 @@
-"""The command line: the first words, and a module for each subcommand."""
+"""The command line: plugin flags and dispatch, and one module per subcommand."""

@@ -9,13 +9,13 @@ from framework.errors import InputError, nearest
 
 
 class Arguments(argparse.ArgumentParser):
-    """Reads a subcommand's arguments; a wrong one is one line, where argparse prints its usage block and exits.
+    """Parses a subcommand's arguments; an error is one line, unlike argparse's usage block and exit.
 
     Args:
-        command: the subcommand.
-        description: what it does.
-        example: words that are right, shown with each error.
-        epilog: more for its ``--help``.
+        command: the subcommand's name.
+        description: the description for its ``--help``.
+        example: valid arguments, shown with each error.
+        epilog: further text for its ``--help``.
     """
 
     def __init__(self, command: str, description: str, example: str, epilog: str = "") -> None:
@@ -24,7 +24,7 @@ class Arguments(argparse.ArgumentParser):
         self._example = example
 
     def error(self, message: str) -> NoReturn:
-        """Raise the error.
+        """Raise InputError with the message, the nearest flag and the example.
 
         Raises:
             InputError: always.

@@ -20,10 +20,11 @@ NAMED = tuple[str, str]
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the checks that were asked for and print them; return 1 where any failed, else 0.
+    """Run the requested checks and print their results; return 1 if any failed, else 0.
 
     Raises:
-        InputError: no such kind, name or file; nothing was checked.
+        InputError: there is no such kind, name or file; nothing was checked.
+        PluginError: the file cannot be loaded.
     """
     parser = Arguments(
         "check",
@@ -81,15 +82,15 @@ def _foreign(subjects: Sequence[NAMED]) -> list[NAMED]:
 
 
 def _of_file(path: Path) -> list[NAMED]:
-    """Return what a plugin's file provides; this process's registry then has it.
+    """Return kind and name of each plugin in a file, and add the file to this process's registry.
 
     Raises:
         InputError: there is no such Python file, or it registers nothing.
-        PluginError: it does not load.
+        PluginError: the file cannot be loaded.
     """
     known, path = manager.current(), path.resolve()
     if not any(provider.path == path for provider in known.providers):
-        known.strict = True  # a file that was asked for by name and does not load is an error
+        known.strict = True  # raise an error, not a warning, if the requested file cannot be loaded
         known.add_file(path, "check")
     found = [key for key, entry in known.entries.items() if entry.provider.path == path]
     if not found:

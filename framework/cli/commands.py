@@ -1,4 +1,4 @@
-"""The command line: plugin doors first, then a subcommand or Hydra."""
+"""The command line's entry point: load plugins, then run a subcommand or Hydra."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code: 0, 1 for a run that failed, 2 for bad input, 130 when interrupted."""
+    """Run one command; return its exit code.
+
+    The exit code is 0, or 1 if a run failed, 2 for invalid input, and 130 if the command was interrupted.
+
+    Args:
+        arguments: the arguments after ``python -m framework``; default ``sys.argv[1:]``.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if _records(words):
@@ -40,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted; what was recorded is kept", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left (… | head): say no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone (… | head)
         return 1
     finally:
         stop_early()
 
 
 def _records(words: Sequence[str]) -> bool:
-    """Whether this looks like a command that ends in MLflow, so that a writer is worth its start."""
+    """Return whether this is probably a command that records to MLflow, so that a writer should be started early."""
     quiet = {*COMMANDS, "tracking.enabled=false", "plan=true"}
     training_flags = ("-m", "--multirun", "--plugin", "--no-plugins", "--config-dir", "-cd")
     flags = [word.partition("=")[0] for word in words if word.startswith("-")]
@@ -61,7 +67,12 @@ def _complain(error: object, code: int) -> int:
 
 
 def _open_doors(words: Sequence[str]) -> list[str]:
-    """Take the plugin flags off the command line, load the plugins; return the other words."""
+    """Load the plugins; return the arguments without the plugin flags.
+
+    Raises:
+        InputError: a plugin flag has no file, its path contains the path separator, or the file cannot be read.
+        PluginError: as for `manager.load`.
+    """
     rest: list[str] = []
     files: list[str] = []
     waiting = iter(words)
@@ -81,7 +92,7 @@ def _open_doors(words: Sequence[str]) -> list[str]:
         raise InputError(f"--plugin {apart[0]}: a plugin's path cannot contain {os.pathsep!r}: rename its folder")
     named = [name for name in os.environ.get("FRAMEWORK_PLUGINS", "").split(os.pathsep) if name]
     everything = dict.fromkeys(str(Path(name).resolve()) for name in [*named, *files])
-    os.environ["FRAMEWORK_PLUGINS"] = os.pathsep.join(everything)  # worker processes open the same doors
+    os.environ["FRAMEWORK_PLUGINS"] = os.pathsep.join(everything)  # worker processes load the same files
     manager.install(manager.load())
     return rest
 
@@ -135,7 +146,12 @@ def _summaries() -> dict[str, str]:
 
 
 class Command(NamedTuple):
-    """A subcommand: what it does in a few words, and the function that takes the words after its name."""
+    """A subcommand.
+
+    Attributes:
+        summary: a description in a few words.
+        run: function of the arguments after the subcommand's name; it returns the exit code.
+    """
 
     summary: str
     run: Callable[[Sequence[str]], int]
@@ -152,22 +168,26 @@ COMMANDS = {
 
 
 def _hydra(words: Sequence[str]) -> int:
-    """Hand the words to Hydra, which composes the configuration; say its errors in one line."""
+    """Run the Hydra command line: compose the configuration, and train or show it.
+
+    Raises:
+        InputError: an argument or the configuration is invalid.
+    """
     from framework.hydra_app import session
     from framework.hydra_app.composed import register_resolvers, reveal_hydra_plugins
     from framework.runs.provenance import FLAGS
 
     reveal_hydra_plugins()
     register_resolvers()
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting with 1
-    os.environ[FLAGS] = shlex.join(_kept_flags(words))  # worker processes write it into their runs' commands
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise errors instead of printing them and exiting
+    os.environ[FLAGS] = shlex.join(_kept_flags(words))  # worker processes record it in their runs' commands
     signal.signal(signal.SIGTERM, _terminated)
     session.main(words)
     return 0
 
 
 def _kept_flags(words: Sequence[str]) -> list[str]:
-    """Return the flags that decide what a command means: where configs are, and whether strangers' plugins load."""
+    """Return the flags that a run's recorded command needs: config folders and names, and ``--no-plugins``."""
     kept = ["--no-plugins"] if os.environ.get("FRAMEWORK_NO_PLUGINS") == "1" else []
     folders = {"--config-dir", "-cd", "--config-path", "-cp"}
     waiting = iter(words)
@@ -180,5 +200,5 @@ def _kept_flags(words: Sequence[str]) -> list[str]:
 
 
 def _terminated(number: int, frame: FrameType | None) -> Any:
-    """End as Ctrl-C does: runs are closed as KILLED, nothing is lost."""
+    """Handle SIGTERM like Ctrl-C, so that runs end with status KILLED and nothing is lost."""
     raise KeyboardInterrupt

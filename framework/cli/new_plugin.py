@@ -1,4 +1,4 @@
-"""``python -m framework new-plugin NAME``: a small pip-installable package with one rule that passes at once."""
+"""``python -m framework new-plugin NAME``: write a small pip-installable package with one rule that passes its test."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FILES = {
     "rule.py.in": "{name}.py",
     "test.py.in": "tests/test_{name}.py",
 }
-"""Each template and where it goes in the new package."""
+"""Path in the new package per template."""
 
 
 def main(words: Sequence[str]) -> int:
-    """Write the package that was asked for and say what to do next.
+    """Write the requested package and print the next steps; return 0.
 
     Raises:
-        InputError: the name or the folder will not do; nothing was written.
+        InputError: the name or the folder is invalid; nothing was written.
     """
     parser = Arguments(
         "new-plugin",
@@ -54,8 +54,8 @@ def write(name: str, into: Path) -> Path:
     """Write a package for the optimizer ``name`` below the folder ``into``; return the package's folder.
 
     Raises:
-        InputError: the name is no lower-case Python name or is taken, ``into`` is no folder or cannot be written to, or
-            the package's folder exists; nothing was written.
+        InputError: the name is not a lower-case Python name or is taken, ``into`` is not a folder or not writable, or
+            the package's folder exists. Nothing was written.
     """
     _check_name(name)
     if not into.is_dir():
@@ -74,7 +74,7 @@ def write(name: str, into: Path) -> Path:
         "distribution": DISTRIBUTION,
         "version": __version__,
     }
-    with tempfile.TemporaryDirectory(dir=into, prefix=f".{name}-") as work:  # all of the package appears, or none
+    with tempfile.TemporaryDirectory(dir=into, prefix=f".{name}-") as work:  # moved in one step, so no partial package
         for template, place in FILES.items():
             path = Path(work) / name / place.format(name=name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,5 +91,5 @@ def _check_name(name: str) -> None:
     if known is not None:
         raise InputError(f"new-plugin: {known.provider} has an optimizer {name} already: choose another name")
     found = importlib.util.find_spec(name)
-    if found is not None and found.origin is not None:  # a mere folder of that name is no module
+    if found is not None and found.origin is not None:  # None for a plain folder of that name
         raise InputError(f"new-plugin: Python has a module {name} already: choose another name")

@@ -1,4 +1,4 @@
-"""``python -m framework plugins``: what is registered, from where, and what failed to load."""
+"""``python -m framework plugins``: list registered plugins, their origin, and plugins that failed to load."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = ("kind", "name", "plugin", "distribution", "version", "summary", "stat
 
 
 def rows(registry: Registry) -> list[dict[str, Any]]:
-    """Return one row for each registered name, and one for each plugin that gave none."""
+    """Return one row per registered name, and one per plugin that is disabled or failed to load."""
     listed = [
         {
             "kind": entry.kind,
@@ -45,7 +45,7 @@ def rows(registry: Registry) -> list[dict[str, Any]]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Print the list, as a table or as JSON."""
+    """Print the list as a table or as JSON; return 0."""
     parser = Arguments("plugins", "List what is registered.", example="plugins --json")
     parser.add_argument("--json", action="store_true", help="a JSON list with all columns")
     asked = parser.parse_args(words)

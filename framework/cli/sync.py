@@ -1,4 +1,4 @@
-"""``python -m framework sync``: deliver to MLflow what an outage or a kill left in the journals."""
+"""``python -m framework sync``: deliver journals to MLflow that an outage or a kill left undelivered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_FOLDERS = ("outputs", "multirun")
 
 
 def main(words: Sequence[str]) -> int:
-    """Deliver the journals below the named folders; return 0, or 1 where something could not be delivered.
+    """Deliver the journals in and below the named folders; return 0, or 1 if there was a problem.
 
     Raises:
         InputError: a folder is missing or holds no journal.

@@ -1,4 +1,4 @@
-"""``python -m framework ui``: open MLflow's UI on the store that runs are sent to."""
+"""``python -m framework ui``: open MLflow's UI on the store of the runs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ PORT = 5000
 def main(words: Sequence[str]) -> int:
     """Serve the UI until it is interrupted; return the server's exit code.
 
-    The store is found as for runs: ``--uri``, else MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder.
+    The store is found as for runs: ``--uri``, else MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder. If it
+    is a server, print its address and return 0.
 
     Raises:
-        InputError: there is no such database yet, the port is taken, or the store has no UI of its own to serve.
-        TrackingError: the store does not open.
+        InputError: there is no such database yet, the host or port cannot be used, or the store's UI cannot be served
+            from this machine.
+        TrackingError: the store cannot be opened.
     """
     parser = Arguments("ui", "Open MLflow's UI on the runs' store.", example=f"ui --port {PORT}")
     parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
@@ -41,22 +43,22 @@ def main(words: Sequence[str]) -> int:
     _check_port(asked.host, asked.port)
     server = address_of(asked.host, asked.port)
     sys.stdout.write(f"MLflow UI: {server}  (store: {without_password(uri)}; Ctrl-C ends it)\n")
-    sys.stdout.flush()  # what follows takes seconds: it imports mlflow
+    sys.stdout.flush()  # the next lines take seconds, because they need mlflow
     sys.stdout.write(_pages(uri, server))
     sys.stdout.flush()
     return _serve(uri, asked.host, asked.port)
 
 
 def address_of(host: str, port: int) -> str:
-    """Return the web address of a server; an IPv6 host stands in brackets."""
+    """Return the web address of a server, with an IPv6 host in brackets."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _pages(uri: str, server: str) -> str:
-    """Return the addresses of the pages worth opening, one per line: those of the experiment of the newest run."""
+    """Return the addresses of the pages of the newest run's experiment, one per line; "" if there is no run."""
     os.environ.update(QUIET)
     with warnings.catch_warnings(), asking():
-        warnings.simplefilter("ignore")  # MLflow warns of its own parts when they are imported
+        warnings.simplefilter("ignore")  # importing MLflow triggers warnings about its own modules
         used = Store(uri).last_used()
     if used is None:
         return ""
@@ -74,7 +76,7 @@ def _check_store(uri: str) -> None:
 
 
 def _check_port(host: str, port: int) -> None:
-    """Say plainly that the port is taken: the server would do so on fifty lines."""
+    """Raise InputError if the port cannot be used, because the server's own error has fifty lines."""
     if not 0 < port < 65536:
         raise InputError(f"--port {port}: ports are 1 to 65535; leave it out for {PORT}")
     try:
@@ -82,8 +84,8 @@ def _check_port(host: str, port: int) -> None:
     except OSError as error:
         raise InputError(f"--host {host}: {error.strerror}; leave it out for this machine only") from error
     with socket.socket(family, kind, protocol) as trial:
-        if sys.platform != "win32":  # there, the option would let two servers share the port
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that has just ended does not count
+        if sys.platform != "win32":  # on Windows, the option would let two servers share the port
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignore a server that has just ended
         try:
             trial.bind(address)
         except OSError as error:
@@ -94,11 +96,11 @@ def _check_port(host: str, port: int) -> None:
 def _serve(uri: str, host: str, port: int) -> int:
     root = artifact_root(uri)
     database = sqlite_file(uri)
-    if database is not None:  # from its own folder, for not every path has an address that MLflow understands
+    if database is not None:  # relative to its folder, because MLflow does not understand every absolute path
         os.chdir(database.parent)
         uri = f"sqlite:///{database.name}{''.join(uri.partition('?')[1:])}"
-    # The store goes by the environment, for it may hold a password. New experiments get the artifact folder that
-    # runs use: by default they would get an address that only this server can read.
+    # The store is passed in the environment, because its address may contain a password. New experiments get the
+    # artifact folder that runs use: by default they would get an address that only this server can read.
     environment = {
         **os.environ,
         **QUIET,
@@ -106,10 +108,10 @@ def _serve(uri: str, host: str, port: int) -> int:
         "MLFLOW_REGISTRY_STORE_URI": uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": "" if root is None else root.as_uri(),
         "PYTHONWARNINGS": "ignore",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight idle processes for features that runs do not use
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # avoids eight idle processes for unused features
     }
     server = ["-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
     command = [sys.executable, *server, "--uvicorn-opts", "--log-level critical"]
     if sys.platform == "win32":
-        return subprocess.call(command, env=environment)  # noqa: S603 - our own words, no shell
-    os.execve(sys.executable, command, environment)  # noqa: S606 - signals and exit code are then the server's own
+        return subprocess.call(command, env=environment)  # noqa: S603 - our own arguments, no shell
+    os.execve(sys.executable, command, environment)  # noqa: S606 - signals and exit code are the server's

@@ -1,1 +1,1 @@
-"""Update rules as compiled loops: the rule as operations, those as LLVM code, that as machine code in a cache."""
+"""Compilation of update rules: from the rule to operations, to LLVM code, to cached machine code."""

@@ -1,8 +1,8 @@
-"""Compiled loops on disk: plain machine code under the hash of all that it was made from, never a pickle.
+"""Disk cache of compiled loops: plain machine code, never a pickle; the file name is a hash of the inputs.
 
-The hash covers the loop's text, hence the rule's operations, constants, flags and dtype, and the compiler's version and
-the processor: a rule that was edited has another name, so an old loop is never run for it. What is broken is compiled
-anew; where the directory could be written by others, nothing is read or kept.
+The hash covers the loop's LLVM text (hence the rule's operations, constants, flags and dtype), the compiler's version
+and the processor. An edited rule has a different hash, so its old loop is never used. Damaged files are compiled again.
+If other users can write to the directory, nothing is read or written.
 """
 
 from __future__ import annotations
@@ -18,24 +18,27 @@ from framework.system.files import write_whole
 LOG = logging.getLogger("framework")
 
 MOST = 1_000
-"""Files that are kept, about 4 kB each; the oldest go first."""
+"""Maximum number of files, about 4 kB each; the oldest are deleted first."""
 
 DIGEST = hashlib.sha256().digest_size
 
 
 def folder() -> Path | None:
-    """Return this user's directory: ``$XDG_CACHE_HOME/framework/kernels``, else below ``~/.cache``; None without."""
+    """Return this user's cache directory, or None if the user has no home directory.
+
+    It is ``$XDG_CACHE_HOME/framework/kernels``, or ``~/.cache/framework/kernels`` if the variable is not set.
+    """
     chosen = os.environ.get("XDG_CACHE_HOME", "")
     try:
         cache = Path(chosen) if chosen else Path.home() / ".cache"
-    except RuntimeError as error:  # a user without an entry, as in some containers
+    except RuntimeError as error:  # the user has no passwd entry, as in some containers
         LOG.debug("no compiled loops are kept: %s", error)
         return None
     return cache / "framework" / "kernels"
 
 
 def get(key: str) -> bytes | None:
-    """Return the machine code that was kept under ``key``, or None where there is none, or none to be trusted."""
+    """Return the machine code stored under ``key``, or None if it is missing, damaged or not trusted."""
     if (place := folder()) is None:
         return None
     path = place / key
@@ -53,7 +56,10 @@ def get(key: str) -> bytes | None:
 
 
 def put(key: str, code: bytes) -> None:
-    """Keep machine code under ``key``. Processes may do so at once: a file appears whole or not at all."""
+    """Store machine code under ``key``; do nothing if it cannot be stored.
+
+    The file is written atomically, so that several processes may store the same key at once.
+    """
     if (place := folder()) is None:
         return
     path = place / key
@@ -64,7 +70,7 @@ def put(key: str, code: bytes) -> None:
             return
         write_whole(path, _digest(key, code) + code)
         _prune(place)
-    except OSError as error:  # a full disk or a read-only home costs a compilation the next time, no more
+    except OSError as error:  # not fatal: the loop is compiled again next time
         LOG.debug("%s was not kept: %s", path, error)
 
 
@@ -73,7 +79,10 @@ def _digest(key: str, code: bytes) -> bytes:
 
 
 def _private(path: Path) -> bool:
-    """Return whether only this user can put files there; systems without owners leave that to the home directory."""
+    """Return whether ``path`` is a directory that only this user can write to.
+
+    Owner and mode are not checked on systems without user ids; there the home directory's protection must suffice.
+    """
     found = path.lstat()
     if not hasattr(os, "getuid"):
         return stat.S_ISDIR(found.st_mode)

@@ -1,7 +1,7 @@
-"""Write a formula as one loop in LLVM's language: each element is read once, computed with in registers, written once.
+"""Generation of one LLVM loop from a formula: each element is loaded once, processed in registers and stored once.
 
-No fast-math flag is set anywhere, so LLVM keeps IEEE 754 to the last bit: nothing is reassociated, and no product and
-sum become one rounding.
+No fast-math flag is set, so LLVM follows IEEE 754 to the last bit: it does not reassociate, and it does not contract
+a product and a sum into one operation with a single rounding.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from framework.compiler.ir import Formula, Node
 
 COUNTER, TABLE, RUNS, SIZE, CHUNK, FIRST = range(6)
-"""Places in a plan, an int64 array: the next piece of work, the coefficients' address, the population's shape, the
-elements a piece has, and from FIRST on the elements' addresses."""
+"""Indices into a plan, an int64 array: the next piece of work, the address of the coefficients, the population's
+shape (RUNS and SIZE), the number of elements per piece, and from FIRST on the addresses of the element arrays."""
 
 _MODULE = """\
 define internal void @piece({elements}, ptr noalias %columns, i64 %from, i64 %to) #0 {{
@@ -84,9 +84,9 @@ INTRINSICS = ("sqrt", "fabs", "copysign", "maximum", "minimum")
 def lower(formula: Formula) -> str:
     """Return an LLVM module with the functions ``fused_step(plan, row)`` and ``fused_share(plan, row)``.
 
-    ``fused_step`` does all the work of a step with the coefficients in the table's row ``row``. ``fused_share`` does
-    pieces of it until none is left, so that several threads can, once the counter is zero. The table has shape
-    ``(T, R, K)`` in the formula's dtype: K coefficients in the order of ``formula.columns``.
+    ``fused_step`` computes a whole step with the coefficients in row ``row`` of the table. ``fused_share`` processes
+    pieces of the step until none is left: several threads may call it at once, after the counter was set to zero. The
+    table has shape ``(T, R, K)`` in the formula's dtype: K coefficients in the order of ``formula.columns``.
     """
     t = "float" if formula.dtype == np.float32 else "double"
     count = len(formula.elements)
@@ -144,7 +144,7 @@ def _instruction(formula: Formula, node: Node, t: str) -> str:
 
 def _value(formula: Formula, at: int) -> str:
     node = formula.nodes[at]
-    if node.op == "number":  # LLVM writes a float32, too, as the bits of the double of the same value
+    if node.op == "number":  # LLVM expects the bits of the equal double for a float32, too
         return f"0x{struct.unpack('>Q', struct.pack('>d', float.fromhex(node.args[0])))[0]:016X}"
     if node.op == "truth":
         return "true" if node.args[0] else "false"

@@ -1,8 +1,8 @@
-"""One compiled loop for an elementwise optimizer's step: bound to its buffers once, then one call a step.
+"""Compiled steps of elementwise optimizers: a loop is bound to its buffers once and then called once per step.
 
-A loop is made from the optimizer's own rule (`framework.compiler.ir`), written for LLVM (`framework.compiler.codegen`)
-and compiled or found on disk (`framework.compiler.llvm`). It gives the same bits as NumPy, so it can take over at any
-step.
+The optimizer's rule is read as a formula (`framework.compiler.ir`), written as LLVM code
+(`framework.compiler.codegen`) and compiled or loaded from disk (`framework.compiler.llvm`). The loop gives the same
+bits as NumPy, so a run can switch to it at any step.
 """
 
 from __future__ import annotations
@@ -26,24 +26,40 @@ from framework.compiler.threads import team
 LOG = logging.getLogger("framework")
 
 SHARED_FROM = 200_000
-"""Elements in all from which threads pay: waking one takes about as long as stepping this many alone, 30 µs."""
+"""Smallest number of elements over all runs for which threads are used.
+
+Waking a thread takes about as long as stepping this many elements in one thread: 30 µs.
+"""
 
 CHUNK = 32_768
-"""Elements that a thread takes at once."""
+"""Elements per piece of work of a thread."""
 
 PRICE = 0.03
-"""Seconds that a compiled loop costs: 60 ms at a process's first (it imports llvmlite), 25 ms later, 1 ms from disk."""
+"""Assumed cost of a compiled loop in seconds.
+
+Measured: 60 ms for the first loop of a process (it imports llvmlite), 25 ms for later ones, 1 ms from disk.
+"""
 
 STEP, OPERATION, BYTE = 7e-6, 5e-7, 6e-11
-"""Seconds in NumPy of a step, of each operation in it, and of each byte of such an operation's result.
+"""Seconds that NumPy takes per step, per operation in it, and per byte of an operation's result.
 
-Fitted to all our rules in both dtypes, 100 to 600,000 elements: within a factor of 2 as long as the arrays fit into
-the cache. Constants instead of a clock: the same run takes the same engine on any machine under any load.
+Fitted to all built-in rules in both dtypes with 100 to 600,000 elements: accurate within a factor of 2 as long as the
+arrays fit into the cache. They are constants and not measured at run time, so that the same run uses the same engine
+on any machine under any load.
 """
 
 
 class FusedStep:
-    """The step of one optimizer on the buffers of R runs, as a compiled loop."""
+    """The compiled step of one optimizer on the buffers of R runs.
+
+    Args:
+        formula: the operations of the rule.
+        arrays: the buffers in the order of ``formula.elements``, shape ``(R, size)`` each.
+        threads: the maximum number of threads; small populations use one.
+
+    Raises:
+        UnfusableError: llvmlite is missing or cannot compile the loop.
+    """
 
     def __init__(self, formula: Formula, arrays: list[np.ndarray], threads: int) -> None:
         loop = load(lower(formula))
@@ -60,7 +76,7 @@ class FusedStep:
         self._keep = (loop, arrays, self._plan)
 
     def fill(self, table: Mapping[str, np.ndarray]) -> None:
-        """Take the coefficients of the steps to come.
+        """Set the coefficients of the next steps.
 
         Args:
             table: arrays ``(T, R, 1)`` by name, as `framework.base.optimizer.Optimizer.table` returns them.
@@ -74,7 +90,7 @@ class FusedStep:
             self._table[:, :, place] = table[name][:, :, 0]
 
     def step(self, row: int) -> None:
-        """Move parameters and slots in place with the coefficients at ``row`` of the table; no bounds are checked."""
+        """Update parameters and slots in place with row ``row`` of the coefficients; bounds are not checked."""
         if self._threads == 1:
             self._call(self._address, row)
         else:
@@ -90,15 +106,15 @@ def fuse(
     table: Mapping[str, np.ndarray],
     threads: int = 1,
 ) -> FusedStep | None:
-    """Return the compiled step, or None where there can be none; the log then says why, once.
+    """Return the compiled step, or None if the rule cannot be compiled; the reason is then logged once.
 
     Args:
-        optimizer: whose step it is.
-        parameters: buffers that stay where they are as long as the step is used.
+        optimizer: the optimizer.
+        parameters: buffers that must not be reallocated as long as the step is used.
         gradients: as ``parameters``; only read.
-        state: the optimizer's own arrays, which stay where they are.
-        table: coefficients by name, of which the names matter here.
-        threads: how many may share the work; the bits do not depend on it.
+        state: the optimizer's own arrays, which must not be reallocated either.
+        table: coefficients by name; only the names are used here.
+        threads: the maximum number of threads; the bits do not depend on it.
     """
     try:
         formula, arrays = _bind(optimizer, parameters, gradients, state, table)
@@ -115,15 +131,16 @@ def numpy_steps(
     state: State,
     table: Mapping[str, np.ndarray],
 ) -> float:
-    """Return how many steps NumPy takes in the time that a compiled loop costs; infinity if there can be none.
+    """Return the number of NumPy steps that take as long as making a compiled loop; infinity if there can be none.
 
-    A shorter run then never pays for a compiler, and a longer one for little else.
+    With operations ``n`` and bytes ``b`` it is ``PRICE / (STEP + n (OPERATION + BYTE b))``. Shorter runs should use
+    NumPy, longer ones the compiled loop.
 
     Args:
-        optimizer: as for `fuse`, like the others.
-        parameters: they are not touched.
-        gradients: neither are these.
-        state: nor this.
+        optimizer: as in `fuse`.
+        parameters: as in `fuse`; not altered.
+        gradients: as in `fuse`; not altered.
+        state: as in `fuse`; not altered.
         table: coefficients by name.
     """
     try:
@@ -140,12 +157,12 @@ def _tell(label: str, reason: str) -> None:
 
 
 def fusable(optimizer: Optimizer) -> bool:
-    """Return whether it makes sense to try: its step is its rule, and the rule claims the same bits everywhere."""
+    """Return whether compilation can be tried: the step is the elementwise rule, and the rule is declared exact."""
     return isinstance(optimizer, ElementwiseOptimizer) and optimizer.exact and plain(type(optimizer))
 
 
 def plain(cls: type[ElementwiseOptimizer]) -> bool:
-    """Return whether a class leaves the loop over its rule to the core."""
+    """Return whether a class inherits `ElementwiseOptimizer.step`."""
     return cls.step is ElementwiseOptimizer.step
 
 

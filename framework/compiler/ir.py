@@ -1,8 +1,8 @@
-"""Read an update rule as a formula: the plugin's own rule runs once on symbols and leaves its operations behind.
+"""Tracing of an update rule: the plugin's rule is called once with symbols, which record its operations.
 
-Nothing is translated from source or bytecode, so helpers, constants and flags that a rule uses are all in the
-formula, and there is no second one beside the plugin's. Whatever could change a bit is refused: then NumPy runs the
-rule. (A NaN is a NaN: its sign and payload, which processors choose by the order of operands, may differ.)
+Source and bytecode are not translated, so the formula includes all helpers, constants and flags that the rule uses,
+and the rule is defined only once, in the plugin. Operations whose bits could differ are rejected; NumPy then runs the
+rule. (Sign and payload of a NaN are exempt: processors choose them by the order of operands.)
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from framework.errors import FrameworkError
 
 SOURCES = frozenset({"element", "column", "number", "truth"})
-"""Kinds of nodes that compute nothing: where a number comes from."""
+"""Operations of nodes that are inputs or constants."""
 
 TIE_LENGTH = 67
-"""Zeros that `_tie` compares: some for each vector register and some left over."""
+"""Length of the arrays that `_tie` compares: enough for NumPy's vector loop and its scalar remainder."""
 
 
 class UnfusableError(FrameworkError):
-    """A rule, or this machine, that a compiled loop cannot serve; the message goes on after "cannot be compiled: "."""
+    """A rule cannot be compiled on this machine. The message completes the text "cannot be compiled: "."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation.
+    """One operation, input or constant.
 
     Attributes:
-        op: an LLVM instruction, ``"sqrt"`` and its like, or where a number comes from: ``"element"``, ``"column"``,
-            ``"number"``, ``"truth"``.
-        args: places of the operands in `Formula.nodes`, or what names the source.
-        truth: whether the result is true or false instead of a number.
+        op: an LLVM instruction, an LLVM intrinsic such as ``"sqrt"``, or one of `SOURCES`.
+        args: indices of the operands in `Formula.nodes`; for a source its index, name or value.
+        truth: whether the result is a boolean instead of a number.
     """
 
     op: str
@@ -46,13 +45,14 @@ class Node:
 
 @dataclass
 class Formula:
-    """The operations of a rule, in an order in which they can be done.
+    """The operations of a rule, each after its operands.
 
     Attributes:
-        dtype: float32 or float64: what every number in it has.
+        dtype: the dtype of every number, float32 or float64.
         elements: names of the per-element inputs in use: ``"p"``, ``"g"`` and slots.
         columns: names of the coefficients in use, in the order of their first use.
-        stores: for each element that changes, the place of its new value.
+        nodes: the operations, inputs and constants.
+        stores: for each element that changes, the index of its new value in ``nodes``.
     """
 
     dtype: np.dtype
@@ -64,11 +64,11 @@ class Formula:
 
     @property
     def operations(self) -> int:
-        """Return how many operations there are, inputs and constants aside."""
+        """The number of operations, without inputs and constants."""
         return sum(node.op not in SOURCES for node in self.nodes)
 
     def place(self, op: str, *args: Any, truth: bool = False) -> int:
-        """Return where a node is, adding it where it is new."""
+        """Return the index of a node; append the node if it is new."""
         node = Node(op, args, truth)
         if node not in self._places:
             self._places[node] = len(self.nodes)
@@ -78,16 +78,20 @@ class Formula:
         return self._places[node]
 
     def make(self, op: str, *args: Any, truth: bool = False) -> Symbol:
-        """Return the symbol of a node."""
+        """Return the symbol of a node; append the node if it is new."""
         return Symbol(self, self.place(op, *args, truth=truth))
 
     def number(self, value: float) -> Symbol:
-        """Return a constant, rounded to the dtype as NumPy rounds a plain number that meets an array."""
+        """Return the symbol of a constant, rounded to the dtype as NumPy rounds Python numbers beside arrays."""
         with np.errstate(over="ignore"):
             return self.make("number", float(self.dtype.type(value)).hex())
 
     def operand(self, value: Any) -> Symbol:
-        """Return the symbol of whatever stands in a rule beside a number of the parameters' dtype."""
+        """Return the symbol of an operand that a rule combines with numbers of the parameters' dtype.
+
+        Raises:
+            UnfusableError: the operand is not a number, or NumPy would compute in another dtype.
+        """
         if isinstance(value, Symbol):
             return value.number()
         if isinstance(value, int | float) and not isinstance(value, np.generic):
@@ -106,17 +110,17 @@ def read(
     constants: Mapping[str, Any],
     dtype: np.dtype,
 ) -> Formula:
-    """Return what ``rule`` computes.
+    """Return the formula that ``rule`` computes.
 
     Args:
-        rule: as `framework.base.optimizer.ElementwiseOptimizer.rule`.
+        rule: as `framework.base.elementwise_optimizer.ElementwiseOptimizer.rule`.
         slots: the slots' names in order, and whether each is in use; the rule gets None for the others.
-        columns: the keywords that are coefficients.
-        constants: flags and other values of the structure, by keyword.
+        columns: the names of the keyword arguments that are coefficients.
+        constants: flags and other structure by the name of the keyword argument.
         dtype: float32 or float64.
 
     Raises:
-        UnfusableError: it does something whose bits a compiled loop would not keep; the message says what.
+        UnfusableError: a compiled loop would not give the same bits; the message names the operation.
     """
     formula = Formula(dtype, ["p", "g", *(name for name, used in slots.items() if used)])
     inputs = {name: formula.make("element", place) for place, name in enumerate(formula.elements)}
@@ -126,7 +130,7 @@ def read(
         result = rule(*given, **symbols, **constants)
     except UnfusableError:
         raise
-    except Exception as error:  # a stranger's code may raise anything when it meets symbols; the reason is passed on
+    except Exception as error:  # a plugin's code may raise anything if called with symbols
         raise UnfusableError(f"{type(error).__name__}: {error}".replace("\n", " ")) from error
     new = result if isinstance(result, tuple) else (result,)
     if len(new) != 1 + len(slots):
@@ -138,7 +142,7 @@ def read(
 
 
 class Symbol(NDArrayOperatorsMixin):
-    """A number, or a truth, that a rule computes with."""
+    """A number or boolean that a rule computes with; operations on it are recorded in the formula."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -149,18 +153,18 @@ class Symbol(NDArrayOperatorsMixin):
 
     @property
     def at(self) -> int:
-        """Where it is in the formula; a column enters it on first use, so that unused ones are not loaded."""
+        """The index of its node; a column is added to the formula on first use, so that unused ones are not loaded."""
         if self._place is None:
             self._place = self.formula.place("column", self._column)
         return self._place
 
     @property
     def truth(self) -> bool:
-        """Whether it is true or false instead of a number."""
+        """Whether it is a boolean instead of a number."""
         return self.formula.nodes[self.at].truth
 
     def number(self) -> Symbol:
-        """Return it as a number: 1 for true, 0 for false."""
+        """Return it as a number; a boolean becomes 1 or 0."""
         return self.formula.make("uitofp", self.at) if self.truth else self
 
     def __bool__(self) -> bool:
@@ -188,7 +192,7 @@ Function = Callable[..., Symbol]
 
 
 def _numeric(op: str) -> Function:
-    """Return the maker of an operation on numbers, at least one of which NumPy would take the dtype from."""
+    """Return the maker of an operation on numbers; at least one must be a numeric symbol, which sets NumPy's dtype."""
 
     def make(formula: Formula, *inputs: Any) -> Symbol:
         if all(not isinstance(value, Symbol) or value.truth for value in inputs):
@@ -244,7 +248,7 @@ def _sign(formula: Formula, x: Any) -> Symbol:
 
 
 def _extreme(ufunc: np.ufunc, beyond: Function, op: str) -> Function:
-    """Return the maker of maximum or minimum: NaN wins, and of two zeros the one that NumPy takes here."""
+    """Return the maker of maximum or minimum, which propagates NaN and chooses between 0 and -0 as NumPy does here."""
 
     def make(formula: Formula, x: Any, y: Any) -> Symbol:
         x, y = formula.operand(x), formula.operand(y)
@@ -253,7 +257,7 @@ def _extreme(ufunc: np.ufunc, beyond: Function, op: str) -> Function:
             return formula.make(op, x.at, y.at)
         larger = _where(formula, beyond(formula, x, y), x, y)
         larger = larger if tie == "second" else _where(formula, x == y, x, larger)
-        unknown = x != x  # true of NaN alone; given the constant instead of x, LLVM has one instruction for the rest
+        unknown = x != x  # true for NaN only; with a constant NaN LLVM needs one instruction for the rest
         return _where(formula, unknown, formula.number(np.nan), larger)
 
     return make
@@ -261,7 +265,11 @@ def _extreme(ufunc: np.ufunc, beyond: Function, op: str) -> Function:
 
 @functools.cache
 def _tie(ufunc: np.ufunc, dtype: np.dtype) -> str:
-    """Return which of two zeros of unlike sign this machine's NumPy takes: the first, the second, or by their sign."""
+    """Return which of 0 and -0 NumPy's ``ufunc`` returns on this machine: ``"first"``, ``"second"`` or ``"sign"``.
+
+    Raises:
+        UnfusableError: the choice is not the same for all elements of an array.
+    """
     zeros = np.zeros(TIE_LENGTH, dtype)
     signs = np.signbit(ufunc(-zeros, zeros)), np.signbit(ufunc(zeros, -zeros))
     lower = ufunc is np.minimum

@@ -1,4 +1,4 @@
-"""Make machine code of an LLVM module and call it. The one place that knows llvmlite, imported on first use."""
+"""Compilation of LLVM modules to machine code. Only this module uses llvmlite, which it imports on first use."""
 
 from __future__ import annotations
 
@@ -13,27 +13,35 @@ from framework.compiler import cache
 from framework.compiler.ir import UnfusableError
 
 FORMAT = 1
-"""Part of every key: raise it when code that was kept by an older version must not be called."""
+"""Part of every cache key: increase it if code cached by an older version must not be called."""
 
 Call = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Loop:
-    """A compiled module; its functions take the address of a plan and a row. Calls release the interpreter lock."""
+    """A compiled module; its functions take the address of a plan and a row. Calls release the GIL.
+
+    Attributes:
+        step: the function ``fused_step``.
+        share: the function ``fused_share``.
+    """
 
     step: Call
     share: Call
     owner: Any
-    """Keeps the machine code where it is."""
+    """The object that owns the machine code; it must live as long as the functions."""
 
 
 @functools.cache
 def load(module: str) -> Loop:
-    """Return the compiled ``module``: from this process, from disk, or compiled now (some 20 ms).
+    """Return the compiled ``module``: from this process, from disk, or compiled now (about 20 ms).
+
+    Args:
+        module: the text of an LLVM module, as `framework.compiler.codegen.lower` returns it.
 
     Raises:
-        UnfusableError: llvmlite is missing or cannot compile here.
+        UnfusableError: llvmlite is missing or cannot compile the module on this machine.
     """
     llvm, machine, identity = _host()
     key = hashlib.sha256("\0".join((identity, module)).encode()).hexdigest()
@@ -49,7 +57,7 @@ def load(module: str) -> Loop:
 
 @functools.cache
 def _host() -> tuple[Any, Callable[[], Any], str]:
-    """Return llvmlite, a maker of target machines for this processor, and what identifies the two."""
+    """Return llvmlite, a factory of target machines for this processor, and a text that identifies both."""
     try:
         import llvmlite
         from llvmlite import binding as llvm

@@ -1,4 +1,4 @@
-"""A few threads that share the work of one compiled call."""
+"""Threads that share the work of one compiled call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from framework.compiler.llvm import Call
 
 
 class Team:
-    """The calling thread and ``helpers`` others, which wait between calls. Several threads may call at once."""
+    """The calling thread and ``helpers`` helper threads, which wait between calls. Several threads may call `run`."""
 
     def __init__(self, helpers: int) -> None:
         self._asked: list[SimpleQueue[Any]] = [SimpleQueue() for _ in range(helpers)]
@@ -20,16 +20,16 @@ class Team:
             threading.Thread(target=self._help, args=(asked,), name="framework-kernels", daemon=True).start()
 
     def run(self, call: Call, plan: int, row: int, keep: Any) -> None:
-        """Make the same call in every thread and return when all are through.
+        """Make the same call in every thread and return after all have finished.
 
         Args:
-            call: takes pieces of the work until there are none.
+            call: a function that processes pieces of the work until none is left.
             plan: its first argument.
             row: its second argument.
-            keep: what must not be freed while a helper works.
+            keep: objects that must not be freed while a helper works.
 
         Raises:
-            BaseException: an interrupt, or what the call raises here; the helpers are through then, too.
+            BaseException: an interrupt, or an exception of the call in this thread; the helpers have then finished.
         """
         ticket = _Ticket()
         try:
@@ -45,11 +45,11 @@ class Team:
             ticket, call, plan, row, _keep = asked.get()
             call(plan, row)
             ticket.finish()
-            del ticket, call, plan, row, _keep  # or the last call's arrays would live on while this thread waits
+            del ticket, call, plan, row, _keep  # otherwise the waiting thread keeps the last call's arrays alive
 
 
 class _Ticket:
-    """Counts the helpers of one call."""
+    """Counts the helpers that have finished one call."""
 
     def __init__(self) -> None:
         self.given: list[Any] = []
@@ -57,12 +57,12 @@ class _Ticket:
         self._bell: SimpleQueue[None] = SimpleQueue()
 
     def finish(self) -> None:
-        """Say that one more helper is through."""
+        """Record that one more helper has finished."""
         self._finished.append(None)
         self._bell.put(None)
 
     def wait(self) -> None:
-        """Return when all are through; an interrupt is raised then, not before."""
+        """Return after all helpers have finished; an interrupt is raised only then."""
         try:
             while len(self._finished) < len(self.given):
                 self._bell.get()
@@ -73,9 +73,9 @@ class _Ticket:
 
 @functools.cache
 def team(threads: int) -> Team:
-    """Return this process's team of so many threads."""
+    """Return this process's team of ``threads`` threads, the calling one included."""
     return Team(threads - 1)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=team.cache_clear)  # a child has no helpers: it makes its own
+    os.register_at_fork(after_in_child=team.cache_clear)  # threads do not survive a fork

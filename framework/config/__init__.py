@@ -1,1 +1,1 @@
-"""A configuration: its settings, its layers, and what is checked before a run has one."""
+"""Configurations of runs: settings, layers, and validation."""

@@ -1,7 +1,7 @@
-"""Registered plugins -> Hydra's config groups; a composed config -> one checked, plain configuration.
+"""Validation of a composed config, which becomes a plain configuration.
 
-Hydra composes; it does not judge. Types, ranges, unknown keys and NaN are checked here against the fields that the
-classes declare, so that a wrong value gets one line that says what, where and what to do.
+Hydra composes configs but does not validate values. This module checks types, ranges, unknown keys and NaN against the
+fields that the classes declare. The error for a wrong value is one line: the error, its place and a remedy.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Composed:
     """A composed configuration as plain data, before it is checked.
 
     Attributes:
-        raw: interpolations resolved.
-        unresolved: as Hydra stores it, interpolations as written.
-        choices: the option chosen of each group; empty if Hydra did not compose it.
+        raw: the configuration with interpolations resolved.
+        unresolved: the configuration with interpolations as written, as Hydra stores it.
+        choices: the option chosen for each group; empty if Hydra did not compose the configuration.
     """
 
     raw: dict[str, Any]
@@ -54,11 +54,11 @@ KNOWN = {*Settings.fields, *Display.fields, *COLLECTIONS, *NAMED_SECTIONS, *SECT
 
 
 def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, Any]:
-    """Return a composed config with every value checked and every default filled in.
+    """Return a composed config with every value checked and every default filled in, as plain data.
 
     Args:
-        composed: what Hydra gave.
-        referenced: `Composed.referenced`, where the caller has it already.
+        composed: the composed configuration.
+        referenced: the result of `Composed.referenced` if the caller has it already.
 
     Raises:
         InputError: an unknown key or name, a wrong type, or a value out of range.
@@ -118,7 +118,7 @@ def _check_model(model: Any, referenced: set[str]) -> dict[str, Any]:
     if not isinstance(model, Mapping) or "layers" not in model:
         raise InputError("model must have a list of layers: choose one as in model=mlp, or set model.layers")
     used = {key.partition(".")[2].partition(".")[0] for key in referenced if key.startswith("model.")}
-    expand_layers(model["layers"], (1,))  # names and ranges; shapes are checked once the data is known
+    expand_layers(model["layers"], (1,))  # checks names and ranges; shapes are checked when the data are known
     for key in model:
         if key not in {"name", "layers", *used}:
             raise InputError(
@@ -162,7 +162,7 @@ def _check_tags(tags: Any) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """Return a tag's text; a value that a YAML file or an interpolation gave is written as YAML writes it."""
+    """Return a tag's text; other values, from YAML files or interpolations, are written as JSON (valid YAML)."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)

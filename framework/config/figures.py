@@ -1,4 +1,4 @@
-"""The metrics that a configuration asks for, by the name of their figure."""
+"""The metrics of a configuration by the name of their figure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from framework.errors import InputError
 from framework.registry.manager import current, find
 
 LOSS = "loss"
-"""The name of the figure that every run has beside its metrics."""
+"""The name of the figure that every run has besides its metrics."""
 
 
 def metrics_for(config: Mapping[str, Any], task: str) -> dict[str, Metric]:
-    """Return the metrics by the name of their figure: those the config lists, else those shown for the task.
+    """Return the metrics by figure name: those that the config lists, or by default those shown for the task.
+
+    Args:
+        config: a composed configuration.
+        task: ``"classification"``, ``"regression"`` or ``"reconstruction"``.
 
     Raises:
-        InputError: an unknown metric, one that makes no sense for the task, or two with one name.
+        InputError: a metric is unknown, does not support the task, or has the same figure name as another.
     """
     named: dict[str, Metric] = {}
     told: dict[str, str] = {}
@@ -35,16 +39,19 @@ def metrics_for(config: Mapping[str, Any], task: str) -> dict[str, Metric]:
 
 
 def directions(config: Mapping[str, Any]) -> dict[str, bool]:
-    """Return whether greater is better, by the name of the figure, for all metrics that a run of ``config`` may have.
+    """Return whether greater is better, by figure name, for all metrics that a run of ``config`` may have.
 
-    The task need not be known: where the config lists no metrics, those shown for any task are here.
+    The task need not be known: if the config lists no metrics, the result includes those shown for any task.
     """
     made = [(name, find("metric", name).cls(**fields)) for name, fields in _listed(config, None)]
     return {_figure(name, metric): metric.greater_is_better for name, metric in made}
 
 
 def _listed(config: Mapping[str, Any], task: str | None) -> list[tuple[str, dict[str, Any]]]:
-    """Return name and fields of each metric, as the user gave them, else of those shown for the task, or for any."""
+    """Return name and fields of each metric that the config lists.
+
+    If it lists none, return the metrics shown for the task, or for any task if ``task`` is None.
+    """
     if config["metrics"] is None:
         shown = {name: find("metric", name).cls.shown_for for name in current().names("metric")}
         return [(name, {}) for name, tasks in shown.items() if task in tasks or (tasks and task is None)]
@@ -56,7 +63,7 @@ def _figure(name: str, metric: Metric) -> str:
     """Return the name of a metric's figure.
 
     Raises:
-        InputError: MLflow does not take it, or it is the loss's.
+        InputError: MLflow does not accept the name, or it is the name of the loss.
     """
     figure = metric.name()
     if not isinstance(figure, str) or not re.fullmatch(r"[\w. /-]+", figure, re.ASCII) or figure == LOSS:

@@ -1,7 +1,7 @@
-"""A model's list of layers as a config writes it -> layer names and fields, one entry a layer.
+"""Expansion of a config's list of layers to layer names and fields, one entry per layer.
 
-Three conveniences, so that short configs stay short: a bare name is a layer with its defaults; ``activation: relu`` in
-a layer puts that activation behind it; a list where a layer takes one value repeats the layer, once an entry. The word
+Three abbreviations are allowed: a bare name is a layer with its defaults; ``activation: relu`` in a layer adds that
+activation after it; a list for a field that takes one value repeats the layer, once per list entry. The word
 ``outputs`` in ``units`` and ``shape`` stands for the data set's target shape.
 """
 
@@ -25,10 +25,10 @@ def expand_layers(items: Any, target_shape: Shape) -> list[LayerConfig]:
 
     Args:
         items: the config's list: names, or mappings with ``layer: name`` and the layer's fields.
-        target_shape: shape of one sample's target; what the word ``outputs`` stands for.
+        target_shape: the shape of one sample's target, which replaces the word ``outputs``.
 
     Raises:
-        InputError: an unknown layer or field, a value out of range, or not a list of layers at all.
+        InputError: ``items`` is not a list of layers, a layer or field is unknown, or a value is out of range.
     """
     if not isinstance(items, Sequence) or isinstance(items, str) or not items:
         raise InputError("model.layers must be a list of layers, such as [flatten, {layer: dense, units: outputs}]")
@@ -48,11 +48,14 @@ def expand_layers(items: Any, target_shape: Shape) -> list[LayerConfig]:
 def build_layers(
     layers: Sequence[Sequence[LayerConfig]], classes: Mapping[str, type[Layer]] = MappingProxyType({})
 ) -> list[tuple[str, Layer]]:
-    """Return layer objects for R runs from R lists of one structure (columns may differ).
+    """Return ``(layer name, layer)`` for each layer of R runs.
 
     Args:
-        layers: names and fields, a list per run.
+        layers: one list of names and fields per run; the lists must have the same structure, columns may differ.
         classes: layer classes by name, for names that this process's registry may not have.
+
+    Raises:
+        InputError: an unknown layer, or the structure differs between runs.
     """
     built = []
     for same in zip(*layers, strict=True):
@@ -63,7 +66,15 @@ def build_layers(
 
 
 def find_layer(name: str, where: str) -> type[Layer]:
-    """Return the layer class of a name; the error says where the name stood."""
+    """Return the layer class of a name.
+
+    Args:
+        name: the registered name.
+        where: the place of the name in the config, for the error.
+
+    Raises:
+        InputError: no layer has this name.
+    """
     try:
         return find("layer", name).cls
     except InputError as error:

@@ -1,4 +1,4 @@
-"""A run's settings: all that is not a plugin's. Their defaults live here and nowhere else."""
+"""The settings of a run that are not fields of plugins. Their defaults are defined only here."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from framework.base.fields import Configurable, choice, flag, integer, number, text
 
 SECTIONS = ("dataset", "loss", "optimizer", "schedule")
-"""Groups whose section holds one plugin: its name and its fields."""
+"""Config groups whose section holds one plugin: its name and its fields."""
 
 STAGES = "stages"
-"""The group of which a run may name several."""
+"""The config group of which a run may use several options."""
 
 
 class Settings(Configurable):
-    """How one run trains."""
+    """The training settings of one run."""
 
     registered_name = "budget"
     seed: int = integer(0, at_least=0, help="initial weights, data order and noise")
@@ -38,19 +38,19 @@ class Settings(Configurable):
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Refuse a run without end."""
+        """Return a message if no budget is set, or None."""
         if values["epochs"] is None and values["steps"] is None and values["max_seconds"] is None:
             return "there is none: set epochs, steps or max_seconds"
         return None
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the parameters with the lowest validation loss are kept, instead of the last ones."""
+        """Whether the parameters with the lowest validation loss are kept instead of the last ones."""
         return self.patience is not None if self.keep is None else self.keep == "best"
 
 
 class Tracking(Configurable):
-    """Where runs are recorded beside their own folders."""
+    """The settings of run records outside the runs' own folders."""
 
     enabled: bool = flag(True, help="send runs to MLflow")
     uri: str | None = text(None, help="an MLflow tracking URI; default MLFLOW_TRACKING_URI, else ./mlflow.db")
@@ -58,14 +58,14 @@ class Tracking(Configurable):
 
 
 class Display(Configurable):
-    """What is shown while a run trains."""
+    """The settings of the output during a run."""
 
     progress: bool = flag(True, help="show how far runs are: in place on a terminal, a few lines in a log")
     plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
 
 
 class Launching(Configurable):
-    """How the runs of a sweep are spread over processes."""
+    """The settings that distribute the runs of a sweep over processes."""
 
     backend: str = choice("loky", ("loky", "ray", "dask"), help="joblib's; ray and dask are extras")
     workers: int | None = integer(None, at_least=1, help="processes; default cores / threads")
@@ -78,8 +78,9 @@ class Collection:
     """A setting that holds a list or a mapping of names.
 
     Attributes:
-        accepts: what it takes, in words.
-        help: what it does, in one line.
+        default: the value if nothing is set.
+        accepts: a description of the accepted values.
+        help: one line for help pages.
     """
 
     default: Any
@@ -92,19 +93,19 @@ COLLECTIONS = {
     "stages": Collection({}, "a list of stages", "what acts around the update rule, in this order"),
     "tags": Collection({}, "tags.KEY=VALUE", "your own tags on the run in MLflow"),
 }
-"""Settings that are no single value."""
+"""Settings whose value is a list or a mapping."""
 
 NAMED_SECTIONS: dict[str, type[Configurable]] = {"tracking": Tracking, "launcher": Launching}
-"""Settings that are typed with the name of their section, as in ``tracking.uri``."""
+"""Settings that users write with the name of their section, as in ``tracking.uri``."""
 
 
 def everything() -> dict[str, Any]:
-    """Return the defaults of all that is not a plugin's, as the root of a configuration."""
+    """Return the defaults of all settings that are not fields of plugins, as the root of a configuration."""
     collections = {name: copy.copy(setting.default) for name, setting in COLLECTIONS.items()}
     sections = {name: section.defaults() for name, section in NAMED_SECTIONS.items()}
     return {**Settings.defaults(), **Display.defaults(), **collections, **sections}
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields as plain data: tuples become lists."""
+    """Return fields by name as plain data: tuples become lists."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

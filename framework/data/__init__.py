@@ -1,1 +1,1 @@
-"""Samples on their way to a batch: read, split, scaled, shuffled."""
+"""Reading, splitting, scaling and batching of samples."""

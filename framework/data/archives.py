@@ -1,4 +1,4 @@
-"""Reads arrays from .npz files without trusting what their headers claim."""
+"""Reading of arrays from .npz files, with validation of the sizes that their headers claim."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import numpy as np
 from numpy.lib import format as npy
 
 UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError)
-"""What a damaged archive, or one that memory cannot hold, makes the functions of this module raise."""
+"""Exceptions that this module's functions raise for an archive that is damaged or does not fit into memory."""
 DEFLATE_RATIO = 1032
-"""Deflate expands no byte to more than so many: https://zlib.net/zlib_tech.html."""
+"""Upper bound on the bytes that one compressed byte can expand to: https://zlib.net/zlib_tech.html."""
 
 
 def read_array(path: Path, name: str) -> np.ndarray:
-    """Return one array of an .npz file; sizes are compared with the file before memory is taken.
+    """Return one array of an .npz file; sizes are compared with the file before memory is allocated.
 
     Args:
         path: the archive.
         name: the array's name, without ``.npy``.
 
     Raises:
-        UNREADABLE: the archive is damaged, holds pickled objects, or claims more numbers than it has.
+        UNREADABLE: the archive is damaged, contains pickled objects, or claims more numbers than it has.
+        KeyError: the archive has no array of this name.
     """
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo(f"{name}.npy")
@@ -43,7 +44,7 @@ def array_names(path: Path) -> list[str]:
 
 
 def _check_member(member: zipfile.ZipInfo, size: int) -> None:
-    """Refuse a directory entry whose sizes cannot be true."""
+    """Raise `ValueError` for a directory entry whose sizes are impossible."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError("it is compressed by another method than numpy.savez_compressed uses")
     packed = member.compress_size
@@ -53,7 +54,7 @@ def _check_member(member: zipfile.ZipInfo, size: int) -> None:
 
 
 def _check_header(file: IO[bytes], size: int) -> None:
-    """Refuse a header that claims another number of bytes than follow it."""
+    """Raise `ValueError` for a header that claims a different number of bytes than follow it."""
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise ValueError(f"its header is of the unknown version {version[0]}.{version[1]}")

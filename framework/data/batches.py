@@ -1,4 +1,4 @@
-"""Mini-batches for R runs: shuffled per seed and epoch, shared by the runs that share a seed."""
+"""Mini-batches for R runs, shuffled per seed and epoch; runs with the same seed get the same batches."""
 
 from __future__ import annotations
 
@@ -15,29 +15,37 @@ from framework.errors import InputError
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs ``(R or 1, B, *shape)`` and targets ``(R or 1, B[, *target_shape])``."""
+    """One batch of all runs.
+
+    Attributes:
+        inputs: shape ``(R or 1, B, *shape)``.
+        targets: shape ``(R or 1, B[, *target_shape])``.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
 
     @property
     def size(self) -> int:
-        """Samples a run."""
+        """The number of samples per run, B."""
         return self.inputs.shape[1]
 
 
 class Batches:
-    """The training samples of R runs, epoch by epoch.
+    """The training batches of R runs, epoch by epoch.
 
     Args:
         samples: the training split.
-        seeds: one seed a run; the order of an epoch depends on (seed, epoch) alone.
-        size: samples a batch; the last batch of an epoch is smaller where it does not divide.
+        seeds: one seed per run; the order of an epoch depends on (seed, epoch) alone.
+        size: samples per batch; the last batch of an epoch is smaller if the size does not divide their number.
         shuffle: False keeps the samples' order in each epoch.
-        drop_last: leave out a smaller last batch.
+        drop_last: whether to leave out a smaller last batch.
+
+    Attributes:
+        per_epoch: the number of batches per epoch.
 
     Raises:
-        InputError: ``drop_last`` leaves no batch at all.
+        InputError: ``drop_last`` leaves no batch.
     """
 
     def __init__(
@@ -69,7 +77,7 @@ class Batches:
 
 
 def chunks(samples: Samples, size: int) -> Iterator[Batch]:
-    """Yield all samples in order, at most ``size`` at a time, with a runs axis of 1 (every run sees the same)."""
+    """Yield all samples in order, at most ``size`` per batch, with a runs axis of 1 (all runs share them)."""
     for start in range(0, len(samples), size):
         part = slice(start, start + size)
         yield Batch(samples.inputs[None, part], samples.targets[None, part])

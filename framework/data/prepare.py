@@ -1,4 +1,4 @@
-"""What a data set subclasses, and how raw samples become fixed train, validation and test splits."""
+"""Base class of data sets, and the preparation of training, validation and test splits from raw samples."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ from framework.data.splits import Layout, Split, Splitter, absent_classes
 from framework.errors import InputError
 
 EXAMPLES = 3
-"""Test inputs that are kept as they were loaded, to show what a trained model takes."""
+"""Number of test inputs that are kept unscaled, as examples of a trained model's input."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs ``(N, *shape)`` with their targets: integer labels ``(N,)`` or float values ``(N, *target_shape)``."""
+    """Inputs and their targets.
+
+    Attributes:
+        inputs: shape ``(N, *shape)``.
+        targets: integer labels ``(N,)`` or float values ``(N, *target_shape)``.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -33,26 +38,26 @@ class Samples:
         return len(self.inputs)
 
     def take(self, places: np.ndarray) -> Samples:
-        """Return a copy of the samples at ``places``."""
+        """Return a copy of the samples at the indices ``places``."""
         return Samples(self.inputs[places], self.targets[places])
 
 
 @dataclass(frozen=True)
 class Raw:
-    """What a data set loads: all samples in their own units, and the official test set where there is one.
+    """The result of `Dataset.load`: all samples in their own units, and the official test set if there is one.
 
-    These are the units in which a trained model is asked for predictions: `Data.input_scaling`, which a saved
-    model carries, leads from them to what the network sees. So images stay bytes here.
+    A trained model takes inputs in these units: a saved model contains `Data.input_scaling`, which converts them to
+    the network's inputs. Images therefore stay bytes here.
 
     Attributes:
         samples: inputs (any real dtype, finite) and targets (integers from 0 for classes, floats for values).
-        official_test: kept as the test split when present.
-        class_names: what the labels mean, one name a class, or () for numbers from 0 to the largest label.
-        source: where the samples came from, for the record.
-        full_scale: the input that the network sees as 1 where nothing is standardised, such as 255 for bytes.
-        task: ``"classification"`` or ``"regression"`` where only the data can tell; None leaves it to the class.
-        guessed: whether whole numbers were taken for classes although nobody said so.
-        columns: the names of the features of a table, in their order, or () for inputs without names.
+        official_test: the test split, or None to split it from ``samples``.
+        class_names: one name per class, or () for numbers from 0 to the largest label.
+        source: a description of the samples' origin, for records.
+        full_scale: the divisor of the inputs if they are not standardised, such as 255 for bytes.
+        task: ``"classification"`` or ``"regression"`` if it depends on the data; None for the task of the class.
+        guessed: whether whole numbers were interpreted as classes without an explicit setting.
+        columns: the names of a table's features, in order, or () for inputs without names.
     """
 
     samples: Samples
@@ -67,16 +72,17 @@ class Raw:
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits, scaled and in the run's dtype.
+    """The three splits, scaled and cast to the run's dtype.
 
     Attributes:
         task: ``"classification"``, ``"regression"`` or ``"reconstruction"``.
-        classes: how many classes, or None for values.
-        input_scaling, target_scaling: from `Raw`'s units to those of the splits; fitted on the training split alone.
-        digest: a short hash of the samples of each split in order, so that a run's page says which data it saw.
-        examples: the first few test inputs as they were loaded, in `Raw`'s units and dtype.
-        columns, guessed: as in `Raw`.
-        cautions: lines that warn the user of what the splits lack.
+        classes: the number of classes, or None for values.
+        class_names, source, columns, guessed: as in `Raw`.
+        input_scaling, target_scaling: maps from `Raw`'s units to those of the splits; fitted on the training split
+            alone.
+        digest: a short hash of the samples of each split in order; it identifies the data on a run's page.
+        examples: the first few test inputs, in `Raw`'s units and dtype.
+        cautions: warnings about classes that a split lacks.
     """
 
     train: Samples
@@ -96,27 +102,30 @@ class Data:
 
     @property
     def input_shape(self) -> Shape:
-        """Shape of one input."""
+        """The shape of one input."""
         return self.train.inputs.shape[1:]
 
     @property
     def target_shape(self) -> Shape:
-        """Shape of what a model predicts for one sample: ``(classes,)`` for labels."""
+        """The shape of a model's prediction for one sample: ``(classes,)`` for labels."""
         return (self.classes,) if self.classes is not None else self.train.targets.shape[1:]
 
 
 class Dataset(Configurable, ABC):
-    """A source of samples. A subclass loads them all; splits and scaling are made here, the same way for each.
+    """A source of samples. A subclass loads all of them; this class splits and scales them.
 
-    The splits depend on ``split_seed`` alone, never on a run's ``seed``: all runs of a problem are judged on the
-    same samples. They are stratified by class. An official test set is kept as it is.
+    The splits depend on ``split_seed`` alone, never on a run's ``seed``: all runs of a problem are evaluated on the
+    same samples. They are stratified by class. An official test set is not changed.
+
+    Attributes:
+        task: ``"classification"`` or ``"regression"``, unless `Raw.task` overrides it.
     """
 
     task: ClassVar[str] = "classification"
     downloads: ClassVar[bool] = False
-    """`load` may use the network where `stamp` finds no files."""
+    """Whether `load` may use the network if `stamp` finds no files."""
     layout: ClassVar[Layout | None] = None
-    """Sizes to show without loading; None loads the samples, unless that may be a download."""
+    """Sizes to show without loading; with None the samples are loaded, unless that could start a download."""
     split_seed: int = integer(0, at_least=0, help="seed of the split; independent of the run's seed")
     validation: float = number(0.1, above=0, help="below 1 a share of the training samples, else a count")
     test: float = number(0.2, above=0, help="as validation; ignored where there is an official test set")
@@ -129,29 +138,29 @@ class Dataset(Configurable, ABC):
         """Return all samples.
 
         Raises:
-            InputError: a file is missing or wrong; the message says which and what to do.
+            InputError: a file is missing or invalid; the message names the file and a remedy.
         """
 
     def stamp(self) -> Hashable:
-        """Return something that changes when the files behind the samples change; () where there are none."""
+        """Return a value that changes if the files of the samples change; () if there are no files."""
         return ()
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Refuse a count of samples that is not whole."""
+        """Return a message if a count of samples is not a whole number, or None."""
         for name in ("validation", "test"):
             if values[name] > 1 and not float(values[name]).is_integer():
                 return f"{name}={values[name]:g} must be a share below 1 or a whole number of samples"
         return None
 
     def prepare(self, dtype: Any) -> Data:
-        """Load, split, scale and cast.
+        """Return the samples, loaded, split, scaled and cast.
 
         Args:
-            dtype: of the inputs, and of targets that are values.
+            dtype: the dtype of the inputs, and of targets that are values.
 
         Raises:
-            InputError: as `load`, or a split would be empty, or a subclass loaded what is no data set, or its numbers
+            InputError: as `load`, or a split would be empty, or `load` returned invalid samples, or the numbers
                 exceed the range of ``dtype``.
         """
         raw = self.load()
@@ -194,13 +203,22 @@ class Dataset(Configurable, ABC):
         return raw.samples.take(split.train), raw.samples.take(split.validation), test
 
     def split(self, samples: int, labels: np.ndarray | None, *, official_test: bool) -> Split:
-        """Return the places of each part's samples, given how many there are beside an official test set."""
+        """Return the indices of the samples of each split.
+
+        Args:
+            samples: the number of samples, without an official test set.
+            labels: integer labels ``(N,)`` for stratification, or None for values.
+            official_test: whether there is an official test set; the test split is then empty.
+
+        Raises:
+            InputError: a split would be empty.
+        """
         test = None if official_test else self.test
         splitter = Splitter(labels, self.split_seed)
         return splitter.split(samples, test=test, validation=self.validation, train_limit=self.train_limit)
 
     def _cautions(self, splits: Mapping[str, Samples], raw: Raw) -> tuple[str, ...]:
-        """Return a line for each split that lacks classes of the others."""
+        """Return one warning per split that lacks classes of the other splits."""
         remedies = {"train": "add samples", "validation": "raise dataset.validation", "test": "raise dataset.test"}
         if raw.official_test is not None:
             remedies["test"] = "the official test set is kept as it is"
@@ -211,13 +229,16 @@ class Dataset(Configurable, ABC):
 
 
 def prepared(dataset: Dataset, dtype: Any) -> Data:
-    """Return ``dataset.prepare(dtype)``, made once for the jobs of a sweep: the last four stay in memory.
+    """Return ``dataset.prepare(dtype)``; the last four results are cached for the jobs of a sweep.
 
-    The arrays are read-only, because the next run in this process may get the same ones. Files that changed are
-    read again.
+    The arrays are read-only, because later runs in this process may share them. Changed files are read again.
+
+    Args:
+        dataset: the data set.
+        dtype: as in `Dataset.prepare`.
 
     Raises:
-        InputError: as `Dataset.prepare`, or memory cannot hold the samples.
+        InputError: as `Dataset.prepare`, or the samples do not fit into memory.
     """
     settings = tuple(tuple(sorted(row.items())) for row in dataset.rows)
     try:
@@ -274,7 +295,7 @@ def _classes(raw: Raw, task: str, name: str) -> int | None:
 
 
 def _scaled(x: np.ndarray, scaling: Scaling, dtype: Any, what: str) -> np.ndarray:
-    """Return ``x`` scaled and cast; refuse numbers that become infinite."""
+    """Return ``x`` scaled and cast; raise `InputError` if numbers become infinite."""
     out = scaling.apply(x, dtype)
     if not np.isfinite([out.min(), out.max()]).all():
         largest = max(abs(float(x.min())), abs(float(x.max())))

@@ -1,4 +1,4 @@
-"""Which samples go to training, validation and test: fixed by a seed, stratified by class."""
+"""Assignment of samples to training, validation and test splits: fixed by a seed, stratified by class."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from framework.errors import InputError
 
 @dataclass(frozen=True)
 class Layout:
-    """How many samples a data set has and what they look like, for help that must not load them.
+    """The sizes of a data set, for help pages that must not load it.
 
     Attributes:
-        samples: how many, an official test set aside.
-        official_test: samples of the official test set, or None.
-        input_shape: of one sample.
-        classes: how many.
+        samples: the number of samples, without an official test set.
+        official_test: the number of samples of the official test set, or None.
+        input_shape: the shape of one sample's input.
+        classes: the number of classes.
     """
 
     samples: int
@@ -30,7 +30,7 @@ class Layout:
 
 
 class Split(NamedTuple):
-    """Places of the samples of each part, in their original order; ``test`` is empty beside an official test set."""
+    """Indices of the samples of each split, in their original order; ``test`` is empty if there is an official one."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -39,27 +39,27 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Splitter:
-    """Holds samples out, the same ones each time.
+    """Splits samples reproducibly.
 
     Attributes:
-        labels: integer labels ``(N,)`` to keep the classes' shares by, or None for values.
-        seed: of the choice; independent of any run's seed.
+        labels: integer labels ``(N,)`` for stratification, or None for values.
+        seed: the seed of the split; independent of any run's seed.
     """
 
     labels: np.ndarray | None
     seed: int
 
     def split(self, samples: int, *, test: float | None, validation: float, train_limit: int | None = None) -> Split:
-        """Return the places of each part.
+        """Return the indices of the samples of each split.
 
         Args:
-            samples: how many there are.
-            test: below 1 a share of the samples, else a count; None for an official test set.
-            validation: as ``test``, of the samples that are left.
-            train_limit: keep at most this many training samples.
+            samples: the number of samples.
+            test: a share of the samples if below 1, else a count; None if there is an official test set.
+            validation: as ``test``, of the remaining samples.
+            train_limit: the maximum number of training samples, or None.
 
         Raises:
-            InputError: a part would be empty.
+            InputError: a split would be empty.
         """
         rest = np.arange(samples)
         tested = rest[:0]
@@ -74,9 +74,9 @@ class Splitter:
         """Return ``places`` without and with the held-out part, both in their original order.
 
         Args:
-            places: the places ``(n,)`` of the samples to choose from.
-            share: below 1 a share of ``places``, else a count.
-            name: what the part is for; each name has a random stream of its own.
+            places: the indices ``(n,)`` of the samples to choose from.
+            share: a share of ``places`` if below 1, else a count.
+            name: the name of the held-out part; each name has its own random stream.
 
         Raises:
             InputError: one of the two parts would be empty.
@@ -92,12 +92,12 @@ class Splitter:
 
 
 def stratified(labels: np.ndarray, order: np.ndarray, wanted: int) -> np.ndarray:
-    """Return ``wanted`` places with each class's share as near to its share of all as whole numbers allow.
+    """Return ``wanted`` indices in which each class has its share of all samples, rounded by largest remainders.
 
     Args:
         labels: integer labels ``(N,)``.
-        order: a permutation of the N places; within a class the first of it are taken.
-        wanted: how many places to return.
+        order: a permutation of the N indices; the first ones of each class are taken.
+        wanted: the number of indices to return.
     """
     counts = np.bincount(labels)
     exact = counts * (wanted / len(labels))
@@ -111,12 +111,12 @@ def stratified(labels: np.ndarray, order: np.ndarray, wanted: int) -> np.ndarray
 def absent_classes(
     splits: Mapping[str, np.ndarray], class_names: Sequence[str], remedies: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield a line for each split that lacks classes of the others.
+    """Yield one warning per split that lacks classes of the other splits.
 
     Args:
-        splits: integer labels ``(N,)`` by name.
-        class_names: one a class, or empty.
-        remedies: what the user can do, by name of the split.
+        splits: integer labels ``(N,)`` by the split's name.
+        class_names: one name per class, or empty.
+        remedies: advice to the user by the split's name.
     """
     held = {name: {int(label) for label in np.unique(labels)} for name, labels in splits.items()}
     for name, own in held.items():
@@ -129,7 +129,7 @@ def absent_classes(
 
 
 def _listed(labels: Sequence[int], names: Sequence[str], most: int = 5) -> str:
-    """Return classes in words: ``"class a"``, ``"classes a, b"``, at most so many by name."""
+    """Return a list of classes such as ``"class a"`` or ``"classes a, b"``; at most ``most`` are named."""
     shown = [names[label] if names else str(label) for label in labels[:most]]
     more = f" and {len(labels) - most} more" if len(labels) > most else ""
     return f"class{'' if len(labels) == 1 else 'es'} {', '.join(shown)}{more}"

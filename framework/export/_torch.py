@@ -1,4 +1,4 @@
-"""A rule of this project as a `torch.optim.Optimizer`."""
+"""The `torch.optim.Optimizer` that runs a rule of this project."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from framework.export._units import Unit, check_tensor
 from framework.registry.manager import find
 
 BASE_LR = "base_lr"
-"""Where a group keeps the lr that it was made with: what its lr is relative to that is the rule's schedule."""
+"""Key of the lr that a group was created with: the ratio of the group's lr to it is the rule's schedule factor."""
 
 OWN_KEYS = {"params", "param_names", "initial_lr", BASE_LR}
-"""What torch, its schedulers and this class keep in a parameter group beside the fields."""
+"""Keys that torch, its schedulers and this class store in a parameter group in addition to the fields."""
 
 BETAS = "betas"
-"""Where torch has the numbers of a rule's fields beta1, beta2, ...: some of its schedulers set the first."""
+"""Key of the tuple that holds the fields beta1, beta2, ... in a group: some of torch's schedulers set the first one."""
 
 
 class TorchOptimizer(torch.optim.Optimizer):
-    """A rule of this project on torch's tensors; made by `framework.export.torch`.
+    """A rule of this project on torch's tensors; created by `framework.export.torch`.
 
-    Elementwise rules step on views of the tensors; others on copies in this project's layout, outputs last, so that
-    they do here what they did there. A rule that couples all of a run's tensors takes each parameter group for a run
-    of its own, and a missing gradient for zero.
+    Elementwise rules step on views of the tensors. Other rules step on copies in this project's layout, outputs last,
+    so that they compute the same as in this project. A rule that couples all tensors of a run treats each parameter
+    group as one run, and a missing gradient as zero.
 
-    Groups have the rule's fields, those of a rule with beta1 and beta2 as one tuple ``betas``, as torch's own do.
-    ``base_lr`` beside them is the lr that the group was made with: the rule sees ``lr / base_lr`` as its schedule.
-    ``state`` holds the rule's arrays, with a leading axis of 1, as tensors that share their memory. A tensor without
-    axes is stepped as a vector of one number, and one without numbers is left alone.
+    Groups have the rule's fields. Those named beta1, beta2, ... are one tuple ``betas``, as in torch's own optimizers.
+    The key ``base_lr`` holds the lr that the group was created with: the rule gets ``lr / base_lr`` as its schedule
+    factor. ``state`` holds the rule's arrays, with a leading axis of 1, as tensors that share their memory. A tensor
+    without axes is treated as a vector of one number; a tensor without elements is not changed.
     """
 
     def __init__(self, params: Iterable[Any], rule: str | type[Optimizer], hyper: Mapping[str, Any]) -> None:
@@ -45,11 +45,14 @@ class TorchOptimizer(torch.optim.Optimizer):
 
     @property
     def label(self) -> str:
-        """The rule's name, for messages."""
+        """Name of the rule for error messages."""
         return f"export of {self._rule.label()}"
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add tensors with fields of their own; those not given are as for the others.
+        """Add a group of tensors with its own fields; missing fields have the optimizer's defaults.
+
+        Args:
+            param_group: mapping with the tensors under ``params``, and fields.
 
         Raises:
             InputError: an unknown field, a value out of range, or a tensor that the rule cannot step on.
@@ -73,22 +76,22 @@ class TorchOptimizer(torch.optim.Optimizer):
 
     @property
     def _betas(self) -> list[str]:
-        """The fields that torch has as one tuple."""
+        """Names of the rule's fields that a group holds as one tuple, or []."""
         found = sorted(name for name in self._rule.fields if name[:4] == "beta" and name[4:].isdigit())
         return found if found[:2] == ["beta1", "beta2"] else []
 
     def _joined(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Return fields as a group has them."""
+        """Return the rule's fields in the form of a group, with ``betas`` as one tuple."""
         if not self._betas:
             return dict(fields)
         rest = {name: value for name, value in fields.items() if name not in self._betas}
         return {**rest, BETAS: tuple(fields[name] for name in self._betas)}
 
     def _apart(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a group, or a caller, gives, as the rule's fields.
+        """Return the fields of a group, or of a caller, in the form of the rule, with ``betas`` as separate fields.
 
         Raises:
-            InputError: betas of another number, or given twice.
+            InputError: ``betas`` has the wrong length, or a field is given both in it and separately.
         """
         if not self._betas or BETAS not in group:
             return dict(group)
@@ -112,17 +115,18 @@ class TorchOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Take one step; tensors without a gradient stay where they are, unless the rule couples them to others.
+        """Take one step; tensors without a gradient do not change, unless the rule couples them to others.
 
         Args:
-            closure: clears the gradients, computes the loss, calls ``backward`` and returns the loss; needed by rules
-                that look at it.
+            closure: function that clears the gradients, computes the loss, calls ``backward`` and returns the loss;
+                required by rules that read the loss.
 
         Returns:
             The closure's loss before the step, or None without one.
 
         Raises:
-            InputError: the rule needs a closure, or a gradient is sparse.
+            InputError: the rule needs a closure, a field of a group is out of range, or a tensor, a gradient or the
+                state cannot be used by the rule, such as a sparse gradient.
         """
         if closure is None and (self._asks or self._rule.needs_loss):
             raise InputError(f"{self.label}: the rule looks at the loss: pass a closure, step(closure)")
@@ -139,7 +143,9 @@ class TorchOptimizer(torch.optim.Optimizer):
         return known
 
     def _optimizer(self, place: int) -> Optimizer:
-        """Return the rule with a group's fields, which may be changed at any time; its lr is the group's ``base_lr``.
+        """Return the rule with the current fields of a group; its lr is the group's ``base_lr``.
+
+        A group's fields may change at any time. The rule is created again if they did.
 
         Raises:
             InputError: the group lacks a field, or a value is out of range.
@@ -156,7 +162,11 @@ class TorchOptimizer(torch.optim.Optimizer):
         return made[1]
 
     def _factor(self, group: Mapping[str, Any], optimizer: Optimizer) -> float:
-        """Return what the group's lr is now, relative to the one that it was made with."""
+        """Return the ratio of the group's current lr to the one that it was created with; 1 for rules without lr.
+
+        Raises:
+            InputError: lr is negative or not finite.
+        """
         if "lr" not in self._rule.fields:
             return 1.0
         lr = float(group["lr"])
@@ -165,7 +175,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         return lr / float(optimizer.lr[0, 0])  # type: ignore[attr-defined]
 
     def _group_units(self, group: Mapping[str, Any], optimizer: Optimizer) -> list[Unit]:
-        """Return what steps together: all tensors of a group where the rule couples them, else each alone."""
+        """Return the units of a group: one of all tensors if the rule couples them, else one per tensor."""
         tensors = group["params"]
         names = group.get("param_names") or [str(place) for place in range(len(tensors))]
         parts = [dict(zip(names, tensors, strict=True))]
@@ -181,7 +191,10 @@ class TorchOptimizer(torch.optim.Optimizer):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Put the parameters to evaluate into the tensors for a while, where they are not the trained ones."""
+        """Set the tensors to the parameters to evaluate inside a ``with`` block, if they are not the trained ones.
+
+        The trained parameters are restored at the end of the block.
+        """
         with ExitStack() as stack:
             for place, group in enumerate(self.param_groups):
                 optimizer = self._optimizer(place)
@@ -190,17 +203,17 @@ class TorchOptimizer(torch.optim.Optimizer):
             yield
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned, to the last bit.
+        """Restore a state that `state_dict` returned, with the same bits.
 
         Raises:
-            InputError: at the next step, where the state is not one of this rule.
+            InputError: raised by the next step if the state is not one of this rule.
         """
         super().load_state_dict(state_dict)
         self._units, self._made = {}, {}
         saved = [key for group in state_dict["param_groups"] for key in group["params"]]
         tensors = [tensor for group in self.param_groups for tensor in group["params"]]
         for key, tensor in zip(saved, tensors, strict=True):
-            if key in state_dict["state"]:  # torch has cast what it loaded to the parameter's dtype
+            if key in state_dict["state"]:  # undoes torch's cast to the parameter's dtype
                 self.state[tensor] = dict(state_dict["state"][key])
 
     def __getstate__(self) -> dict[str, Any]:

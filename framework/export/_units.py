@@ -1,4 +1,4 @@
-"""Tensors that step together, as this project's parameters and state."""
+"""Torch tensors that step together, as this project's parameters and state."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from framework.base.parameters import Parameters, State
 from framework.errors import InputError
 
 STEP = "step"
-"""Where torch's optimizers keep the count of steps."""
+"""Key of the number of steps taken in the state, as in torch's optimizers."""
 
 SHAPES = "shapes"
-"""Where the state keeps the shapes of the tensors that it belongs to."""
+"""Key of the shapes of the unit's tensors in the state."""
 
 
 def check_tensor(tensor: torch.Tensor, label: str) -> None:
-    """Refuse a tensor that NumPy cannot view, or of a precision that the rules do not have.
+    """Raise `InputError` if NumPy cannot view the tensor or the rules do not support its dtype.
 
     Raises:
-        InputError: it is on another device, sparse, or neither float32 nor float64.
+        InputError: the tensor is not on the CPU, is sparse, or is neither float32 nor float64.
     """
     good = tensor.device.type == "cpu" and tensor.layout == torch.strided
     if not good or tensor.dtype not in (torch.float32, torch.float64):
@@ -38,11 +38,21 @@ def check_tensor(tensor: torch.Tensor, label: str) -> None:
 class Unit:
     """The tensors of one run of a rule, and the rule's state for them.
 
-    An elementwise rule steps on the tensor's own memory. Others step on a copy in this project's layout, outputs
-    last: torch's dense ``(out, in)`` becomes ``(in, out)``, its kernel ``(out, in, k, k)`` becomes ``(k, k, in, out)``.
+    An elementwise rule steps on the memory of a contiguous tensor. Other rules step on a copy in this project's layout,
+    outputs last: torch's dense ``(out, in)`` becomes ``(in, out)``, its kernel ``(out, in, k, k)`` becomes
+    ``(k, k, in, out)``.
+
+    Args:
+        tensors: the tensors by name.
+        optimizer: the rule, for one run.
+        saved: the unit's state from `held`, or None for a new state.
+        label: name of the rule for error messages.
+
+    Raises:
+        InputError: a tensor is not supported, or ``saved`` belongs to another rule or model.
 
     Attributes:
-        anchor: the tensor under which torch's ``state`` has the unit's.
+        anchor: the tensor that is the key of the unit's state in the optimizer's ``state``.
     """
 
     def __init__(
@@ -65,7 +75,7 @@ class Unit:
         return optimizer.initial_state(self._values()) | optimizer.initial_scalars(1)
 
     def held(self) -> dict[str, Any]:
-        """Return the state as torch keeps it: the count of steps, and tensors that share the arrays' memory."""
+        """Return the state in torch's form: step count, shapes, and tensors that share the arrays' memory."""
         kept = {name: torch.from_numpy(array) for name, array in self._state.items()}
         return {STEP: self._taken, SHAPES: [list(tensor.shape) for tensor in self._tensors.values()], **kept}
 
@@ -90,20 +100,20 @@ class Unit:
             )
 
     def step(self, optimizer: Optimizer, factor: float, loss: Any, closure: Callable[[], Any] | None) -> bool:
-        """Take one step; return False where no tensor has a gradient, which is no step.
+        """Take one step; return False, and take none, if no tensor has a gradient.
 
         Args:
-            optimizer: the rule with its fields, of one run.
-            factor: what lr is multiplied with.
-            loss: the closure's loss at the tensors as they are, or None.
-            closure: evaluates the loss again and writes the tensors' gradients anew, or None.
+            optimizer: the rule with its fields, for one run.
+            factor: schedule factor of lr.
+            loss: the closure's loss at the current tensors, or None.
+            closure: function that evaluates the loss again and overwrites the tensors' gradients, or None.
         """
         if all(tensor.grad is None for tensor in self._tensors.values()):
             return False
         values, slopes = self._values(), self._slopes()
         if not self._taken:
             optimizer.first_factor = factor
-            self._state = self._initial(optimizer)  # where the tensors, and the group's lr, are by now
+            self._state = self._initial(optimizer)  # the tensors and lr may have changed since __init__
         self._taken += 1
         if not values.size:
             return True
@@ -117,11 +127,11 @@ class Unit:
 
     @cached_property
     def _copies(self) -> tuple[Parameters, Parameters]:
-        """Buffers for values and for gradients."""
+        """Buffers for copies of the values and of the gradients."""
         return Parameters(self._shapes, 1, self._dtype), Parameters(self._shapes, 1, self._dtype)
 
     def _values(self) -> Parameters:
-        """Return the values: the tensor's own memory where that will do, else a copy."""
+        """Return the values: a view of the tensor if the rule is elementwise and the tensor contiguous, else a copy."""
         self._check()
         if self._elementwise and self.anchor.is_contiguous():
             return Parameters(self._shapes, 1, self._dtype, self.anchor.detach().numpy().reshape(1, -1))
@@ -141,7 +151,7 @@ class Unit:
                 )
 
     def _numbers(self, tensor: torch.Tensor) -> np.ndarray:
-        """Return a view of the tensor's memory in the layout that the rule sees."""
+        """Return a view of the tensor's memory in the rule's layout."""
         numbers: np.ndarray = tensor.detach().numpy()
         if self._elementwise or numbers.ndim < 2:
             return numbers
@@ -164,14 +174,14 @@ class Unit:
             raise InputError(f"{self._label}: a gradient is {tensor.grad.dtype}; its tensor is {tensor.dtype}")
 
     def _commit(self, values: Parameters) -> None:
-        """Bring ``values`` into the tensors, and let autograd know, which does not see NumPy's writes."""
+        """Write ``values`` to the tensors and increment their versions, as autograd does not detect NumPy's writes."""
         for name, tensor in self._tensors.items():
             if values is self._copies[0]:
                 self._numbers(tensor)[...] = values.views[name][0]
             torch.autograd.graph.increment_version(tensor)
 
     def evaluate(self, values: Parameters, closure: Callable[[], Any]) -> np.ndarray:
-        """Evaluate at ``values``; return the loss, ``(1,)``, and read the gradients anew."""
+        """Evaluate the closure at ``values``; return the loss, shape ``(1,)``, and read the new gradients."""
         self._commit(values)
         loss = closure()
         self._slopes()
@@ -179,7 +189,10 @@ class Unit:
 
     @contextmanager
     def evaluating(self, optimizer: Optimizer) -> Iterator[None]:
-        """Put the parameters to evaluate into the tensors for a while, where they are not the trained ones."""
+        """Set the tensors to the parameters to evaluate inside a ``with`` block, if they are not the trained ones.
+
+        The trained parameters are restored at the end of the block.
+        """
         values = self._values()
         point = optimizer.evaluation_point(values, self._state)
         if point is None:
@@ -200,7 +213,11 @@ def _number(loss: Any) -> float:
 
 
 class _Objective:
-    """The loss that a closure computes."""
+    """The loss that a closure computes, as the objective of a rule.
+
+    Attributes:
+        losses: the loss before the step, shape ``(1,)``; NaN if there is none.
+    """
 
     def __init__(self, unit: Unit, values: Parameters, loss: Any, closure: Callable[[], Any] | None) -> None:
         self._unit = unit
@@ -209,7 +226,11 @@ class _Objective:
         self.losses = np.array([np.nan if loss is None else _number(loss)], dtype=values.dtype)
 
     def evaluate(self) -> np.ndarray:
-        """Evaluate at the values as they are now; return the loss, ``(1,)``, and write the gradients anew."""
+        """Return the loss, shape ``(1,)``, at the current values and overwrite the gradients.
+
+        Raises:
+            InputError: there is no closure.
+        """
         if self._closure is None:
             raise InputError("the rule evaluates the loss within a step: pass a closure, step(closure)")
         return self._unit.evaluate(self._values, self._closure)

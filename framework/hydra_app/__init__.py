@@ -1,1 +1,1 @@
-"""Hydra: from the words of a command line to jobs, and from jobs to Hydra's records."""
+"""Hydra: convert command-line arguments to jobs, and results of jobs to Hydra's records."""

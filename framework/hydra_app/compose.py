@@ -1,6 +1,6 @@
-"""Many jobs' configurations for the price of a few: Hydra composes each structure once, numbers are set on copies.
+"""Composition of many jobs' configurations: Hydra composes each structure once, and single values are set on copies.
 
-Hydra needs a tenth of a second a job. Jobs of a sweep mostly differ in numbers that nothing else refers to (a learning
+Hydra needs a tenth of a second per job. Jobs of a sweep mostly differ in values that nothing else refers to (a learning
 rate, a seed); such an override needs no new composition.
 """
 
@@ -31,20 +31,25 @@ from framework.hydra_app.splitting import shared_by_all
 from framework.sweeps.job import Job
 
 MAIN_JOB = "config"
-"""Name of the primary configuration that problems are composed on."""
+"""Name of the primary configuration, on which problems are composed."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """A composed structure with the keys its interpolations refer to."""
+    """A composed structure.
+
+    Attributes:
+        composed: the configuration.
+        referenced: the keys to which its interpolations refer.
+    """
 
     composed: Composed
     referenced: set[str]
 
     def takes(self, override: Override) -> bool:
-        """Whether the override only sets a number or a word that nothing else is made from."""
+        """Return whether the override only sets a number or a text to which no interpolation refers."""
         key = str(override.key_or_group)
-        # What a relative reference means depends on where it stands: no shortcut then.
+        # The target of a relative reference depends on its position, so compose in full.
         if any(name.startswith(".") for name in self.referenced):
             return False
         if any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in self.referenced):
@@ -61,8 +66,8 @@ class Composer:
     """Composes and checks the jobs of one sweep.
 
     Args:
-        loader: Hydra's.
-        sweep_config: the sweep's own configuration, which every job starts from.
+        loader: Hydra's config loader.
+        sweep_config: the sweep's own configuration, from which every job starts.
     """
 
     def __init__(self, loader: ConfigLoader, sweep_config: DictConfig) -> None:
@@ -79,17 +84,17 @@ class Composer:
         """Return a job's checked configuration, and the unresolved one that Hydra would store.
 
         Raises:
-            InputError: the configuration is wrong.
+            InputError: the configuration is invalid.
             HydraException: Hydra cannot compose it.
         """
         config, unresolved, _ = self._known(tuple(overrides))
         return config, unresolved
 
     def jobs(self, overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
-        """Return checked jobs for lists of overrides, numbered from ``first``.
+        """Return checked jobs, one per list of overrides, numbered from ``first``.
 
         Raises:
-            InputError: a configuration is wrong.
+            InputError: a configuration is invalid, or Hydra cannot compose it.
         """
         shared = shared_by_all(overrides)
         jobs = []
@@ -122,7 +127,7 @@ class Composer:
         config = self._loader.load_sweep_config(self._sweep_config, list(overrides))
         with open_dict(config):
             config.hydra.job.num, config.hydra.job.id = number, str(number)
-        with seen_by_hydra(config):  # what ${hydra:…} in a folder's name refers to
+        with seen_by_hydra(config):  # ${hydra:…} in a folder's name refers to this config
             return top / str(config.hydra.sweep.subdir)
 
     def _composed(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
@@ -150,7 +155,7 @@ class Composer:
         )
 
     def _is_below(self, override: Override, others: Sequence[Override]) -> bool:
-        """Whether another override sets a whole section that this one's key is in: then their order counts."""
+        """Return whether another override sets a section that contains this one's key: then their order matters."""
         keys = [str(other.key_or_group) for other in others]
         above = [key for key in keys if not self._is_group(key)]
         key = str(override.key_or_group)
@@ -165,14 +170,14 @@ class Composer:
 
 
 def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of nested sections with some leaves replaced; what is not on their way is shared, not copied.
+    """Return a copy of nested sections with some leaves replaced; sections without a replaced leaf are shared.
 
     Args:
         config: nested sections.
-        values: leaves by dotted key.
+        values: new leaves by dotted key.
 
     Raises:
-        InputError: a key leads nowhere.
+        InputError: a section of a key does not exist.
     """
     copy = dict(config)
     for key, value in values.items():
@@ -188,17 +193,17 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
 
 
 def composing(loader: ConfigLoader, hydra: DictConfig | HydraConf) -> Compose:
-    """Return what composes overrides on the main job and remembers the answers, as `setting.Compose`.
+    """Return a function that composes overrides on the main job and caches the results, for `setting.setting_of`.
 
     Args:
-        loader: Hydra's.
-        hydra: Hydra's section of a job, for the search path that its overrides may have set.
+        loader: Hydra's config loader.
+        hydra: Hydra's section of a job; a search path that its overrides set is applied.
     """
-    words = cast(list[str], OmegaConf.to_container(hydra.overrides.hydra, resolve=False))  # ${…} refers to the job
+    words = cast(list[str], OmegaConf.to_container(hydra.overrides.hydra, resolve=False))  # ${…} may refer to the job
     return _composing(loader, tuple(word for word in words if word.startswith("hydra.searchpath=")))
 
 
-@functools.lru_cache(maxsize=1)  # the jobs of one process share it
+@functools.lru_cache(maxsize=1)  # shared by the jobs of one process
 def _composing(loader: ConfigLoader, search_path: tuple[str, ...]) -> Compose:
     @functools.cache
     def composed(overrides: tuple[str, ...]) -> Composed | None:
@@ -214,7 +219,7 @@ def _composing(loader: ConfigLoader, search_path: tuple[str, ...]) -> Compose:
 
 @contextmanager
 def seen_by_hydra(config: DictConfig) -> Iterator[None]:
-    """Make a job's configuration the one that ``HydraConfig`` and ``${hydra:…}`` refer to."""
+    """Set the configuration to which ``HydraConfig`` and ``${hydra:…}`` refer while the context is active."""
     held = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)
     try:

@@ -1,4 +1,4 @@
-"""What Hydra composed, as plain data; what OmegaConf and Hydra must know of us before they compose."""
+"""Composed configurations as plain data, and registration of resolvers and Hydra plugins before composing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from framework.system.paths import hydra_plugins_folder
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf what our configs interpolate: ``${pid:}``, so that folders of one second differ."""
+    """Register ``${pid:}``, which our configs use so that folders of runs started in the same second differ."""
     OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
 
 
 def reveal_hydra_plugins() -> None:
-    """Add the folder of our sweeper and launcher to the package in which Hydra looks for plugins.
+    """Add the folder of our sweeper and launcher to the package ``hydra_plugins``, in which Hydra looks for plugins.
 
-    It is missing there if the user has a package ``hydra_plugins``, or if this package is not installed.
+    Without this, Hydra does not find them if the user has a package of that name, or if this package is not installed.
 
     Raises:
         InputError: the user's ``hydra_plugins`` is a file.
@@ -40,7 +40,7 @@ def reveal_hydra_plugins() -> None:
 
 
 def plain_data(composed: DictConfig) -> Composed:
-    """Return a composed config without Hydra's own section.
+    """Return a composed config as plain data, without Hydra's own section.
 
     Raises:
         OmegaConfBaseException: an interpolation fails.
@@ -52,9 +52,12 @@ def plain_data(composed: DictConfig) -> Composed:
 
 
 def checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plain data, interpolations as written, with every value checked and every default filled in.
+    """Return a configuration with interpolations resolved, every value checked and every default filled in.
+
+    Args:
+        config: plain data, which may contain interpolations.
 
     Raises:
-        InputError: as `check`.
+        InputError: as for `check`.
     """
     return check(plain_data(OmegaConf.create(dict(config))))

@@ -1,4 +1,4 @@
-"""Errors of Hydra, OmegaConf and YAML, said in one line with the nearest names and the spelling that works."""
+"""One-line messages for errors of Hydra, OmegaConf and YAML, with the nearest names and a correct spelling."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from framework.training.record import flatten
 
 ERRORS = (HydraException, OmegaConfBaseException)
 READERS = ("hydra", "omegaconf", "antlr4", "yaml")
-"""Packages that read the configuration: what they raise themselves, they say about it."""
+"""Packages that read the configuration: an error that they raise themselves is about the configuration."""
 
 
 @contextmanager
 def explained(overrides: Sequence[str]) -> Iterator[None]:
-    """Turn what the command line and the configuration cause in Hydra's code into one line.
+    """Replace errors that the command line or the configuration causes in Hydra's code by an InputError of one line.
 
     Args:
-        overrides: the command line, to find the culprit and what would have been known in its place.
+        overrides: the command line, to find the wrong override and the names that are valid in its place.
 
     Raises:
-        InputError: in place of the error.
+        InputError: instead of the original error.
     """
     try:
         yield
@@ -51,7 +51,7 @@ def explained(overrides: Sequence[str]) -> Iterator[None]:
 
 
 def _raised_by_a_reader(error: Exception) -> bool:
-    """Whether the last frame that is not the standard library's belongs to Hydra or what it reads with."""
+    """Return whether the innermost frame outside the standard library belongs to one of `READERS`."""
     frames = traceback.walk_tb(error.__traceback__)
     packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in frames]
     return next((name in READERS for name in reversed(packages) if name not in sys.stdlib_module_names), False)
@@ -61,8 +61,8 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     """Return one line for an error of Hydra, OmegaConf or YAML.
 
     Args:
-        error: what was raised.
-        overrides: the command line, to find what would have been known in its place.
+        error: the error.
+        overrides: the command line, to find the names that are valid in place of the wrong one.
     """
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override, str(error).splitlines()[0])
@@ -94,7 +94,7 @@ def _file_being_read(error: Exception) -> str:
 
 
 def _with_causes(error: BaseException) -> str:
-    """Return an error's words and those of what caused it, each once."""
+    """Return the messages of an error and its causes, without repetition."""
     said: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
@@ -112,7 +112,7 @@ def _interpolation(error: OmegaConfBaseException) -> str:
 
 
 def _known_message(error: Exception, overrides: Sequence[str]) -> str | None:
-    """Return a better line for what Hydra says most often, or None."""
+    """Return a clearer line for one of Hydra's most frequent messages, or None for another message."""
     message = str(error)
     if message.startswith("Config group override must be"):
         return _no_name(overrides)
@@ -130,7 +130,7 @@ def _known_message(error: Exception, overrides: Sequence[str]) -> str | None:
     if key is None:
         return None
     named = key[1] or key[2]
-    within = str(getattr(error.__cause__, "full_key", ""))  # of a mapping that an override sets as a whole
+    within = str(getattr(error.__cause__, "full_key", ""))  # the key inside a mapping that an override sets as a whole
     return _unknown_key(within if within.startswith(f"{named}.") else named, overrides)
 
 
@@ -157,7 +157,7 @@ def _needs_multirun(override: str) -> str:
 
 
 def _no_name(overrides: Sequence[str]) -> str:
-    """Return what is wrong where Hydra met a number, true or null in the place of an option's name."""
+    """Return a line for an override that has a number, true or null in place of an option's name."""
     for item in overrides:
         key, _, value = item.lstrip("+~").partition("=")
         held = parsed(value)
@@ -191,7 +191,12 @@ def _options(message: str, kind: str) -> list[str]:
 
 
 def known_keys(overrides: Sequence[str], culprit: str) -> list[str]:
-    """Return the keys there are, with the groups the user chose; the plain configuration's where that fails."""
+    """Return the existing keys with the groups that the user chose; those of the default configuration if that fails.
+
+    Args:
+        overrides: the command line.
+        culprit: the wrong key, whose overrides are left out.
+    """
     groups = [item for item in overrides if "." not in item.partition("=")[0] and not item.startswith(culprit)]
     held = GlobalHydra.instance().hydra
     try:

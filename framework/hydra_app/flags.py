@@ -1,4 +1,4 @@
-"""Hydra's command line, read before Hydra reads it: flags and overrides in any order, their errors in one line."""
+"""Parsing of Hydra's command line before Hydra does: flags and overrides in any order, errors in one line."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
 
 
 def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
-    """Return what a command line says, its overrides with texts as typed; and its flags with their values.
+    """Return the parsed command line, whose overrides have quoted texts (`as_typed`), and the flags with their values.
+
+    Args:
+        words: the arguments of the command.
 
     Raises:
-        InputError: a flag that Hydra does not have, or flags that exclude one another.
+        InputError: a flag that Hydra does not have or that is not supported, or flags that exclude one another.
     """
     flags = list(_settled(words))
     told = _read(flags)
@@ -45,7 +48,7 @@ def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
 
 
 def _settled(words: Sequence[str]) -> Iterator[str]:
-    """Yield the words with folders of configurations as seen from here, and ``--info`` before an override as all."""
+    """Yield the words with absolute config folders, and with ``--info=all`` for an ``--info`` before an override."""
     waiting = itertools.zip_longest(words, words[1:], fillvalue="")
     for word, following in waiting:
         flag, joined, value = word.partition("=")
@@ -54,7 +57,7 @@ def _settled(words: Sequence[str]) -> Iterator[str]:
             next(waiting)
         elif flag in FOLDER_FLAGS and joined:
             yield f"{flag}={_absolute(value)}"
-        else:  # --info takes the word after it for its value
+        else:  # --info would take the next word as its value
             yield "--info=all" if word in ("--info", "-i") and "=" in following else word
 
 

@@ -1,4 +1,4 @@
-"""Hydra for Python users: in a process that may use Hydra for itself."""
+"""Hydra for the Python API, in a process that may itself use Hydra."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from framework.system.paths import conf_folder
 
 @contextmanager
 def own_hydra() -> Iterator[Any]:
-    """Give a Hydra of our own, and give back the one that was there."""
+    """Provide a separate Hydra instance; restore the previous global instance when the context is left."""
     reveal_hydra_plugins()
     register_resolvers()
     held = GlobalHydra.instance().hydra
@@ -30,10 +30,14 @@ def own_hydra() -> Iterator[Any]:
 
 
 def compose_run(hydra: Any, words: Sequence[str]) -> DictConfig:
-    """Return the configuration of one job; ``words`` are overrides.
+    """Return the composed configuration of one job.
+
+    Args:
+        hydra: from `own_hydra`.
+        words: the overrides.
 
     Raises:
-        HydraException: it does not compose.
+        HydraException: Hydra cannot compose it.
     """
     composed: DictConfig = hydra.compose_config("config", words, run_mode=RunMode.RUN, with_log_configuration=False)
     return composed

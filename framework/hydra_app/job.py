@@ -1,4 +1,4 @@
-"""What Hydra calls for each job: from a composed config to a finished run."""
+"""The task functions that Hydra calls for each job: they train the run of a composed config."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from framework.training.record import Outcome
 
 
 def job(composed: DictConfig) -> Finished:
-    """Train the run of a composed config in the folder that Hydra gave it: a job of a sweep, or a rerun.
+    """Train the run of a composed config, in the folder that Hydra chose: a job of a sweep, or a rerun.
 
     Raises:
-        InputError: the configuration is wrong.
+        InputError: the configuration is invalid.
     """
     hydra = HydraConfig.get()
     config = check(plain_data(composed))
     if hydra.mode is RunMode.MULTIRUN:
         outcome, finished = _train_in_sweep(config, hydra)
-        if not (Path(hydra.sweep.dir) / JOURNAL).is_file():  # no sweep of ours shows progress and results
+        if not (Path(hydra.sweep.dir) / JOURNAL).is_file():  # a foreign sweeper shows no progress or results
             sys.stdout.write(f"{hydra.job.num:>5}  {summary.one_line(outcome)}\n")
             sys.stdout.flush()
         return finished
@@ -45,12 +45,12 @@ def job(composed: DictConfig) -> Finished:
 
 
 def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> Finished:
-    """Train a single run, show its progress and say where its files are.
+    """Train a single run, show its progress and print where its files are.
 
     Args:
         config: a checked configuration.
-        overrides: what the user set to get it.
-        folder: where its files go.
+        overrides: the user's overrides.
+        folder: the folder for its files.
 
     Raises:
         InputError: the parts of the configuration do not fit together.
@@ -71,14 +71,14 @@ def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> 
 
 
 def quiet_job(composed: DictConfig) -> Finished:
-    """Train one run of a sweep and print nothing; arguments and errors as in `job`."""
+    """Train one run of a sweep without printing; arguments and errors as for `job`."""
     hydra = HydraConfig.get()
     return _train_in_sweep(check(plain_data(composed)), hydra)[1]
 
 
 def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Finished]:
     overrides, parent = overrides_of(hydra), Path(hydra.sweep.dir).resolve()
-    record = parent / "multirun.yaml"  # a launcher that is called without a sweeper has none
+    record = parent / "multirun.yaml"  # missing if a launcher is called without a sweeper
     arguments = overrides_of(OmegaConf.load(record).hydra) if record.is_file() else []
     shared = shared_by_all(split(arguments))
     distinguishing = [word for word in overrides if word not in shared]
@@ -88,7 +88,7 @@ def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Fin
 
 
 def overrides_of(hydra: Any) -> list[str]:
-    """Return the overrides as written: what ``${…}`` in them refers to is not in Hydra's section."""
+    """Return the overrides as written; ``${…}`` in them refers to keys outside Hydra's section and is not resolved."""
     return cast(list[str], OmegaConf.to_container(hydra.overrides.task, resolve=False))
 
 

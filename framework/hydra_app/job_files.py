@@ -1,4 +1,4 @@
-"""Hydra's own record of a job, ``.hydra/*.yaml``, written for each of ten thousand jobs without composing it again."""
+"""Hydra's record of a job, ``.hydra/*.yaml``, prepared once so that thousands of jobs need no further composition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from framework.sweeps.job import HydraRecord, Job, own_values
 
 
 def hydra_record(sweep_config: DictConfig, job: Job) -> HydraRecord | None:
-    """Return the record of a composed sweep, or None if the user wants none (``hydra.output_subdir=null``).
+    """Return the record of a composed sweep, or None if the user turned it off (``hydra.output_subdir=null``).
 
     Args:
         sweep_config: the sweep's own configuration.

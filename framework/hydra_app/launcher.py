@@ -1,4 +1,4 @@
-"""What our Hydra launcher does: jobs in, populations trained, Hydra's own records out."""
+"""Our Hydra launcher: train jobs in populations and return Hydra's records of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ from framework.sweeps.planning import Plan, launch, plan
 
 
 class LazyReturn(JobReturn):
-    """Hydra's record of a job, its configurations composed when asked for: ten thousand would not fit."""
+    """Hydra's record of a job.
+
+    Its configurations are created on access, because those of ten thousand jobs would not fit into memory.
+
+    Args:
+        job: the job.
+        ended: its result.
+        source: the sweep's configuration.
+    """
 
     def __init__(self, job: Job, ended: Ended, source: DictConfig) -> None:
         super().__init__(overrides=list(job.overrides), working_dir=str(Path.cwd()), task_name="framework")
@@ -51,7 +59,7 @@ class LazyReturn(JobReturn):
 
 
 def job_hydra(source: DictConfig, job: Job) -> DictConfig:
-    """Return Hydra's section of the sweep's configuration as one job sees it."""
+    """Return Hydra's section of the sweep's configuration with the values of one job."""
     section = source.hydra.copy()
     with read_write(section), open_dict(section):
         for part, values in own_values(job).items():
@@ -60,10 +68,10 @@ def job_hydra(source: DictConfig, job: Job) -> DictConfig:
 
 
 def refuse_unkept(config: DictConfig) -> None:
-    """Refuse what Hydra would do around each job and no population can.
+    """Raise InputError for settings per job that runs of one population cannot have.
 
     Raises:
-        InputError: the sweep's configuration asks for it.
+        InputError: the sweep's configuration sets ``hydra.job.chdir`` or ``hydra.job.env_set``.
     """
     if config.hydra.job.chdir:
         raise InputError("hydra.job.chdir: runs that train together share one folder; use hydra/launcher=basic")
@@ -74,8 +82,13 @@ def refuse_unkept(config: DictConfig) -> None:
 class PopulationLaunch:
     """Trains jobs in populations.
 
+    Args:
+        hydra_context: Hydra's context.
+        task_function: passed to Hydra's callbacks; it is not called.
+        config: the sweep's configuration.
+
     Attributes:
-        planned: the jobs with their plan, where the sweeper has made them already.
+        planned: the jobs and their plan if the sweeper has already made them, else None.
     """
 
     def __init__(self, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -85,7 +98,15 @@ class PopulationLaunch:
         self.planned: tuple[Sequence[Job], Plan] | None = None
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
-        """Train the jobs; return Hydra's records, in order."""
+        """Train the jobs; return Hydra's records in the jobs' order.
+
+        Args:
+            job_overrides: the overrides of each job; not used if ``planned`` is set.
+            initial_job_idx: number of the first job; not used if ``planned`` is set.
+
+        Raises:
+            InputError: there is no job, or a configuration is invalid.
+        """
         jobs, planned = self.planned or self._plan(job_overrides, initial_job_idx)
         config = jobs[0].config
         sys.stdout.write(grouping_text(planned))
@@ -114,7 +135,7 @@ class PopulationLaunch:
 
 
 class JobCallbacks:
-    """Tells Hydra's callbacks of each job, where the user configured any: all start together, each ends by itself."""
+    """Calls the user's Hydra callbacks, if any: for the start of all jobs at once, and for the end of each job."""
 
     def __init__(self, context: HydraContext, config: DictConfig, task_function: TaskFunction) -> None:
         self._context = context
@@ -123,7 +144,7 @@ class JobCallbacks:
         self._configs: dict[int, DictConfig] = {}
 
     def start(self, jobs: Sequence[Job]) -> None:
-        """Call ``on_job_start`` for all."""
+        """Call ``on_job_start`` for all jobs."""
         if not self._config.hydra.callbacks:
             return
         for job in jobs:
@@ -136,7 +157,7 @@ class JobCallbacks:
                 self._context.callbacks.on_job_start(config=config, task_function=self._task_function)
 
     def end(self, job: Job, returned: JobReturn) -> None:
-        """Call ``on_job_end`` for one."""
+        """Call ``on_job_end`` for one job."""
         if job.number in self._configs:
             config = self._configs.pop(job.number)
             with seen_by_hydra(config):

@@ -1,8 +1,9 @@
-"""The part of the command line that Hydra reads.
+"""Execution of a Hydra command line.
 
-Hydra's own entry makes a run's folder and writes into it before it calls anybody. Here a single run is composed and
-checked, and its folder is looked at first. A sweep starts at once, where Hydra's own entry would compose it once more
-to ask for its mode. All else (``--cfg``, ``--info``, completion) is Hydra's own entry.
+Hydra's own entry point creates a run's folder and writes to it before it calls the task function. Here a single run is
+composed and checked, and its folder is checked, before anything is written. A sweep starts without the additional
+composition with which Hydra's entry point finds its mode. All else (``--cfg``, ``--info``, completion) is left to
+Hydra's entry point.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ VERSION_BASE = "1.3"
 
 
 def main(words: Sequence[str]) -> None:
-    """Do what the words after ``python -m framework`` say.
+    """Execute the arguments after ``python -m framework``: train a run or a sweep, or show what a flag asks for.
 
     Raises:
-        InputError: the words or the configuration are wrong, or the run's folder is in use; nothing was written.
+        InputError: the arguments or the configuration are invalid, or the run's folder is in use; nothing was written.
     """
     arguments, flags = read(words)
     with explained(arguments.overrides):
@@ -54,7 +55,7 @@ def main(words: Sequence[str]) -> None:
             return
         if arguments.cfg is not None or arguments.info in ("all", "config"):
             _refuse_wrong(arguments)
-        sys.argv = ["framework", *arguments.overrides, *flags]  # in this order: --info takes the word after it
+        sys.argv = ["framework", *arguments.overrides, *flags]  # in this order: --info takes the next word as its value
         hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job.job)()
 
 
@@ -64,7 +65,7 @@ def _trains(arguments: argparse.Namespace) -> bool:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    """Compose and run one job, or a sweep: with ``-m``, or if the configuration says ``hydra.mode=MULTIRUN``."""
+    """Compose and run one job, or a sweep if ``-m`` is given or the configuration sets ``hydra.mode=MULTIRUN``."""
     version.setbase(VERSION_BASE)
     composer = _composer(arguments)
     try:
@@ -84,10 +85,10 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _refuse_wrong(arguments: argparse.Namespace) -> None:
-    """Refuse to show a configuration that no run could have.
+    """Raise InputError if the configuration to be shown is invalid.
 
     Raises:
-        InputError: a value is wrong.
+        InputError: a value is invalid, or there is no key as named by ``--package``.
     """
     version.setbase(VERSION_BASE)
     name, overrides = arguments.config_name or "config", arguments.overrides
@@ -113,7 +114,7 @@ def _composer(arguments: argparse.Namespace) -> Any:
 
 
 def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None:
-    with seen_by_hydra(composed):  # what ${hydra:…} refers to
+    with seen_by_hydra(composed):  # ${hydra:…} refers to this config
         folder = Path(str(composed.hydra.run.dir)).absolute()
         with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
             composed.hydra.runtime.output_dir = str(folder)
@@ -141,4 +142,4 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
         )
         context.callbacks.on_run_end(config=composed, config_name=config_name, job_return=returned)
         if returned.status is JobStatus.FAILED:
-            raise returned._return_value  # Hydra's own property would print lines of its own first
+            raise returned._return_value  # the public property would print additional lines

@@ -1,7 +1,7 @@
-"""The name of a run's setting: its optimizer and the values that differ from the problem's defaults, the seed aside.
+"""The name of a run's setting: its optimizer and all values that differ from the problem's defaults, except the seed.
 
-Runs of one setting differ in their seed only, so that grouping by the name averages over seeds. It is made from the
-resolved configuration, never from how the user spelt it: the same setting has the same name in every sweep.
+Runs of one setting differ only in their seed, so that grouping by the name averages over seeds. The name depends on the
+resolved configuration and not on the user's overrides, so that the same setting has the same name in every sweep.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from framework.registry.manager import find
 from framework.runs.provenance import OUTSIDE
 
 MOST_CHARACTERS = 60
-"""Of one value in a name; a longer one is cut and gets a hash, so that different values have different names."""
+"""Maximum length of a value in a name; a longer one is cut and gets a hash, so that different values differ."""
 
 _ASIDE = {*OUTSIDE, *SECTIONS, "problem", "seed", "model", "stages"}
 
 
 Compose = Callable[[Sequence[str]], Composed | None]
-"""Composes overrides on the main job without checks; None if they do not compose."""
+"""Function that composes overrides on the main job without checks; it returns None if they do not compose."""
 
 _NOTHING = Composed({}, {})
 
@@ -35,17 +35,17 @@ _NOTHING = Composed({}, {})
 def setting_of(config: Mapping[str, Any], choices: Mapping[str, Any], compose: Compose) -> str:
     """Return the name of a run's setting, such as ``"adam lr=0.01 batch_size=64"``.
 
-    The learning rate is always part of it. A problem that composes with further overrides only has no defaults: its
-    runs are named by what differs from the main job.
+    The learning rate is always part of it. A problem that only composes together with further overrides has no
+    defaults: its runs are named by the values that differ from the main job.
 
     Args:
-        config: its checked configuration.
-        choices: the option chosen of each group; ``problem`` and ``model`` are read.
-        compose: used to find the defaults, with at most two overrides; best one that remembers.
+        config: the run's checked configuration.
+        choices: the chosen option of each config group; ``problem`` and ``model`` are read.
+        compose: finds the defaults, with at most two overrides per call; it should cache its results.
     """
     problem, model = ([f"{group}={choices[group]}"] if choices.get(group) else [] for group in ("problem", "model"))
     default = compose(problem) or compose([]) or _NOTHING
-    usual = default.choices.get("model") == choices.get("model")  # then a second composition would give the same
+    usual = default.choices.get("model") == choices.get("model")  # then a second composition would give the same result
     chosen = default if usual else compose([*problem, *model]) or compose(model) or _NOTHING
     return _name(config, default.raw, chosen)
 
@@ -70,12 +70,12 @@ def _sections(config: Mapping[str, Any], default: Mapping[str, Any]) -> Iterator
                 yield kind, section["name"]
         for name, value in section.items():
             if name != "name" and (kind, name) != ("optimizer", "lr") and not _same(value, usual[name]):
-                bare = kind == "optimizer" and name not in config  # a setting's name is the setting's
+                bare = kind == "optimizer" and name not in config  # a bare name always means the top-level setting
                 yield name if bare else f"{kind}.{name}", value
 
 
 def _model(config: Mapping[str, Any], default: Mapping[str, Any], chosen: Composed) -> Iterator[tuple[str, Any]]:
-    """Yield what differs; the list of layers only if the other keys do not explain it."""
+    """Yield values of the model that differ; ``layers`` only if the other differing keys do not account for it."""
     section, usual = config["model"], chosen.raw.get("model", {})
     if section.get("name") != default.get("model", {}).get("name"):
         yield "model", section.get("name")
@@ -88,7 +88,7 @@ def _model(config: Mapping[str, Any], default: Mapping[str, Any], chosen: Compos
 
 
 def _layers(config: Mapping[str, Any], chosen: Composed) -> Any:
-    """Return the layers that the chosen model has with the other values of ``config``, or None if it needs more."""
+    """Return the chosen model's layers, resolved with the other values of ``config``; None if that fails."""
     model = {**config["model"], "layers": chosen.unresolved.get("model", {}).get("layers")}
     try:
         return OmegaConf.to_container(OmegaConf.create({**config, "model": model}).model.layers, resolve=True)
@@ -112,12 +112,12 @@ def _defaults(kind: str, name: str) -> dict[str, Any]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare a checked value with one that may be unchecked: a whole number for a float."""
+    """Return whether a checked value equals one that may be unchecked, such as an integer for a float."""
     return bool(one == other)
 
 
 def _value(value: Any) -> str:
-    """Return a value as a word of a name: without spaces, different for different values."""
+    """Return a value as a word of a name: without white space, and different for different values."""
     text = value if isinstance(value, str) and not _LITERAL.fullmatch(value) else _text(value)
     cut = text[:MOST_CHARACTERS] + ("" if len(text) <= MOST_CHARACTERS else "…")
     word = re.sub(r"\s", "_", cut)
@@ -125,7 +125,7 @@ def _value(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a value as compact JSON, without the quotes that no reader needs."""
+    """Return a value as compact JSON, without quotes that are not needed."""
     if isinstance(value, Mapping):
         return f"{{{','.join(f'{_text(key)}:{_text(item)}' for key, item in value.items())}}}"
     if isinstance(value, list):
@@ -139,4 +139,4 @@ def _text(value: Any) -> str:
 
 _PLAIN = re.compile(r"[^][{},:\"\s]+")
 _LITERAL = re.compile(r"|null|true|false|[-+]?([\d.]+(e[-+]?\d+)?|nan|inf)", re.IGNORECASE)
-"""Text that without quotes would read as another value."""
+"""Text that would be read as another value without quotes."""

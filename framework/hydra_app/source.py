@@ -1,6 +1,7 @@
-"""Registered plugins as Hydra's config groups: each option's fields are made from its class when Hydra asks.
+"""Registered plugins as options of Hydra's config groups, generated from their classes on request.
 
-Hydra's ConfigStore would do, but it is copied whole at every composition, which takes longer than all else together.
+Hydra's ConfigStore could hold them, but every composition copies the whole store, which takes longer than the rest of
+the composition.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from framework.config.settings import SECTIONS, STAGES, everything, plain
 from framework.registry.manager import Registered, current
 
 SETTINGS = "settings"
-"""The option at the root that holds the defaults of all that is not a plugin's."""
+"""The option at the root with the defaults of all settings that do not belong to a plugin."""
 
 
 def options() -> dict[str, Registered]:
-    """Return what is registered by the path Hydra knows it by, such as ``optimizer/blog/adam``."""
+    """Return registered plugins by Hydra's path, such as ``optimizer/blog/adam``."""
     found = {}
     for entry in current().entries.values():
         if entry.kind in SECTIONS:
@@ -26,7 +27,7 @@ def options() -> dict[str, Registered]:
 
 
 def node(path: str) -> tuple[dict[str, Any], str] | None:
-    """Return an option's content and the package it goes to, or None where there is no such option."""
+    """Return an option's content and its package, or None if there is no such option."""
     if path == SETTINGS:
         return everything(), "_global_"
     entry = options().get(path)
@@ -39,7 +40,7 @@ def node(path: str) -> tuple[dict[str, Any], str] | None:
 
 
 def children(path: str) -> dict[str, bool]:
-    """Return the names below a path, each with whether it is a group."""
+    """Return the names directly below a path; the value tells whether the name is a group."""
     prefix = f"{path}/" if path else ""
     found: dict[str, bool] = {} if path else {SETTINGS: False}
     for option in options():
@@ -50,7 +51,7 @@ def children(path: str) -> dict[str, bool]:
 
 
 def below(path: str) -> list[str]:
-    """Return every option below a path, those of its groups with their group: what completion offers."""
+    """Return all options below a path, relative to it (``blog/adam`` for an option of a group), for completion."""
     if not path:
         return [SETTINGS]
     return sorted(option.removeprefix(f"{path}/") for option in options() if option.startswith(f"{path}/"))

@@ -1,4 +1,4 @@
-"""What stands after ``-m`` -> the overrides of each job."""
+"""Split the arguments after ``-m`` into the overrides of each job."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from hydra.errors import HydraException
 from framework.errors import InputError, nearest
 
 MOST_JOBS = 1_000_000
-"""More jobs in one sweep are taken for a slip: their list alone would fill the memory."""
+"""Maximum number of jobs of one sweep; more are taken for a mistake, and their list would fill the memory."""
 
 
 def split(arguments: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of each job of a sweep, in Hydra's order, for what was written after ``-m``.
+    """Return the overrides of each job of a sweep, in Hydra's order.
+
+    Args:
+        arguments: the overrides after ``-m``.
 
     Raises:
-        InputError: an argument has no value, or the sweep has more than `MOST_JOBS` jobs.
+        InputError: an argument has no value, its values cannot be listed, or there are more than `MOST_JOBS` jobs.
     """
     parsed = [_chosen(override) for override in OverridesParser.create().parse_overrides(list(arguments))]
     count = 1
@@ -37,16 +40,16 @@ def split(arguments: Sequence[str]) -> list[list[str]]:
 
 
 def _values(override: Override) -> int:
-    """Return how many values an override of a sweep has, counted up to one more than `MOST_JOBS`.
+    """Return the number of values of a sweep override, counted up to `MOST_JOBS` + 1.
 
     Raises:
-        InputError: it has none, or they cannot be listed.
+        InputError: it has no value, or its values cannot be listed.
     """
     if not override.is_discrete_sweep():
         raise InputError(f"{override.input_line}: its values cannot be listed: write range(…) or choice(…)")
     try:
         values = len(list(itertools.islice(override.sweep_iterator(), MOST_JOBS + 1)))
-    except (ValueError, HydraException) as error:  # a step of 0
+    except (ValueError, HydraException) as error:  # such as a step of 0
         raise InputError(f"{override.input_line}: {error}") from error
     if values == 0:
         raise InputError(f"{override.input_line}: there is no value in it: a sweep needs at least one")
@@ -54,7 +57,11 @@ def _values(override: Override) -> int:
 
 
 def _chosen(override: Override) -> Override:
-    """Return the override with a ``glob(…)`` over a group's options replaced by the options it matches."""
+    """Return the override with a ``glob(…)`` over a group's options replaced by the matching options.
+
+    Raises:
+        InputError: no option matches.
+    """
     glob = override.value()
     if not isinstance(glob, Glob):
         return override
@@ -66,7 +73,7 @@ def _chosen(override: Override) -> Override:
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a pattern matches as in a shell: ``*`` does not go past a slash, so ``*`` leaves out ``blog/adam``."""
+    """Return whether a pattern matches as in a shell: ``*`` does not match a slash, so it excludes ``blog/adam``."""
     parts = name.split("/")
     return any(
         len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
@@ -75,5 +82,5 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def shared_by_all(jobs: Sequence[Sequence[str]]) -> set[str]:
-    """Return the overrides that every job of a sweep has: they tell no run from another."""
+    """Return the overrides that all jobs of a sweep have, which therefore do not distinguish runs."""
     return set[str].intersection(*map(set, jobs)) if jobs else set()

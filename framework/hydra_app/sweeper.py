@@ -1,4 +1,4 @@
-"""A sweep: jobs composed and checked before the first starts, one parent run, one leaderboard."""
+"""Our sweeper: it checks all jobs before the first one starts, and writes one parent run and one leaderboard."""
 
 from __future__ import annotations
 
@@ -40,7 +40,12 @@ if TYPE_CHECKING:
 
 
 class SweepFailedError(FrameworkError):
-    """Some runs of a sweep failed; the others are complete."""
+    """Some runs of a sweep failed; the others are complete.
+
+    Args:
+        message: the error message.
+        found: the sweep's tables.
+    """
 
     def __init__(self, message: str, found: Sequence[Table]) -> None:
         super().__init__(message)
@@ -48,7 +53,7 @@ class SweepFailedError(FrameworkError):
 
     @property
     def runs(self) -> SweepFrame:
-        """What `framework.sweep` would have returned; runs that failed have ``ended`` "failed" and no figures."""
+        """The frame that `framework.sweep` would have returned; failed runs have ``ended`` "failed" and no figures."""
         from framework.sweeps.frames import SweepFrame
 
         return SweepFrame.of(self._found)
@@ -56,13 +61,13 @@ class SweepFailedError(FrameworkError):
 
 @runtime_checkable
 class TakesPlan(Protocol):
-    """A launcher that can use what the sweep has composed and planned already."""
+    """A launcher that accepts the jobs and the plan that the sweep has already made."""
 
     planned: tuple[Sequence[Job], Plan] | None
 
 
 class ToldTask:
-    """A task function that tells of each job that ends in this process; in another process it only does the task."""
+    """A task function that reports each job that ends in this process; in another process it only calls the task."""
 
     def __init__(self, task: TaskFunction) -> None:
         self._task = task
@@ -70,14 +75,14 @@ class ToldTask:
         self._ended: Callable[[Job, Ended], None] | None = None
 
     def tell(self, jobs: Sequence[Job], ended: Callable[[Job, Ended], None]) -> None:
-        """From now on tell ``ended`` of the jobs."""
+        """Report the results of ``jobs`` to ``ended`` from now on."""
         self._jobs, self._ended = jobs, ended
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ToldTask, (self._task,)
 
     def __call__(self, config: DictConfig) -> Any:
-        """Do the task; return what it returns."""
+        """Call the task, report its result or failure, and return its value."""
         if self._ended is None:
             return self._task(config)
         job = self._jobs[HydraConfig.get().job.num]
@@ -91,7 +96,7 @@ class ToldTask:
 
 
 class Sweep:
-    """Composes, checks, launches and concludes the jobs of one ``-m`` command."""
+    """Composes, checks and launches the jobs of one ``-m`` command, and writes its results."""
 
     def __init__(self, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._loader = hydra_context.config_loader
@@ -103,13 +108,18 @@ class Sweep:
         )
         self._folder = Path(config.hydra.sweep.dir).resolve()
         self._description = ""
-        self._returned = task_function is quiet_job  # to Python, which shows the tables if it is asked to
+        self._returned = task_function is quiet_job  # the Python API returns the tables, so they are not printed
 
     def run(self, arguments: Sequence[str]) -> list[Table]:
         """Run all jobs; return the tables of their results.
 
+        With ``plan=true``, print the plan and return an empty list.
+
+        Args:
+            arguments: the overrides after ``-m``.
+
         Raises:
-            InputError: a job's configuration is wrong; nothing was started.
+            InputError: a job's configuration is invalid, or a folder is in use; nothing was started.
             SweepFailedError: some jobs failed; the others are complete.
         """
         jobs = self._composer.jobs(split(arguments), 0)
@@ -140,7 +150,7 @@ class Sweep:
         return found
 
     def _prepare(self, jobs: Sequence[Job]) -> list[str]:
-        """Refuse what cannot be trained; plan where the launcher makes use of it; return what to warn of."""
+        """Raise InputError for jobs that cannot be trained; plan if the launcher takes a plan; return warnings."""
         if not isinstance(self._launcher, TakesPlan):
             return refuse_misfits(jobs)
         refuse_unkept(self._config)
@@ -172,7 +182,7 @@ class Sweep:
 
     def _launch(self, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         overrides = [job.overrides for job in jobs]
-        if isinstance(self._launcher, TakesPlan):  # it shows the progress of its blocks
+        if isinstance(self._launcher, TakesPlan):  # such a launcher shows the progress itself
             return self._launcher.launch(overrides, initial_job_idx=0)
         with watching(jobs, None, progress=jobs[0].config["progress"]) as watch:
             self._task.tell(jobs, watch.ended)
@@ -205,7 +215,7 @@ class Sweep:
             journal.write("artifact", path=name, to="")
 
     def _conclude(self, journal: Journal, found: Sequence[Table]) -> None:
-        """Leave tables and picture in the sweep's folder, and on the parent run's page."""
+        """Write tables and picture to the sweep's folder, and add them to the parent run."""
         from framework.plots import drawn
         from framework.sweeps.plots import sweep_picture
 
@@ -221,7 +231,7 @@ class Sweep:
 
 
 def _best_figures(table: Table, *, several: bool) -> dict[str, float]:
-    """Return the best setting's means under names that no run has, so that charts do not draw the parent as a run."""
+    """Return the best setting's means, under names that no run uses, so that charts do not show the parent as a run."""
     best = table.settings[0]
     prefix = f"best/{table.problem}/" if several else "best/"
     figures = {name: best.spread(name) for name in kept.shown(best.figures)}
@@ -230,7 +240,7 @@ def _best_figures(table: Table, *, several: bool) -> dict[str, float]:
 
 
 def ended_of(result: JobReturn) -> Ended:
-    """Return how a job ended, as its launcher recorded it."""
+    """Return a job's result from its launcher's record."""
     if result.status is JobStatus.COMPLETED:
         ended: Finished = result.return_value
         return ended
@@ -238,7 +248,7 @@ def ended_of(result: JobReturn) -> Ended:
 
 
 def failures(results: Sequence[JobReturn]) -> list[str]:
-    """Return one line for each job that failed: what was set, and the error."""
+    """Return one line per failed job: its overrides and the error."""
     return [
         f"{' '.join(result.overrides or ())}: {format_error(result._return_value)}"
         for result in results

@@ -1,8 +1,8 @@
-"""Overrides as typed -> overrides as Hydra reads them: the values of text fields are quoted.
+"""Conversion of overrides as typed to Hydra's grammar: values of text fields are quoted.
 
-Hydra's grammar reads ``dataset.target=2020`` as a number, and ``dataset.path=data (1).csv`` not at all. If the
-registry knows that a key is a text, the value is what was typed. What Hydra reads as a text already stays as it
-is, so an override that was rewritten once, recorded and pasted again does not change.
+Hydra's grammar reads ``dataset.target=2020`` as a number, and it rejects ``dataset.path=data (1).csv``. If the registry
+declares that a key is a text, its value is taken literally. A value that Hydra already reads as a text is not changed,
+so that the conversion is idempotent: a recorded override can be pasted again.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from framework.registry.manager import current
 from framework.runs.provenance import unquoted
 
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
-"""Hydra's own keys that name a folder; a leading ``~`` is the home directory."""
+"""Hydra's keys that name a folder; a leading ``~`` is the home directory."""
 
 MOST_VALUES = 10_000
-"""Values of one sweep that are written out one by one."""
+"""Maximum number of values of a sweep function that are written out one by one."""
 
 _TAG: Field = text("", help="any text")
 _PATH: Field = text("", help="a folder")
@@ -39,15 +39,15 @@ _MAPPING = re.compile(r"\{(.*)\}", re.DOTALL)
 
 
 def as_typed(words: Sequence[str], *, sweep: bool) -> list[str]:
-    """Return overrides with the values of text fields quoted where Hydra would read something else.
+    """Return overrides with the values of text fields quoted if Hydra would read them differently.
 
     Args:
         words: overrides from the command line or the Python API.
         sweep: whether commas and functions make a sweep (``-m``); in a single run a comma is part of the text.
 
     Raises:
-        InputError: a word that sets nothing, or something other than a name where a plugin is chosen; a comma in a
-            sweep, for a field that takes a list of texts.
+        InputError: a word is no override, a plugin is chosen by something other than its name, a folder's name is
+            empty, or a sweep has a comma for a field that takes a list of texts.
     """
     for word in words:
         _refuse_odd(word)
@@ -58,8 +58,8 @@ def field_of(key: str, words: Sequence[str]) -> Field | None:
     """Return the declared field that a dotted key sets; None if there is none, or the candidates differ in type.
 
     Args:
-        key: such as ``"dataset.path"``.
-        words: all overrides; ``dataset=NAME`` among them says which data set is meant.
+        key: a dotted key, such as ``"dataset.path"``.
+        words: all overrides; ``dataset=NAME`` among them selects the data set's class.
     """
     section, _, name = key.partition(".")
     if key in _ROOT:
@@ -85,7 +85,7 @@ def field_of(key: str, words: Sequence[str]) -> Field | None:
 
 
 def chosen(section: str, words: Sequence[str]) -> list[str]:
-    """Return the names that overrides choose for a section, such as both of ``optimizer=sgd,adam``."""
+    """Return the registered names that overrides choose for a section: both for ``optimizer=sgd,adam``."""
     parts = [word.lstrip("+").partition("=") for word in words]
     values = [value for key, _, value in parts if key == section]
     named = elements(_CHOICE.sub(r"\2", values[-1])) if values else []
@@ -93,10 +93,10 @@ def chosen(section: str, words: Sequence[str]) -> list[str]:
 
 
 def _refuse_odd(word: str) -> None:
-    """Refuse a word that cannot mean anything, whatever the configuration.
+    """Raise InputError for a word that is invalid for every configuration.
 
     Raises:
-        InputError: with the spelling that was probably meant.
+        InputError: the word is invalid; the message has the spelling that was probably intended.
     """
     key, equals, value = word.lstrip("+~").partition("=")
     if not _KEY.fullmatch(key):
@@ -143,7 +143,7 @@ def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
 
 
 def _mapping(value: str) -> str:
-    """Return a mapping that sets all tags at once with each of its values as a text."""
+    """Return a mapping ``{tag:value,…}`` with each of its values as a text; another value is returned unchanged."""
     found = _MAPPING.fullmatch(value)
     pairs = [item.partition(":") for item in elements(found[1])] if found else []
     if not pairs or not all(colon for _, colon, _ in pairs):
@@ -164,9 +164,9 @@ def _splits_a_list(value: str) -> bool:
 
 
 def _swept(value: str, field: Field) -> str:
-    """Return what stands after ``=`` in a sweep: each of its values as a text."""
+    """Return the right-hand side of a sweep override with each of its values as a text."""
     call = _CHOICE.fullmatch(value)
-    if call:  # Hydra forgets the quotes inside of a function: commas alone keep them
+    if call:  # Hydra drops quotes inside a function but keeps them in a plain list
         inner = _swept(call[2], field)
         return inner if call[1] == "choice" else _enumerated(f"shuffle({inner})", field)
     made = parsed(value)
@@ -176,7 +176,7 @@ def _swept(value: str, field: Field) -> str:
 
 
 def _enumerated(value: str, field: Field) -> str:
-    """Return the values of a function that makes a sweep, each as a text; the function itself if they are too many."""
+    """Return the values of a sweep function, each as a text; the function itself for more than `MOST_VALUES`."""
     made = parsed(value)
     if made is None or made.value_type not in (ValueType.RANGE_SWEEP, ValueType.CHOICE_SWEEP):
         return value
@@ -185,10 +185,10 @@ def _enumerated(value: str, field: Field) -> str:
 
 
 def _one(value: str, field: Field) -> str:
-    """Return one value as Hydra must be given it to get what was typed."""
+    """Return one value, quoted if necessary so that Hydra reads it as typed."""
     made = parsed(value)
     if made is not None and (made.value_type not in (ValueType.ELEMENT, ValueType.SIMPLE_CHOICE_SWEEP)):
-        return value  # a function that makes a sweep: Hydra says that it needs -m
+        return value  # a sweep function: Hydra's error says that it needs -m
     held = made._value if made is not None and made.value_type is ValueType.ELEMENT else 0
     is_list = field.kind == "texts" and not isinstance(held, QuotedString) and "${" not in value
     if (isinstance(held, QuotedString | str) and not is_list) or (held is None and field.optional):
@@ -201,12 +201,12 @@ def _one(value: str, field: Field) -> str:
 
 
 def quoted(value: str) -> str:
-    """Return a text in the quotes of Hydra's grammar."""
+    """Return a text in single quotes, escaped for Hydra's grammar."""
     return QuotedString(value, Quote.single).with_quotes()
 
 
 def elements(value: str) -> list[str]:
-    """Return the parts between the commas of a value that are outside of quotes and brackets."""
+    """Return the parts of a value, split at commas outside quotes and brackets."""
     return list(_elements(value)) if value.strip() else []
 
 
@@ -220,7 +220,7 @@ def _elements(value: str) -> Iterator[str]:
 
 
 def _comma(value: str, start: int) -> int:
-    """Return where the next comma outside of brackets is, or the end; without a match a bracket is a character."""
+    """Return the position of the next comma outside brackets, or the end; an unmatched bracket is a plain character."""
     commas = [at for at in range(start, len(value)) if value[at] == "," and value[at - 1] != "\\"]
     for at in [*commas, len(value)]:
         part = value[start:at]
@@ -230,8 +230,8 @@ def _comma(value: str, start: int) -> int:
 
 
 def parsed(value: str) -> Override | None:
-    """Return what Hydra makes of a value, or None if its grammar does not have it."""
+    """Return the override that Hydra parses from a value, or None if the value is not in its grammar."""
     try:
         return OverridesParser.create().parse_override(f"key={value}")
-    except (HydraException, ValueError):  # a whole number of thousands of digits is a ValueError
+    except (HydraException, ValueError):  # ValueError: an integer of thousands of digits
         return None

@@ -1,1 +1,1 @@
-"""Plugins: where they are found, how they are loaded, and who provides which name."""
+"""The plugin registry: discovery and loading of plugins, and the provider of each registered name."""

@@ -1,7 +1,6 @@
-"""A plugin file without hooks: its classes register themselves under their own names.
+"""Implicit registration: the classes of a plugin file without hooks are registered under their own names.
 
-So a rule of ten lines in one file needs no ceremony: ``class SignDescent(ElementwiseOptimizer)`` becomes the
-optimizer ``sign_descent``.
+A file with the class ``SignDescent(ElementwiseOptimizer)`` and no other code provides the optimizer ``sign_descent``.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from framework.specs import SPECS, Spec
 
 
 def snake_case(name: str) -> str:
-    """Return ``"SignDescent"`` as ``"sign_descent"``."""
+    """Return a class name in snake case: ``"SignDescent"`` becomes ``"sign_descent"``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def spec_of(cls: type[Configurable]) -> Spec:
-    """Return the spec of a class under its own name.
+    """Return the spec that registers a class under its own name in snake case.
 
     Raises:
-        PluginError: the class is of no registered kind.
+        PluginError: the class is not a subclass of any plugin kind.
     """
     for made in SPECS.values():
         if issubclass(cls, made.base):
@@ -35,7 +34,10 @@ def spec_of(cls: type[Configurable]) -> Spec:
 
 
 class ImplicitPlugin:
-    """Hooks for a module, or for single classes, that implement none.
+    """Hook implementations for a module without hooks, or for single classes.
+
+    Args:
+        source: a module, whose own concrete classes are registered, or a list of classes.
 
     Raises:
         PluginError: there is nothing to register.

@@ -1,4 +1,4 @@
-"""How the modules behind the registry's doors are found and loaded."""
+"""Discovery and loading of built-in plugin modules and of plugin files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUILT_IN = (
     "plugins.schedules",
     "plugins.stages",
 )
-"""Packages whose modules are plugins; modules that start with an underscore are helpers."""
+"""Packages whose modules are plugins; modules whose names start with an underscore are helpers."""
 
 PACKAGE = "plugins"
 ALIAS = "framework_built_in_plugins"
@@ -46,8 +46,8 @@ def built_in_modules(packages: Sequence[str] = BUILT_IN) -> list[str]:
 
 
 def importers(packages: Sequence[str] = BUILT_IN) -> dict[str, Callable[[], object]]:
-    """Return what imports each of the modules in `built_in_modules`; it raises what its import does."""
-    package = functools.cache(_package)  # found once: it takes longer than an import that was done before
+    """Return a function per built-in module that imports it, by the module's name; it raises the import's error."""
+    package = functools.cache(_package)  # finding it takes longer than repeating an import
 
     def load(module: str) -> object:
         return importlib.import_module(f"{package()}.{module.partition('.')[2]}")
@@ -58,15 +58,15 @@ def importers(packages: Sequence[str] = BUILT_IN) -> dict[str, Callable[[], obje
 def _package() -> str:
     """Return the name under which the built-in plugins can be imported.
 
-    It is ``plugins``, unless a package or module of the user has that name: both can then be imported, because the
-    built-in plugins import one another by relative names alone.
+    It is ``plugins``, or `ALIAS` if another package or module has that name. Both can then be imported, because the
+    built-in plugins import each other only by relative names.
     """
     if ALIAS in sys.modules:
         return ALIAS
     folder = plugins_folder()
     try:
         spec = importlib.util.find_spec(PACKAGE)
-    except ValueError:  # somebody made a module of that name by hand
+    except ValueError:  # sys.modules has a module of that name without a spec
         spec = None
     if spec is not None and any(Path(place).resolve() == folder for place in spec.submodule_search_locations or ()):
         return PACKAGE
@@ -79,7 +79,12 @@ def _package() -> str:
 
 @dataclass(frozen=True)
 class PluginFile:
-    """A plugin file as it was read: what is loaded, hashed and kept with runs is the same text."""
+    """A plugin file, read once, so that the same text is loaded, hashed and saved with runs.
+
+    Attributes:
+        path: the file.
+        content: its bytes.
+    """
 
     path: Path
     content: bytes = field(repr=False)
@@ -90,10 +95,11 @@ class PluginFile:
 
         Args:
             path: the file.
-            door: how it was named, for the message.
+            door: option or variable that named the file, for the message.
 
         Raises:
-            InputError: there is no such file, it cannot be read, or its name is not UTF-8 or does not end in ``.py``.
+            InputError: there is no such file, it cannot be read, its path is not UTF-8, or its name does not end in
+                ``.py``.
         """
         if path.is_dir():
             raise InputError(f"{door} {path}: this is a folder: name a Python file in it")
@@ -110,10 +116,11 @@ class PluginFile:
             raise InputError(f"{door} {path}: this file cannot be read: {error.strerror}") from error
 
     def load(self) -> object:
-        """Return the file as a module of its own; raises whatever the file does.
+        """Execute the file and return it as a module; raises any exception that the file raises.
 
-        The module's name holds the file's place, so that files of one name do not replace each other. No byte code is
-        read or written: a cached one could be another text's, and plugin folders are left as they are.
+        The module's name includes a hash of the path, so that files of the same name do not replace each other. Byte
+        code is neither read nor written: cached byte code might belong to another text, and plugin folders stay
+        unchanged.
         """
         place = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
         name = f"framework_plugin_{self.path.stem}_{place}"
@@ -122,7 +129,7 @@ class PluginFile:
 
 
 class _Loader(SourceFileLoader):
-    """Runs the given source instead of reading the file or its byte code."""
+    """Loads the given source instead of the file or its byte code."""
 
     def __init__(self, name: str, path: str, content: bytes) -> None:
         super().__init__(name, path)
@@ -133,7 +140,7 @@ class _Loader(SourceFileLoader):
 
 
 def _executed(spec: ModuleSpec | None) -> ModuleType:
-    """Return the module of a spec, executed; a module that raises is forgotten."""
+    """Execute the module of a spec and return it; if it raises, remove it from ``sys.modules``."""
     if spec is None or spec.loader is None:
         raise ImportError("no loader takes this file")
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""A class written a moment ago, in a notebook or a test, as a plugin for the time of one run."""
+"""Temporary registration of an optimizer class, such as one from a notebook or a test, for one run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ from framework.elementwise import *
 
 @contextmanager
 def inline_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
-    """Register a class for the time of one run; give the override that chooses it."""
+    """Register an optimizer class inside a ``with`` block; yield the overrides that select it.
+
+    Args:
+        optimizer: the class, or None for no registration and no overrides.
+
+    Raises:
+        InputError: ``optimizer`` is not an optimizer class.
+        PluginError: its name is registered already, or the class is broken.
+    """
     if optimizer is None:
         yield []
         return
@@ -40,9 +48,10 @@ def inline_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
 
 
 def _source(cls: type) -> bytes:
-    """Return a class's source as a plugin file, or nothing where Python does not know it.
+    """Return a class's source as a plugin file, or ``b""`` if Python cannot find the source.
 
-    The imports are those that most rules need: what else the class takes from its notebook is not in the file.
+    The file starts with `INLINE_IMPORTS`, which most rules need. Other names that the class uses from its notebook are
+    not in the file.
     """
     try:
         source = textwrap.dedent(inspect.getsource(cls))

@@ -1,8 +1,8 @@
-"""The plugin manager: three doors, one registry, and who provided what.
+"""The plugin manager: loads plugins from three sources into one registry and records the provider of each name.
 
-Doors, in this order: the built-in packages, entry points of group ``framework.plugins``, and files named by
-``--plugin`` or ``FRAMEWORK_PLUGINS``. All three end in the same hooks; built-ins have no privilege. A
-third-party plugin that fails to load costs one warning line, not the command.
+The sources, in this order: the built-in packages, entry points of group ``framework.plugins``, and files named by
+``--plugin`` or ``FRAMEWORK_PLUGINS``. All of them use the same hooks; built-in plugins have no privilege. If a
+third-party plugin fails to load, the command issues one warning line and continues.
 """
 
 from __future__ import annotations
@@ -29,22 +29,25 @@ from framework.specs import HOOKS, SPECS, Spec
 ENTRY_POINTS = "framework.plugins"
 
 MOST_SAID = 500
-"""Characters of a plugin's own error that are shown: a library's message may fill pages."""
+"""Most characters shown of a plugin's error message: a library's message may fill pages."""
 
 DOORS = ("FRAMEWORK_PLUGINS", "FRAMEWORK_DISABLE_PLUGINS", "FRAMEWORK_STRICT_PLUGINS", "FRAMEWORK_NO_PLUGINS")
-"""Environment variables from which a worker process opens the same doors."""
+"""Environment variables that determine the plugins; with them a worker process loads the same ones."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """A plugin: where it came from and whether it loaded.
+    """A plugin: its origin and whether it was loaded.
 
     Attributes:
         name: entry point, file stem or module name; numbered (``my_rule_2``) if another plugin has that name.
-        door: ``"built-in"``, ``"entry point"``, ``"file"`` or ``"inline"``.
-        path: the file of a ``--plugin``, which is kept with every run that uses it.
+        door: kind of origin: ``"built-in"``, ``"entry point"``, ``"file"`` or ``"inline"``.
+        distribution: name of the installed distribution, or "".
+        version: version of the distribution, or "".
+        path: the plugin file, which is saved with every run that uses it; None for other plugins.
         status: ``"ok"``, ``"failed"`` or ``"disabled"``.
-        source: of a file or an inline plugin, its text as a plugin file; empty if nobody knows it.
+        error: error message of a plugin that failed, or "".
+        source: text of a file or an inline plugin as a plugin file; empty for other plugins or if it is unknown.
     """
 
     name: str
@@ -63,7 +66,7 @@ class Provider:
 
 @dataclass(frozen=True)
 class Registered:
-    """A name of one kind, the class behind it and the plugin that provides it."""
+    """An entry of the registry: a name of one kind, its class and the plugin that provides it."""
 
     kind: str
     name: str
@@ -72,9 +75,9 @@ class Registered:
 
 
 class _Manager(pluggy.PluginManager):
-    """pluggy's manager, which passes over the attributes of a module that are no hooks without a closer look.
+    """pluggy's manager with a faster test for the attributes of a module that are not hooks.
 
-    A closer look at each (there are 3,000 in the built-in modules) would be half the time of opening the doors.
+    pluggy's own test of each attribute (3,000 in the built-in modules) would take half the time of loading all plugins.
     """
 
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
@@ -85,11 +88,14 @@ class _Manager(pluggy.PluginManager):
 
 @dataclass
 class Registry:
-    """All that is registered, and every plugin met on the way.
+    """All registered names, and all plugins that were found.
 
     Attributes:
-        strict: a plugin that fails to load is an error instead of a warning.
-        warn: takes one line for each plugin that failed.
+        strict: whether a plugin that fails to load raises an error instead of a warning.
+        disabled: names of plugins to leave out.
+        warn: called with one line per plugin that failed.
+        providers: all plugins, in the order of loading; failed and disabled ones included.
+        entries: registered entries by kind and name.
     """
 
     strict: bool = False
@@ -103,10 +109,15 @@ class Registry:
         self.manager.add_hookspecs(hookspecs)
 
     def add(self, provider: Provider, load: Callable[[], object]) -> None:
-        """Load a plugin and take in what it registers.
+        """Load a plugin and add its entries to the registry.
+
+        Args:
+            provider: the plugin; its name is numbered if another plugin has it.
+            load: function that returns the plugin object or module.
 
         Raises:
-            PluginError: two plugins provide one name; or, when strict or built in, the plugin is broken.
+            PluginError: two plugins provide one name; or the plugin is broken and is built in or inline, or ``strict``
+                is set.
         """
         named = numbered(provider.name, {other.name for other in self.providers})
         disabled = {provider.name, named} & self.disabled
@@ -115,11 +126,11 @@ class Registry:
             self.providers.append(replace(provider, status="disabled"))
             return
         try:
-            with redirect_stdout(sys.stderr):  # what a plugin prints is no result of the command
+            with redirect_stdout(sys.stderr):  # standard output is for the command's results
                 found = self._register(provider, load())
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever a plugin raises, sys.exit too, the command goes on
+        except BaseException as error:  # noqa: BLE001 - no exception of a plugin, sys.exit included, ends the command
             self._fail(provider, error)
             return
         for entry in found:
@@ -128,7 +139,16 @@ class Registry:
         self.providers.append(provider)
 
     def add_file(self, path: Path, door: str = "--plugin") -> None:
-        """Load a plugin's file; raises as `PluginFile.read` and `add`."""
+        """Load a plugin file.
+
+        Args:
+            path: the file.
+            door: option or variable that named the file, for the message.
+
+        Raises:
+            InputError: as in `PluginFile.read`.
+            PluginError: as in `add`.
+        """
         file = PluginFile.read(path, door)
         self.add(Provider(file.path.stem, "file", path=file.path, source=file.content), file.load)
 
@@ -176,10 +196,10 @@ class Registry:
             )
 
     def find(self, kind: str, name: str) -> Registered:
-        """Return what is registered under ``name``.
+        """Return the entry of ``kind`` that is registered under ``name``.
 
         Raises:
-            InputError: nothing is; the message has the nearest names.
+            InputError: there is none; the message lists the nearest names.
         """
         if (kind, name) not in self.entries:
             raise InputError(f"no {kind} is called {name}{nearest(str(name), self.names(kind))}")
@@ -196,7 +216,7 @@ class Registry:
         return sorted(name for of_kind, name in self.entries if of_kind == kind)
 
     def lifecycle(self, hook: str) -> Callable[..., list[Any]] | None:
-        """Return the caller of a lifecycle hook, or None where nobody implements it (so that it costs nothing)."""
+        """Return the caller of a lifecycle hook, or None if no plugin implements it, so that it can be skipped."""
         caller = getattr(self.manager.hook, hook)
         return caller if caller.get_hookimpls() else None
 
@@ -223,18 +243,19 @@ def load(
     built_in: Sequence[str] = BUILT_IN,
     warn: Callable[[str], object] = errors.warn,
 ) -> Registry:
-    """Open the three doors and return the registry.
+    """Load all plugins and return the registry.
 
     Args:
-        files: plugin files, beside those that ``FRAMEWORK_PLUGINS`` names (separated as in PATH).
-        environ: where `DOORS` are read: plugin files; names to leave out, with commas; 1 to make a broken plugin an
-            error; 1 to open the built-in door alone.
-        built_in: the packages behind the built-in door; fewer load faster, where only one kind is needed.
-        warn: takes one line for each plugin that failed.
+        files: plugin files, in addition to those that ``FRAMEWORK_PLUGINS`` names (separated as in PATH).
+        environ: mapping with the variables in `DOORS`, in their order: plugin files; names of plugins to leave out,
+            separated by commas; 1 to raise an error for a broken plugin; 1 to load only built-in plugins.
+        built_in: packages of built-in plugins; fewer packages load faster if only one kind is needed.
+        warn: called with one line per plugin that failed.
 
     Raises:
-        PluginError: two plugins provide one name, or a plugin is broken and strict mode is on.
-        InputError: a plugin file does not exist or is no Python file.
+        PluginError: two plugins provide one name, or a plugin is broken and is built in or strict mode is on, or a
+            plugin calls this function while it is imported.
+        InputError: a plugin file cannot be read or is not a Python file.
     """
     disabled = frozenset(
         filter(None, (name.strip() for name in environ.get("FRAMEWORK_DISABLE_PLUGINS", "").split(",")))
@@ -262,7 +283,10 @@ _loading = False
 
 @contextmanager
 def _opening() -> Iterator[None]:
-    """Refuse to open the doors for a plugin that is itself being loaded: it would be loaded again, without end."""
+    """Raise `PluginError` if plugins are being loaded already.
+
+    A plugin that loads plugins while it is imported would be loaded again without end.
+    """
     global _loading
     if _loading:
         raise PluginError("it starts a run or asks for plugins while it is imported: put that below a main guard")
@@ -283,7 +307,7 @@ _current: Registry | None = None
 
 
 def current(warn: Callable[[str], object] = errors.warn) -> Registry:
-    """Return this process's registry, opening the doors on first use; ``warn`` is as in `load`."""
+    """Return this process's registry; load the plugins on first use. ``warn`` is as in `load`."""
     global _current
     if _current is None:
         _current = load(warn=warn)
@@ -291,14 +315,17 @@ def current(warn: Callable[[str], object] = errors.warn) -> Registry:
 
 
 def install(registry: Registry | None) -> None:
-    """Make ``registry`` this process's own; None forgets it."""
+    """Make ``registry`` this process's registry; after None, the next use loads the plugins again."""
     global _current
     _current = registry
 
 
 @contextmanager
 def beside(registry: Registry) -> Iterator[Registry]:
-    """Make a copy of ``registry`` this process's own for a while, to add to it."""
+    """Make a copy of ``registry`` this process's registry inside a ``with`` block, and yield it for additions.
+
+    At the end of the block ``registry`` becomes this process's registry.
+    """
     copy = Registry(registry.strict, registry.disabled, registry.warn, list(registry.providers), dict(registry.entries))
     for name, plugin in registry.manager.list_name_plugin():
         copy.manager.register(plugin, name=name)
@@ -310,5 +337,9 @@ def beside(registry: Registry) -> Iterator[Registry]:
 
 
 def find(kind: str, name: str) -> Registered:
-    """Return what this process's registry holds under ``name``; raises `InputError` as `Registry.find`."""
+    """Return the entry of ``kind`` and ``name`` in this process's registry.
+
+    Raises:
+        InputError: as in `Registry.find`.
+    """
     return current().find(kind, name)

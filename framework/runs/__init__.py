@@ -1,1 +1,1 @@
-"""One run and its folder: from a checked configuration to its files, and back."""
+"""One run and its folder: execution of a checked configuration, the files it writes, and reading them back."""

@@ -1,4 +1,4 @@
-"""What a person sees of a single run while it trains: what is about to train, then how far it is."""
+"""Console output of a single run: an announcement before training, and the progress during it."""
 
 from __future__ import annotations
 
@@ -22,30 +22,34 @@ from framework.training.population import Population
 from framework.training.record import Outcome, Record
 
 REFRESH_SECONDS = 0.2
-"""Between two updates of what is shown."""
+"""Least time in seconds between two updates of the progress line."""
 MOST_LINES = 9
-"""Progress lines of a single run in a log, beside the one that says what is waited for at its end."""
+"""Most progress lines of a single run in a log, in addition to the one at its end that says what is waited for."""
 
 
 class Announce(Observer):
-    """Writes what is about to train: one line and the layer table."""
+    """Writes a headline and the layer table before training.
+
+    Args:
+        stream: text stream to write to, by default standard output.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Write them, and the population's cautions as warnings."""
+        """Write the headline and the layer table; issue the population's cautions as warnings."""
         warn_all(population.cautions)
         self._stream.write(f"{headline(runs[0], population)}\n{layer_table(population)}\n")
         self._stream.flush()
 
 
 class Progress(Observer):
-    """Shows epoch, time left, loss, validation figure and steps per second, a few times a second at most.
+    """Shows epoch, time left, loss, validation metric and steps per second, at most every `REFRESH_SECONDS`.
 
     Args:
-        shown: where.
-        clock: seconds.
+        shown: view that displays the progress.
+        clock: function that returns the time in seconds.
     """
 
     def __init__(self, shown: View, clock: Clock = time.monotonic) -> None:
@@ -66,13 +70,13 @@ class Progress(Observer):
         self._show(1, None)
 
     def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
-        """Show the step, now and then."""
+        """Show the step if the last update is long enough ago."""
         if self._throttle.ready():
             self._pace.reached(step)
             self._show(math.ceil(step / self._per_epoch), float(losses[0]))
 
     def epoch(self, record: Record) -> None:
-        """Take the validation figure; show it as soon as something is shown again."""
+        """Store the validation metric; show it at the next update."""
         row = record.history[-1]
         name = kept.ranking_figure(row, "val/")
         self._validation = f"{name} {figure_text(row[name])}"
@@ -92,14 +96,14 @@ class Progress(Observer):
         self._shown.show(self._pace.share, parts)
 
     def finished(self, outcome: Outcome) -> None:
-        """Take it away."""
+        """Close the view."""
         self._shown.close()
 
     def failed(self, run: Run, error: BaseException) -> None:
-        """Take it away."""
+        """Close the view."""
         self._shown.close()
 
 
 def observers(*, progress: bool) -> list[Observer]:
-    """Return what shows a single run: what it is always, its progress if asked for."""
+    """Return the observers that show a single run: always `Announce`, and `Progress` if ``progress``."""
     return [Announce(), *([Progress(view(MOST_LINES, progress=True))] if progress else [])]

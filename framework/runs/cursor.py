@@ -1,4 +1,4 @@
-"""The delivery cursor: what MLflow has of a journal, kept beside it in ``mlflow.json``."""
+"""The delivery cursor: how much of a journal was delivered to MLflow, stored next to it in ``mlflow.json``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from framework.system.files import write_whole
 
 FILE = "mlflow.json"
 RUN_ID = re.compile(r"[0-9a-f]{32}")
-"""What MLflow's run ids look like."""
+"""Pattern of MLflow's run ids."""
 
 
 @dataclass
 class Cursor:
-    """How much of a journal a store holds.
+    """The state of the delivery of a journal to a tracking store.
 
     Attributes:
-        tracking_uri: the store, without a password.
-        key: a tag that finds the run again when it was made but its id not yet written here.
-        experiment, experiment_id, run_id: where the run is; the run's id is None until it is made.
+        tracking_uri: the store's URI, without a password.
+        key: value of a tag that identifies the run in the store if it was created but its id not yet saved here.
+        experiment, experiment_id, run_id: the place of the run in the store; ``run_id`` is None until it is created.
         delivered: bytes of the journal that the store has.
-        acted: bytes up to which artifacts, models and the end are there; ahead of ``delivered`` only after a kill.
-        ended: whether the run's status is set for good.
+        acted: bytes up to which artifacts, models and the end are in the store; ahead of ``delivered`` only after a
+            kill.
+        ended: whether the run's final status is set.
     """
 
     tracking_uri: str
@@ -41,7 +42,7 @@ class Cursor:
 
     @classmethod
     def load(cls, folder: Path) -> Cursor | None:
-        """Return the cursor in ``folder``, or None where nothing was ever delivered.
+        """Return the cursor in ``folder``, or None if nothing was ever delivered.
 
         Raises:
             InputError: the file is damaged.
@@ -57,15 +58,15 @@ class Cursor:
             ) from error
 
     def save(self, folder: Path) -> None:
-        """Write the cursor in one step: a kill leaves the old one or the new one."""
+        """Write the cursor atomically: a kill leaves either the old file or the new one."""
         write_whole(folder / FILE, (json.dumps(asdict(self), indent=2) + "\n").encode())
 
     def complete(self, folder: Path) -> bool:
-        """Whether the store has all of the journal in ``folder``."""
+        """Return whether the store has all of the journal in ``folder``."""
         return self.ended and self.delivered == (folder / JOURNAL).stat().st_size
 
 
 def run_id(folder: Path) -> str | None:
-    """Return the id of the MLflow run that the journal in ``folder`` became, or None while there is none."""
+    """Return the id of the MLflow run of the journal in ``folder``, or None if there is none yet."""
     cursor = Cursor.load(folder)
     return None if cursor is None else cursor.run_id

@@ -1,4 +1,7 @@
-"""The folder of a run or a sweep: refused if something in it would be lost, left as it was if the run never began."""
+"""The folder of a run or a sweep.
+
+A folder is refused if a file in it would be overwritten. It is left unchanged if the run does not begin.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,20 @@ from framework.runs.journal import Entry, read_journal
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)
 LONGEST_FILE = 80
-"""Bytes kept free in a path for the longest name of a file below a run's folder."""
+"""Bytes of a path that are reserved for the longest name of a file below a run's folder."""
 ANOTHER = "choose another folder, or take that one away"
 
 
 def refuse_another(folder: Path, config: Mapping[str, Any], begun: Sequence[Entry]) -> None:
-    """Refuse the folder of a run that has ended, or that has another configuration.
+    """Raise `InputError` if the folder holds a run that has ended or has another configuration.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         config: its checked configuration.
         begun: the entries of the journal in the folder; a journal without an end is continued.
 
     Raises:
-        InputError: it is such a folder; nothing was written.
+        InputError: the folder holds another run; nothing was written.
     """
     if begun and (begun[-1].kind == "end" or not same_run(begun, config)):
         raise InputError(f"{folder} holds another run: {ANOTHER}")
@@ -41,15 +44,15 @@ def refuse_another(folder: Path, config: Mapping[str, Any], begun: Sequence[Entr
 def refuse_used_run(
     folder: Path, config: Mapping[str, Any], unresolved: Mapping[str, Any], subdir: str | None = None
 ) -> None:
-    """Refuse a folder in which a run would overwrite something.
+    """Raise `InputError` if the run would overwrite a file in the folder.
 
-    A run that was killed may be started again in its own folder, whose files say the same.
+    A run that was killed may be started again in its own folder, because its files have the same content.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         config: its checked configuration.
         unresolved: the configuration as Hydra stores it.
-        subdir: the folder of Hydra's own files in it.
+        subdir: subfolder of Hydra's own files, or None.
 
     Raises:
         InputError: the folder holds another run or other files of the same names; nothing was written.
@@ -72,16 +75,16 @@ def refuse_used_run(
 
 @contextmanager
 def cleared_if_refused(folder: Path, files: Sequence[str]) -> Iterator[None]:
-    """Remove what this command made in and above ``folder`` if bad input ends it before the run begins.
+    """Remove the files and folders made inside a ``with`` block if `InputError` ends it before the run begins.
 
-    Only folders that are empty again are removed, and only those that were not there before.
+    Only folders that did not exist before and are empty again are removed, including those above ``folder``.
 
     Args:
-        folder: of the run.
-        files: what may be written into it before the run begins, as relative paths.
+        folder: folder of the run.
+        files: relative paths of files that may be written to it before the run begins.
 
     Raises:
-        InputError: as raised inside.
+        InputError: as raised inside the block.
     """
     new = [folder / name for name in files if not _stands(folder / name)]
     made = _missing([*(file.parent for file in new), folder])
@@ -97,10 +100,14 @@ def cleared_if_refused(folder: Path, files: Sequence[str]) -> Iterator[None]:
 
 
 def make(folder: Path, key: str) -> None:
-    """Make a folder and those above it.
+    """Create a folder and its parents.
+
+    Args:
+        folder: the folder.
+        key: name of the setting that chose it, for the message.
 
     Raises:
-        InputError: it cannot be made; the message names the setting ``key``.
+        InputError: the folder cannot be created.
     """
     refuse_unusable([folder], key)
     made = _missing([folder])
@@ -112,10 +119,14 @@ def make(folder: Path, key: str) -> None:
 
 
 def refuse_unusable(folders: Iterable[Path], key: str) -> None:
-    """Refuse folders that could not be made or written; make none.
+    """Raise `InputError` if one of the folders could not be created or written to; create none.
+
+    Args:
+        folders: the folders.
+        key: name of the setting that chose them, for the message.
 
     Raises:
-        InputError: a name is too long, a file is in the way, or the place is read-only.
+        InputError: a name or path is too long, a file has the name of a folder, or a folder is read-only.
     """
     for folder in folders:
         above = next(path for path in (folder, *folder.parents) if _stands(path))
@@ -135,7 +146,7 @@ def _unusable(folder: Path, key: str, reason: str) -> InputError:
 
 
 def _stands(path: Path) -> bool:
-    """Whether something is at ``path``, be it a link that leads nowhere; False for a path that cannot be."""
+    """Return whether ``path`` exists, a broken link included; False for an invalid path."""
     try:
         path.lstat()
     except OSError:
@@ -144,29 +155,29 @@ def _stands(path: Path) -> bool:
 
 
 def _missing(folders: Sequence[Path]) -> list[Path]:
-    """Return the folders, and those above them, that are not there; the deepest first."""
+    """Return those of the folders and of their parents that do not exist, the deepest first."""
     above = {path for folder in folders for path in (folder, *folder.parents)}
     return sorted((path for path in above if not _stands(path)), key=lambda path: -len(path.parts))
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
     for folder in folders:
-        with suppress(OSError):  # it was not made, or somebody else has put something into it
+        with suppress(OSError):  # it was not created, or it has other files
             folder.rmdir()
 
 
 def begun_in(folder: Path) -> list[Entry]:
-    """Return the entries of the journal in a folder, or none if there is no journal."""
+    """Return the entries of the journal in a folder, or an empty list if there is no journal."""
     return read_journal(folder) if (folder / JOURNAL).is_file() else []
 
 
 def same_run(begun: Sequence[Entry], config: Mapping[str, Any]) -> bool:
-    """Whether the entries of a journal are of a run with this checked configuration."""
+    """Return whether the entries of a journal are those of a run with this checked configuration."""
     return bool(begun) and begun[0].content.get("tags", {}).get("config_hash") == provenance.identity(config)
 
 
 def _says(path: Path, content: Mapping[str, Any]) -> bool:
-    """Whether a YAML file is there and holds ``content``."""
+    """Return whether a YAML file exists and holds ``content``."""
     try:
         return bool(yaml.safe_load(path.read_text(encoding="utf-8")) == content)
     except (OSError, ValueError, yaml.YAMLError):
@@ -174,10 +185,10 @@ def _says(path: Path, content: Mapping[str, Any]) -> bool:
 
 
 def refuse_files(folder: Path, names: Sequence[str]) -> None:
-    """Refuse a folder in which one of the named files stands.
+    """Raise `InputError` if one of the named files exists in the folder.
 
     Raises:
-        InputError: it would be overwritten.
+        InputError: a file would be overwritten.
     """
     for name in names:
         if _stands(folder / name):

@@ -1,4 +1,4 @@
-"""What a notebook shows of a finished run."""
+"""HTML of a finished run for notebooks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def result_html(title: str, ending: str, metrics: Mapping[str, float], folder: Path, run_id: str | None) -> str:
-    """Return a finished run: the kept model's figures by split, and where the run is.
+    """Return a finished run as HTML: the kept model's metrics by split, the folder and the MLflow run.
 
     Args:
-        title: which run.
-        ending: how it ended.
-        metrics: figures by split and name, such as ``val/loss``.
-        folder: where its files are.
-        run_id: the MLflow run, if there is one.
+        title: title of the run.
+        ending: text that says how it ended.
+        metrics: metrics by split and name, such as ``val/loss``.
+        folder: folder of its files.
+        run_id: id of the MLflow run, or None.
     """
     names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
     splits = [split for split in SPLITS if any(name.startswith(f"{split}/") for name in metrics)]

@@ -1,4 +1,4 @@
-"""The journal: a run's own record on disk, one JSON line an entry, written before anything else hears of it.
+"""The journal: a run's record on disk, one JSON line per entry, written before any other consumer gets the entry.
 
 A run's folder holds ``journal.jsonl``. Each entry has a ``kind``, the unix ``time`` in seconds, and its kind's content:
 
@@ -10,8 +10,9 @@ A run's folder holds ``journal.jsonl``. Each entry has a ``kind``, the unix ``ti
 - ``model``: path (in the folder), input_example (in the folder)
 - ``end``: status FINISHED, FAILED or KILLED
 
-Numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity". A journal without ``end`` belongs to a
-run that goes on or was killed. A sweep's own journal has the same form; its runs name its folder as their parent.
+NaN and infinities, which JSON lacks, are the strings "NaN", "Infinity" and "-Infinity". A journal without ``end``
+belongs to a run that is still running or was killed. A sweep's journal has the same form; its runs name its folder as
+their parent.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Entry:
     Attributes:
         kind: one of `KINDS`.
         time: unix time in seconds.
-        content: what the kind holds.
-        end: where the line ends in the file, in bytes.
+        content: the fields of the kind, as in the module's docstring.
+        end: offset of the line's end in the file, in bytes.
     """
 
     kind: str
@@ -54,9 +55,9 @@ class Entry:
 
 
 class Journal:
-    """Appends entries to ``<folder>/journal.jsonl``; each is with the operating system before `write` returns.
+    """Appends entries to ``<folder>/journal.jsonl``; each is passed to the operating system before `write` returns.
 
-    An existing journal is continued. A last line that a kill tore is cut off first: the next entry stands alone.
+    An existing journal is continued. An incomplete last line, left by a kill, is removed first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +73,7 @@ class Journal:
 
         Args:
             kind: one of `KINDS`.
-            content: plain values, NumPy scalars and paths, nested in dicts and lists.
+            **content: fields of the entry: plain values, NumPy scalars and paths, nested in dicts and lists.
 
         Raises:
             ValueError: an unknown kind, or the journal is closed.
@@ -83,22 +84,22 @@ class Journal:
         if self._closed:
             raise ValueError(f"the journal in {self.folder} is closed")
         line = json.dumps({"kind": kind, "time": time.time(), **_plain(content)}, allow_nan=False) + "\n"
-        # Opened each time: a population has thousands of journals, a process about a thousand open files.
+        # Open the file per entry: a population may have thousands of journals, a process about a thousand open files.
         with self._path.open("ab", buffering=0) as file:
             data = line.encode()
             if file.write(data) != len(data):
                 raise OSError(f"{self._path}: the disk took only part of an entry; free some space")
 
     def close(self) -> None:
-        """Take no more entries."""
+        """Refuse further entries."""
         self._closed = True
 
 
 def read_journal(folder: Path) -> list[Entry]:
-    """Return the entries of the journal in ``folder``; a torn last line is left out.
+    """Return the entries of the journal in ``folder``; an incomplete last line is left out.
 
     Raises:
-        InputError: there is no journal, or a whole line of it is damaged.
+        InputError: there is no journal, or a complete line of it is damaged.
     """
     path = folder / FILE
     try:
@@ -109,7 +110,15 @@ def read_journal(folder: Path) -> list[Entry]:
 
 
 class Tail:
-    """The entries that are new since the last look, for the one process that delivers this journal."""
+    """Reads new entries of a journal, for the one process that delivers it.
+
+    Args:
+        folder: folder of the journal.
+        offset: bytes of the journal that were read before.
+
+    Attributes:
+        offset: bytes of the journal that were read so far.
+    """
 
     def __init__(self, folder: Path, offset: int = 0) -> None:
         self.offset = offset
@@ -117,14 +126,14 @@ class Tail:
         self._file: BinaryIO | None = None
 
     def claim(self) -> bool:
-        """Make this process the only reader that may deliver; return False when it is another, or no file is there yet.
+        """Lock the journal for delivery by this process; return False if another process has it or no file exists yet.
 
-        The claim ends with `close` or with the process, however it ends.
+        The lock ends with `close` or with the process, however it ends.
         """
         if self._file is not None:
             return True
         try:
-            file = self._path.open("r+b")  # writable, for locks on network file systems ask for it
+            file = self._path.open("r+b")  # writable, because locks on network file systems require it
         except FileNotFoundError:
             return False
         if not _lock(file):
@@ -137,7 +146,8 @@ class Tail:
         """Return the complete entries since the last call.
 
         Raises:
-            InputError: a whole line is damaged, or the file is shorter than what was read before.
+            RuntimeError: `claim` was not called, or did not succeed.
+            InputError: a complete line is damaged, or the file is shorter than at the last call.
         """
         if self._file is None:
             raise RuntimeError("claim the journal first")
@@ -153,7 +163,7 @@ class Tail:
         return entries
 
     def close(self) -> None:
-        """End the claim."""
+        """Release the lock."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -180,7 +190,7 @@ def _entries(data: bytes, offset: int, path: Path) -> Iterator[Entry]:
 
 
 def _plain(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it."""
+    """Return ``value`` as data that JSON can represent."""
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -200,12 +210,12 @@ def _cut_torn_line(path: Path) -> None:
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Lock an open file for this process without waiting; return whether it worked."""
+    """Lock an open file for this process without waiting; return whether that succeeded."""
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            file.seek(1 << 40)  # locks on Windows bar writing; this byte is never written
+            file.seek(1 << 40)  # a lock on Windows blocks writes to its bytes; this byte is never written
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl

@@ -1,4 +1,4 @@
-"""What a run's page needs so that running it again gives the same: name, command, versions, commit, hashes."""
+"""Information for reproducing a run: name, command, versions, commit and hashes."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from framework.training import kept_plugins
 from framework.training.population import chosen
 
 OUTSIDE: tuple[str, ...] = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
-"""Keys that say how a run is shown and stored; they are no part of what it computes."""
+"""Keys that determine how a run is shown, stored and executed, but not its results."""
 
 FLAGS = "FRAMEWORK_FLAGS"
-"""Environment variable with the flags of the command line that a run's command must repeat."""
+"""Environment variable with the command-line flags that a run's command must repeat."""
 
 PACKAGES = ("numpy", "hydra-core", "omegaconf", "mlflow", "pluggy", "scikit-learn", "threadpoolctl")
 
 
 def outside(key: str) -> bool:
-    """Whether a dotted key belongs to `OUTSIDE`."""
+    """Return whether a dotted key belongs to a section of `OUTSIDE`."""
     return key.partition(".")[0] in OUTSIDE
 
 
 def run_name(config: Config, overrides: Sequence[str] = ()) -> str:
-    """Return what people read in a list of runs, such as ``"adam lr=0.001 seed=0"``.
+    """Return the name of a run in lists, such as ``"adam lr=0.001 seed=0"``; at most 200 characters.
 
     Args:
         config: the resolved configuration.
-        overrides: what the user set; what is not in the name already is added.
+        overrides: the user's overrides; those that are not in the name already are added.
     """
     optimizer = config["optimizer"]
     parts = [optimizer["name"]]
@@ -62,16 +62,23 @@ def run_name(config: Config, overrides: Sequence[str] = ()) -> str:
 
 
 def unquoted(value: str) -> str:
-    """Return the text of an override's value that stands in quotes, as Hydra reads it; any other value as it is."""
+    """Return the text of a quoted override value, as Hydra reads it; return any other value unchanged."""
     quote = value[:1]
     if quote not in ("'", '"') or len(value) < 2 or value[-1] != quote:
         return value
-    # Backslashes count as escapes only before a quote: one for the quote itself, else two for one.
+    # Backslashes are escapes only before a quote: one escapes the quote, and two stand for one backslash.
     return re.sub(rf"(\\+)({quote}|$)", lambda found: found[1][: len(found[1]) // 2] + found[2], value[1:-1])
 
 
 def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
-    """Return the shell command that does this again; a notebook's class is then a file kept with the run."""
+    """Return the shell command that repeats a run or a sweep.
+
+    A class from a notebook is named as the file that is saved with the run.
+
+    Args:
+        overrides: the user's overrides.
+        sweep: whether the command starts a sweep.
+    """
     loaded = [provider for provider in current().providers if provider.status == "ok"]
     files = [str(provider.path) for provider in loaded if provider.path]
     files += [kept_plugins.file_name(provider) for provider in loaded if provider.source and not provider.path]
@@ -81,7 +88,10 @@ def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
 
 
 def identity(config: Config) -> str:
-    """Return a short hash of all that decides a run's numbers: its configuration and its plugin files."""
+    """Return a short hash of all that determines a run's results: its configuration and its plugin files.
+
+    The keys in `OUTSIDE` are left out.
+    """
     decisive = {key: value for key, value in config.items() if key not in OUTSIDE}
     sources = [importlib.util.decode_source(source) for source in plugin_sources(config).values()]
     text = json.dumps([decisive, sources], sort_keys=True)
@@ -89,7 +99,7 @@ def identity(config: Config) -> str:
 
 
 def providers(config: Config) -> list[Provider]:
-    """Return the plugins that a run's named parts come from, each once, the optimizer's first."""
+    """Return the plugins that provide a run's parts, without repetition, the optimizer's first."""
     used = [find(kind, config[kind]["name"]).provider for kind in ("optimizer", "dataset", "loss", "schedule")]
     used += [find("stage", name).provider for name in config["stages"]]
     used += [find("layer", name).provider for name, _ in expand_layers(config["model"]["layers"], (1,))]
@@ -99,21 +109,21 @@ def providers(config: Config) -> list[Provider]:
 
 
 def plugin_sources(config: Config) -> dict[str, bytes]:
-    """Return the source of a run's plugin files and inline classes, by the name of the file that keeps it."""
+    """Return the source of a run's plugin files and inline classes, by the name of the file that it is saved in."""
     return {name: provider.source for name, provider in kept_plugins.files(providers(config)).items()}
 
 
 def tags(
     config: Config, overrides: Sequence[str], folder: Path, *, sweep_id: str = "", setting: str = ""
 ) -> dict[str, str]:
-    """Return the tags every run carries, the user's own included.
+    """Return the tags of a run, including the user's.
 
     Args:
         config: the resolved configuration.
-        overrides: what the user set.
-        folder: where the run's files are.
-        sweep_id: the name of its sweep's folder, or "".
-        setting: the name of its setting, by which the UI can average over seeds.
+        overrides: the user's overrides.
+        folder: folder of the run's files.
+        sweep_id: name of its sweep's folder, or "".
+        setting: name of its setting, which lets the UI average over seeds.
     """
     plugin = providers(config)[0]
     seen: dict[str, str] = {
@@ -133,7 +143,7 @@ def tags(
 
 
 def description(config: Config, overrides: Sequence[str]) -> str:
-    """Return the note on a run's page: what it is and how to do it again."""
+    """Return the note on a run's page in Markdown: optimizer, problem, and the command that repeats the run."""
     cls, _ = chosen(config, "optimizer")
     return (
         f"{cls.summary()}\n\nProblem `{config['problem']}`: data set `{config['dataset']['name']}`, "
@@ -144,7 +154,7 @@ def description(config: Config, overrides: Sequence[str]) -> str:
 
 @functools.cache
 def environment() -> str:
-    """Return versions, machine and BLAS as text, one fact a line."""
+    """Return versions, machine, BLAS and commits as text, one fact per line."""
     facts = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
     facts[DISTRIBUTION] = __version__
     for package in PACKAGES:
@@ -171,7 +181,7 @@ def version(package: str) -> str:
 
 @functools.cache
 def git_state(folder: str = ".") -> Mapping[str, str]:
-    """Return ``git_commit`` and ``git_dirty`` of the checkout that the work is done in; empty outside of one."""
+    """Return ``git_commit`` and ``git_dirty`` of the checkout that contains ``folder``; empty if there is none."""
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return {}
@@ -180,7 +190,10 @@ def git_state(folder: str = ".") -> Mapping[str, str]:
 
 @functools.cache
 def own_commit() -> Mapping[str, str]:
-    """Return ``framework_commit``, marked ``-dirty``, where this package is imported from a checkout of its own."""
+    """Return ``framework_commit`` if this package is imported from its checkout, else an empty mapping.
+
+    The suffix ``-dirty`` marks a checkout with changes.
+    """
     root = root_folder()
     state = git_state(str(root)) if (root / ".git").exists() else {}
     if not state:
@@ -212,5 +225,5 @@ def _processor() -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """Return plain data for a value of a resolved configuration (tuples become lists)."""
+    """Return a value of a resolved configuration as JSON data (tuples become lists)."""
     return json.loads(json.dumps(value))

@@ -1,4 +1,4 @@
-"""A run as Python and notebooks see it: just finished, or read back from its folder."""
+"""The result of a run for Python and notebooks: just finished, or read back from its folder."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Result:
     """A finished run.
 
     Attributes:
-        metrics: the figures of the kept parameters: ``train/…``, ``val/…`` and ``test/…``. MLflow has the first two
-            as ``kept/train/…`` and ``kept/val/…``, beside the series of all epochs.
+        metrics: metrics of the kept parameters: ``train/…``, ``val/…`` and ``test/…``. MLflow has the first two
+            as ``kept/train/…`` and ``kept/val/…``, in addition to the series of all epochs.
         history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` and all metrics; ``.to_frame()`` for pandas.
-        run_id: the MLflow run, or None where tracking is off or could not deliver.
+        run_id: id of the MLflow run, or None if tracking is off or failed to deliver.
         params: the resolved configuration, flattened with dots (``"optimizer.lr"``).
-        folder: where the run's files are.
+        folder: folder of the run's files.
         ended: ``"budget"``, ``"early stopping"``, ``"diverged"``, ``"stopped"`` (by a plugin) or ``"unfinished"``.
-        setting: optimizer and values that differ from the problem's defaults, the seed aside: as in `sweep` and in the
+        setting: optimizer and values that differ from the problem's defaults, except the seed: as in `sweep` and in the
             tag ``setting`` in MLflow.
         kept_epoch: the epoch whose parameters are kept, or None before the first.
-        plugins: whether plugin files that are kept with the model may be run, as in `load`.
+        plugins: whether plugin files saved with the model may be run, as in `load`.
     """
 
     metrics: dict[str, float]
@@ -61,7 +61,7 @@ class Result:
         return f"<{', '.join([f'Result of {self._title()}: {ENDINGS.get(self.ended, self.ended)}', *figures])}>"
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: how the run ended, the figures of the three splits, and where the run is."""
+        """Return HTML with the run's ending, the metrics of the three splits, the folder and the MLflow run."""
         from framework.runs.html import result_html
         from framework.runs.summary import ending
 
@@ -69,7 +69,7 @@ class Result:
         return result_html(self._title(), ended, self.metrics, self.folder, self.run_id)
 
     def plot(self) -> Picture:
-        """Return the curves of loss, metric and learning rate, the kept epoch marked; a notebook shows them."""
+        """Return a picture of loss, metric and learning rate against the step, with the kept epoch marked."""
         from framework.plots import curves
 
         return curves(self.history, self._title(), self.kept_epoch)
@@ -83,16 +83,16 @@ class Result:
         Arguments and units as in `Predictor.predict`.
 
         Raises:
-            InputError: the run's folder holds no model, or the inputs have another shape.
+            InputError: the run's folder holds no model, the model cannot be loaded, or the inputs do not fit it.
         """
         return Predictor.load(self.folder / "model", plugins=self.plugins).predict(x, output)
 
 
 def result_of(outcome: Outcome) -> Result:
-    """Return a run that finished in this process.
+    """Return the result of a run that finished in this process.
 
     Raises:
-        InputError: it has no folder.
+        InputError: the run has no folder.
     """
     folder = outcome.run.folder
     if folder is None:
@@ -110,10 +110,14 @@ def result_of(outcome: Outcome) -> Result:
 
 
 def read_run(folder: Path, run: str | None) -> Result:
-    """Return a run by its folder, finished or not; ``run`` is its MLflow run id.
+    """Return the result of the run in a folder, finished or not.
+
+    Args:
+        folder: folder of the run.
+        run: its MLflow run id, or None.
 
     Raises:
-        InputError: it is not a run's folder.
+        InputError: it is not a run's folder, or its journal is damaged.
     """
     entries = read_journal(folder)
     config_file = folder / "config.yaml"
@@ -144,7 +148,7 @@ def read_run(folder: Path, run: str | None) -> Result:
 
 
 def _kept_by_tags(epochs: int, config: Mapping[str, Any], tags: Mapping[str, str]) -> int | None:
-    """Return the kept epoch for a journal that does not state it: of a version before, or unfinished."""
+    """Return the kept epoch of a run whose journal does not state it: an earlier version's, or an unfinished one."""
     best = tags.get("best_epoch") if config["keep"] == "best" or config["patience"] is not None else None
     return int(best) if best else epochs or None
 

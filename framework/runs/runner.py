@@ -1,4 +1,7 @@
-"""One run from a checked configuration to its files: journal first, then model and picture, MLflow behind it all."""
+"""Execution of one run, from a checked configuration to its files: the journal first, then the model and the picture.
+
+MLflow gets its data from the journal.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,12 @@ NOT_LOGGED = ("epoch", "step")
 
 @dataclass(frozen=True)
 class Finished:
-    """What a job returns: how its run ended, as plain data.
+    """The outcome of a job's run as plain data: the return value of a job.
 
     Attributes:
         seconds, population_seconds: training time as in `framework.training.record.Clock`.
-        metrics: the kept model's figures, named as in `framework.training.kept`.
-        params: what the user set, beside optimizer, lr and seed.
+        metrics: the kept model's metrics, named as in `framework.training.kept`.
+        params: settings that identify the run, as in `run_params`.
         directions: whether greater is better, by the metric's name, as in `framework.config.figures.directions`.
     """
 
@@ -66,14 +69,14 @@ class Finished:
         )
 
     def row(self) -> dict[str, Any]:
-        """Return one flat row of the leaderboard."""
+        """Return the run's row of the leaderboard as a flat mapping."""
         time = {"seconds": self.seconds, "population_seconds": self.population_seconds}
         rest = {"ended": self.ended, "steps": self.steps, **time, "folder": self.folder}
         return {"run": self.name, **self.params, **self.metrics, **rest}
 
 
 def run_params(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return what tells a run from others, by name: optimizer, lr, seed, and what else the user set."""
+    """Return the settings that identify a run, by name: optimizer, lr, seed and the user's other overrides."""
     named = dict(item.lstrip("+").partition("=")[::2] for item in overrides if not item.startswith("~"))
     params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
     said = ("optimizer", "optimizer.lr", "seed")
@@ -84,18 +87,18 @@ def run_params(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
 class Journaling(Observer):
     """Writes each run's folder: configuration, environment, journal and model.
 
-    A journal that was begun and has no end is continued: training again gives the same figures to the bit, so epochs
-    that are recorded already are passed over.
+    A journal without an end is continued. Training again gives the same bits, so epochs that are recorded already are
+    skipped.
 
     Args:
-        overrides: what the user set, by run id.
+        overrides: the user's overrides, by run id.
         parent: the sweep's folder, or None for a single run.
-        single: a run of its own, whose journal is left open when it has finished: `conclude` adds the curves.
-        final: a failure is the run's end; False where each run is then tried alone.
-        warn: takes a line for what went wrong and leaves the run complete.
+        single: whether this is a single run. Its journal stays open when it has finished: `conclude` adds the curves.
+        final: whether a failure ends the run for good; False if each run is then trained alone.
+        warn: called with one line per problem that leaves the run complete.
 
     Attributes:
-        outcomes: how the runs ended that did so in good order, by run id.
+        outcomes: outcomes of the runs that ended without an error, by run id.
     """
 
     def __init__(
@@ -118,7 +121,11 @@ class Journaling(Observer):
         self._example: np.ndarray = np.empty(0)
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Write what is known before the first step."""
+        """Write the files and the journal entries that precede the first step.
+
+        Raises:
+            InputError: a folder holds another run.
+        """
         data = population.data
         self._example = data.examples
         for run in runs:
@@ -161,14 +168,14 @@ class Journaling(Observer):
             journal.write("artifact", path=name, to="")
 
     def epoch(self, record: Record) -> None:
-        """Append the epoch's figures."""
+        """Append the epoch's metrics to the journal, unless they are recorded already."""
         row = record.history[-1]
         if row["epoch"] > self._recorded[record.run.id]:
             values = {name: value for name, value in row.items() if name not in NOT_LOGGED}
             self._journals[record.run.id].write("metrics", step=row["step"], epoch=row["epoch"], values=values)
 
     def finished(self, outcome: Outcome) -> None:
-        """Append the kept model's figures at its step and save the model; close the journal, but for a single run."""
+        """Append the kept model's metrics at its step and save the model; end the journal, except for a single run."""
         folder, journal = _folder(outcome.run), self._journals[outcome.run.id]
         figures = {**kept.recorded(outcome.metrics), kept.EPOCH: outcome.kept_epoch}
         journal.write("metrics", step=outcome.kept_step, epoch=None, values=figures)
@@ -182,7 +189,10 @@ class Journaling(Observer):
         self.outcomes[outcome.run.id] = outcome
 
     def conclude(self, outcome: Outcome) -> None:
-        """Draw the curves of a single run, which takes longer than to train many a one, and close its journal."""
+        """Draw the curves of a single run and end its journal.
+
+        This is separate from `finished`, because drawing may take longer than training.
+        """
         from framework.plots import curves, drawn
 
         run, folder = outcome.run, _folder(outcome.run)
@@ -194,7 +204,7 @@ class Journaling(Observer):
             self._close(run, "FINISHED")
 
     def failed(self, run: Run, error: BaseException) -> None:
-        """Say in the journal how it ended."""
+        """Record the error and the end of the run in its journal; only close it if the run will be trained again."""
         if run.id not in self._journals or run.id in self.outcomes:
             return
         if isinstance(error, Exception) and not self._final:
@@ -222,18 +232,21 @@ def execute(
     warn: Callable[[str], object] = errors.warn,
     result: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
-    """Train one run and leave its folder complete.
+    """Train one run, write its folder and return its outcome.
 
     Args:
         config: a checked configuration.
-        overrides: what the user set to get it.
-        folder: where its files go.
-        parent: the folder of the sweep it belongs to.
-        distinguishing: the overrides that make its name; by default all.
-        setting: the name of its setting.
-        observers: more who watch.
+        overrides: the user's overrides that led to it.
+        folder: folder for the run's files.
+        parent: folder of the sweep that the run belongs to, or None.
+        distinguishing: the overrides that appear in its name; by default all.
+        setting: name of its setting.
+        observers: further observers.
         warn: as in `Journaling`.
-        result: told of the outcome as soon as it is recorded, before pictures are drawn.
+        result: called with the outcome as soon as it is recorded, before pictures are drawn.
+
+    Raises:
+        InputError: the parts do not fit together, or the folder holds another run.
     """
     name = provenance.run_name(config, overrides if distinguishing is None else distinguishing)
     run = Run(uuid.uuid4().hex, name, config, folder, setting)

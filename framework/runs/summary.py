@@ -1,4 +1,4 @@
-"""What a person reads of a run, as text: the layer table, what trains on what, how it ended."""
+"""Texts about a run: the layer table, the headline and the summary at its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from framework.training.record import Outcome
 
 
 def layer_table(population: Population) -> str:
-    """Return the model's layers with output shapes and parameter counts."""
+    """Return a table of the model's layers with output shapes and parameter counts."""
     model = population.model
     rows = [("layer", "output", "parameters"), ("input", _shape(model.input_shape), "")]
     rows += [
@@ -27,14 +27,14 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def headline(run: Run, population: Population) -> str:
-    """Return one line that says what is about to train on what."""
+    """Return one line with the run's name, the problem, and the data set with the sizes of its splits."""
     data, config = population.data, run.config
     sizes = f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test"
     return f"{run.name} on {config['problem']}: data set {config['dataset']['name']} ({sizes})"
 
 
 def figures(metrics: dict[str, float]) -> str:
-    """Return loss and metrics of the three splits as a table."""
+    """Return a table of loss and metrics for the three splits."""
     names = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics))
     rows = [("", *names)]
     for split in ("train", "val", "test"):
@@ -43,24 +43,24 @@ def figures(metrics: dict[str, float]) -> str:
 
 
 ENDINGS = {"budget": "finished", "early stopping": "stopped early", "stopped": "stopped by a plugin"}
-"""Words for `Outcome.ended`; others stand for themselves."""
+"""Texts for values of `Outcome.ended`; other values are shown unchanged."""
 
 
 def summary(outcome: Outcome) -> str:
-    """Return how a run ended: steps, time and figures."""
+    """Return the summary of a run: its ending as in `ending`, and the table of its metrics."""
     advice = "; try a lower learning rate" if "lr" in outcome.run.config["optimizer"] else ""
     how = ending(outcome.ended, outcome.history, outcome.kept_epoch, advice)
     return f"{how}\n{figures(outcome.metrics)}"
 
 
 def ending(ended: str, history: Sequence[Mapping[str, float]], kept_epoch: int | None, advice: str = "") -> str:
-    """Return how a run ended in a line: epochs, steps and time, and the kept epoch if it is not the last.
+    """Return one line about a run's end: epochs, steps and time, and the kept epoch if it is not the last.
 
     Args:
         ended: as in `Outcome`, or ``"unfinished"``.
         history: one row per epoch.
         kept_epoch: the epoch whose parameters are kept, or None.
-        advice: what to say to a run that diverged.
+        advice: text that is added if the run diverged.
     """
     last = history[-1] if history else {}
     how = ENDINGS.get(ended, ended) + (f" at step {last.get('step', 0):,}{advice}" if ended == "diverged" else "")
@@ -71,7 +71,7 @@ def ending(ended: str, history: Sequence[Mapping[str, float]], kept_epoch: int |
 
 
 def one_line(outcome: Outcome) -> str:
-    """Return a finished run of a sweep in one line."""
+    """Return one line about a finished run of a sweep: name, kept metrics, training time and ending."""
     ended = "" if outcome.ended == "budget" else f"  {outcome.ended}"
     figures = kept.recorded(outcome.metrics)
     shown = [f"{name} {figure_text(figures[name])}" for name in kept.shown(figures)]

@@ -1,1 +1,1 @@
-"""Many runs: planned, trained together in blocks over processes, and ranked."""
+"""Sweeps: plan many runs, train them together in blocks over worker processes, and rank them."""

@@ -1,4 +1,4 @@
-"""The best setting of a sweep while it runs: the mean on validation over those of its seeds that have ended."""
+"""The best setting of a running sweep, by the mean validation figure over the seeds that have ended."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from framework.system.formatting import counted
 from framework.training import kept
 
 Key = tuple[str, str]
-"""A problem and the name of a setting."""
+"""Problem and setting name."""
 
 
 class BestSoFar:
-    """Takes runs as they end and names the best setting of the problem that a run ended on last.
+    """Collects ended runs and reports the best setting of the problem on which the latest successful run ended.
 
-    A mean is computed when it is asked for, and only if runs of its setting have ended since.
+    Means are computed on request, and only for settings of which runs have ended since the last request.
 
     Args:
-        jobs: all runs of the sweep.
+        jobs: all jobs of the sweep.
     """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
@@ -44,19 +44,19 @@ class BestSoFar:
         self._last = ""
 
     def add(self, job: Job, end: Ended) -> None:
-        """Take a run that ended; one that failed counts against its setting, as in the table."""
+        """Add a run that ended; a failed run puts its setting below complete ones, as in the sweep's table."""
         row = row_of(job, self._problems[job.number], end)
         key = row["problem"], job.setting
         self._rows.setdefault(key, {})[row["seed"]] = row
         self._stale.add(key)
         if not isinstance(end, Failed):
             self._last, by = row["problem"], ranking(list(end.metrics), end.directions)
-            if self._figures.setdefault(self._last, by) != by:  # the metrics are swept over
+            if self._figures.setdefault(self._last, by) != by:  # the sweep varies the metrics
                 self._figures[self._last] = by
                 self._stale |= {known for known in self._rows if known[0] == self._last}
 
     def text(self) -> str:
-        """Return it in one line, or "" while no run has a figure."""
+        """Return the best setting as one line, or "" while no run has a finite figure."""
         for problem, name in [key for key in self._stale if key[0] == self._last]:
             figure, greater = self._figures[problem]
             setting = Setting.of(list(self._rows[problem, name].values()))

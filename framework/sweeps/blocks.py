@@ -1,4 +1,4 @@
-"""What one process does with a block of a sweep: train it as one population, or each run alone where that fails."""
+"""Training of one block of a sweep in one process: as one population, or each run alone if that fails."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Block:
     """Jobs that train as one population, in one process.
 
     Attributes:
-        memory: bytes at the peak, estimated.
-        seconds: training time, estimated.
+        jobs: one or more.
+        memory: estimated peak, in bytes.
+        seconds: estimated training time.
     """
 
     jobs: tuple[Job, ...]
@@ -38,7 +39,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Failed:
-    """A job that ended by an error, as text: not every exception survives the way from a worker."""
+    """A job that ended with an error.
+
+    Attributes:
+        error: the error as text, because not every exception can be sent from a worker process.
+    """
 
     error: str
 
@@ -48,11 +53,11 @@ Ended = Finished | Failed
 
 @dataclass(frozen=True)
 class Trained:
-    """What comes back from a worker.
+    """The result of training a block.
 
     Attributes:
-        ended: how jobs ended, by number.
-        caution: what the user should know beside, or "".
+        ended: results by job number.
+        caution: a further warning for the user, or "".
     """
 
     ended: Mapping[int, Ended]
@@ -60,13 +65,15 @@ class Trained:
 
 
 def train_block(block: Block, parent: Path, record: HydraRecord | None, observers: Sequence[Observer] = ()) -> Trained:
-    """Train one block; where it fails, train each of its runs alone, so that one bad run never harms its neighbours.
+    """Train one block and return its results.
+
+    If the population fails, train each unfinished run alone, so that one bad run does not fail the others.
 
     Args:
-        block: what to train.
+        block: the block to train.
         parent: the sweep's folder.
-        record: what Hydra keeps of each job, or None.
-        observers: more who watch; a run's id is its job's number.
+        record: writes Hydra's files of each job, or None.
+        observers: further observers; a run's id is its job's number.
     """
     if record is not None:
         for job in block.jobs:
@@ -76,14 +83,14 @@ def train_block(block: Block, parent: Path, record: HydraRecord | None, observer
     if len(block.jobs) > 1:
         try:
             _train(block.jobs, parent, ended, observers, final=False)
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises: each run that has not ended is tried alone
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; unfinished runs are retried alone
             left = len(block.jobs) - len(ended)
             caution = f"{left} runs could not train together ({format_error(error)}); each was trained alone"
     for job in block.jobs:
         if job.number not in ended:
             try:
                 _train([job], parent, ended, observers, final=True)
-            except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the other runs go on
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other runs go on
                 ended[job.number] = Failed(format_error(error))
     return Trained(ended, caution)
 
@@ -91,7 +98,7 @@ def train_block(block: Block, parent: Path, record: HydraRecord | None, observer
 def _train(
     jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], observers: Sequence[Observer], *, final: bool
 ) -> None:
-    """Train jobs as one population; put those that ended in good order into ``ended``, also where an error follows."""
+    """Train jobs as one population; add those that finished to ``ended``, even if an error is raised later."""
     runs = [
         Run(str(job.number), provenance.run_name(job.config, job.distinguishing), job.config, job.folder, job.setting)
         for job in jobs
@@ -112,14 +119,14 @@ def _run(job: Job) -> Run:
 
 
 def result_from_journal(job: Job, since: float) -> Ended | None:
-    """Return how a job ended by its journal, for a result that a dying worker took along.
+    """Return a job's result as recorded in its journal, for a result that was lost when its worker died.
 
     Args:
         job: the job.
-        since: unix time in seconds; what the journal held before is another sweep's.
+        since: Unix time in seconds; earlier entries of the journal belong to another sweep.
 
     Returns:
-        None where the journal has no end since then.
+        The result, or None if the journal has no end entry since then, or no epoch before a successful end.
     """
     if not (job.folder / JOURNAL).is_file():
         return None
@@ -146,7 +153,7 @@ def result_from_journal(job: Job, since: float) -> Ended | None:
 
 
 def record_worker_death(job: Job) -> Failed:
-    """Return that a job's worker died, and say so in its journal where it has begun one."""
+    """Record the worker's death in the job's journal, if there is one, and return the failure."""
     if (job.folder / JOURNAL).is_file():
         journal = Journal(job.folder)
         journal.write("tags", values={"error": DIED})
@@ -157,7 +164,7 @@ def record_worker_death(job: Job) -> Failed:
 
 
 def close_interrupted(jobs: Sequence[Job]) -> None:
-    """Say KILLED in the journals that have begun and not ended: an interrupt took their workers before they could."""
+    """Write the end status KILLED to each unfinished journal, because the interrupt killed its worker first."""
     for job in jobs:
         if (job.folder / JOURNAL).is_file() and read_journal(job.folder)[-1].kind != "end":
             journal = Journal(job.folder)

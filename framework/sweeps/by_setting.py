@@ -1,7 +1,7 @@
-"""The table of a sweep: runs that differ in their seed only are one setting, with mean and standard deviation.
+"""Results of a sweep per setting: mean and standard deviation over runs that differ only in their seed.
 
-A single run is one draw of a seed, so a table of single runs names the luckiest seed. Here the unit is the setting;
-nothing is dropped: runs that diverged or failed are counted in their setting's row and put it below complete ones.
+A ranking of single runs selects the best seed rather than the best setting, so settings are ranked instead. No run is
+dropped: a setting's row counts the runs that diverged or failed, and such settings rank below complete ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import numpy as np
 from framework.training import kept
 
 Row = Mapping[str, Any]
-"""One run: ``setting``, ``problem``, ``optimizer``, ``lr``, ``seed``, ``ended``, ``steps``, and its figures if any."""
+"""One run as a flat mapping.
+
+Keys: ``setting``, ``problem``, ``optimizer``, ``lr``, ``seed``, ``ended``, ``steps``, and the run's figures, if any.
+"""
 
 FAILED = "failed"
 DIVERGED = "diverged"
@@ -27,9 +30,9 @@ class Spread:
     """Mean and standard deviation of one figure over the seeds of a setting.
 
     Attributes:
-        mean: NaN where no run has a finite figure.
+        mean: NaN if no run has a finite figure.
         deviation: the sample standard deviation (divisor n - 1), or None for fewer than two runs.
-        count: runs with a finite figure.
+        count: number of runs with a finite figure.
     """
 
     mean: float
@@ -38,35 +41,36 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
-        """Return the spread of the finite ones of ``values``."""
+        """Return the spread of the finite values in ``values``."""
         finite = np.array([value for value in values if math.isfinite(value)], dtype=np.float64)
         if not finite.size:
             return cls(math.nan, None, 0)
         if finite.size == 1:
             return cls(float(finite[0]), None, 1)
-        if finite.min() == finite.max():  # the mean of equal numbers is rounded, and so is their deviation
+        if finite.min() == finite.max():  # avoid rounding errors: the computed deviation need not be 0
             return cls(float(finite[0]), 0.0, finite.size)
         return cls(float(finite.mean()), float(finite.std(ddof=1)), finite.size)
 
     @property
     def squared_error(self) -> float:
-        """The squared standard error of the mean; infinite where one run says nothing of it."""
+        """The squared standard error of the mean, deviation² / count; infinite for fewer than two runs."""
         return math.inf if self.deviation is None else self.deviation**2 / self.count
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a sweep: the runs that differ in their seed only.
+    """One setting of a sweep: runs that differ only in their seed.
 
     Attributes:
-        name: as in the tag ``setting``.
-        problem, optimizer, lr: of its runs; lr is None where the optimizer has none.
-        seeds: distinct seeds, those of lost runs included.
-        diverged, failed: runs that were lost, by how.
-        steps: mean optimizer steps of the runs that did not fail.
-        figures: the kept model's, over the runs that have one: a run that diverged from the start has none.
-        equal: the names of settings whose runs have the same figures to the bit, seed by seed, as two names of one
-            algorithm do; they are no rows of their own.
+        name: the value of the tag ``setting``.
+        problem, optimizer, lr: shared by its runs; lr is None if the optimizer has none.
+        seeds: number of distinct seeds, including those of diverged and failed runs.
+        diverged, failed: number of runs that diverged or failed.
+        steps: mean number of optimizer steps of the runs that did not fail; NaN if all failed.
+        figures: spread of each figure of the kept model, over the runs that have one; a run that diverged from the
+            start has none.
+        equal: names of settings whose runs have bit-identical figures, seed by seed, such as a second name of the
+            same algorithm; they get no row of their own.
     """
 
     name: str
@@ -82,7 +86,7 @@ class Setting:
 
     @classmethod
     def of(cls, runs: Sequence[Row], equal: Sequence[str] = ()) -> Setting:
-        """Return the setting of runs that differ in their seed only, one run per seed; ``equal`` as the attribute."""
+        """Return the setting of runs that differ only in their seed, one run per seed; ``equal`` as the attribute."""
         first = runs[0]
         alive = [run for run in runs if run["ended"] != FAILED]
         kept_models = [run for run in alive if math.isfinite(run.get(kept.LOSS, math.nan))]
@@ -102,23 +106,23 @@ class Setting:
 
     @property
     def complete(self) -> bool:
-        """Whether no run was lost."""
+        """Whether no run diverged or failed."""
         return not (self.diverged or self.failed)
 
     def spread(self, figure: str) -> Spread:
-        """Return one figure's spread; empty for a figure that no run has."""
+        """Return one figure's spread; its mean is NaN and its count 0 if no run has the figure."""
         return self.figures.get(figure, Spread(math.nan, None, 0))
 
 
 def by_setting(runs: Iterable[Row], figure: str, *, greater: bool) -> list[Setting]:
     """Return the settings of a sweep, best mean of ``figure`` first.
 
-    Complete settings come first, then those that lost runs, fewest first: the mean of the others alone flatters them.
-    Equal means are ordered by the kept model's validation loss.
+    Complete settings come first, then those with diverged or failed runs, in increasing order of the lost fraction: a
+    mean over the remaining runs is biased in their favor. Equal means are ordered by the kept model's validation loss.
 
     Args:
-        runs: in any order. Equal runs (one setting, one seed) count once.
-        figure: the validation figure that ranks, such as ``kept/val/accuracy``.
+        runs: in any order. If several runs have the same problem, setting and seed, the last one counts.
+        figure: the validation figure to rank by, such as ``kept/val/accuracy``.
         greater: whether greater is better.
     """
     groups: dict[tuple[str, str], dict[Any, Row]] = {}
@@ -134,14 +138,14 @@ def by_setting(runs: Iterable[Row], figure: str, *, greater: bool) -> list[Setti
 
 
 def place(setting: Setting, figure: str, *, greater: bool) -> tuple[float, float, float]:
-    """Return what orders settings, the best one's least; arguments and order as in `by_setting`."""
+    """Return the sort key of a setting, smallest for the best; arguments and order as in `by_setting`."""
     mean, loss = setting.spread(figure).mean, setting.spread(kept.LOSS).mean
     lost = (setting.diverged + setting.failed) / setting.seeds if math.isfinite(mean) else 2.0
     return lost, (-mean if greater else mean) if lost < 2.0 else 0.0, loss if math.isfinite(loss) else math.inf
 
 
 def _numbers(runs: Sequence[Row]) -> Hashable:
-    """Return all that two equal settings share: problem, seeds and figures; None if no run has a finite loss."""
+    """Return a key that is the same for equal settings (problem, seeds, figures); None if no run has a finite loss."""
     if not any(math.isfinite(run.get(kept.LOSS, math.nan)) for run in runs):
         return None
     by_seed = sorted(runs, key=lambda run: run["seed"])
@@ -152,7 +156,7 @@ def _numbers(runs: Sequence[Row]) -> Hashable:
 
 
 def best_of_each(settings: Iterable[Setting]) -> list[Setting]:
-    """Return the first setting of each optimizer, for settings in the order of `by_setting`."""
+    """Return the best setting of each optimizer; ``settings`` are in the order of `by_setting`."""
     best: dict[str, Setting] = {}
     for setting in settings:
         best.setdefault(setting.optimizer, setting)
@@ -160,9 +164,14 @@ def best_of_each(settings: Iterable[Setting]) -> list[Setting]:
 
 
 def tied_with_first(settings: Sequence[Setting], figure: str) -> list[Setting]:
-    """Return the settings, the first included, whose mean is within one standard error of the first one's.
+    """Return the first setting and those whose mean is within one standard error of the first one's.
 
-    The standard error is that of the difference of the two means. Settings of one seed have none, and are no ties.
+    The standard error is that of the difference of the two means. A setting with one seed has none, and a setting with
+    diverged or failed runs is not compared: neither is a tie.
+
+    Args:
+        settings: in the order of `by_setting`.
+        figure: the figure to compare.
     """
     if not settings:
         return []
@@ -178,7 +187,7 @@ def tied_with_first(settings: Sequence[Setting], figure: str) -> list[Setting]:
 
 
 def records(settings: Iterable[Setting]) -> list[dict[str, Any]]:
-    """Return one flat row per setting, for files and frames: ``…`` holds a mean, ``… std`` its standard deviation."""
+    """Return one flat row per setting, for files and frames; ``…`` is a mean and ``… std`` its standard deviation."""
     rows = []
     for setting in settings:
         row: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What a person sees of a sweep while it runs: runs done, time left, the best setting so far."""
+"""Progress display of a running sweep: runs done, time left, and the best setting so far."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from framework.system.pace import Clock, Remaining, Throttle, time_left
 from framework.system.terminal import View, view
 
 REFRESH_SECONDS = 0.5
-"""Between two updates of what is shown."""
+"""Seconds between two updates of the display."""
 MOST_LINES = 5
-"""Progress lines of a sweep in a log while it trains; the delivery has its own."""
+"""Maximum number of progress lines in a log while a sweep trains; the delivery to MLflow has its own limit."""
 MOST_ERRORS = 3
-"""Different errors of failed runs that are written as they happen; the table counts all."""
+"""Maximum number of different errors that are shown as they happen; the table counts all failed runs."""
 
 
 class SweepProgress:
-    """Shows how far a sweep is. Two threads may call it.
+    """Shows the progress of a sweep. Its methods may be called from two threads.
 
     Args:
-        jobs: all runs.
-        seconds: the estimated training time of all, or None.
-        fractions: how far each run is.
-        shown: where.
-        clock: seconds.
+        jobs: all jobs of the sweep.
+        seconds: estimated training time of the whole sweep, or None.
+        fractions: the progress of each run.
+        shown: the view that displays it.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SweepProgress:
         self._lock = threading.Lock()
 
     def ended(self, job: Job, end: Ended) -> None:
-        """Take a run that ended, and show it unless many do."""
+        """Record a run that ended; update the display, at most once per `REFRESH_SECONDS`."""
         with self._lock:
             self._done += 1
             self._fractions.end(job.number)
@@ -70,7 +70,7 @@ class SweepProgress:
             self.show()
 
     def show(self) -> None:
-        """Show the state of things."""
+        """Update the display."""
         with self._lock:
             share = self._fractions.share()
             self._remaining.reached(share)
@@ -80,11 +80,13 @@ class SweepProgress:
 
 
 class Ticker:
-    """Calls a function now and then in a thread of its own. A context manager, which raises what the function raised.
+    """Calls a function at intervals in a thread of its own.
+
+    A context manager. An exception of the function ends the calls and is raised again when the context is left.
 
     Args:
         tick: the function.
-        seconds: between two calls.
+        seconds: interval between two calls.
     """
 
     def __init__(self, tick: Callable[[], None], seconds: float) -> None:
@@ -98,7 +100,7 @@ class Ticker:
         try:
             while not self._over.wait(self._seconds):
                 self._tick()
-        except Exception as error:  # noqa: BLE001 - raised again where it is seen
+        except Exception as error:  # noqa: BLE001 - raised again by __exit__
             self._error = error
 
     def __enter__(self) -> Ticker:
@@ -116,11 +118,11 @@ class Ticker:
 
 @dataclass(frozen=True)
 class Watch:
-    """What those who run a sweep need so that a person sees how far it is.
+    """The interface through which the code that runs a sweep reports progress.
 
     Attributes:
-        ended: to be called with each job that ended.
-        fractions: the file to write to how far each run is, or None for none.
+        ended: to be called with each job that ended and its result.
+        fractions: the file to which workers write the progress of each run, or None.
     """
 
     ended: Callable[[Job, Ended], None]
@@ -129,11 +131,11 @@ class Watch:
 
 @contextmanager
 def watching(jobs: Sequence[Job], planned: Plan | None, *, progress: bool) -> Iterator[Watch]:
-    """Show the progress of a sweep as long as the context lasts.
+    """Show the progress of a sweep while the context is active.
 
     Args:
-        jobs: all runs.
-        planned: how they will be run; None where another launcher decides.
+        jobs: all jobs of the sweep.
+        planned: the plan, or None if another launcher runs the jobs.
         progress: False shows nothing.
     """
     if not progress:

@@ -1,4 +1,4 @@
-"""What a population will cost, found on a small one before it starts: memory and time by a few real steps."""
+"""Estimates of the memory and time of a population, measured on a few real steps of small populations."""
 
 from __future__ import annotations
 
@@ -21,25 +21,28 @@ from framework.training.population import Population
 from framework.training.record import GATHERED, EpochMeans
 
 PROBED_STEPS = 4
-"""Steps of a probe; the fastest counts."""
+"""Number of steps of a probe; the fastest step counts."""
 MANY = 8
-"""Runs of the larger population that time is taken on, where they fit into `PROBED_BYTES`; else two."""
+"""Number of runs of the larger timed population if they fit into `PROBED_BYTES`; otherwise two."""
 PROBED_BYTES = 256 * 2**20
+"""Maximum memory of the larger timed population, in bytes."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What training costs.
+    """Cost of training runs of one structure.
+
+    Memory of R runs is shared + R * per_run bytes; time is steps * (alone + (R - 1) * beside) seconds, at most limit.
 
     Attributes:
-        shared: bytes that a process holds once, whatever the number of runs: the data, and what layers make of it
-            where runs see the same.
-        per_run: bytes that each run of a population adds at its peak.
-        alone: seconds of a step of one run alone.
+        shared: bytes that a process holds once, independent of the number of runs: the data, and values that layers
+            compute from it when all runs get the same data.
+        per_run: bytes that each run adds to the population's peak.
+        alone: seconds per step of a single run.
         beside: seconds that each further run adds to a step.
-        steps: optimizer steps of a whole run, or None where only time limits it.
-        failed: why no run of them could be tried, or "".
-        limit: seconds after which a run ends, whatever its steps.
+        steps: optimizer steps of a whole run, or None if only time limits it.
+        failed: the error if no configuration could be probed, otherwise "".
+        limit: seconds after which a run ends regardless of its steps, or None.
         cautions: as `Population.cautions`.
     """
 
@@ -53,11 +56,11 @@ class Estimate:
     cautions: tuple[str, ...] = ()
 
     def memory(self, runs: int) -> int:
-        """Return the bytes that a population of ``runs`` needs at its peak."""
+        """Return the peak memory of a population of ``runs``, in bytes."""
         return self.shared + runs * self.per_run
 
     def seconds(self, runs: int) -> float:
-        """Return the training time of a population of ``runs``."""
+        """Return the training time of a population of ``runs``, in seconds."""
         limit = math.inf if self.limit is None else self.limit
         if self.steps is None:
             return limit
@@ -65,12 +68,13 @@ class Estimate:
 
 
 def estimate(configs: Sequence[Config]) -> Estimate:
-    """Return what runs of one structure cost, from a few steps of one, two and some runs.
+    """Return the cost of runs of one structure, measured on a few steps of one, two and up to `MANY` runs.
 
-    A configuration that cannot be trained because a plugin raises is passed over: the run itself will say why.
+    A configuration whose training raises a plugin's error is skipped: its own run will report the error. If all fail,
+    the estimate is zero and its ``failed`` holds the first error.
 
     Args:
-        configs: one or more of the group's configurations.
+        configs: one or more configurations of the group.
 
     Raises:
         InputError: the parts do not fit together.
@@ -81,15 +85,18 @@ def estimate(configs: Sequence[Config]) -> Estimate:
             return _estimate([{**tried, "seed": config["seed"]} for config in configs])
         except InputError:
             raise
-        except Exception as error:  # noqa: BLE001 - a plugin's error is its own run's; the others' cost is found without it
+        except Exception as error:  # noqa: BLE001 - a plugin's error belongs to its own run; probe the others
             why = why or format_error(error)
     return Estimate(0, 0, 0.0, 0.0, 0, failed=why)
 
 
 def fits(configs: Sequence[Config]) -> list[str]:
-    """Build the parts of runs of one structure, without a step; return their `Population.cautions`.
+    """Build the parts of a run of one structure without training it; return its `Population.cautions`.
 
-    A plugin that raises is passed over, as in `estimate`.
+    A plugin's error is ignored, as in `estimate`.
+
+    Args:
+        configs: configurations of one structure; only the first is built.
 
     Raises:
         InputError: the parts do not fit together.
@@ -98,7 +105,7 @@ def fits(configs: Sequence[Config]) -> list[str]:
         return Population(configs[:1]).cautions
     except InputError:
         raise
-    except Exception:  # noqa: BLE001 - a plugin's error is its own run's, which will say it
+    except Exception:  # noqa: BLE001 - the run itself will report a plugin's error
         return []
 
 
@@ -107,7 +114,7 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
         first = Population(configs[:1])
         data = first.data
         shared = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
-        # What a process makes once (imports, caches, rules compiled for one run and several) is no population's cost.
+        # Warm up: costs per process (imports, caches, rules compiled for one run and for several) must not be measured.
         for population in (first, Population(_repeated(configs, 2))):
             _steps(population)
         del population
@@ -115,11 +122,11 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
         runs = MANY if MANY * (two - one) <= PROBED_BYTES else 2
         alone, many = (_step_seconds(_repeated(configs, count)) for count in (1, runs))
     held = min(GATHERED, len(data.train) * int(np.prod(first.model.output_shape)))
-    # The numbers of a run are copied for its outcome, and while it trains for its best epoch.
+    # A run's parameters and buffers are copied for its outcome, and once more if its best epoch is kept.
     copies = (1 + first.settings.keeps_best) * (first.model.parameters.size + first.model.buffers.size)
     beside = max((many - alone) / (runs - 1), 0.0)
     each = two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize
-    # Where a run leaves early, the others move into a new population beside the numbers of the old one.
+    # If a run ends early, the others are copied into a new population while the old one still exists.
     each = max(each, 2 * (both_resting - resting))
     limit, cautions = first.settings.max_seconds, tuple(first.cautions)
     shared += max(2 * one - two, 0)
@@ -131,7 +138,7 @@ def _repeated(configs: Sequence[Config], runs: int) -> list[Config]:
 
 
 def _memory(configs: Sequence[Config]) -> tuple[int, int]:
-    """Return the bytes that a population holds before its first step, and those at its peak."""
+    """Return the bytes that a population holds before its first step, and its peak."""
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()
@@ -149,7 +156,7 @@ def _memory(configs: Sequence[Config]) -> tuple[int, int]:
 
 
 def _meet_all_sizes(population: Population) -> None:
-    """Pass batches of every size that training and evaluation meet: layers hold scratch for each."""
+    """Run batches of every size that training and evaluation use, because layers allocate buffers for each size."""
     settings, data, most = population.settings, population.data, population.model.samples_at_once
     batch = next(population.batches.epoch(1))
     last = 0 if settings.drop_last else len(data.train) % settings.batch_size

@@ -1,4 +1,4 @@
-"""The folder of a sweep: refused if something in it, or in one of its jobs' folders, would be lost."""
+"""Checks of a sweep's folder: it is refused if files in it, or in a job's folder, would be overwritten."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SWEEP_FILES = ("multirun.yaml", "environment.txt", "leaderboard.csv", "settings.
 
 
 def refuse_used_sweep(folder: Path, arguments: Sequence[str], jobs: Sequence[Job], subdir: str | None) -> bool:
-    """Refuse a folder in which a sweep or one of its jobs would overwrite something.
+    """Raise InputError if a sweep or one of its jobs would overwrite files.
 
     Args:
-        folder: of the sweep.
-        arguments: of its command.
+        folder: the sweep's folder.
+        arguments: the overrides of its command.
         jobs: its jobs.
-        subdir: the folder of Hydra's own files in the job's.
+        subdir: name of the folder for Hydra's files inside a job's folder, or None.
 
     Returns:
-        Whether the folder holds this very sweep, begun and killed.
+        Whether the folder holds this same sweep, begun and not ended.
 
     Raises:
-        InputError: the folder holds another sweep or other files of the same names, or jobs share a folder; nothing
+        InputError: the folder holds another sweep or other files of the same names, or jobs share a folder. Nothing
             was written.
     """
     _refuse_shared(folder, jobs)
@@ -38,7 +38,8 @@ def refuse_used_sweep(folder: Path, arguments: Sequence[str], jobs: Sequence[Job
     else:
         refuse_files(folder, SWEEP_FILES)
     for job in jobs:
-        if not (begun and same_run(begun_in(job.folder), job.config)):  # what has ended is left alone
+        # A job of this sweep that has begun or ended is not refused: its folder is kept.
+        if not (begun and same_run(begun_in(job.folder), job.config)):
             refuse_used_run(job.folder, job.config, job.unresolved, subdir)
     return bool(begun)
 

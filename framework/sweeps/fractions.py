@@ -1,7 +1,7 @@
-"""How far each run of a sweep is, from 0 to 1: a file of one number per run, written by those who train it.
+"""Progress of each run of a sweep, from 0 to 1, in a file of one float64 per run that the workers write.
 
-The runs of a block end all at once, perhaps after many minutes. Until then the command reads here how far they are. A
-worker on another machine does not see the file and writes nothing.
+The runs of a block end all at once, perhaps after many minutes. Until then the command reads their progress from this
+file. A worker on another machine cannot see the file and writes nothing.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from framework.training.record import Outcome, Record
 
 
 class Fractions(AbstractContextManager["Fractions"]):
-    """The file as the command that runs the sweep has it. A context manager: it exists no longer than that.
+    """The progress file, as used by the command that runs the sweep.
+
+    A context manager; the file is deleted when the context is left.
 
     Args:
-        weights: what each run counts for, by its number; all zero is all alike.
+        weights: share of the whole work per run, by job number, in any unit; if all are zero, runs count equally.
 
     Attributes:
-        path: of the file.
+        path: the file's path.
     """
 
     def __init__(self, weights: Mapping[int, float]) -> None:
@@ -37,17 +39,18 @@ class Fractions(AbstractContextManager["Fractions"]):
         total = sum(weights.values())
         for number, weight in weights.items():
             self._weights[number] = weight / total if total else 1 / len(weights)
-        self._folder = TemporaryDirectory(ignore_cleanup_errors=True)  # Windows removes no file that is in use
+        self._folder = TemporaryDirectory(ignore_cleanup_errors=True)  # Windows cannot delete a file that is in use
         self.path = Path(self._folder.name) / "fractions"
-        self.path.write_bytes(bytes(self._weights.nbytes))  # a sparse file on a full disk would kill who writes to it
+        # Not a sparse file: on a full disk, a write to a mapped sparse file kills the writing process.
+        self.path.write_bytes(bytes(self._weights.nbytes))
         self._values = np.memmap(self.path, np.float64, "r+")
 
     def end(self, number: int) -> None:
-        """Take note that a run has ended, however it did."""
+        """Set a run's progress to 1 because it has ended, successfully or not."""
         self._values[number] = 1.0
 
     def share(self) -> float:
-        """Return the part of all work that is done, from 0 to 1."""
+        """Return the weighted mean of the runs' progress, from 0 to 1."""
         return float(self._weights @ self._values)
 
     def __exit__(
@@ -57,11 +60,11 @@ class Fractions(AbstractContextManager["Fractions"]):
 
 
 class WriteFractions(Observer):
-    """Writes how far runs are, at each epoch's end.
+    """Writes the progress of runs to the file at the end of each epoch.
 
     Args:
-        path: of the file.
-        clock: seconds.
+        path: the file's path.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, path: Path, clock: Clock = time.monotonic) -> None:
@@ -72,22 +75,22 @@ class WriteFractions(Observer):
         self._seconds: float | None = None
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Take the budget; runs that are tried again are at the beginning."""
+        """Store the budget and set the runs' progress to 0: they may have been tried before."""
         self._began = self._clock()
         self._steps, self._seconds = population.total, population.settings.max_seconds
         for run in runs:
             self._values[int(run.id)] = 0.0
 
     def epoch(self, record: Record) -> None:
-        """Write how far the run is."""
+        """Write the run's progress."""
         step, elapsed = int(record.history[-1]["step"]), self._clock() - self._began
         self._values[int(record.run.id)] = share_of_budget(step, self._steps, elapsed, self._seconds)
 
     def finished(self, outcome: Outcome) -> None:
-        """Write that the run is done, perhaps before its budget."""
+        """Write progress 1: the run has finished, perhaps before its budget was used up."""
         self._values[int(outcome.run.id)] = 1.0
 
 
 def writers(path: Path | None) -> list[Observer]:
-    """Return the observer that writes to the file, if there is one on this machine."""
+    """Return a list of the observer that writes to the file; empty if there is no such file on this machine."""
     return [WriteFractions(path)] if path is not None and path.is_file() else []

@@ -1,4 +1,4 @@
-"""Which jobs of a sweep can share one array program, and why not."""
+"""Grouping of a sweep's jobs by structure: jobs of one group can train as one array program."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from framework.training.population import chosen
 
 @dataclass(frozen=True)
 class Group:
-    """Jobs of one structure, sorted by seed so that neighbours share their batches.
+    """Jobs of one structure, sorted by seed so that adjacent jobs share their batches.
 
     Attributes:
         jobs: one or more.
-        alone: why they cannot train together, or "".
+        alone: the reason why the jobs cannot train together, or "".
     """
 
     jobs: tuple[Job, ...]
@@ -28,7 +28,7 @@ class Group:
 
     @property
     def label(self) -> str:
-        """Return what the group is, for people."""
+        """Return a readable label: optimizer, data set and model."""
         config = self.jobs[0].config
         return (
             f"{config['optimizer']['name']} on {config['dataset']['name']}, model {config['model'].get('name', 'own')}"
@@ -36,7 +36,7 @@ class Group:
 
 
 def grouped(jobs: Sequence[Job]) -> list[Group]:
-    """Return the jobs in groups of one structure, in order of first appearance."""
+    """Return the jobs grouped by structure, in order of first appearance."""
     found: dict[str, list[Job]] = {}
     for job in jobs:
         found.setdefault(structure(job.config), []).append(job)
@@ -47,9 +47,10 @@ def grouped(jobs: Sequence[Job]) -> list[Group]:
 
 
 def structure(config: Mapping[str, Any]) -> str:
-    """Return a key that two runs share exactly when they can train as one array program.
+    """Return a key that is equal for two runs if and only if they can train as one array program.
 
-    It is the configuration without what a population holds per run: the seed, and every column of a plugin.
+    The key is the configuration without the values that a population holds per run: the seed, and each plugin field
+    that is a column.
     """
     rest = {key: value for key, value in config.items() if key not in (*OUTSIDE, "seed", "model", "stages", "metrics")}
     for kind in ("dataset", "loss", "optimizer", "schedule"):
@@ -67,7 +68,7 @@ def _structural(cls: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def why_alone(config: Mapping[str, Any]) -> str:
-    """Return why runs of this configuration cannot share an array program, or ""."""
+    """Return the reason why runs of this configuration cannot train as one array program, or ""."""
     optimizer = find("optimizer", config["optimizer"]["name"])
     if not optimizer.cls.vectorized:
         return f"optimizer {optimizer.name} takes one run at a time"

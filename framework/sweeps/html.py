@@ -1,4 +1,4 @@
-"""What a notebook shows of a sweep."""
+"""HTML display of a sweep in a notebook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from framework.system.html import block, table
 
 
 def sweep_html(tables: Sequence[Table]) -> str:
-    """Return a sweep's settings: mean and standard deviation over seeds."""
+    """Return a sweep's settings as HTML tables: mean and standard deviation over seeds."""
     parts = [f"<b>{escape(counts(tables))}</b>"]
     for one in tables:
         rows = [cells(one, setting) for setting in one.settings[:MOST_SHOWN]]

@@ -1,4 +1,4 @@
-"""One run of a sweep before it starts, and what its folder keeps for Hydra."""
+"""A job of a sweep, and the files that Hydra keeps in the job's folder."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Job:
     """One run of a sweep before it starts.
 
     Attributes:
-        number: its place in the sweep, from 0.
-        overrides: what the user set for it.
-        config: checked, plain data.
-        unresolved: the configuration as Hydra stores it.
-        folder: where its files go.
-        dirname: the overrides as Hydra's folder names use them.
-        choices: which option of each group was chosen, for Hydra's records.
-        distinguishing: the overrides that not all jobs of the sweep share; they make the run's name.
+        number: its position in the sweep, from 0.
+        overrides: the user's overrides for this job.
+        config: the checked configuration, as plain data.
+        unresolved: the configuration as Hydra stores it, with interpolations.
+        folder: the folder for its files.
+        dirname: the overrides in the form that Hydra uses in folder names.
+        choices: the chosen option of each config group, for Hydra's records.
+        distinguishing: the overrides that are not shared by all jobs of the sweep; the run's name is made of them.
         setting: the name of its setting, as in `framework.hydra_app.setting`.
     """
 
@@ -39,7 +39,7 @@ class Job:
 
 
 def own_values(job: Job) -> dict[str, dict[str, Any]]:
-    """Return what Hydra's section says of one job and of no other, by the part of the section it stands in."""
+    """Return the values of Hydra's section that are specific to one job, by part of the section."""
     return {
         "job": {"num": job.number, "id": str(job.number), "override_dirname": job.dirname},
         "overrides": {"task": list(job.overrides)},
@@ -49,12 +49,14 @@ def own_values(job: Job) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class HydraRecord:
-    """What Hydra keeps of a sweep's jobs. Plain text, so that it goes to worker processes and is dumped only once.
+    """Hydra's files of a sweep's jobs, as YAML text.
+
+    Text is cheap to send to worker processes, and the part that jobs share is dumped only once.
 
     Attributes:
-        subdir: the folder for it in a job's own, ``.hydra`` by default.
-        shared: YAML of Hydra's section without the parts that hold `own_values`.
-        parts: YAML of these parts, without the own values; each job's are added below it.
+        subdir: name of the files' folder inside a job's folder, ``.hydra`` by default.
+        shared: YAML of Hydra's section without the parts that contain `own_values`.
+        parts: YAML of these parts without the own values; each job's own values are appended.
     """
 
     subdir: str
@@ -62,13 +64,13 @@ class HydraRecord:
     parts: Mapping[str, str]
 
     def text(self, job: Job) -> str:
-        """Return the text of a job's ``hydra.yaml``."""
+        """Return the content of a job's ``hydra.yaml``."""
         own = own_values(job)
         parts = [text + textwrap.indent(dump(own[name]), 4 * " ") for name, text in self.parts.items()]
         return self.shared + "".join(parts)
 
     def write(self, job: Job) -> None:
-        """Write ``config.yaml``, ``hydra.yaml`` and ``overrides.yaml`` below the job's folder."""
+        """Write ``config.yaml``, ``hydra.yaml`` and ``overrides.yaml`` to `subdir` of the job's folder."""
         folder = job.folder / self.subdir
         folder.mkdir(parents=True, exist_ok=True)
         texts = {

@@ -1,6 +1,6 @@
-"""The results of a sweep: single runs and settings, one table for each set of runs that one figure can rank.
+"""Results of a sweep: single runs and settings, in one table per set of runs that can be ranked by one figure.
 
-Figures of two problems are not comparable, nor is an accuracy comparable with an error: each gets a table of its own.
+Figures of two problems are not comparable, nor is an accuracy comparable with an error: each gets its own table.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """Runs of a sweep that one figure ranks.
+    """Runs of a sweep that are ranked by one figure.
 
     Attributes:
         problem: the problem they train on.
-        figure: the kept model's validation figure that ranks, such as ``kept/val/accuracy``.
+        figure: the kept model's validation figure to rank by, such as ``kept/val/accuracy``.
         greater: whether greater is better.
         runs: one flat row per run that did not fail, best first, diverged ones last.
-        settings: the runs averaged over their seeds, best mean first; failed runs are counted here.
+        settings: the runs averaged over their seeds, in the order of `by_setting`; they count failed runs.
         lost: one row per run that failed, without figures.
     """
 
@@ -44,7 +44,7 @@ class Table:
 
     @classmethod
     def of(cls, problem: str, figure: str, greater: bool, rows: Iterable[Row]) -> Table:
-        """Return the table of ``rows``, those of failed runs included, in any order."""
+        """Return the table of ``rows``, which may include failed runs and be in any order."""
         alive: list[Row] = []
         lost: list[Row] = []
         for row in rows:
@@ -54,33 +54,33 @@ class Table:
 
     @cached_property
     def shared(self) -> tuple[str, ...]:
-        """The words that the names of all settings share, optimizers and learning rates aside."""
+        """The words that the names of all settings share, except optimizers and learning rates."""
         return shared_words(setting.name for setting in self.settings)
 
     def short_name(self, setting: Setting) -> str:
-        """Return the name of a setting without the words that all share, and the names of those equal to it."""
+        """Return a setting's name without the words that all settings share, with the names of settings equal to it."""
         own, *equal = [without(self.shared, name) for name in (setting.name, *setting.equal)]
         return f"{own} (= {', '.join(equal)})" if equal else own
 
 
 def shared_words(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the words that all of several names of settings share, optimizers and learning rates aside."""
+    """Return the words that all setting names share, except optimizers and learning rates; none for a single name."""
     first, *others = [name.split(" ")[1:] for name in names]
     shared = [word for word in first if not word.startswith("lr=") and all(word in words for words in others)]
     return tuple(shared) if others else ()
 
 
 def without(words: Collection[str], name: str) -> str:
-    """Return the name of a setting without some of its words."""
+    """Return a setting's name without the given words."""
     return " ".join(word for word in name.split(" ") if word not in words)
 
 
 def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
-    """Return the tables of a sweep, in the order in which their first jobs stand in it.
+    """Return the tables of a sweep, in the order of their first jobs; those of failed runs only come last.
 
     Args:
         jobs: all jobs.
-        ended: how each ended, in the order of ``jobs``.
+        ended: the result of each job, in the order of ``jobs``.
     """
     ranked: dict[str, dict[tuple[str, bool], list[Row]]] = {}
     failed: dict[str, list[Row]] = {}
@@ -101,7 +101,7 @@ def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
 
 
 def problems(jobs: Sequence[Job]) -> list[str]:
-    """Return the problem of each job, and its data as well if the jobs of one problem train on several data sets."""
+    """Return each job's problem, with its data set if the jobs of that problem train on several data sets."""
     pairs = [(str(job.config["problem"]), _data(job.config["dataset"])) for job in jobs]
     data: dict[str, set[str]] = {}
     for problem, name in pairs:
@@ -110,14 +110,14 @@ def problems(jobs: Sequence[Job]) -> list[str]:
 
 
 def _data(dataset: Mapping[str, Any]) -> str:
-    """Return a data set's name with its free texts: files and columns. Other fields split or scale the same data."""
+    """Return a data set's name and its free-text fields (files, columns); other fields split or scale the same data."""
     fields = find("dataset", dataset["name"]).cls.fields.items()
     texts = [name for name, field in fields if field.kind == "text" and not field.choices]
     return " ".join([dataset["name"], *(f"{name}={dataset[name]}" for name in texts if dataset.get(name))])
 
 
 def row_of(job: Job, problem: str, end: Ended) -> Row:
-    """Return one run as a row of the leaderboard, without figures if it failed; ``problem`` as in `problems`."""
+    """Return one run as a row of the leaderboard, without figures if it failed; ``problem`` is from `problems`."""
     optimizer = job.config["optimizer"]
     ended = {"ended": FAILED} if isinstance(end, Failed) else end.row()
     return {
@@ -131,11 +131,11 @@ def row_of(job: Job, problem: str, end: Ended) -> Row:
 
 
 def ranking(names: Sequence[str], directions: Mapping[str, bool]) -> tuple[str, bool]:
-    """Return the kept model's validation figure that ranks runs, and whether greater is better.
+    """Return the kept model's validation figure to rank runs by, and whether greater is better.
 
     Args:
-        names: of the figures, in order.
-        directions: whether greater is better, by the metric's name.
+        names: names of the figures, in order.
+        directions: whether greater is better, by metric name.
     """
     figure = kept.ranking_figure(names)
     return figure, figure != kept.LOSS and directions[figure.removeprefix(kept.VALIDATION)]
@@ -152,12 +152,15 @@ def _sorted(rows: Iterable[Row], figure: str, greater: bool) -> list[Row]:
 
 
 def write_runs(path: Path, found: Iterable[Table]) -> None:
-    """Write the single runs of all tables as CSV; a figure that a run does not have is left blank."""
+    """Write the single runs of all tables as CSV; a figure that a run does not have is blank."""
     _write(path, [row for table in found for row in table.runs])
 
 
 def write_settings(path: Path, found: Iterable[Table]) -> None:
-    """Write the settings of all tables as CSV: means, standard deviations (``… std``), seeds and lost runs."""
+    """Write the settings of all tables as CSV.
+
+    Columns: means, standard deviations (``… std``), and the numbers of seeds, diverged and failed runs.
+    """
     _write(path, [row for table in found for row in records(table.settings)])
 
 

@@ -1,4 +1,4 @@
-"""What a sweep would take, in words: its groups, time, memory and disk."""
+"""Text of a sweep's plan: groups, time, memory and disk."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from framework.sweeps.planning import Plan
 from framework.system.formatting import counted, duration, size, table
 
 DISK_PER_RUN = 60_000
-"""Bytes that a run of a small model leaves on disk: configurations, journal, weights, and its rows in MLflow."""
+"""Disk use per run of a small model, in bytes: configurations, journal, weights, and its rows in MLflow."""
 
 
 def plan_text(planned: Plan) -> str:
-    """Return what a sweep would do: runs, groups and why some run alone, time, memory and disk."""
+    """Return the plan as text: groups and runs, why some train one by one, time, memory and disk."""
     rows = [("group", "runs", "together", "time", "memory")]
     notes = []
     for group, cost in planned.groups:
@@ -33,7 +33,7 @@ def plan_text(planned: Plan) -> str:
 
 
 def grouping_text(planned: Plan) -> str:
-    """Return how a sweep's runs are grouped, in a line a group at the most."""
+    """Return a summary line, and one line per group whose runs train one by one."""
     lines = [
         f"{_grouped(planned)}, {planned.workers} "
         f"{'process' if planned.workers == 1 else 'processes'}; about {duration(planned.seconds)}"

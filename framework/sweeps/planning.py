@@ -1,4 +1,4 @@
-"""Train the jobs of a sweep: grouped by structure, cut into blocks, over a bounded pool of worker processes."""
+"""Train the jobs of a sweep: group them by structure, cut groups into blocks, and train blocks in worker processes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from framework.sweeps.workers import Workers
 from framework.system.resources import available_memory, cores
 
 MOST_RUNS = 64
-"""Runs of a block by default: more are hardly faster a run, and share out worse."""
+"""Default maximum of runs per block: larger blocks gain little time per run and balance worse over workers."""
 CACHED = 64 * 2**20
-"""Bytes of a block by default: what stays near the processor. A run larger than that trains in a block of its own."""
+"""Default maximum of bytes per block, to stay in the processor's cache. A larger run trains in a block of its own."""
 WORTH_A_POOL = 2.0
 """Seconds of training below which starting worker processes costs more than it saves."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep will do.
+    """The plan of a sweep.
 
     Attributes:
-        groups: with what each costs.
-        blocks: the longest first.
-        workers: processes; 1 trains in this one.
+        groups: each group with its estimated cost.
+        blocks: all blocks, the longest first.
+        workers: number of processes; 1 means this process.
     """
 
     groups: tuple[tuple[Group, Estimate], ...]
@@ -41,30 +41,30 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Training time of the whole sweep, estimated."""
+        """Estimated training time of the whole sweep, in seconds: max(total / workers, longest block)."""
         return max(sum(block.seconds for block in self.blocks) / self.workers, max(b.seconds for b in self.blocks))
 
     @property
     def memory(self) -> int:
-        """Bytes that all workers need at once, estimated."""
+        """Estimated memory of all workers, in bytes: the sum of the largest blocks, one per worker."""
         return sum(sorted((block.memory for block in self.blocks), reverse=True)[: self.workers])
 
     @property
     def cautions(self) -> list[str]:
-        """What the user should know of the runs before they start, once each."""
+        """Warnings about the runs for the user, without duplicates."""
         return list(dict.fromkeys(line for _, cost in self.groups for line in cost.cautions))
 
 
 def plan(jobs: Sequence[Job], options: Mapping[str, Any], threads: int) -> Plan:
-    """Return how the jobs will be grouped, cut into blocks and spread over workers.
+    """Return the plan: groups of jobs, blocks, and the number of workers.
 
     Args:
-        jobs: of one sweep.
-        options: the ``launcher`` section.
-        threads: BLAS threads a run; the workers share the cores.
+        jobs: the jobs of one sweep.
+        options: the ``launcher`` section; its ``memory`` is in GiB.
+        threads: BLAS threads per worker; by default there are cores / threads workers.
 
     Raises:
-        InputError: the parts of a job do not fit together.
+        InputError: the parts of a job do not fit together, or the backend is not installed.
     """
     require(options["backend"])
     groups = [(group, estimate([job.config for job in group.jobs])) for group in grouped(jobs)]
@@ -78,7 +78,7 @@ def plan(jobs: Sequence[Job], options: Mapping[str, Any], threads: int) -> Plan:
 
 
 def refuse_misfits(jobs: Sequence[Job]) -> list[str]:
-    """Build the parts of each structure once, for a launcher that needs no plan; return cautions as `Plan` does.
+    """Build the parts of each structure once, for a launcher that takes no plan; return warnings as `Plan.cautions`.
 
     Raises:
         InputError: the parts of a job do not fit together.
@@ -93,7 +93,7 @@ def _blocks(group: Group, cost: Estimate, most: int | None, workers: int, limit:
     if most is None and len(group.jobs) >= 2 * workers:
         size = min(size, math.ceil(len(group.jobs) / workers))
     count = math.ceil(len(group.jobs) / size)
-    for at in range(count):  # blocks of nearly one size
+    for at in range(count):  # the sizes differ by at most one
         jobs = group.jobs[at * len(group.jobs) // count : (at + 1) * len(group.jobs) // count]
         yield Block(jobs, cost.memory(len(jobs)), cost.seconds(len(jobs)))
 
@@ -107,16 +107,16 @@ def launch(
     warn: Callable[[str], None],
     fractions: Path | None = None,
 ) -> dict[int, Ended]:
-    """Train all blocks; return how each job ended, by number.
+    """Train all blocks; return the result of each job by job number.
 
     Args:
         planned: from `plan`.
         options: the ``launcher`` section.
         parent: the sweep's folder.
-        record: what Hydra keeps of each job, or None.
-        done: told of each job as it ends.
-        warn: told, in one line, of what a worker met that no job ended by.
-        fractions: the file for how far each run is, or None.
+        record: writes Hydra's files of each job, or None.
+        done: called with each job and its result when its block has returned.
+        warn: called with a one-line warning if a worker had a problem that did not end a job.
+        fractions: the file for the progress of each run, or None.
     """
     jobs = {job.number: job for block in planned.blocks for job in block.jobs}
     ended: dict[int, Ended] = {}

@@ -1,4 +1,4 @@
-"""The picture of a sweep: learning-rate sensitivity where rates were swept, else the settings with their seeds."""
+"""Plots of a sweep: learning-rate sensitivity if learning rates were swept, otherwise settings with their seeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#332288", "#882255", "#117733")
-"""Distinguishable without full colour vision (Okabe & Ito 2008, then Paul Tol's); markers differ as well."""
+"""Distinguishable with color-vision deficiency (Okabe & Ito 2008, then Paul Tol's); markers differ as well."""
 MARKERS = "osD^vPX<>h"
 MOST_LINES = len(COLORS)
 MOST_ROWS = 40
@@ -29,9 +29,9 @@ MOST_PANELS = 6
 
 @plain_matplotlib()
 def sweep_picture(found: Sequence[Table]) -> Picture:
-    """Draw a sweep, one panel per table.
+    """Return a picture of a sweep, one panel per table.
 
-    The chosen setting, drawn large, is the one with the best mean over seeds on validation.
+    The setting with the best validation mean over seeds is highlighted.
 
     Args:
         found: the sweep's tables; those beyond `MOST_PANELS` are left out.
@@ -60,9 +60,9 @@ def sweep_picture(found: Sequence[Table]) -> Picture:
 
 
 def _rate_lines(one: Table) -> dict[str, list[Setting]]:
-    """Return each optimizer's settings by rising learning rate, the best at each rate; empty if no rate was swept.
+    """Return each optimizer's settings by increasing learning rate; empty if no learning rate was swept.
 
-    Where other values were swept as well, the best setting stands for its rate.
+    If other values were swept as well, each rate has its best setting.
     """
     lines: dict[str, dict[float, Setting]] = {}
     for setting in one.settings:
@@ -74,7 +74,7 @@ def _rate_lines(one: Table) -> dict[str, list[Setting]]:
 
 
 def _styles(found: Sequence[Table]) -> dict[str, dict[str, Any]]:
-    """Return each optimizer's color and marker, the same in all panels; later ones share those of earlier ones."""
+    """Return each optimizer's color and marker, the same in all panels; they repeat after `MOST_LINES` optimizers."""
     names = dict.fromkeys(setting.optimizer for one in found for setting in one.settings)
     return {
         name: {"color": COLORS[place % MOST_LINES], "marker": MARKERS[place % MOST_LINES]}
@@ -116,7 +116,7 @@ def _label(setting: Setting, one: Table) -> str:
 
 
 def _draw_settings(axes: Axes, one: Table) -> None:
-    """Draw one row per setting: seeds as dots, the mean as a bar, the chosen setting first."""
+    """Draw one row per setting, the best first: seeds as dots, the mean as a bar."""
     shown = one.settings[:MOST_ROWS]
     seeds: dict[str, list[float]] = {}
     for run in one.runs:

@@ -1,4 +1,4 @@
-"""The pool of worker processes: joblib's own, or another engine behind the same door."""
+"""The pool of worker processes: joblib's own engine, or Ray or Dask through joblib's interface."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from joblib import Parallel
 
 ENGINES = {"ray": "ray", "dask": "distributed"}
-"""Backends that need an extra of the same name, with the module that shows it is there."""
+"""Backends that need an optional dependency group of the same name, with the module that shows it is installed."""
 
 
 def require(backend: str) -> None:
-    """Refuse a backend whose engine is not installed.
+    """Raise InputError if the engine of a backend is not installed.
 
     Raises:
-        InputError: with the command that installs it.
+        InputError: the engine is not installed; the message has the command that installs it.
     """
     module = ENGINES.get(backend)
     if module is not None and importlib.util.find_spec(module) is None:
@@ -30,9 +30,10 @@ def require(backend: str) -> None:
 
 
 def deaths(backend: str) -> tuple[type[Exception], ...]:
-    """Return what the engine raises where a worker process died.
+    """Return the exception types that the engine raises if a worker process died.
 
-    Nothing for Dask: it starts the worker anew and tries again, and joblib never hears where it gave a task up.
+    Empty for Dask: it restarts the worker and retries the task, and it does not report to joblib a task that it gave
+    up.
     """
     if backend == "ray":
         from ray.exceptions import RayActorError
@@ -47,10 +48,11 @@ def deaths(backend: str) -> tuple[type[Exception], ...]:
 
 @contextmanager
 def pool(backend: str, workers: int) -> Iterator[Parallel]:
-    """Give a pool of ``workers`` that yields results: as they come, or all at the end where the engine cannot.
+    """Provide a pool of ``workers`` processes as a context manager.
 
-    Ray and Dask use a cluster that the process is connected to (``RAY_ADDRESS``, ``DASK_SCHEDULER_ADDRESS``), else
-    one of their own on this machine.
+    joblib's own engine yields results as they complete; Ray and Dask yield all of them at the end. Ray and Dask use
+    the cluster that the process is connected to (``RAY_ADDRESS``, ``DASK_SCHEDULER_ADDRESS``), otherwise they start
+    one on this machine.
     """
     from joblib import Parallel, parallel_config
 

@@ -1,4 +1,4 @@
-"""The settings of a sweep as people read them: in the terminal, and on the parent run's page in MLflow."""
+"""Text tables of a sweep's settings, for the terminal and for the parent run's page in MLflow."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from framework.system.formatting import counted, figure_text, shortened_path, ta
 from framework.training.kept import TEST, VALIDATION
 
 MOST_SHOWN = 20
-"""Settings of a table in the terminal."""
+"""Maximum number of settings per table in the terminal."""
 MOST_ON_PAGE = 30
-"""Settings of a table on the parent run's page."""
+"""Maximum number of settings per table on the parent run's page."""
 GAP = "&emsp;"
-"""Between columns on that page, where MLflow's own style leaves none."""
+"""Space between columns on that page, because MLflow's style sheet adds none."""
 
 
 def settings_text(found: Sequence[Table], folder: Path | None) -> str:
@@ -24,7 +24,7 @@ def settings_text(found: Sequence[Table], folder: Path | None) -> str:
 
     Args:
         found: the tables.
-        folder: the sweep's, where the rows are that are not shown; None without one.
+        folder: the sweep's folder, to name the file with the rows that are not shown; None to name none.
     """
     parts = []
     for one in found:
@@ -40,7 +40,7 @@ def settings_text(found: Sequence[Table], folder: Path | None) -> str:
 
 
 def counts(found: Sequence[Table]) -> str:
-    """Return how many runs and settings the tables have, in a line."""
+    """Return one line with the numbers of runs and settings in the tables."""
     runs = sum(len(one.runs) + len(one.lost) for one in found)
     settings = sum(len(one.settings) for one in found)
     averaged = ", averaged over seeds" if runs > settings else ""
@@ -48,7 +48,7 @@ def counts(found: Sequence[Table]) -> str:
 
 
 def settings_markdown(found: Iterable[Table]) -> str:
-    """Return the tables of a sweep for the description of its parent run."""
+    """Return the tables of a sweep in Markdown, for the description of its parent run."""
     parts = []
     for one in found:
         rows = [heads(one), *(cells(one, setting) for setting in one.settings[:MOST_ON_PAGE])]
@@ -61,7 +61,7 @@ def settings_markdown(found: Iterable[Table]) -> str:
 
 
 def heads(one: Table) -> tuple[str, ...]:
-    """Return the heads of a table's columns."""
+    """Return the column headings of a table."""
     return ("setting", "seeds", one.figure, _tested(one), "steps")
 
 
@@ -70,12 +70,12 @@ def _tested(one: Table) -> str:
 
 
 def title(one: Table) -> str:
-    """Return the problem of a table and the values that all its settings share."""
+    """Return a table's title: its problem and the values that all its settings share."""
     return f"{one.problem}, all with {' '.join(one.shared)}" if one.shared else one.problem
 
 
 def cells(one: Table, setting: Setting) -> tuple[str, ...]:
-    """Return a setting's row below `heads`."""
+    """Return a setting's row, one cell per heading of `heads`."""
     lost = [f"{count} {how}" for count, how in ((setting.diverged, "diverged"), (setting.failed, "failed")) if count]
     seeds = f"{setting.seeds}" + (f" ({', '.join(lost)})" if lost else "")
     steps = "" if math.isnan(setting.steps) else f"{setting.steps:,.0f}"
@@ -84,19 +84,19 @@ def cells(one: Table, setting: Setting) -> tuple[str, ...]:
 
 
 def spread_text(spread: Spread) -> str:
-    """Return mean ± standard deviation; the mean alone where one run says nothing of it."""
+    """Return "mean ± standard deviation"; the mean alone for one run; "-" for none."""
     if not spread.count:
         return "-"
     if spread.deviation is None:
         return figure_text(spread.mean)
-    # Two digits of the deviation, and at least the four decimals that figures have elsewhere.
+    # Two significant digits of the deviation, but at least four decimals, as for figures elsewhere.
     digits = 1 - math.floor(math.log10(spread.deviation)) if spread.deviation > 0 else 0
     decimals = min(max(digits, 4), 10)
     return f"{spread.mean:.{decimals}f} ± {spread.deviation:.{decimals}f}"
 
 
 def verdict(one: Table) -> list[str]:
-    """Return the lines below a table: the best setting of each optimizer, and which of them are within noise."""
+    """Return the lines below a table: each optimizer's best setting, and those within one standard error."""
     best = [setting for setting in best_of_each(one.settings) if math.isfinite(setting.spread(one.figure).mean)]
     if not best:
         return ["No run of it has a finite validation figure."]

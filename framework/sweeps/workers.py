@@ -1,4 +1,4 @@
-"""Blocks over worker processes, some of which may die: by a plugin's crash, or for want of memory."""
+"""Training of blocks in worker processes that may die: by a crash in a plugin, or because memory runs out."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from framework.sweeps.pool import deaths, pool
 
 
 class Workers:
-    """A pool that outlives its processes.
+    """A pool of worker processes that recovers from the death of a process.
 
-    Where one dies, the blocks at work are retried: their runs are tried again in blocks of one, and a run that
-    was alone in its block is tried with nobody else at work. If its worker dies again, that run has failed.
+    If a process dies, the blocks that were being trained are retried. Their runs are trained again in blocks of one,
+    and a run that was alone in its block is trained again while no other block is. If its worker dies again, the run
+    has failed.
 
     Args:
         backend: joblib's name of the engine.
-        count: processes, at least 2: joblib works in this process where there is one.
+        count: number of processes, at least 2: with 1, joblib would train in this process.
         parent: the sweep's folder.
-        record: what Hydra keeps of each job, or None.
-        fractions: the file for how far each run is, or None.
+        record: writes Hydra's files of each job, or None.
+        fractions: the file for the progress of each run, or None.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Workers:
         self._began = time.time()
 
     def train(self, blocks: Sequence[Block]) -> Iterator[Trained]:
-        """Train blocks; yield what comes back as it comes, every job once."""
+        """Train blocks; yield results as they arrive, each job's exactly once."""
         left = list(blocks)
         while left:
             finished: set[int] = set()
@@ -51,13 +52,16 @@ class Workers:
                 except deaths(self._backend):
                     begun = {int(mark.name) for mark in Path(marks).iterdir()}
             missing = [place for place in range(len(left)) if place not in finished]
-            # A worker on another machine leaves no mark here: all blocks are retried then.
+            # A worker on another machine leaves no mark here; if there are none, retry all missing blocks.
             retried = [place for place in missing if place in begun] or missing
             others = [left[place] for place in missing if place not in retried]
             left = (yield from self._again([left[place] for place in retried])) + others
 
     def _again(self, retried: Sequence[Block]) -> Generator[Trained, None, list[Block]]:
-        """Yield the results that retried blocks left behind; return their other runs as blocks of one."""
+        """Yield results that the journals of retried blocks hold; return the other runs as blocks of one.
+
+        A single remaining run of a block is trained here, alone, and its result is yielded.
+        """
         again: list[Block] = []
         for block in retried:
             over = {job.number: end for job in block.jobs if (end := result_from_journal(job, self._began))}
@@ -104,7 +108,7 @@ def _in_worker(
 ) -> tuple[int, Trained]:
     if Path(marks).is_dir():
         (Path(marks) / str(place)).touch()
-    if _doors() != doors:  # a worker on another machine does not inherit them, one of an earlier sweep had others
+    if _doors() != doors:  # not inherited on another machine; a reused worker may hold an earlier sweep's
         for name, value in doors.items():
             os.environ.pop(name, None)
             if value is not None:
@@ -115,7 +119,7 @@ def _in_worker(
 
 
 def _said_already(line: str) -> None:
-    """Keep quiet about plugins that do not load: the command that started the workers has warned of them."""
+    """Ignore a warning about a plugin that does not load: the command that started the workers has already shown it."""
 
 
 def _doors() -> dict[str, str | None]:

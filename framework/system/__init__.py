@@ -1,1 +1,1 @@
-"""What the machine and the terminal offer: cores, memory, paths of the package's own files, where progress is shown."""
+"""Machine and terminal: cores, memory, paths of the package's own files, text formatting, display of progress."""

@@ -1,4 +1,4 @@
-"""Numbers, sizes, paths and tables as people read them."""
+"""Formatting of numbers, sizes, paths and tables as readable text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from pathlib import Path
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> str:
-    """Return rows as aligned columns: the first to the left, the others to the right."""
+    """Return rows as aligned columns: the first column left-aligned, the others right-aligned.
+
+    Args:
+        rows: the texts of the cells; all rows have the same length, and there is at least one.
+        indent: the text before each line.
+    """
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -17,7 +22,7 @@ def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> str:
 
 
 def figure_text(value: float | None) -> str:
-    """Return a figure as tables show it: four decimals, or four digits for small ones."""
+    """Return a figure for tables: four decimals, or four significant digits below 0.001; ``""`` for None."""
     return "" if value is None else f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
 
 
@@ -27,14 +32,18 @@ def counted(number: int, what: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in words."""
+    """Return a duration such as ``"1.5 s"``, ``"12 min"`` or ``"2.0 h"``.
+
+    Args:
+        seconds: below 120 shown in seconds, below 7200 in minutes, else in hours.
+    """
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def size(count: float) -> str:
-    """Return bytes in words."""
+    """Return a number of bytes with a decimal unit: ``"12 B"``, ``"12 kB"``, ``"12 MB"`` or ``"1.2 GB"``."""
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}"
@@ -43,6 +52,6 @@ def size(count: float) -> str:
 
 
 def shortened_path(folder: Path) -> str:
-    """Return a path relative to the working folder, if it is below it."""
+    """Return a path relative to the working folder if it is below it, else unchanged."""
     here = Path.cwd()
     return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)

@@ -1,6 +1,7 @@
-"""Tables in a notebook.
+"""HTML tables for notebooks.
 
-Styles stand on the cells and name no colour: nothing leaks into the notebook, and both light and dark ones are legible.
+Styles are set on the cells and define no colours: they do not affect the rest of the notebook, and the tables are
+legible in light and dark themes.
 """
 
 from __future__ import annotations
@@ -9,23 +10,23 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 AS_TYPED = "tex2jax_ignore mathjax_ignore"
-"""Classes by which notebooks, as for pandas' frames, leave dollar signs alone."""
+"""CSS classes that stop notebooks from rendering dollar signs as formulas, as in pandas' data frames."""
 
 
 def block(*parts: str) -> str:
-    """Return parts below one another; each is HTML already."""
+    """Return an HTML block with the parts below one another; each part must be HTML."""
     return f'<div class="{AS_TYPED}">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; the first row is its head, and cells are plain text."""
+    """Return an HTML table; the first row is its header, and cells are plain text, which is escaped."""
     head, *body = rows
     lines = "".join(f"<tr>{_cells('td', row)}</tr>" for row in body)
     return f"<table><thead><tr>{_cells('th', head)}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def _cells(tag: str, row: Iterable[str]) -> str:
-    """Return a row's cells, the first to the left, the others to the right with digits of one width."""
+    """Return a row's cells: the first left-aligned, the others right-aligned with digits of equal width."""
     styles = ["text-align:left"]
     found = []
     for cell in row:

@@ -1,4 +1,4 @@
-"""How fast work goes on and how long the rest will take. Clocks are passed in, so that all of it is arithmetic."""
+"""Rates of work and estimates of the time left. Clocks are arguments, so that results depend on arguments only."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ from collections import deque
 from collections.abc import Callable
 
 Clock = Callable[[], float]
-"""Returns seconds since some moment; never goes back."""
+"""A function that returns seconds since a fixed moment; it never decreases."""
 
 WINDOW_SECONDS = 30.0
-"""The rate is that of the last so many seconds: a machine's load changes."""
+"""Period, in seconds, over which the rate is measured: short, because a machine's load changes."""
 REPORT_SECONDS = 5.0
-"""Before the first progress line of a log, and between two of them."""
+"""Minimum time, in seconds, before the first progress line of a log and between two of them."""
 PRIOR = 0.02
-"""The part of all work that an estimate counts for, beside what was measured."""
+"""Weight of the initial estimate, as a share of all work, relative to the measured share."""
 
 
 def share_of_budget(step: int, steps: int | None, elapsed: float, seconds: float | None) -> float:
-    """Return the part of a budget that is used up, from 0 to 1: of its steps or its seconds, whichever is greater."""
+    """Return the used share of a budget, ``min(1, max(step / steps, elapsed / seconds))``.
+
+    Args:
+        step: the steps done.
+        steps: the steps of the budget, or None.
+        elapsed: the seconds passed.
+        seconds: the seconds of the budget, or None.
+    """
     by_steps = step / steps if steps else 0.0
     by_time = elapsed / seconds if seconds else 0.0
     return min(1.0, max(by_steps, by_time))
 
 
 class Throttle:
-    """Lets something happen at most once every ``seconds``; the first time at once."""
+    """Limits an action to once every ``seconds``; the first time is allowed at once."""
 
     def __init__(self, seconds: float, clock: Clock) -> None:
         self._seconds = seconds
@@ -33,7 +40,7 @@ class Throttle:
         self._next = -math.inf
 
     def ready(self) -> bool:
-        """Whether it may happen now; if so, the next time is ``seconds`` away."""
+        """Return whether the action is allowed now; if so, it is next allowed after ``seconds``."""
         now = self._clock()
         if now < self._next:
             return False
@@ -42,12 +49,12 @@ class Throttle:
 
 
 class Pace:
-    """The rate of a run and the time left of its budget; a run ends with its steps or its seconds, whichever is first.
+    """The rate of a run and the time left of its budget. A run ends after its steps or seconds, whichever is first.
 
     Args:
-        steps: of the budget, or None.
-        seconds: of the budget, or None.
-        clock: the budget's seconds count from now.
+        steps: the steps of the budget, or None.
+        seconds: the seconds of the budget, or None; they count from the creation of this object.
+        clock: the clock.
     """
 
     def __init__(self, steps: int | None, seconds: float | None, clock: Clock) -> None:
@@ -58,7 +65,7 @@ class Pace:
         self._seen: deque[tuple[float, int]] = deque([(self._began, 0)])
 
     def reached(self, step: int) -> None:
-        """Take note that ``step`` is done."""
+        """Record that ``step`` is done."""
         now = self._clock()
         self._seen.append((now, step))
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW_SECONDS:
@@ -66,18 +73,18 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Steps per second, evaluation included; None while no step is known."""
+        """Steps per second, evaluation included; None until a step is recorded."""
         (then, first), (now, last) = self._seen[0], self._seen[-1]
         return (last - first) / (now - then) if now > then and last > first else None
 
     @property
     def share(self) -> float:
-        """The part of the budget that is used up, from 0 to 1."""
+        """The used share of the budget, from 0 to 1."""
         return share_of_budget(self._seen[-1][1], self._steps, self._clock() - self._began, self._seconds)
 
     @property
     def left(self) -> float | None:
-        """Seconds until the budget is used up; None while unknown."""
+        """Seconds until the budget is used up; None if unknown."""
         now, (at, step), rate = self._clock(), self._seen[-1], self.rate
         ends = [] if self._seconds is None else [self._began + self._seconds]
         if self._steps is not None and rate is not None:
@@ -86,11 +93,11 @@ class Pace:
 
 
 class Remaining:
-    """The time left of work that is done in parts whose share is known: measured, and at first as estimated.
+    """The time left of work whose finished share is known, from measurements and an initial estimate.
 
     Args:
-        estimate: seconds that all of it should take once it has begun (worker processes start before), or None.
-        clock: the work begins now.
+        estimate: the expected seconds for all work, without the start of worker processes, or None.
+        clock: the clock; the work begins at the creation of this object.
     """
 
     def __init__(self, estimate: float | None, clock: Clock) -> None:
@@ -101,17 +108,17 @@ class Remaining:
         self._first = (self._at, 0.0)
 
     def reached(self, share: float) -> None:
-        """Take note that this part of the work is done, from 0 to 1."""
+        """Record the share of the work that is done, from 0 to 1."""
         if share == self._share:
             return
         now = self._clock()
-        if not self._share and share <= PRIOR and self._estimate is not None:  # its time is mostly that before work
+        if not self._share and share <= PRIOR and self._estimate is not None:  # mostly start-up time: do not count it
             self._first = (now, share)
         self._share, self._at = share, now
 
     @property
     def left(self) -> float | None:
-        """Seconds left, counted down between two changes of the share; None while unknown or if it takes longer."""
+        """Seconds left, counted down between two changes of the share; None if unknown or if the time is exceeded."""
         began, first = self._first
         prior = 0.0 if self._estimate is None else PRIOR
         measured = max(self._share - first, 0.0) + prior
@@ -123,12 +130,14 @@ class Remaining:
 
 
 class Milestones:
-    """Decides which reports of progress become lines of a log: the first after a while, then one in each part of it.
+    """Decides which progress reports become log lines: at most one per ``1 / most`` of the work.
+
+    There are at least `REPORT_SECONDS` before the first line and between two lines.
 
     Args:
-        most: lines there can be at most.
-        clock: the work begins now.
-        at_once: the first line need not wait.
+        most: the maximum number of lines.
+        clock: the clock; the work begins at the creation of this object.
+        at_once: whether the first line may be written at once.
     """
 
     def __init__(self, most: int, clock: Clock, *, at_once: bool = False) -> None:
@@ -138,7 +147,7 @@ class Milestones:
         self._next = clock() + (0.0 if at_once else REPORT_SECONDS)
 
     def due(self, share: float) -> bool:
-        """Whether a line is due with ``share`` (from 0 to 1) of the work done; if so, count it as written."""
+        """Return whether a line is due with ``share`` (from 0 to 1) of the work done; if so, count it as written."""
         now, part = self._clock(), min(int(share * self._most), self._most - 1)
         if part <= self._part or now < self._next:
             return False

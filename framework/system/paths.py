@@ -1,4 +1,7 @@
-"""Where the package's own files are. Imports little, for Hydra asks in every application of its environment."""
+"""Paths of the package's own files.
+
+This module imports little, because every Hydra application of the environment loads it.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ def root_folder() -> Path:
 
 
 def conf_folder() -> Path:
-    """Return the folder of config groups: inside the installed package, or beside it in a checkout."""
+    """Return the folder of config groups: inside the installed package, or next to it in a checkout."""
     installed = root_folder() / "framework" / "conf"
     return installed if installed.is_dir() else root_folder() / "conf"
 
 
 def plugins_folder() -> Path:
-    """Return the folder of the built-in plugins, beside the package."""
+    """Return the folder of the built-in plugins, next to the package."""
     return root_folder() / "plugins"
 
 
 def hydra_plugins_folder() -> Path:
-    """Return the folder of the parts that Hydra looks for: beside the package, or below ``plugins`` in a checkout."""
+    """Return the folder ``hydra_plugins``, which Hydra searches: next to the package, or below ``plugins/hydra``."""
     in_checkout = plugins_folder() / "hydra" / "hydra_plugins"
     return in_checkout if in_checkout.is_dir() else root_folder() / "hydra_plugins"

@@ -1,4 +1,4 @@
-"""What the machine has for us: cores and free memory, as far as the scheduler and the container let us use them."""
+"""Resources of the machine: cores and memory, within the limits of the scheduler and the container."""
 
 from __future__ import annotations
 
@@ -12,29 +12,34 @@ from threadpoolctl import ThreadpoolController
 MACHINE = Path("/proc/meminfo")
 GROUP = Path("/sys/fs/cgroup")
 UNKNOWN = 4 * 2**30
-"""Bytes of memory that are taken to be free where the system does not say."""
+"""Bytes of memory that are assumed to be free if the system does not report them."""
 
 
 def cores() -> int:
-    """Return how many cores this process may use: affinity and a container's share count."""
+    """Return the number of cores that this process may use, within its affinity and the container's CPU limit."""
     from joblib import cpu_count
 
     return max(1, int(cpu_count()))
 
 
 def available_memory(system: Path = MACHINE, group: Path = GROUP) -> int:
-    """Return the bytes of memory that are free for new work; `UNKNOWN` where the system does not say.
+    """Return the bytes of memory that are free for new work; `UNKNOWN` if the system does not report them.
 
     Args:
-        system: the kernel's account of the whole machine.
-        group: the folder of the container's own account (cgroup v2), where there is one.
+        system: the kernel's file on the memory of the whole machine.
+        group: the folder of the container's control group (cgroup v2); it need not exist.
     """
     free = _free(system, group)
     return UNKNOWN if free is None else free
 
 
 def memory_limit(system: Path = MACHINE, group: Path = GROUP) -> int | None:
-    """Return the bytes that new work cannot exceed: those free, else those installed; None where neither is known."""
+    """Return an upper bound on the bytes for new work: free memory, else installed memory; None if both are unknown.
+
+    Args:
+        system: as in `available_memory`.
+        group: as in `available_memory`.
+    """
     free = _free(system, group)
     if free is not None or not hasattr(os, "sysconf"):
         return free
@@ -47,14 +52,14 @@ def _free(system: Path, group: Path) -> int | None:
     limit = group / "memory.max"
     if not limit.is_file() or limit.read_text().strip() == "max":
         return free
-    # The cache of files that nobody reads just now counts as used, but makes room when asked.
+    # The inactive file cache counts as used, but the kernel frees it on demand.
     used = int((group / "memory.current").read_text()) - (_listed(group / "memory.stat", "inactive_file") or 0)
     own = max(0, int(limit.read_text()) - used)
     return own if free is None else min(free, own)
 
 
 def _listed(account: Path, name: str) -> int | None:
-    """Return the number that a file lists behind a name, or None."""
+    """Return the number that follows ``name`` in a file, or None."""
     if account.is_file():
         for line in account.read_text().splitlines():
             words = line.split()
@@ -70,5 +75,5 @@ def blas_threads(count: int) -> AbstractContextManager[object]:
 
 @functools.cache
 def _controller() -> ThreadpoolController:
-    """Return what holds the thread pools, found once a process: the search reads all libraries that are loaded."""
+    """Return the thread pool controller; cached per process, because the search scans all loaded libraries."""
     return ThreadpoolController()

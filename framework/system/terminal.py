@@ -1,4 +1,4 @@
-"""Where progress is shown: on a terminal lines that are rewritten in place, in a log a few lines, or nowhere."""
+"""Display of progress: lines rewritten in place on a terminal, a few lines in a log, or nothing."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 MOST_BAR, LEAST_BAR = 30, 8
-"""Characters of a bar; where there is no room for the least, there is none."""
+"""Maximum and minimum number of characters of a bar; if there is no room for the minimum, no bar is drawn."""
 
 
 class View(ABC):
-    """Shows how far work is. A context manager: what is shown in place goes away at its end."""
+    """Shows the progress of work. As a context manager it calls `close` at the end."""
 
     @abstractmethod
     def show(self, share: float | None, parts: list[str], below: str = "") -> None:
         """Show the state of the work.
 
         Args:
-            share: the part that is done, from 0 to 1; None draws no bar.
-            parts: the most important first, for terminals may be narrow; empty ones are left out.
-            below: one more line, or "".
+            share: the share that is done, from 0 to 1; None draws no bar.
+            parts: texts, the most important first because terminals may be narrow; empty ones are left out.
+            below: the text of a second line, or "".
         """
 
     @abstractmethod
     def note(self, line: str) -> None:
-        """Write a line that stays."""
+        """Write a permanent line."""
 
     @abstractmethod
     def close(self) -> None:
-        """Take away what is shown in place; a later `show` brings it back."""
+        """Remove the lines that are rewritten in place; a later `show` draws them again."""
 
     def __enter__(self) -> View:
         return self
@@ -64,10 +64,10 @@ class Hidden(View):
 
 
 class Log(View):
-    """Writes some of what it is shown as lines.
+    """Writes some of the progress reports as lines on the standard output.
 
     Args:
-        milestones: decides which.
+        milestones: decides which reports are written.
     """
 
     def __init__(self, milestones: Milestones) -> None:
@@ -84,16 +84,16 @@ class Log(View):
         sys.stdout.flush()
 
     def close(self) -> None:
-        """Do nothing: lines stay."""
+        """Do nothing: lines are permanent."""
 
 
 class Screen(View):
-    """Rewrites lines at the bottom of a terminal; what others print while they stand appears above them.
+    """Rewrites lines at the bottom of a terminal; other output appears above them.
 
-    Nothing is drawn between two calls of `show`: no thread takes time from training.
+    Lines are drawn only in calls of `show`, so that no drawing thread takes time from training.
 
     Args:
-        console: rich's, for the terminal; by default that of the standard output.
+        console: rich's console for the terminal; by default one on the standard output.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -108,7 +108,7 @@ class Screen(View):
         return self._given or Console()
 
     def show(self, share: float | None, parts: list[str], below: str = "") -> None:
-        """Draw it in place of what was there."""
+        """Draw the state in place of the previous one."""
         from rich.live import Live
 
         if self._live is None:
@@ -116,7 +116,7 @@ class Screen(View):
                 console=self._console,
                 auto_refresh=False,
                 transient=True,
-                redirect_stderr=sys.stderr.isatty(),  # errors that go to a file shall get there
+                redirect_stderr=sys.stderr.isatty(),  # if errors go to a file, rich must not redirect them
             )
             self._live.start()
         self._live.update(self._drawn(share, "  ".join(filter(None, parts)), below), refresh=True)
@@ -130,7 +130,7 @@ class Screen(View):
         lines = [
             Text(printable(words, self._console.file), no_wrap=True, overflow="ellipsis") for words in (text, below)
         ]
-        self._bar = min(self._bar, self._console.width - lines[0].cell_len - 2)  # never longer: it would flicker
+        self._bar = min(self._bar, self._console.width - lines[0].cell_len - 2)  # never grows: it would flicker
         if share is None or self._bar < LEAST_BAR:
             return Group(*lines[: 2 if below else 1])
         row = Table.grid(padding=(0, 2))
@@ -138,24 +138,24 @@ class Screen(View):
         return Group(row, *lines[1 : 2 if below else 1])
 
     def note(self, line: str) -> None:
-        """Write a line above."""
+        """Write a permanent line above the lines that are rewritten."""
         self._console.print(printable(line, self._console.file), markup=False, highlight=False)
 
     def close(self) -> None:
-        """Take the lines away."""
+        """Remove the lines."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
 
 def view(most: int, *, progress: bool, at_once: bool = False, clock: Clock = time.monotonic) -> View:
-    """Return where progress is shown now.
+    """Return the view for the current standard output: `Screen` on a terminal, else `Log`.
 
     Args:
-        most: lines in a log.
-        progress: False shows none.
-        at_once: in a log the first line need not wait.
-        clock: for the lines of a log.
+        most: the maximum number of lines in a log.
+        progress: if False, return `Hidden`.
+        at_once: whether the first line of a log may be written at once.
+        clock: the clock for the lines of a log.
     """
     if not progress:
         return Hidden()
@@ -163,11 +163,11 @@ def view(most: int, *, progress: bool, at_once: bool = False, clock: Clock = tim
 
 
 def on_terminal() -> bool:
-    """Whether the standard output is a terminal that can rewrite a line."""
+    """Return whether the standard output is a terminal that can rewrite a line."""
     return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def printable(text: str, stream: IO[str]) -> str:
-    """Return a text with what the stream's encoding lacks replaced."""
+    """Return a text in which characters that the stream's encoding lacks are replaced."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "replace").decode(encoding)

@@ -1,1 +1,1 @@
-"""MLflow: a journal on its way to a store, and a run on its way back."""
+"""MLflow: delivery of journals to a store, and download of runs from it."""

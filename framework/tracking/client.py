@@ -1,6 +1,7 @@
-"""What the training process knows of MLflow: it starts a writer process, names journals to it, and waits at the end.
+"""The training process's side of MLflow: start a writer process, send it journals' folders, and wait at the end.
 
-Nothing here imports mlflow or can disturb training: the journal is complete whatever happens to the writer.
+This module does not import mlflow, and a failure of the writer does not affect training: the journal is complete in any
+case.
 """
 
 from __future__ import annotations
@@ -28,26 +29,26 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); import framework; sys.path.append(sys.path.pop(0)); "
     "from framework.tracking.writer import main; main()"
 )
-"""The writer imports this very package, wherever else one is installed, and all other modules as if it were alone."""
+"""The writer imports this copy of the package, even if another is installed; other modules by the usual path."""
 
 Progress = Callable[[int | None], None]
-"""Told that the end of delivery is waited for: with None at first, then with how many runs are left."""
+"""Called while the end of delivery is awaited: first with None, then with the number of runs left."""
 
 Writer = tuple["subprocess.Popen[str]", IO[str]]
 
 _EARLY: list[Writer] = []
-"""A writer that was started before anybody knew for which store, if any."""
+"""At most one writer that was started before the store is known; it may never be used."""
 
 
 def start_early() -> None:
-    """Start a writer that imports mlflow while the command is still being read; the next `Tracker` takes it."""
+    """Start a writer, so that it imports mlflow while the command is parsed; the next `Tracker` uses it."""
     if not _EARLY:
-        with suppress(OSError):  # the tracker will try again, and say what is wrong
+        with suppress(OSError):  # the tracker will try again and report the error
             _EARLY.append(_spawn())
 
 
 def stop_early() -> None:
-    """End a writer that nobody took."""
+    """Kill a writer from `start_early` that no `Tracker` has used."""
     while _EARLY:
         process, errors = _EARLY.pop()
         process.kill()
@@ -58,7 +59,7 @@ def stop_early() -> None:
 def _spawn() -> Writer:
     errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until finish
     root = str(root_folder())
-    # One BLAS thread: the writer computes next to nothing, and threads would take the trainer's cores.
+    # One BLAS thread: the writer computes very little, and more threads would compete with training for cores.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     try:
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
@@ -68,7 +69,7 @@ def _spawn() -> Writer:
             stderr=errors,
             encoding="utf-8",
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the trainer; the writer delivers what there is
+            start_new_session=True,  # Ctrl-C must not reach the writer, which still has entries to deliver
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     except OSError:
@@ -78,18 +79,18 @@ def _spawn() -> Writer:
 
 
 class Tracker:
-    """Has a writer process deliver journals to MLflow while their runs train. A context manager.
+    """Delivers journals to MLflow through a writer process while their runs train. A context manager.
 
     Args:
-        uri: the store, as `resolve_uri` takes it.
+        uri: the store's address, as for `resolve_uri`.
         enabled: False makes every method do nothing.
-        progress: told while `finish` waits, unless there is nothing to wait for.
+        progress: called while `finish` waits, unless there is nothing to wait for.
 
     Attributes:
-        problems: what went wrong, one line each; filled by `finish`, which leaving the context calls.
+        problems: one line per problem; filled by `finish`, which is called when the context is left.
 
     Raises:
-        InputError: the store's address makes no sense.
+        InputError: the store's address is invalid.
     """
 
     def __init__(self, uri: str | None = None, enabled: bool = True, progress: Progress | None = None) -> None:
@@ -104,14 +105,14 @@ class Tracker:
 
     @classmethod
     def of(cls, section: Mapping[str, Any], progress: Progress | None = None) -> Tracker:
-        """Return the tracker that a checked ``tracking`` section describes.
+        """Return the tracker for a checked ``tracking`` section.
 
         Args:
-            section: from the configuration.
+            section: the section of the configuration.
             progress: as for the class.
 
         Raises:
-            InputError: the store's address makes no sense, or no store accepts the experiment's name.
+            InputError: the store's address is invalid, or no store accepts the experiment's name.
         """
         if section["enabled"]:
             resolve_experiment(section["experiment"])
@@ -130,21 +131,21 @@ class Tracker:
         self.finish()
 
     def _abandon(self) -> None:
-        """End the writer at once, for no run has begun: bad input shall not wait until mlflow is imported."""
+        """Kill the writer, because no run has begun: an input error must not wait for the import of mlflow."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
             self._process = None
 
     def follow(self, folder: Path) -> None:
-        """Deliver the journal in ``folder``, from now on or from when it appears."""
+        """Start to deliver the journal in ``folder``, which need not exist yet."""
         if self.enabled:
             folder = folder.absolute()
             self._folders[folder] = None
             self._send({"follow": str(folder)})
 
     def announce(self) -> None:
-        """Tell ``progress`` that `finish` will have to wait, if so: for what is recorded and not delivered yet."""
+        """Call ``progress`` with None if `finish` will have to wait for entries that are not delivered yet."""
         if self._process is not None:
             self._announce()
 
@@ -153,9 +154,9 @@ class Tracker:
             self._progress(None)
 
     def finish(self) -> list[str]:
-        """Wait until all is delivered; return what went wrong, one line each. A second call returns the same.
+        """Wait until all journals are delivered; return one line per problem. A second call returns the same list.
 
-        An interrupt while waiting is safe: the writer goes on alone.
+        An interrupt while waiting is safe: the writer continues on its own.
         """
         process, self._process = self._process, None
         if process is not None:
@@ -209,11 +210,11 @@ class Tracker:
 
 @dataclass
 class Synced:
-    """What `sync` did.
+    """The result of `sync`.
 
     Attributes:
         delivered: folders whose journals are now complete in MLflow.
-        problems: what went wrong, one line each.
+        problems: one line per problem.
     """
 
     delivered: list[Path] = field(default_factory=list)
@@ -223,16 +224,16 @@ class Synced:
 def sync(folders: Iterable[Path], uri: str | None = None, progress: Progress | None = None) -> Synced:
     """Deliver the journals in and below ``folders`` that MLflow does not have completely.
 
-    The same path as live logging: what is there already is not sent again. Runs whose trainer is gone become KILLED;
-    runs that another process still follows are left to it.
+    Delivery is the same as during training: entries that were delivered are not sent again. Runs whose training process
+    is gone get the status KILLED; runs that another process is delivering are left to it.
 
     Args:
-        folders: of runs, of sweeps, or above them.
-        uri: the store; by default the one the delivery began with, else as `resolve_uri` has it.
-        progress: told while this waits.
+        folders: folders of runs or sweeps, or parents of such folders.
+        uri: the store's address; by default the one that a journal's delivery began with, else as `resolve_uri` finds.
+        progress: called while this function waits.
 
     Raises:
-        InputError: there is no journal in one of the folders, or the store's address makes no sense.
+        InputError: there is no journal in one of the folders, or the store's address is invalid.
     """
     stores: dict[str, list[Path]] = {}
     for folder in dict.fromkeys(found for top in folders for found in _with_parent(_journals(top.absolute()))):
@@ -251,7 +252,7 @@ def sync(folders: Iterable[Path], uri: str | None = None, progress: Progress | N
 
 
 def pending(folder: Path) -> bool:
-    """Whether ``folder`` has a journal that MLflow does not have completely."""
+    """Return whether ``folder`` has a journal that MLflow does not have completely."""
     if not (folder / JOURNAL).exists():
         return False
     cursor = Cursor.load(folder)
@@ -259,7 +260,7 @@ def pending(folder: Path) -> bool:
 
 
 def undelivered(uri: str, why: str, folders: Sequence[Path]) -> str:
-    """Return the line that tells the user where the record is, and how it gets to MLflow."""
+    """Return a line that names the complete journals and the command that delivers them to MLflow later."""
     common = folders[0] if len(folders) == 1 else Path(os.path.commonpath(folders))
     what = f"The journal in {common} is" if len(folders) == 1 else f"The {len(folders)} journals in {common} are"
     return (
@@ -287,12 +288,12 @@ def _journals(top: Path) -> list[Path]:
 
 
 def _is_artifact(path: Path) -> bool:
-    """Whether a file is MLflow's copy of a run's: delivered, it would be a second run."""
+    """Return whether a journal is MLflow's artifact copy; delivering it would create a second run."""
     return path.parent.name == "artifacts" and RUN_ID.fullmatch(path.parent.parent.name) is not None
 
 
 def _with_parent(folders: Iterable[Path]) -> Iterator[Path]:
-    """Yield each folder after its sweep's, without whose run it would have to stand alone."""
+    """Yield each folder after its sweep's folder, so that its MLflow run can get the sweep's run as its parent."""
     for folder in folders:
         entries = read_journal(folder)
         parent = entries[0].content.get("parent") if entries else None

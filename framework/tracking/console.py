@@ -1,4 +1,4 @@
-"""What a person sees at the end of a run or sweep while MLflow still receives what was recorded."""
+"""Messages at the end of a run or sweep: delivery to MLflow, and where the results are stored."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from framework.system.terminal import View, view
 from framework.tracking.store import resolve_uri, sqlite_file, without_password
 
 REFRESH_SECONDS = 0.2
-"""Between two updates of what is shown."""
+"""Seconds between two updates of the display."""
 MOST_LINES = 5
-"""In a log, the first at once."""
+"""Maximum number of progress lines in a log; the first is written at once."""
 WRITING = "writing to MLflow …"
 
 
 class DeliveryProgress:
-    """Says that MLflow is written to. A context manager; called as `framework.tracking.client.Progress`.
+    """Shows the progress of delivery to MLflow. A context manager and a `framework.tracking.client.Progress`.
 
     Args:
-        progress: False says nothing.
-        shown: where; by default a terminal's last line, or a log's next lines.
-        clock: seconds.
+        progress: False shows nothing.
+        shown: the view; by default the terminal's last line, or further lines of a log.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, *, progress: bool, shown: View | None = None, clock: Clock = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class DeliveryProgress:
         self._most = 0
 
     def __call__(self, left: int | None) -> None:
-        """Say it; with how many runs are left, if that is known and there ever was more than one."""
+        """Update the display, with the number of runs left if it is known and has ever been more than one."""
         self._most = max(self._most, left or 0)
         if left is None or self._most == 1:
             self._shown.show(None, [WRITING])
@@ -52,7 +52,12 @@ class DeliveryProgress:
 
 
 def whereabouts(folder: Path, uri: str) -> str:
-    """Return where a run is stored and the command that opens the UI; ``uri`` is "" where tracking is off."""
+    """Return lines that name a run's folder, its MLflow run and the command that opens the UI.
+
+    Args:
+        folder: the run's folder.
+        uri: the store's address, or "" if tracking is off.
+    """
     lines = [f"run folder  {shortened_path(folder)}"]
     run = run_id(folder)
     if run is not None:

@@ -1,4 +1,4 @@
-"""Deliver one journal to one MLflow run, from wherever it was left. Runs in the writer process only."""
+"""Deliver one journal to one MLflow run, resuming where an earlier delivery stopped. For the writer process only."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ _TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEED
 
 
 class UnreachableError(TrackingError):
-    """The store does not answer: try again later. Any other refusal is the fault of one run or one entry."""
+    """The store does not answer: try again later. Any other `TrackingError` concerns one run or one entry."""
 
 
 class Delivery:
-    """One journal on its way to one MLflow run.
+    """The delivery of one journal to one MLflow run.
 
-    What was sent is noted in the `Cursor` beside the journal: any process can go on from there, and no journal becomes
-    two runs. What a kill left sent but not noted is sent again, and the store takes it as the same.
+    Progress is saved in the `Cursor` beside the journal, so that any process can resume and no journal becomes two
+    runs. Entries that were sent but not saved before a kill are sent again, and the store treats them as the same.
+
+    Args:
+        folder: the journal's folder.
+        uri: the store's address.
 
     Attributes:
-        folder: of the journal.
-        cursor: what the store has.
-        problems: what the store refused, one line each.
-        alone: do not wait for the parent's run any longer.
+        folder: the journal's folder.
+        cursor: how much of the journal the store has.
+        problems: one line per refusal of the store.
+        alone: True to create the run even if its parent's run does not exist.
     """
 
     def __init__(self, folder: Path, uri: str) -> None:
@@ -43,11 +47,11 @@ class Delivery:
         self._tail = Tail(folder)
         self._pending: list[Entry] = []
         self._claimed = False
-        self._check = False  # an earlier process began this delivery: see what became of it
-        self._search = False  # a run may have been made without our hearing of it
+        self._check = False  # an earlier process began this delivery: check whether its run exists
+        self._search = False  # a run may have been created although no answer arrived
 
     def claim(self) -> bool:
-        """Become the one who delivers this journal; return False while it is another, or there is no journal yet."""
+        """Lock this journal for delivery; return False if another process holds it, or if there is no journal yet."""
         if self._claimed:
             return True
         if not self._tail.claim():
@@ -62,20 +66,20 @@ class Delivery:
         return True
 
     def poll(self) -> bool:
-        """Read what is new; return whether anything waits to be sent."""
+        """Read new entries of the journal; return whether any entry waits to be sent."""
         self._pending += self._tail.read()
         return bool(self._pending)
 
     @property
     def ending(self) -> bool:
-        """Whether the run's end waits to be sent."""
+        """Whether the run's end entry waits to be sent."""
         return bool(self._pending) and self._pending[-1].kind == "end"
 
     def send(self, store: Store) -> bool:
-        """Send what waits; return False when the run must wait for its parent's.
+        """Send the waiting entries; return False if the run must wait until its parent's run exists.
 
         Raises:
-            UnreachableError: the store does not answer; nothing is lost, call again.
+            UnreachableError: the store does not answer; nothing is lost, and the call can be repeated.
             TrackingError: this run cannot be delivered.
         """
         if self._check:
@@ -92,13 +96,13 @@ class Delivery:
         return True
 
     def give_up(self, store: Store) -> None:
-        """Set the run to KILLED if its journal has no end, for its trainer is gone."""
+        """Set the run's status to KILLED if its journal has no end, because its training process is gone."""
         if self.cursor.run_id is not None and not self.cursor.ended:
             self._end(store, "KILLED", (self.folder / JOURNAL).stat().st_mtime)
             self.cursor.save(self.folder)
 
     def close(self) -> None:
-        """Let others deliver this journal."""
+        """Release the journal, so that other processes can deliver it."""
         self._tail.close()
         self._claimed = False
 
@@ -109,7 +113,7 @@ class Delivery:
         return self.cursor.run_id
 
     def _check_run(self, store: Store) -> None:
-        """Start anew where the run of an earlier delivery is gone, as with a deleted database."""
+        """Start from the beginning if the run of an earlier delivery is gone, for example with a deleted database."""
         if self.cursor.run_id is None:
             self._search = True
         else:
@@ -147,7 +151,7 @@ class Delivery:
         return True
 
     def _make(self, store: Store, start: Entry, tags: dict[str, str]) -> str:
-        self._search = True  # until an answer comes, the run may be there or not
+        self._search = True  # without an answer, the run may or may not exist
         when = entities.milliseconds(start.time)
         name = tags["mlflow.runName"]
         run = store.client.create_run(self.cursor.experiment_id, start_time=when, tags=tags, run_name=name)
@@ -165,7 +169,7 @@ class Delivery:
         return cursor.run_id if cursor is not None and cursor.tracking_uri == self.cursor.tracking_uri else None
 
     def _send_pending(self, store: Store) -> None:
-        """Send all that waits: the figures in one batch, then the rest in order."""
+        """Send the waiting entries: params, metrics and tags in one batch, then the rest in order."""
         batch, actions = entities.Batch(), []
         for entry in self._pending:
             if entry.kind in entities.BATCHED:
@@ -212,7 +216,7 @@ class Delivery:
         self.cursor.ended = True
 
     def _attempt(self, what: str, action: Callable[[], object]) -> None:
-        """Do ``action``; a refusal is noted, so that one bad entry does not keep the others from the store."""
+        """Call ``action``; add a refusal to ``problems``, so that one bad entry does not block the others."""
         try:
             with asking():
                 action()
@@ -224,10 +228,14 @@ class Delivery:
 
 @contextmanager
 def asking(*, everybody: bool = False) -> Iterator[None]:
-    """Tell a store that does not answer (`UnreachableError`) from one that says no (`TrackingError`).
+    """Convert errors to `UnreachableError` if the store does not answer, and to `TrackingError` if it refuses.
 
     Args:
-        everybody: a no would meet every run alike, so it is no answer either.
+        everybody: treat a refusal as an outage, because it would affect every run.
+
+    Raises:
+        UnreachableError: the store does not answer.
+        TrackingError: the store refuses.
     """
     try:
         yield
@@ -242,13 +250,13 @@ def asking(*, everybody: bool = False) -> Iterator[None]:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return where it began: "connection refused" says more than what five libraries made of it."""
+    """Return the first error of a chain: "connection refused" is clearer than the errors of the libraries above."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return error
 
 
 def reason(error: BaseException) -> str:
-    """Return an error as one short line."""
+    """Return the first line of an error's message, at most 200 characters; its type's name if it has none."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return entities.cut(lines[0], 200)

@@ -1,4 +1,4 @@
-"""A run's files by its MLflow run id: its folder where it is still there, else a copy of what MLflow has."""
+"""A run's files by its MLflow run id: its own folder if it still exists, otherwise a download from MLflow."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _copies: dict[tuple[str, str], tempfile.TemporaryDirectory[str]] = {}
 
 
 def fetched(run_id: str, uri: str | None = None) -> Path:
-    """Return a folder with a run's ``config.yaml``, ``journal.jsonl`` and, where MLflow has it, ``model``.
+    """Return a folder with a run's ``config.yaml``, ``journal.jsonl`` and, if MLflow has it, ``model``.
 
-    Copies are made once a process and go with it.
+    A run is downloaded once per process, to a temporary folder that is deleted when the process ends.
 
     Args:
-        run_id: MLflow's.
-        uri: the store, as `framework.tracking.store.resolve_uri` takes it.
+        run_id: MLflow's run id.
+        uri: the store's address, as for `framework.tracking.store.resolve_uri`.
 
     Raises:
-        InputError: there is no such run in the store, or it is none of ours.
+        InputError: there is no such run in the store, or it was not recorded by this framework.
     """
     address = resolve_uri(uri)
     where = without_password(address)
@@ -40,9 +40,7 @@ def fetched(run_id: str, uri: str | None = None) -> Path:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    client = MlflowClient(
-        mlflow_address(address)
-    )  # and no set_tracking_uri: it would send this process's next runs there
+    client = MlflowClient(mlflow_address(address))  # set_tracking_uri would redirect this process's later runs
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
@@ -74,7 +72,7 @@ def _copy(client: MlflowClient, run: Run, address: str) -> Path:
 
 
 def _copy_model(client: MlflowClient, run: Run, folder: Path, address: str) -> None:
-    """Copy the logged model's own files; children of a sweep have none in MLflow."""
+    """Download the model's own files, if the run has a logged model; runs of a sweep have none in MLflow."""
     logged = run.outputs.model_outputs if run.outputs else []
     if not logged:
         return

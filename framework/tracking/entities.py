@@ -1,4 +1,4 @@
-"""Journal entries as MLflow takes them: names it accepts, values that fit, few calls. For the writer process only."""
+"""Conversion of journal entries to MLflow's entities: valid names and lengths, few calls. For the writer process."""
 
 from __future__ import annotations
 
@@ -26,28 +26,32 @@ PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
 KEY_CHARACTERS = 250
 NOTE = "mlflow.note.content"
-"""The tag that the UI shows as a run's description, in Markdown."""
+"""Tag that the UI shows as a run's description; its value is Markdown."""
 
 
 def accepted_key(key: str) -> str:
-    """Return ``key`` as MLflow accepts it: letters, digits, ``_ - . /``, spaces, and no empty or dotted path part."""
+    """Return ``key`` as a valid MLflow name.
+
+    It has letters, digits, ``_ - . /`` and spaces only, no path part that is empty, ``.`` or ``..``, and at most
+    `KEY_CHARACTERS` characters.
+    """
     parts = re.sub(r"[^\w./ -]", "_", key).split("/")
     return "/".join(part for part in parts if part not in ("", ".", ".."))[:KEY_CHARACTERS] or "_"
 
 
 def cut(value: Any, most: int) -> str:
-    """Return ``value`` as text of at most ``most`` characters; what was cut ends with an ellipsis."""
+    """Return ``value`` as text of at most ``most`` characters; shortened text ends with an ellipsis."""
     text = str(value)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a unix time in the unit of MLflow."""
+    """Return a Unix time in milliseconds, MLflow's unit."""
     return int(seconds * 1000)
 
 
 def run_tags(start: Entry) -> dict[str, str]:
-    """Return the tags a run has from its first moment: the user's, and those the UI shows as name, note and source."""
+    """Return the tags of a new run: the user's, and those that the UI shows as name, description, user and source."""
     content = start.content
     tags = {accepted_key(key): cut(value, TAG_CHARACTERS) for key, value in (content.get("tags") or {}).items()}
     tags["mlflow.runName"] = cut(content["name"], KEY_CHARACTERS)
@@ -62,21 +66,28 @@ def run_tags(start: Entry) -> dict[str, str]:
 
 
 BATCHED = ("start", "metrics", "tags", "description")
-"""Entries that a `Batch` takes."""
+"""Kinds of entries that a `Batch` takes."""
 
 
 @dataclass
 class Batch:
-    """Params, metrics and tags that wait for one call."""
+    """Params, metrics and tags to be sent in one call.
+
+    Attributes:
+        params: values by name.
+        tags: values by name.
+        metrics: tuples (name, value, time in milliseconds, step).
+    """
 
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
-        """Take in a ``start``, ``metrics``, ``tags`` or ``description`` entry.
+        """Add a ``start``, ``metrics``, ``tags`` or ``description`` entry.
 
-        Infinite values would wreck the charts' axes: they become the tag ``diverged``. NaN is kept as it is.
+        An infinite value is left out and sets the tag ``diverged``, because it would make the axes of charts useless.
+        NaN is kept as it is.
         """
         content = entry.content
         if entry.kind == "start":
@@ -93,7 +104,7 @@ class Batch:
         values = dict(content["values"])
         if content.get("epoch") is not None:
             values.setdefault("epoch", content["epoch"])
-        # MLflow's page of a run lists metrics in the order in which they came: losses and figures first.
+        # MLflow's page of a run lists metrics in order of arrival: send losses and figures first.
         for key, value in sorted(values.items(), key=lambda item: "/" not in item[0] or item[0].startswith("time/")):
             if value is None:
                 continue
@@ -103,7 +114,7 @@ class Batch:
                 self.metrics.append((accepted_key(key), float(value), when, int(content["step"])))
 
     def send(self, client: MlflowClient, run_id: str) -> None:
-        """Send what waits; the client makes as few calls as MLflow's limits (1,000 values, 100 params) allow."""
+        """Send the batch; the client makes as few calls as MLflow's limits (1,000 values, 100 params) allow."""
         from mlflow.entities import Metric, Param, RunTag
 
         client.log_batch(
@@ -115,7 +126,7 @@ class Batch:
         )
 
     def parts(self) -> dict[str, Batch]:
-        """Return what waits as one batch a sort, for when the store refuses it as a whole."""
+        """Return one batch each for params, tags and metrics, for a retry after the store refused the whole batch."""
         return {
             "params": Batch(params=self.params),
             "tags": Batch(tags=self.tags),
@@ -124,7 +135,7 @@ class Batch:
 
 
 def log_dataset(client: MlflowClient, run_id: str, dataset: dict[str, Any]) -> None:
-    """Record what the run was trained on: name, source and digest; the samples are not loaded again."""
+    """Log the run's training data set: name, source, digest and profile; its samples are not loaded."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     source = str(dataset.get("source") or dataset["name"])
@@ -141,10 +152,10 @@ def log_dataset(client: MlflowClient, run_id: str, dataset: dict[str, Any]) -> N
 
 
 def log_artifact(client: MlflowClient, run_id: str, path: Path, to: str) -> None:
-    """Copy a file, or all that a folder holds, to the run's artifacts.
+    """Copy a file, or the content of a folder, to the run's artifacts.
 
     Raises:
-        FileNotFoundError: there is no ``path``.
+        FileNotFoundError: ``path`` does not exist.
     """
     if path.is_dir():
         client.log_artifacts(run_id, str(path), to or None)
@@ -158,10 +169,11 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
     """Log a saved predictor as the run's pyfunc model ``model``: code by name and arrays in .npz, no pickle.
 
     Args:
-        experiment_id: of the run; MLflow would take the Default experiment's.
-        run_id: the run.
-        folder: as `Predictor.save` wrote it.
-        example: an .npy file of a few inputs ``(N, *shape)`` in the data set's own units, to show what the model takes.
+        experiment_id: the run's experiment; MLflow would use the Default experiment.
+        run_id: MLflow's run id.
+        folder: a folder written by `Predictor.save`.
+        example: an .npy file of a few inputs ``(N, *shape)`` in the data set's own units, logged as input example.
+            None logs no example.
     """
     import mlflow
 
@@ -169,9 +181,9 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
     from framework.training.kept_plugins import requirements
     from framework.training.predictor import Description
 
-    manager.install(manager.load(built_in=("plugins.layers",)))  # all that a saved model is made of
+    manager.install(manager.load(built_in=("plugins.layers",)))  # a saved model needs no other built-in plugins
     description = Description.read(folder)
-    # MLflow predicts an example at once, and that would run the plugin files of a folder that is only being delivered.
+    # MLflow predicts the example at once, which would run plugin files of a folder that is only being delivered.
     shown = example is not None and not any(plugin.file for plugin in description.plugins)
     inputs = np.load(example, allow_pickle=False) if example is not None and shown else None
     if inputs is not None and description.columns:
@@ -185,7 +197,7 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
         flavor=mlflow.pyfunc,
         run_id=run_id,
         python_model=str(Path(__file__).with_name("serving.py")),
-        artifacts={"model": folder.absolute().as_uri()},  # MLflow decodes a plain path
+        artifacts={"model": folder.absolute().as_uri()},  # as a URI, because MLflow percent-decodes a plain path
         signature=_signature(description, _output_shape(folder, description)),
         input_example=inputs,
         pip_requirements=[
@@ -197,7 +209,10 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
 
 
 def _output_shape(folder: Path, description: Description) -> Shape:
-    """Return the shape of one output; models of earlier versions do not state it, nor do they keep plugin files."""
+    """Return the shape of one output.
+
+    Models of earlier versions do not state it; they keep no plugin files, so that it is safe to predict.
+    """
     if description.output_shape is not None:
         return description.output_shape
     from framework.training.predictor import Predictor
@@ -208,9 +223,9 @@ def _output_shape(folder: Path, description: Description) -> Shape:
 def _signature(description: Description, shape: Shape) -> ModelSignature:
     """Return the signature of a logged model.
 
-    A table's columns are named. They are of any type, because MLflow refuses whole numbers for a float column and
-    the reverse, and not required, because MLflow's refusal of an array shows the array: the predictor's names the
-    columns. Other inputs have no schema, because MLflow would refuse every dtype but one.
+    Columns of a table are named. Their type is AnyType, because MLflow refuses integers for a float column and vice
+    versa. They are not required, because MLflow's error for a plain array prints the array, while the predictor's error
+    names the columns. Other inputs have no schema, because MLflow would refuse all dtypes but one.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec

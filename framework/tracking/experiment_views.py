@@ -1,9 +1,9 @@
-"""How an experiment opens in MLflow's UI: as model training, with views that show figures and average over seeds.
+"""Tags that decide how MLflow's UI opens an experiment: as model training, with views of figures and of seed means.
 
-Left alone, MLflow opens an experiment among its tools for language models, with a table that has no column of figures.
-An experiment that we create therefore has a kind and two saved views. MLflow keeps both as tags of the experiment. A
-saved view is what the page's own "Save as new view" writes: the state of the table and of the charts. MLflow before
-saved views ignores them. A column or chart of a metric that no run has is not shown.
+By default MLflow opens an experiment among its tools for language models, with a table that has no column of figures.
+An experiment that this framework creates therefore has a kind and two saved views, which MLflow stores as tags of the
+experiment. A saved view has the format that the page's "Save as new view" writes: the state of the table and of the
+charts. MLflow versions without saved views ignore them. A column or chart of a metric that no run has is not shown.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _VIEW = "mlflow.sharedViewState."
 RUNS = "runs"
 """The view of single runs, with the children of a sweep below it."""
 SETTINGS = "settings"
-"""The view of settings: means over the runs that differ in their seed only."""
+"""The view of settings: means over runs that differ only in their seed."""
 _NAMES = {RUNS: "Runs", SETTINGS: "Settings (means over seeds)"}
 _SPLITS = (kept.VALIDATION, kept.TEST)
 _FIGURES = ("accuracy", "r2", "loss")
-"""What a table shows of each split: the first figure of classification and of regression, and the loss of both."""
+"""Table columns per split: the first figure of classification and of regression, and the loss of both."""
 _BEST = [f"best/{split.removeprefix(kept.PREFIX)}{_FIGURES[0]}" for split in _SPLITS]
-"""What a table shows of a sweep: its parent run has figures of the best setting, under names of their own."""
+"""Table columns of a sweep: its parent run has figures of the best setting, under separate names."""
 _GROUP_BY = ("setting", "problem")
-"""A setting's name leaves the problem out, and a mean over two problems would mean nothing."""
+"""The problem is included because a setting's name omits it, and a mean over two problems is meaningless."""
 _SECTIONS = {
     "val": True,
     "train": True,
@@ -39,7 +39,7 @@ _SECTIONS = {
     "time": False,
     "Model metrics": False,  # MLflow's name for metrics without a prefix
 }
-"""Sections of charts by the metrics' prefix, and whether they are open; further ones follow."""
+"""Sections of charts by metric prefix, and whether they are open; the UI appends further sections."""
 
 
 def experiment_tags() -> dict[str, str]:
@@ -54,14 +54,14 @@ def experiment_tags() -> dict[str, str]:
 
 
 def addresses(server: str, experiment_id: str, tags: Mapping[str, str]) -> dict[str, str]:
-    """Return addresses of an experiment's runs in the UI, by what they show.
+    """Return addresses of an experiment's pages in the UI, by title.
 
     Args:
         server: the address of the UI.
-        experiment_id: of the experiment.
-        tags: its tags; where they hold none of our views, the one address is that of the table as MLflow shows it.
+        experiment_id: MLflow's id of the experiment.
+        tags: its tags; unless they hold both saved views, the only address is that of MLflow's default table.
     """
-    # MLflow 3.17 goes by the address, not by the experiment's kind.
+    # MLflow 3.17 decides by the address, not by the experiment's kind.
     page = f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
     if not {_VIEW + RUNS, _VIEW + SETTINGS} <= set(tags):
         return {"runs": page}
@@ -79,7 +79,7 @@ def _group_by() -> dict[str, Any]:
 
 
 def _state(more: Sequence[str] = ()) -> dict[str, Any]:
-    """Return columns and charts as the UI's own state has them; ``more`` metrics are columns as well."""
+    """Return the columns and charts in the format of the UI's state; ``more`` are further metrics shown as columns."""
     figures = [f"{split}{figure}" for figure in _FIGURES for split in _SPLITS]
     metrics = [f"metrics.`{figure}`" for figure in (*figures, *more)]
     columns = [*metrics, "attributes.`Duration`"]
@@ -98,7 +98,7 @@ def _state(more: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _curves() -> list[dict[str, Any]]:
-    """Return charts of the losses, on a logarithmic axis: one poor setting would flatten all others."""
+    """Return line charts of the losses; the axis is logarithmic, because one poor setting would flatten all others."""
     return [
         {
             **_chart("LINE", section, "loss"),
@@ -119,7 +119,7 @@ def _curves() -> list[dict[str, Any]]:
 
 
 def _bars() -> list[dict[str, Any]]:
-    """Return bar charts of figures that a run has once: MLflow would draw a curve of one point."""
+    """Return bar charts of figures with one value per run, for which a line chart would have a single point."""
     return [_chart("BAR", split.rstrip("/"), figure) for split in _SPLITS for figure in _FIGURES]
 
 

@@ -1,4 +1,4 @@
-"""Which MLflow store a run goes to, and how it is opened without the races of a fresh database."""
+"""Find the MLflow store and experiment of a run, and open the store without race conditions on a new database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_EXPERIMENT = "framework"
 EXPERIMENT_CHARACTERS = 500
-"""MLflow's limit of an experiment's name."""
+"""MLflow's limit on the length of an experiment's name."""
 _FOLDER_CHARACTERS = 60
 _OPTIONS = re.compile(r"[\w.-]+=[^&=]*(&[\w.-]+=[^&=]*)*")
 _LOCK_SECONDS = 120
@@ -31,11 +31,11 @@ _SQL = ("postgresql", "mysql", "mssql")
 def resolve_uri(configured: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
     """Return the store's address: ``configured``, else MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working folder.
 
-    Paths of SQLite files are made absolute, so that every process means the same file; ``~`` is the home directory. As
+    Paths of SQLite files are made absolute, so that every process uses the same file; ``~`` is the home directory. As
     in any URL, ``%25``, ``%3F`` and ``%23`` stand for the characters ``%``, ``?`` and ``#`` of a path.
 
     Raises:
-        InputError: the address is a folder (MLflow gave up file stores), a database in memory, or nothing known.
+        InputError: the address is a folder (MLflow no longer supports file stores), an in-memory database, or invalid.
     """
     uri = configured or environment.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if uri.startswith("sqlite:"):
@@ -54,7 +54,7 @@ def resolve_experiment(configured: str | None = None, environment: Mapping[str, 
     """Return the experiment's name: ``configured``, else MLFLOW_EXPERIMENT_NAME, else `DEFAULT_EXPERIMENT`.
 
     Raises:
-        InputError: no store accepts such a name.
+        InputError: the name is too long or not valid Unicode.
     """
     name = configured or environment.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
     where = "tracking.experiment" if configured else "MLFLOW_EXPERIMENT_NAME"
@@ -68,14 +68,14 @@ def resolve_experiment(configured: str | None = None, environment: Mapping[str, 
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the database file of a resolved address, or None for other kinds of store."""
+    """Return the SQLite file of a resolved address, or None for another kind of store."""
     if not uri.startswith("sqlite:"):
         return None
     return Path(unquote(uri.partition("///")[2].partition("?")[0]))
 
 
 def artifact_root(uri: str) -> Path | None:
-    """Return the folder that holds the artifacts of a database's runs, or None where a server decides."""
+    """Return the folder for the artifacts of a database's runs, or None if a server decides."""
     database = sqlite_file(uri)
     if database is not None:
         return database.parent / "mlartifacts"
@@ -83,15 +83,16 @@ def artifact_root(uri: str) -> Path | None:
 
 
 def experiment_folder(name: str) -> str:
-    """Return the folder of an experiment's artifacts below `artifact_root`: one plain name, never a way out of it."""
+    """Return the name of an experiment's folder in `artifact_root`: a single path part, never ``..`` or a separator."""
     return re.sub(r"[^\w.-]+", "_", name).lstrip(".")[:_FOLDER_CHARACTERS] or "_"
 
 
 def mlflow_address(uri: str) -> str:
-    """Return a resolved address as MLflow must get it.
+    """Return a resolved address in the form to pass to MLflow.
 
-    SQLAlchemy 2.1 decodes the path of a database, 2.0 and MLflow's own code do not: a path that is changed by decoding
-    has no address that all of them understand. It is reached through a link in a folder that goes with this process.
+    SQLAlchemy 2.1 percent-decodes the path of a database; SQLAlchemy 2.0 and MLflow do not. A path that decoding
+    changes has no address that all of them understand, so it is reached through a symbolic link in a temporary folder
+    that is deleted when this process ends.
 
     Raises:
         OSError: the link cannot be made.
@@ -142,10 +143,17 @@ def _absolute(uri: str) -> str:
 
 
 class Store:
-    """An open MLflow store. Imports mlflow: for the writer process, not for the one that trains.
+    """An open MLflow store. It imports mlflow, so use it in the writer process and not in the training process.
 
-    A SQLite database is opened under a file lock, because MLflow makes its tables without one and two processes that
-    meet on a fresh file break each other.
+    A SQLite database is opened under a file lock, because MLflow creates its tables without one, and two processes that
+    do so at the same time fail.
+
+    Args:
+        uri: a resolved address.
+
+    Attributes:
+        uri: the address.
+        client: the MLflow client.
 
     Raises:
         TrackingError: the store cannot be opened.
@@ -178,13 +186,13 @@ class Store:
             raise TrackingError(f"{database}: {error}") from error
 
     def experiment(self, name: str) -> str:
-        """Return the id of the experiment ``name``, which is made when it is not there.
+        """Return the id of the experiment ``name``; create the experiment if it does not exist.
 
-        Its artifact location is given here, for MLflow would freeze the working directory of whoever came first. Only
-        an experiment that is made here gets the tags that decide how it opens in the UI.
+        A new experiment gets an explicit artifact location, because MLflow would fix it to the working directory of
+        the first process. Only an experiment created here gets the tags that decide how it opens in the UI.
 
         Raises:
-            TrackingError: an experiment of that name is in the store's trash.
+            TrackingError: the experiment of that name is deleted (in the store's trash).
         """
         if name not in self._experiments:
             self._experiments[name] = self._find(name) or self._make(name)
@@ -215,17 +223,18 @@ class Store:
         try:
             return str(self.client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
         except MlflowException as error:
-            # Another process may have made it since we looked.
+            # Another process may have created it in the meantime.
             if error.error_code == "RESOURCE_ALREADY_EXISTS" and (found := self._find(name)):
                 return found
             raise
 
 
 def _prepare_database(path: Path) -> None:
-    """Fail at once on a file that cannot be a database, for MLflow would retry for minutes; make a new one quick.
+    """Raise an error if a file cannot be a database; set a new database to write-ahead logging.
 
-    A write-ahead log lets the UI read while runs are written, and spares most waits for the disk (ten commits a run).
-    It stays with the file; a database that was there before keeps the mode it has.
+    Without this check MLflow would retry for minutes. A write-ahead log lets the UI read while runs are written, and
+    avoids most waits for the disk (ten commits per run). The mode is stored in the file; an existing database keeps its
+    mode.
     """
     fresh = not path.exists()
     connection = sqlite3.connect(path, timeout=20)
@@ -239,7 +248,10 @@ def _prepare_database(path: Path) -> None:
 
 
 def _wait_less(connection: Any, _record: Any) -> None:
-    """Sync a write-ahead log at checkpoints only: nothing is lost in a kill, nothing damaged in a power cut."""
+    """Sync a write-ahead log at checkpoints only.
+
+    Nothing is lost if the process is killed, and the database is not damaged by a power failure.
+    """
     if isinstance(connection, sqlite3.Connection):
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         if mode == "wal":
@@ -247,5 +259,5 @@ def _wait_less(connection: Any, _record: Any) -> None:
 
 
 def without_password(uri: str) -> str:
-    """Return ``uri`` as it may be written down: ``postgresql://me:***@host/db``."""
+    """Return ``uri`` with its password masked, as in ``postgresql://me:***@host/db``."""
     return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", uri)

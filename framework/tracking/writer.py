@@ -1,10 +1,10 @@
-"""The writer: a process of its own that follows journals and delivers them to MLflow.
+"""The writer: a separate process that follows journals and delivers them to MLflow.
 
-A thread would slow training through the interpreter lock, and importing mlflow takes longer than many a run. The
-trainer (`framework.tracking.client`) starts the writer and speaks to it in JSON lines: ``{"uri": …}`` first, then
+A thread would slow down training through the interpreter lock, and importing mlflow takes longer than many runs. The
+trainer (`framework.tracking.client`) starts the writer and sends it JSON lines: ``{"uri": …}`` first, then
 ``{"follow": FOLDER}`` for each journal. At the end of its input, whether the trainer has finished or was killed, the
-writer delivers the rest and sets runs without an end to KILLED. It answers then: ``{"left": n}`` while it works,
-``{"problem": …}`` for what went wrong.
+writer delivers the rest and sets runs without an end to KILLED. Only then does it send JSON lines back: ``{"left": n}``
+while it works, and ``{"problem": …}`` for each problem.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from framework.tracking.store import Store
 POLL_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 SHARE = 0.1
-"""The part of a core that live logging may take: with many live runs, each is sent less often."""
+"""Fraction of one core that live logging may use: with many live runs, each is sent less often."""
 RETRY_SECONDS = 15.0
 PATIENCE_SECONDS = 10.0
-"""How long the end waits for what another process has to deliver first."""
+"""How long to wait at the end for journals that another process delivers, or for the run of a parent."""
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -47,15 +47,15 @@ IMPATIENT = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }
-"""For an outage: by default one call blocks for minutes. The user's own settings win."""
+"""For outages: by default one call blocks for minutes. Variables that the user has set take precedence."""
 
 
 class Writer:
-    """Delivers the journals it is told of until its input ends.
+    """Delivers journals named by the trainer until its input ends.
 
     Args:
         commands: JSON lines from the trainer.
-        answers: JSON lines to it; it may be gone.
+        answers: stream for JSON lines to the trainer, which may have ended.
     """
 
     def __init__(self, commands: IO[str], answers: IO[str]) -> None:
@@ -72,7 +72,7 @@ class Writer:
         self._uri: str = json.loads(first)["uri"] if first else ""
 
     def run(self) -> None:
-        """Work until the input has ended and all is delivered that can be."""
+        """Deliver journals until the input has ended and everything that can be delivered is delivered."""
         while self._open:
             self._take()
             if time.monotonic() >= self._retry_at:
@@ -85,13 +85,13 @@ class Writer:
             self._say(problem=problem)
 
     def _listen(self, commands: IO[str]) -> None:
-        """Keep the trainer's pipe empty whatever else takes time, so that it never has to wait."""
+        """Read commands in a thread, so that the trainer never blocks on a full pipe."""
         for line in commands:
             self._commands.put(line)
         self._commands.put(None)
 
     def _take(self) -> None:
-        """Take in commands for the length of a poll."""
+        """Read commands for one poll interval."""
         until = time.monotonic() + max(POLL_SECONDS, len(self._active) / 2000)
         while self._open and (left := until - time.monotonic()) > 0:
             try:
@@ -105,7 +105,7 @@ class Writer:
                 self._active.setdefault(folder, Delivery(folder, self._uri))
 
     def _round(self) -> None:
-        """Send what is due of each journal: at once when its run has ended, else about once a second."""
+        """Send new entries of each journal: at once if its run has ended, else at most once per `BATCH_SECONDS`."""
         for folder, delivery in list(self._active.items()):
             started = time.monotonic()
             with self._guarded(delivery):
@@ -119,7 +119,7 @@ class Writer:
             self._due[folder] = now + max(BATCH_SECONDS, (now - started) * len(self._active) / SHARE)
 
     def _drain(self) -> None:
-        """Deliver all that is left; the trainer writes no more."""
+        """Deliver everything that is left; the trainer writes no more entries."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         try:
             while self._active:
@@ -136,7 +136,7 @@ class Writer:
 
     def _conclude(self, delivery: Delivery, *, late: bool) -> None:
         if not delivery.claim():
-            if not (delivery.folder / JOURNAL).exists():  # a run that was never started
+            if not (delivery.folder / JOURNAL).exists():  # the run was never started
                 self._release(delivery)
             elif late:
                 self._problems.append(f"{delivery.folder} is still being delivered by another process")
@@ -157,7 +157,7 @@ class Writer:
 
     @contextmanager
     def _guarded(self, delivery: Delivery) -> Iterator[None]:
-        """Keep what is wrong with one run from the others; a store that does not answer is everybody's."""
+        """Turn an error of one run into a problem line, so that other runs go on; re-raise `UnreachableError`."""
         try:
             yield
         except UnreachableError:
@@ -176,28 +176,28 @@ class Writer:
         self._due.pop(delivery.folder, None)
 
     def _say(self, **answer: Any) -> None:
-        with suppress(BrokenPipeError):  # the trainer was killed: nobody listens, and the work goes on
+        with suppress(BrokenPipeError):  # the trainer was killed; go on without it
             print(json.dumps(answer), file=self._answers, flush=True)
 
 
 def main() -> None:
-    """Serve one trainer over standard input and output."""
-    for name in ("SIGINT", "SIGTERM"):  # the end of input ends this process, after it has done its work
+    """Run a `Writer` for one trainer, over standard input and output."""
+    for name in ("SIGINT", "SIGTERM"):  # this process ends at the end of its input, after delivery
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    # mlflow prints: keep that out of the answers.
+    # mlflow may print to standard output, which must not mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     os.environ.update(QUIET)
     for name, value in IMPATIENT.items():
         os.environ.setdefault(name, value)
     _allow_many_files()
-    import mlflow  # noqa: F401 - now, while the command is read and training goes on: it takes more than a second
+    import mlflow  # noqa: F401 - takes more than a second; do it while the trainer starts and trains
 
     Writer(sys.stdin, answers).run()
 
 
 def _allow_many_files() -> None:
-    """Raise the limit of open files to what this process may have: each live run's journal is one."""
+    """Raise the soft limit of open files to the hard limit, because each live run's journal is an open file."""
     if sys.platform != "win32":
         import resource
 

@@ -1,1 +1,1 @@
-"""R runs of one structure trained as one array program: the loop, its parts, what is remembered of each run."""
+"""Training of R runs of one structure as one array program: the loop, its parts and the record of each run."""

@@ -1,4 +1,4 @@
-"""When the parts of a chain act. A chain in which a part would never act, or act too often, is refused."""
+"""The steps at which the parts of a chain act; refuses chains in which a part would never act, or act too often."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from framework.errors import InputError
 
 
 def steps_to_rule(stages: Sequence[Stage]) -> int:
-    """Return how many steps of the run make one step of the rule."""
+    """Return the number of the run's steps per step of the rule: the product of the stages' ``every``."""
     return math.prod(stage.every for stage in stages)
 
 
 def refuse_orders(optimizer: Optimizer, stages: Sequence[Stage]) -> None:
-    """Refuse chains that join several batches in a way that their parts do not allow.
+    """Raise `InputError` if the chain joins several batches and one of its parts does not allow that.
+
+    Args:
+        optimizer: the rule.
+        stages: the stages around it, in their order.
 
     Raises:
-        InputError: the optimizer looks at the loss of one batch, or a stage would move the parameters at every batch
-            although the rule acts on several at once.
+        InputError: the optimizer reads the loss of a single batch, or a stage would move the parameters at every batch
+            although the rule acts once per several batches.
     """
     joining = [place for place, stage in enumerate(stages) if stage.every > 1]
     if not joining:
@@ -38,12 +42,12 @@ def refuse_orders(optimizer: Optimizer, stages: Sequence[Stage]) -> None:
 
 
 def refuse_idle(optimizer: Optimizer, stages: Sequence[Stage], total: int | None) -> None:
-    """Refuse a budget that ends before every part of the chain has acted.
+    """Raise `InputError` if the budget ends before every part of the chain has acted.
 
     Args:
         optimizer: the rule.
-        stages: around it, in their order.
-        total: steps in the budget; None where only time limits it, and nothing is known.
+        stages: the stages around it, in their order.
+        total: steps in the budget, or None if only time limits it; then nothing is checked.
 
     Raises:
         InputError: a stage, or the rule, would never act.

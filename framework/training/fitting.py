@@ -1,4 +1,4 @@
-"""Refuses parts of a run that do not fit together, before it starts."""
+"""Checks, before a run starts, that its parts fit together."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from framework.errors import InputError
 from framework.training.model import Model
 
 TRIED = 2
-"""Samples that are put through all parts."""
+"""Number of samples that `check_fit` passes through all parts."""
 
 
 def check_fit(model: Model, loss: Loss, metrics: Iterable[Metric], data: Data) -> None:
-    """Refuse a model, a loss and metrics that cannot learn from a data set together.
+    """Raise `InputError` if the model, the loss and the metrics do not fit each other and the data set.
 
-    A few samples are put through all parts, the last one with the highest label: what holds for it holds for all.
+    `TRIED` training samples are passed through all parts. The last one gets the highest label: if that label is
+    accepted, all are.
 
     Raises:
-        InputError: they do not fit; the message names the parts.
+        InputError: the parts do not fit together; the message names them.
     """
     _check_classes(model, loss, data)
     _check_meaning(model, loss)
@@ -40,7 +41,7 @@ def check_fit(model: Model, loss: Loss, metrics: Iterable[Metric], data: Data) -
 
 
 def _check_classes(model: Model, loss: Loss, data: Data) -> None:
-    """Refuse a model with too few outputs for the classes."""
+    """Raise `InputError` if there is only one class, or the model has too few outputs for the classes."""
     classes, outputs = data.classes, model.output_shape
     if classes is None:
         return
@@ -64,7 +65,7 @@ def _check_classes(model: Model, loss: Loss, data: Data) -> None:
 
 
 def _check_meaning(model: Model, loss: Loss) -> None:
-    """Refuse a model whose outputs are not of the kind that the loss takes."""
+    """Raise `InputError` if the model outputs probabilities and the loss takes logits, or the reverse."""
     gives = next((layer.output_kind for layer in reversed(model.layers) if layer.output_kind), "values")
     if (gives, loss.expects) == ("probabilities", "logits"):
         raise InputError(f"loss {loss.label()} takes logits and the model ends in probabilities: change one of them")

@@ -1,4 +1,4 @@
-"""The epochs of a run: plain rows to compute with, shown as a table."""
+"""The history of a run: a list with one mapping per epoch, shown as a table in notebooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 MOST_SHOWN = 20
-"""Epochs that a notebook shows."""
+"""Number of epochs above which a notebook's table leaves out the middle ones."""
 
 
 class History(list[dict[str, float]]):
@@ -30,12 +30,15 @@ class History(list[dict[str, float]]):
         return repr(self.to_frame()) if self else "History of no epochs"
 
     def _repr_html_(self) -> str | None:
-        """Return a table of the first and last epochs, or None to have the text shown."""
+        """Return an HTML table of the first and last epochs, or None if there are none; IPython then shows the text."""
         return history_html(self) if self else None
 
 
 def history_html(history: Sequence[Mapping[str, float]]) -> str:
-    """Return the epochs of a run, the middle ones left out if there are many; times stand last."""
+    """Return the epochs of a run as an HTML table.
+
+    The middle ones are left out if there are more than `MOST_SHOWN`. The ``time/…`` columns come last.
+    """
     names = list(dict.fromkeys(name for row in history for name in row))
     names.sort(key=lambda name: name.startswith("time/"))
     rows = [tuple(_entry(row.get(name)) for name in names) for row in history]

@@ -1,9 +1,9 @@
-"""Names of the figures that belong to the kept model: the one that is tested and saved.
+"""Names of the kept model's metrics. The kept model is the one that is tested and saved.
 
-While a run trains, ``val/loss`` is a series with one value per epoch, and its last value need not belong to the model
-that is kept. So the record of a run (journal, MLflow, leaderboard) has the kept model's figures under names of their
-own: ``kept/train/…`` and ``kept/val/…``, beside ``test/…``, which is computed for the kept model only. Tables and
-rankings read these names and no others.
+While a run trains, ``val/loss`` is a series with one value per epoch, and its last value need not belong to the kept
+model. The record of a run (journal, MLflow, leaderboard) therefore stores the kept model's values under separate
+names: ``kept/train/…`` and ``kept/val/…``, and ``test/…``, which is computed for the kept model only. Tables and
+rankings read only these names.
 """
 
 from __future__ import annotations
@@ -15,34 +15,41 @@ EPOCH = "kept/epoch"
 VALIDATION = "kept/val/"
 TEST = "test/"
 LOSS = "kept/val/loss"
-"""Ranks runs that have no other metric, and runs of equal metrics."""
+"""Name of the kept model's validation loss: ranks runs that have no other metric, and runs with equal metrics."""
 
 
 def recorded(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return a kept model's figures by their recorded names, for those named ``train/…``, ``val/…`` and ``test/…``."""
+    """Return the kept model's metrics under their recorded names.
+
+    Args:
+        metrics: values named ``train/…``, ``val/…`` and ``test/…``.
+    """
     return {name if name.startswith(TEST) else PREFIX + name: value for name, value in metrics.items()}
 
 
 def plain(values: Mapping[str, float]) -> dict[str, float]:
-    """Return what `recorded` was given, for a journal's values; other values are left out."""
+    """Return the kept model's metrics in a journal's values under their plain names: the inverse of `recorded`.
+
+    Other values are left out.
+    """
     return {name.removeprefix(PREFIX): values[name] for name in figures(values)}
 
 
 def figures(names: Iterable[str]) -> list[str]:
-    """Return the names of the kept model's figures, its epoch aside."""
+    """Return those of ``names`` that are metrics of the kept model; `EPOCH` is not one."""
     return [name for name in names if name.startswith((PREFIX, TEST)) and name != EPOCH]
 
 
 def shown(names: Iterable[str]) -> list[str]:
-    """Return the names that a table of runs shows: the kept model's validation and test figures."""
+    """Return those of ``names`` that a table of runs shows: the kept model's validation and test metrics."""
     return [name for name in names if name.startswith((VALIDATION, TEST))]
 
 
 def ranking_figure(names: Iterable[str], prefix: str = VALIDATION) -> str:
-    """Return the figure that ranks runs: the first metric beside the loss, else the loss.
+    """Return the name of the metric that ranks runs: the first one other than the loss, else the loss.
 
     Args:
-        names: of figures, in order.
-        prefix: of the figures that may rank; those on validation, never on test.
+        names: names of metrics, in order.
+        prefix: prefix of the names that may rank; validation metrics, never test metrics.
     """
     return next((name for name in names if name.startswith(prefix) and name != f"{prefix}loss"), f"{prefix}loss")

@@ -1,4 +1,4 @@
-"""Plugins that a saved model needs: their files are kept with it, checked by hash, and run only with consent."""
+"""Plugins that a saved model needs: their files are saved with it, checked by hash, and run only with consent."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from framework.base.layer import Layer
 
 FOLDER = "plugins"
-"""Folder of the kept files inside a saved model."""
+"""Name of the folder of plugin files inside a saved model."""
 
 
 @dataclass(frozen=True)
 class Needed:
-    """A plugin outside of this package whose layers a saved model has. Plain data, stored as JSON.
+    """A plugin outside of this package that provides layers of a saved model. Plain data, stored as JSON.
 
     Attributes:
-        name: of the plugin.
-        layers: the names of its layers in the model.
-        file: name of the kept file, or "" for an installed package.
-        sha256: of the file's content.
-        requirement: what pip installs, such as ``"my-layers==1.0"``, or "" for a file.
+        name: name of the plugin.
+        layers: names of its layers in the model.
+        file: name of the saved plugin file, or "" for an installed package.
+        sha256: SHA-256 of the file's content, in hex.
+        requirement: pip requirement, such as ``"my-layers==1.0"``, or "" for a file.
     """
 
     name: str
@@ -40,14 +40,15 @@ class Needed:
     def layer_classes(self, folder: Path, *, consent: bool) -> dict[str, type[Layer]]:
         """Return the classes of the layers by name.
 
-        Those of this process's registry are taken if they come from the same source. Else the kept file is run.
+        Classes in this process's registry are used if their source is the same. Otherwise the saved file is run.
 
         Args:
-            folder: of the saved model.
-            consent: the kept file may be run.
+            folder: folder of the saved model.
+            consent: whether the saved file may be run.
 
         Raises:
-            InputError: it may not, it is missing, changed or broken, or the package is not installed.
+            InputError: the saved file would have to be run without consent, or is missing, changed or broken, or the
+                package is not installed.
         """
         registered = [current().entries.get(("layer", name)) for name in self.layers]
         if not self.file:
@@ -81,7 +82,7 @@ class Needed:
 
 
 def needed(layers: Iterable[str]) -> tuple[list[Needed], dict[str, bytes]]:
-    """Return the plugins that provide ``layers``, apart from the built-in ones, and the files to keep, by name."""
+    """Return the plugins that provide ``layers``, except built-in ones, and the contents of their files by name."""
     used: dict[Provider, list[str]] = {}
     for name in dict.fromkeys(layers):
         provider = find("layer", name).provider
@@ -100,7 +101,7 @@ def needed(layers: Iterable[str]) -> tuple[list[Needed], dict[str, bytes]]:
 
 
 def files(providers: Iterable[Provider]) -> dict[str, Provider]:
-    """Return the plugins whose source is kept with runs and models, by the names of the kept files."""
+    """Return those plugins whose source is saved with runs and models, by the name of the saved file."""
     named: dict[str, Provider] = {}
     for provider in providers:
         if provider.source:
@@ -110,19 +111,19 @@ def files(providers: Iterable[Provider]) -> dict[str, Provider]:
 
 
 def file_name(provider: Provider) -> str:
-    """Return the name of the file that keeps a plugin's source, if no other plugin's file has that name."""
+    """Return the name of the file that a plugin's source is saved in, unless another plugin's file has that name."""
     return f"{provider.name.removeprefix('inline ')}.py"
 
 
 def save(contents: Mapping[str, bytes], folder: Path) -> None:
-    """Write the kept files, by name, into a saved model's folder."""
+    """Write plugin files into a saved model's folder; ``contents`` maps file names to bytes."""
     for name, content in contents.items():
         (folder / FOLDER).mkdir(exist_ok=True)
         (folder / FOLDER / name).write_bytes(content)
 
 
 def requirements(plugins: Sequence[Needed]) -> list[str]:
-    """Return what pip has to install for a model beside this package."""
+    """Return the pip requirements of a model, this package excluded."""
     return [plugin.requirement for plugin in plugins if plugin.requirement]
 
 

@@ -1,7 +1,8 @@
 """Train R runs as one array program. READ FIRST: the whole data flow on one page.
 
-`train` builds a population from resolved configurations, then, batch by batch: forward, loss, backward, update. At each
-epoch's end every run is validated, recorded, and leaves where it is done: stopped early, diverged, or told to.
+`train` builds a population from resolved configurations. For each batch it computes forward, loss, backward and update.
+At the end of each epoch every run is validated and recorded. A run leaves the population if it stopped early,
+diverged, or a hook asked it to stop.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from framework.training.population import Population
 from framework.training.record import EpochMeans, Outcome, Record
 
 COPIED = 8
-"""Runs that leave before the others are tested in copies of at most this part of their population."""
+"""Runs that leave before the others are tested in copies of at most 1/COPIED of their population (at least one run)."""
 
 
 def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Observer] = ()) -> list[Outcome]:
-    """Train R runs of one structure and return how each ended, in their order.
+    """Train R runs of one structure; return their outcomes in the order of ``runs``.
 
     Args:
-        configs: one resolved configuration a run; only numbers and seeds may differ.
-        runs: who they are, for observers and hooks.
-        observers: told of what happens; those without a ``step`` method cost nothing at a step.
+        configs: one resolved configuration per run; only numbers and seeds may differ.
+        runs: the identities of the runs, for observers and hooks.
+        observers: called at each event; those without a ``step`` method cost nothing per step.
 
     Raises:
         InputError: the parts do not fit together; nothing was trained.
     """
-    # A diverging run overflows by nature; it is noticed, recorded and leaves. Its neighbours go on in silence.
+    # A diverging run overflows. Divergence is detected and recorded, so NumPy's warnings are switched off.
     with blas_threads(configs[0]["threads"]), np.errstate(all="ignore"):
         watch = Observers(observers)
         population = Population(configs)
@@ -45,7 +46,7 @@ def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Ob
         try:
             watch.started(runs, population)
             epochs = _epochs(population, records, watch)
-            del population  # or it would live on beside the smaller ones of the runs that stay
+            del population  # else it would stay in memory together with the smaller population of the remaining runs
             for remaining, leaving in epochs:
                 outcomes |= _conclude(remaining, leaving, watch)
                 del remaining
@@ -60,7 +61,7 @@ def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Ob
 def _epochs(
     population: Population, records: list[Record], watch: Observers
 ) -> Iterator[tuple[Population, dict[int, Record]]]:
-    """Train; yield the population whenever runs leave it, with their rows and records."""
+    """Train; whenever runs leave, yield the population and the records of the leaving runs by row."""
     deadline = time.monotonic() + (population.settings.max_seconds or float("inf"))
     step = 0
     for epoch in itertools.count(1):
@@ -89,12 +90,12 @@ def _epochs(
             return
         if leaving:
             configs, tensors, records = population.configs, population.tensors(), [records[row] for row in staying]
-            del population  # its gradients and scratch make room for the smaller one
+            del population  # frees its gradients and scratch arrays before the smaller one is allocated
             population = Population.take(configs, tensors, staying)
 
 
 def train_step(population: Population, batch: Batch, step: int, means: EpochMeans) -> np.ndarray:
-    """Take optimizer step ``step`` on one batch; return the training losses before it, shape ``(R,)``."""
+    """Take optimizer step ``step`` on one batch; return the training losses before the step, shape ``(R,)``."""
     losses, predictions = write_gradients(population, batch)
     means.add(step, losses, predictions, batch)
     population.update.step(step, BatchObjective(population, batch, losses))
@@ -111,20 +112,24 @@ def write_gradients(population: Population, batch: Batch) -> tuple[np.ndarray, n
 
 @dataclass(frozen=True)
 class BatchObjective:
-    """The training loss of a population on one batch, for optimizers that evaluate it again within a step."""
+    """The training loss of a population on one batch, for optimizers that evaluate it again within a step.
+
+    Attributes:
+        losses: losses at the parameters before the step, shape ``(R,)``.
+    """
 
     population: Population
     batch: Batch
     losses: np.ndarray
 
     def evaluate(self) -> np.ndarray:
-        """Evaluate at the parameters as they are now; return losses ``(R,)`` and write the gradients anew."""
+        """Return the losses ``(R,)`` at the current parameters and overwrite the gradients."""
         losses, _ = write_gradients(self.population, self.batch)
         return losses
 
 
 def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
-    """Return loss and metrics over all samples in evaluation mode, by name, shape ``(R,)`` each."""
+    """Return the loss and the metrics over all samples in evaluation mode, by name, shape ``(R,)`` each."""
     total = np.zeros(population.runs)
     metrics = population.new_metrics()
     for batch in chunks(samples, population.model.samples_at_once):
@@ -136,9 +141,10 @@ def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
 
 
 def _conclude(population: Population, leaving: dict[int, Record], watch: Observers) -> dict[str, Outcome]:
-    """Test the runs that leave, with the parameters they keep, and return their outcomes by run id.
+    """Test the leaving runs with their kept parameters; return their outcomes by run id.
 
-    A few at a time where others stay: they are copied, and memory holds all runs beside.
+    If other runs stay, the leaving ones are copied and tested in groups of at most 1/`COPIED` of the population, since
+    the copies need memory in addition to the population.
     """
     rows = list(leaving)
     most = len(rows) if len(rows) == population.runs else max(1, population.runs // COPIED)

@@ -1,4 +1,4 @@
-"""A model: registered layers in a row, over flat buffers of parameters and gradients."""
+"""The model: a sequence of registered layers whose parameters and gradients are views of flat buffers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from framework.errors import InputError, PluginError
 from framework.system.resources import memory_limit
 
 EVALUATED = 2**21
-"""Activations of one run that an evaluation holds at once."""
+"""Upper bound on the activations of one run that an evaluation computes at once; see `Model.samples_at_once`."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the layer table."""
+    """One line of the layer table.
+
+    Attributes:
+        name: place and kind of the layer, such as ``"2_dense"``.
+        output_shape: shape of its output for one sample.
+        parameters: number of parameters of one run.
+    """
 
     name: str
     output_shape: Shape
@@ -30,16 +36,17 @@ class Row:
 
 
 class Model:
-    """Layers in a row for R runs, their tensors in flat ``(R, size)`` buffers.
+    """A sequence of layers for R runs, with tensors in flat ``(R, size)`` buffers.
 
     Args:
-        layers: pairs of a name (``"dense"``) and the layer; the model owns the layers from here on.
+        layers: pairs of a layer's name (``"dense"``) and the layer; the model takes ownership of the layers.
         input_shape: shape of one sample.
-        seeds: one seed a run; initial weights and noise depend on it and on the tensor's name alone.
-        dtype: of parameters, gradients and activations.
+        seeds: one seed per run; initial weights and noise depend only on it and on the tensor's name.
+        dtype: dtype of parameters, gradients and activations.
 
     Raises:
-        InputError: a layer cannot take what the one before it gives, or memory cannot hold them all.
+        InputError: a layer does not accept the output shape of the one before it, or the model does not fit into
+            the free memory.
     """
 
     def __init__(
@@ -74,10 +81,10 @@ class Model:
         self._bind()
 
     def _refuse_too_large(self, size: int) -> None:
-        """Refuse a model whose parameters, gradients and activations of one sample exceed the free memory.
+        """Raise `InputError` if parameters, gradients and one sample's activations exceed the free memory.
 
         Args:
-            size: bytes that one number takes in all runs.
+            size: bytes per number, summed over all runs.
         """
         parameters = sum(row.parameters for row in self.rows)
         activations = sum(math.prod(row.output_shape) for row in self.rows)
@@ -103,7 +110,10 @@ class Model:
 
     @property
     def samples_at_once(self) -> int:
-        """How many samples to evaluate at once: by the model's size alone, for bits must not depend on the runs."""
+        """Number of samples to evaluate at once, 1 to 1000.
+
+        It depends only on the size of the model, because the bits of a result must not depend on the number of runs.
+        """
         activations = sum(math.prod(row.output_shape) for row in self.rows)
         return max(1, min(1_000, EVALUATED // activations))
 
@@ -114,13 +124,13 @@ class Model:
                 layer.noise.begin(epoch)
 
     def recompute_buffers(self, batches: Iterable[np.ndarray], epoch: int) -> None:
-        """Set the buffers to the statistics of training inputs under the present parameters.
+        """Set the buffers to the statistics of the training inputs under the current parameters.
 
-        The noise of this pass has streams of its own; `begin_epoch` must follow before training goes on.
+        This pass uses separate noise streams; call `begin_epoch` before training continues.
 
         Args:
-            batches: inputs ``(R or 1, B, *input_shape)``, taken in training mode.
-            epoch: of the noise.
+            batches: inputs ``(R or 1, B, *input_shape)``, evaluated in training mode.
+            epoch: epoch that selects the noise streams.
         """
         self._reset_buffers()
         for layer in self.layers:
@@ -133,7 +143,7 @@ class Model:
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Return predictions ``(R, B, *output_shape)`` for inputs ``(R or 1, B, *input_shape)``.
 
-        The result is valid until the next forward.
+        The result is valid until the next call of `forward`.
         """
         for layer in self.layers:
             x = layer.forward(x, training=training)
@@ -141,7 +151,14 @@ class Model:
         return x if len(x) == runs else np.broadcast_to(x, (runs, *x.shape[1:]))
 
     def backward(self, dy: np.ndarray) -> None:
-        """Fill the gradient buffer from the gradient of the last forward's predictions."""
+        """Write the gradients of the parameters into the gradient buffer.
+
+        Args:
+            dy: gradient of the loss with respect to the predictions of the last `forward`.
+
+        Raises:
+            PluginError: a layer returned None for the requested gradient of its input.
+        """
         for layer in reversed(self.layers[self._first_trained + 1 :]):
             dx = layer.backward(dy, need_dx=True)
             if dx is None:

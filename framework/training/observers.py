@@ -1,4 +1,4 @@
-"""Who is told while runs train: journals, progress bars, plugin hooks."""
+"""Observers of training: the base class, and those that call the plugins' lifecycle hooks."""
 
 from __future__ import annotations
 
@@ -13,80 +13,83 @@ from framework.training.record import Outcome, Record
 
 
 class Observer:
-    """Something that watches runs. Override what you need; a ``step`` that is not overridden is never called."""
+    """Base class of objects that are notified while runs train, such as journals and progress bars.
+
+    Every method does nothing by default. A ``step`` that is not overridden is never called.
+    """
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Take notice of runs before their first step."""
+        """Handle the start of ``runs``, before their first step."""
 
     def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
-        """Take notice of a step of ``runs`` with their training losses ``(R,)``."""
+        """Handle step ``step`` of ``runs``; ``losses`` are their training losses, shape ``(R,)``."""
 
     def epoch(self, record: Record) -> None:
-        """Take notice of a finished epoch: the last row of ``record.history``."""
+        """Handle the end of an epoch of one run: the last row of ``record.history``."""
 
     def finished(self, outcome: Outcome) -> None:
-        """Take notice of a run that ended in good order."""
+        """Handle a run that ended without an error."""
 
     def failed(self, run: Run, error: BaseException) -> None:
-        """Take notice of a run that an error or an interrupt ended."""
+        """Handle a run that an error or an interrupt ended."""
 
 
 class Observers:
-    """Many observers as one; what nobody watches is not called."""
+    """Forwards each event to several observers; steps only to those that override ``step``."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._all = list(observers)
         self._steps = [observer.step for observer in self._all if type(observer).step is not Observer.step]
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Pass it on."""
+        """Call `Observer.started` of each observer."""
         for observer in self._all:
             observer.started(runs, population)
 
     def step(self, records: Sequence[Record], step: int, losses: np.ndarray) -> None:
-        """Pass it on to those who watch steps."""
+        """Call `Observer.step` of each observer that overrides it."""
         if self._steps:
             runs = [record.run for record in records]
             for watch in self._steps:
                 watch(runs, step, losses)
 
     def epoch(self, record: Record) -> None:
-        """Pass it on."""
+        """Call `Observer.epoch` of each observer."""
         for observer in self._all:
             observer.epoch(record)
 
     def finished(self, outcome: Outcome) -> None:
-        """Pass it on."""
+        """Call `Observer.finished` of each observer."""
         for observer in self._all:
             observer.finished(outcome)
 
     def failed(self, run: Run, error: BaseException) -> None:
-        """Pass it on."""
+        """Call `Observer.failed` of each observer."""
         for observer in self._all:
             observer.failed(run, error)
 
 
 class Cautions(Observer):
-    """Keeps the cautions of the runs that start, for whoever reports them later.
+    """Collects the cautions of the runs that start, to be reported later.
 
     Attributes:
-        lines: as `Population.cautions`.
+        lines: cautions of all populations so far, as in `Population.cautions`.
     """
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Take them."""
+        """Append the population's cautions to ``lines``."""
         self.lines += population.cautions
 
 
 class Hooks(Observer):
-    """Passes on to the plugins' lifecycle hooks, each resolved once.
+    """Calls the plugins' lifecycle hooks; each hook is looked up once.
 
     Args:
-        registry: whose plugins.
-        final: an error is the runs' end; False where each run is then tried alone.
+        registry: registry of the plugins.
+        final: whether an error ends the runs for good; False if each run is then trained alone.
     """
 
     def __init__(self, registry: Registry, *, final: bool = True) -> None:
@@ -104,7 +107,7 @@ class Hooks(Observer):
                 self._started(run=run)
 
     def epoch(self, record: Record) -> None:
-        """Call ``epoch_finished``, then ask ``should_stop``."""
+        """Call ``epoch_finished``, then ``should_stop``; request a stop if any plugin returns true."""
         epoch, metrics = len(record.history), dict(record.history[-1])
         if self._epoch:
             self._epoch(run=record.run, epoch=epoch, metrics=metrics)
@@ -117,13 +120,13 @@ class Hooks(Observer):
             self._finished(run=outcome.run, metrics=dict(outcome.metrics))
 
     def failed(self, run: Run, error: BaseException) -> None:
-        """Call ``run_failed``, unless the run is yet to be tried alone."""
+        """Call ``run_failed``, unless the run will be trained again alone."""
         if self._failed and (self._final or not isinstance(error, Exception)):
             self._failed(run=run, error=error)
 
 
 class StepHooks(Observer):
-    """Passes every step on to ``step_finished``; made only where a plugin implements it."""
+    """Calls the hook ``step_finished`` at every step; used only if a plugin implements it."""
 
     def __init__(self, registry: Registry) -> None:
         self._step = registry.lifecycle("step_finished")

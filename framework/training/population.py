@@ -1,4 +1,4 @@
-"""R runs of one structure as one array program: the parts that training moves."""
+"""The population: R runs of one structure as one array program."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from framework.training.update import Update
 
 
 def chosen(config: Config, kind: str) -> tuple[type[Configurable], dict[str, Any]]:
-    """Return the class and the fields of the section ``kind`` (``{"name": "adam", "lr": 0.001, …}``)."""
+    """Return the class and the fields of a configuration's section ``kind`` (``{"name": "adam", "lr": 0.001, …}``)."""
     fields = dict(config[kind])
     return find(kind, fields.pop("name")).cls, fields
 
 
 def stacked(configs: Sequence[Config], kind: str) -> Any:
-    """Return one object of ``kind`` for R runs whose structure is the same."""
+    """Return one object of ``kind`` for R runs of the same structure."""
     cls, _ = chosen(configs[0], kind)
     return cls.stack([chosen(config, kind)[1] for config in configs], kind)
 
@@ -46,9 +46,12 @@ class Population:
     """The data, model, loss, metrics and update chain of R runs of one structure.
 
     Attributes:
-        configs: one resolved configuration a run; settings other than the seed are the same in all.
+        configs: one resolved configuration per run; settings other than the seed are the same in all.
         settings: those shared settings.
-        total: optimizer steps in the budget, or None where only time limits it.
+        total: optimizer steps in the budget, or None if only time limits it.
+
+    Raises:
+        InputError: the parts do not fit together, or the budget ends before all of them have acted.
     """
 
     def __init__(self, configs: Sequence[Config]) -> None:
@@ -109,7 +112,7 @@ class Population:
 
     @property
     def cautions(self) -> list[str]:
-        """Lines that warn the user of what these runs do although it is allowed, once each."""
+        """Warnings about settings of these runs that are allowed but questionable, one line each, without repeats."""
         lines = [find("optimizer", config["optimizer"]["name"]).cls.warning for config in self.configs]
         lines += self.data.cautions
         if self.data.guessed and self.data.classes is not None and self.loss.expects == "values":
@@ -122,7 +125,7 @@ class Population:
 
     @property
     def runs(self) -> int:
-        """How many runs there are."""
+        """Number of runs."""
         return len(self.configs)
 
     def new_metrics(self) -> dict[str, Metric]:
@@ -133,24 +136,27 @@ class Population:
         return metrics
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return every array that training changes, by name, each with a leading runs axis."""
+        """Return the arrays that training changes (no copies), by name, each with a leading runs axis."""
         state = {f"update/{name}": array for name, array in self.update.state.items()}
         return {"parameters": self.model.parameters.flat, "buffers": self.model.buffers.flat, **state}
 
     def subset(self, rows: Sequence[int]) -> Population:
-        """Return the runs at ``rows`` as a population of their own, where they are in their training."""
+        """Return the runs at ``rows`` as a population, in their current state of training.
+
+        The population itself is returned if ``rows`` are all of its runs in order; else a copy.
+        """
         if list(rows) == list(range(self.runs)):
             return self
         return Population.take(self.configs, self.tensors(), rows)
 
     @classmethod
     def take(cls, configs: Sequence[Config], tensors: Mapping[str, np.ndarray], rows: Sequence[int]) -> Population:
-        """Return the runs at ``rows`` of a population, of which only these are left.
+        """Return a new population of the runs at ``rows`` of another one, which need not exist any more.
 
         Args:
-            configs: of all its runs.
-            tensors: from its `tensors`.
-            rows: which to take.
+            configs: configurations of all runs of the other population.
+            tensors: arrays that its `tensors` returned.
+            rows: places of the runs to take.
         """
         smaller = cls([configs[row] for row in rows])
         for name, array in smaller.tensors().items():
@@ -160,12 +166,13 @@ class Population:
 
     @contextmanager
     def evaluating(self, epoch: int) -> Iterator[None]:
-        """Put the model to evaluate at the end of ``epoch`` into place for a while.
+        """Replace the trained model by the model to evaluate at the end of ``epoch``, inside a ``with`` block.
 
-        Where a stage or an optimizer evaluates other parameters than the trained ones, such as an average, the trained
-        model's buffers (batch norm's running statistics) do not belong to them. They are recomputed for these
-        parameters by one pass over the training data, unshuffled, in training mode, as stochastic weight averaging does
-        (Izmailov et al. 2018, arXiv:1803.05407, Algorithm 1, last step), and put back afterwards.
+        If a stage or the optimizer evaluates other parameters than the trained ones, such as an average, the trained
+        model's buffers (batch norm's running statistics) do not match them. The buffers are then recomputed for these
+        parameters by one pass over the training data, unshuffled, in training mode, as in stochastic weight averaging
+        (Izmailov et al. 2018, arXiv:1803.05407, Algorithm 1, last step). At the end of the block parameters and buffers
+        are restored.
         """
         with self.update.evaluating() as moved:
             if not moved or not self.model.buffers.size:
@@ -179,7 +186,7 @@ class Population:
                 self.model.buffers.flat[...] = trained
 
     def settle(self, epoch: int) -> None:
-        """End training after ``epoch``: move to the model that is evaluated and kept, as in `evaluating`."""
+        """Replace the trained model by the evaluated one for good, after the last ``epoch``; see `evaluating`."""
         point = self.update.evaluation_point()
         if point is not None:
             self.model.parameters.flat[...] = point

@@ -1,4 +1,4 @@
-"""A trained model of one run, as it is saved and served: raw inputs in, outputs in the data set's units out."""
+"""A trained model of one run, as it is saved and served: maps raw inputs to outputs in the data set's units."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 READABLE = (1, FORMAT)
-"""Formats that `Predictor.load` takes; a model of format 1 lacks the fields of `Description` that have defaults."""
+"""Formats that `Predictor.load` reads; a model of format 1 lacks the fields of `Description` that have defaults."""
 ARRAYS = ("parameters", "buffers", "input_mean", "input_scale", "target_mean", "target_scale")
 OUTPUTS = ("scores", "class")
-"""What `Predictor.predict` can return."""
+"""Values of the argument ``output`` of `Predictor.predict`."""
 MIDDLE = {"logits": 0.0, "probabilities": 0.5, "values": 0.5}
-"""The score above which a single output is class 1, by what the output is."""
+"""The score above which a single output means class 1, by kind of output."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is needed beside the numbers: plain data, stored as JSON.
+    """All of a saved model except its arrays: plain data, stored as JSON.
 
     Attributes:
         layers: pairs of a layer's name and its fields.
         input_shape: shape of one input.
-        dtype: of parameters and activations.
+        dtype: dtype of parameters and activations.
         task: ``"classification"``, ``"regression"`` or ``"reconstruction"``.
-        class_names: one a class, or [] where the data set has none.
+        class_names: one name per class, or [] if the data set has none.
         columns: names of the features of a table, in the model's order, or [] for inputs without names.
-        predicted: what the outputs are, ``"logits"``, ``"probabilities"`` or ``"values"``; "" where unknown.
+        predicted: kind of the outputs, ``"logits"``, ``"probabilities"`` or ``"values"``; "" if unknown.
         threads: BLAS threads of the run; another number may change the last bits of a prediction.
-        output_shape: shape of one output, or None where unknown.
-        plugins: where the layers come from that are not built in.
+        output_shape: shape of one output, or None if unknown.
+        plugins: the plugins that provide the layers that are not built in.
         format: version of this description.
     """
 
@@ -72,7 +72,7 @@ class Description:
         """Return the description of the model in ``folder``.
 
         Raises:
-            InputError: the file is missing, damaged or of another format.
+            InputError: ``model.json`` is missing, damaged or of another format.
         """
         try:
             content = json.loads((folder / "model.json").read_text())
@@ -96,8 +96,8 @@ class Predictor:
     Args:
         description: layers with their fields, shapes and dtype.
         arrays: ``parameters`` and ``buffers`` (flat), and the four arrays of the scalings.
-        files: the plugin files to keep with the model, by name.
-        classes: layer classes by name, for layers that this process's registry may not have.
+        files: the plugin files to save with the model, by name.
+        classes: layer classes by name, for layers that may be missing in this process's registry.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Predictor:
 
     @classmethod
     def of(cls, population: Population, row: int) -> Predictor:
-        """Return the model in ``row`` of a population, with copies of its numbers."""
+        """Return the predictor of the run in ``row`` of a population, with copies of its parameters and buffers."""
         data, model = population.data, population.model
         layers = expand_layers(population.configs[row]["model"]["layers"], data.target_shape)
         plugins, files = kept_plugins.needed(name for name, _ in layers)
@@ -163,16 +163,17 @@ class Predictor:
 
         Args:
             x: inputs in the data set's own units, of any real dtype (the fitted scaling is applied here): an array or
-                lists, flat rows ``(N, features)`` being taken for images too. A data frame, or a mapping of columns,
-                is read by column name if the model was trained on named columns; their order and further columns do
-                not matter.
-            output: ``"scores"`` for the outputs as they are. Classifiers give one score a class in the run's dtype:
-                the arg-max over the last axis is the class. Regressions and reconstructions are in the targets' own
-                units, in float64. ``"class"`` for the name of each input's class, or its label if classes have no
-                names.
+                lists. Flat rows ``(N, features)`` are accepted for images too. A data frame, or a mapping of columns,
+                is read by column name if the model was trained on named columns; the order of the columns does not
+                matter, and other columns are ignored.
+            output: ``"scores"`` or ``"class"``. ``"scores"`` returns the model's outputs: one score per class in the
+                run's dtype for classifiers (the arg-max over the last axis is the class), float64 in the targets' own
+                units for regressions and reconstructions. ``"class"`` returns the name of each input's class, or its
+                label if the classes have no names.
 
         Raises:
-            InputError: the inputs have another shape or columns, are no numbers, or the model has no classes.
+            InputError: ``output`` is unknown, the inputs have another shape or columns or are not numbers, or
+                ``"class"`` is requested of a model that cannot give classes.
         """
         if output not in OUTPUTS:
             raise InputError(f"predict: output={output!r} is not known: take {' or '.join(OUTPUTS)}")
@@ -184,7 +185,11 @@ class Predictor:
         return Scaling(self._arrays["target_mean"], self._arrays["target_scale"]).invert(scores)
 
     def _inputs(self, x: Any) -> np.ndarray:
-        """Return inputs ``(N, *input_shape)`` as numbers, in their own units."""
+        """Return the inputs as a numeric array ``(N, *input_shape)``, unscaled.
+
+        Raises:
+            InputError: the inputs have another shape or columns, or are not numbers.
+        """
         shape, names = tuple(self.description.input_shape), self.description.columns
         try:
             if names and (hasattr(x, "columns") or isinstance(x, Mapping)):
@@ -215,7 +220,7 @@ class Predictor:
         return out
 
     def _classes(self, scores: np.ndarray) -> np.ndarray:
-        """Return the class of each row of scores by name, or by label where classes have no names."""
+        """Return the class of each row of scores by name, or by label if the classes have no names."""
         names, predicted = self.description.class_names, self.description.predicted
         if scores.ndim != 2:
             raise InputError(f"predict: output='class' needs a row of scores a sample; this model gives {scores.shape}")
@@ -233,7 +238,7 @@ class Predictor:
         return np.array([*names, *spare])[labels] if names else labels
 
     def save(self, folder: Path) -> None:
-        """Write ``model.json``, ``weights.npz`` (no pickle) and plugin files into ``folder``, made if absent."""
+        """Write ``model.json``, ``weights.npz`` (no pickle) and plugin files to ``folder``; create it if missing."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(json.dumps(asdict(self.description), indent=1) + "\n")
         np.savez(folder / "weights.npz", **self._arrays)  # type: ignore[arg-type]  # mypy takes the arrays for flags
@@ -241,14 +246,15 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path, *, plugins: bool = False) -> Predictor:
-        """Return what `save` wrote.
+        """Return the predictor that `save` wrote.
 
         Args:
-            folder: of the model.
-            plugins: plugin files that are kept in ``folder`` may be run, if this process has no such plugin.
+            folder: folder of the model.
+            plugins: whether plugin files saved in ``folder`` may be run if this process has no such plugin.
 
         Raises:
-            InputError: a file is missing, or of another format, or a plugin file would have to be run.
+            InputError: a file is missing, damaged or of another format, or a plugin file would have to be run without
+                consent, or a plugin file or package fails as in `Needed.layer_classes`.
         """
         weights, description = folder / "weights.npz", Description.read(folder)
         try:
@@ -267,7 +273,11 @@ class Predictor:
 
 
 def _columns(table: Any, names: Sequence[str]) -> np.ndarray:
-    """Return the columns ``names`` of a data frame or mapping, shape ``(N, columns)`` float64."""
+    """Return the columns ``names`` of a data frame or mapping as a float64 array of shape ``(N, columns)``.
+
+    Raises:
+        InputError: a column is missing.
+    """
     known = list(getattr(table, "columns", table))
     missing = [name for name in names if name not in known]
     if missing:

@@ -1,4 +1,4 @@
-"""What is remembered of each run while it trains: history, best parameters, how it ended."""
+"""The record of each run while it trains: history, best parameters and outcome."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from framework.training.population import Population
 from framework.training.predictor import Predictor
 
 GATHERED = 1 << 20
-"""Predicted numbers a run that are held back before the training metrics take them."""
+"""Predicted numbers per run above which collected predictions are passed to the training metrics."""
 
 
 @dataclass
 class Clock:
-    """Training time in seconds; validation and tests do not count.
+    """Training time in seconds, without validation and tests.
 
-    Runs that train together take their time together, so there is no measured time of one of them. Each run accounts
-    for an equal share, so that the shares add up to the measured time.
+    The time of a single run cannot be measured if runs train together. Each run is assigned an equal share, so that
+    the shares add up to the measured time.
 
     Attributes:
         share: sum over the run's epochs of the epoch's time divided by the number of runs that trained together.
@@ -35,12 +35,12 @@ class Clock:
     population: float = 0.0
 
     def add(self, seconds: float, runs: int) -> None:
-        """Count an epoch that took ``seconds`` for ``runs`` runs together."""
+        """Add an epoch that took ``seconds`` for ``runs`` runs together."""
         self.share += seconds / runs
         self.population += seconds
 
     def entries(self) -> dict[str, float]:
-        """Return both under the names of a history's row."""
+        """Return both times under their names in a row of the history."""
         return {"time/seconds": self.share, "time/population_seconds": self.population}
 
 
@@ -50,7 +50,7 @@ class Outcome:
 
     Attributes:
         ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"`` (by a hook).
-        metrics: the figures of the kept parameters: ``train/…`` and ``val/…`` of their epoch, and ``test/…``.
+        metrics: metrics of the kept parameters: ``train/…`` and ``val/…`` of their epoch, and ``test/…``.
         history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` as in `Clock`, and all metrics.
         kept_epoch: the epoch whose parameters are tested and saved.
         best_epoch: the epoch with the lowest validation loss, or None if it was never finite.
@@ -80,10 +80,10 @@ class Outcome:
 
 
 class EpochMeans:
-    """Sample-weighted means of the training loss and metrics over one epoch, in train mode.
+    """Sample-weighted mean of the training loss, and the metrics, over one epoch in training mode.
 
     Attributes:
-        diverged_at: for each row the step of the first non-finite loss, or 0.
+        diverged_at: per row the step of the first non-finite loss, or 0; shape ``(R,)``.
     """
 
     def __init__(self, population: Population) -> None:
@@ -96,7 +96,7 @@ class EpochMeans:
         self._watching = bool(self._metrics)
 
     def add(self, step: int, losses: np.ndarray, predictions: np.ndarray, batch: Batch) -> None:
-        """Take one batch's losses ``(R,)`` and predictions."""
+        """Add the losses ``(R,)`` and predictions ``(R, B, *output)`` of one batch."""
         if not np.isfinite(losses).all():
             self.diverged_at[(self.diverged_at == 0) & ~np.isfinite(losses)] = step
         self._total += losses.astype(np.float64) * batch.size
@@ -116,11 +116,11 @@ class EpochMeans:
         self._held, self._size = [], 0
 
     def all_diverged(self) -> bool:
-        """Whether no run has anything left to train."""
+        """Return whether every run has diverged."""
         return bool(self.diverged_at.all())
 
     def finish(self) -> dict[str, np.ndarray]:
-        """Return loss and metrics of the epoch by name, shape ``(R,)`` each; to be called once."""
+        """Return the loss and the metrics of the epoch by name, shape ``(R,)`` each; to be called once."""
         self._flush()
         means = {"loss": self._total / self._samples, **{name: m.value() for name, m in self._metrics.items()}}
         self._metrics = {}  # some hold all of the epoch's predictions
@@ -145,7 +145,7 @@ class Record:
 
     @property
     def ended(self) -> str:
-        """How the run ended, as in `Outcome`."""
+        """How the run ended, as in `Outcome`; ``"budget"`` while it continues."""
         if self._diverged:
             return "diverged"
         if self._out_of_patience:
@@ -154,7 +154,7 @@ class Record:
 
     @property
     def done(self) -> bool:
-        """Whether the run leaves before its budget is used up."""
+        """Whether the run ends before its budget is used up."""
         return self.ended != "budget"
 
     @property
@@ -179,16 +179,16 @@ class Record:
         validation: Mapping[str, np.ndarray],
         population: Population,
     ) -> None:
-        """Add the row of an epoch that ended at ``step``; note divergence and the best parameters.
+        """Append the history row of an epoch; record divergence and the best parameters.
 
         Args:
             step: the epoch's last optimizer step.
             row: this run's place in the population.
             seconds: training time of the epoch, of all runs together.
-            means: where and whether runs diverged.
+            means: the means of the epoch, with the steps at which runs diverged.
             training: loss and metrics by name, shape ``(R,)`` each.
             validation: as ``training``.
-            population: the parameters as they are evaluated.
+            population: the population, with the parameters that were evaluated.
         """
         self._clock.add(seconds, population.runs)
         diverged_at = int(means.diverged_at[row])
@@ -214,10 +214,10 @@ class Record:
         self._kept = {"parameters": model.parameters.flat[row].copy(), "buffers": model.buffers.flat[row].copy()}
 
     def restore_kept(self, population: Population, row: int) -> None:
-        """Put the parameters to keep into ``row`` of ``population``: the best ones where the settings say so.
+        """Write the kept parameters and buffers into ``row`` of ``population``: the best if the settings keep them.
 
-        A run that diverged and has none to keep is left with NaN: what its numbers were by the end of its last epoch
-        depends on how long its neighbours went on.
+        A run that diverged without any kept parameters gets NaN, because its values at the end of its last epoch depend
+        on how long the other runs continued.
         """
         tensors = population.tensors()
         if self._kept is not None:
@@ -227,7 +227,13 @@ class Record:
             tensors["parameters"][row] = tensors["buffers"][row] = np.nan
 
     def outcome(self, population: Population, row: int, tested: Mapping[str, np.ndarray]) -> Outcome:
-        """Return how the run ended, with the test figures ``(R,)`` of the parameters in ``row``."""
+        """Return the outcome of the run.
+
+        Args:
+            population: the tested population.
+            row: this run's place in it; its parameters are the kept ones.
+            tested: loss and metrics on the test split by name, shape ``(R,)`` each.
+        """
         kept = self.history[self.kept_epoch - 1]
         metrics = {name: value for name, value in kept.items() if name.startswith(("train/", "val/"))}
         metrics |= {f"test/{name}": float(values[row]) for name, values in tested.items()}
@@ -245,7 +251,7 @@ class Record:
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested sections as one level with dotted keys: ``{"optimizer.lr": 0.001}``."""
+    """Return a nested configuration as one level with dotted keys: ``{"optimizer.lr": 0.001}``."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping) and value:

@@ -1,4 +1,4 @@
-"""The path of an optimizer on a plain function: for pictures, tests and a first look at a rule."""
+"""The path of an optimizer on a plain function, for plots, tests and experiments with a rule."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 ALONE = "x"
-"""The name of the tensor where x0 is one."""
+"""The name of the tensor if x0 is a single array."""
 
 Traced = str | type[Optimizer] | Optimizer
-"""What can be followed: a registered name, a class, or an instance of one run."""
+"""An optimizer to trace: a registered name, a class, or an instance for one run."""
 
 Point = np.ndarray | dict[str, np.ndarray]
-"""A point as the caller has it: one tensor, or several by name."""
+"""A point in the form of x0: one tensor, or several by name."""
 
 
 @overload
@@ -60,34 +60,35 @@ def trace(
     fun: Callable[[Any], Any] | None = None,
     **hyper: Any,
 ) -> Point:
-    """Return where an optimizer goes from ``x0``, step by step, without a schedule and without stages.
+    """Return the path of an optimizer from ``x0``, without a schedule and without stages.
 
     ::
 
         path = framework.trace("adam", lambda x: 2 * x, [3.0, -1.0], 100, lr=0.1)
         paths = framework.trace("muon", gradients, {"weight": np.ones((4, 3)), "bias": np.zeros(3)}, 100)
 
-    Tensors are what they are in training: a matrix is a dense weight ``(in, out)``, a tensor of four axes a kernel
-    ``(k, k, in, out)``. Rules that treat matrices in a way of their own (``muon``, ``shampoo``, ``soap``, ``sm3``,
-    ``split``, ``adafactor`` and others) do so here; for a vector they do what their docstring says of vectors. A single
-    number is taken for a vector of one number.
+    Tensors are interpreted as in training: a matrix is a dense weight ``(in, out)``, a tensor of four axes a kernel
+    ``(k, k, in, out)``. Rules with a special treatment of matrices (``muon``, ``shampoo``, ``soap``, ``sm3``,
+    ``split``, ``adafactor`` and others) apply it here; their docstrings describe the treatment of vectors. A single
+    number is treated as a vector of one number.
 
     Args:
-        optimizer: a registered name such as ``"adam"`` or ``"blog/adam"``, a class, or an instance of one run.
-        grad: takes a point as x0 is given (an array, or a dict of arrays) in its shape and dtype, and returns the
-            gradient there in the same form.
-        x0: the starting point, finite: an array of any shape, or a dict of arrays by name; float32 or float64 (all
-            the same), whole numbers become float64. A tensor with a length of 0 may stand beside others.
-        steps: how many steps, at least 0.
+        optimizer: a registered name such as ``"adam"`` or ``"blog/adam"``, a class, or an instance for one run.
+        grad: function of a point in the form of x0 (an array, or a dict of arrays), with its shape and dtype; returns
+            the gradient in the same form.
+        x0: the starting point, finite: an array of any shape, or a dict of arrays by name. All are float32 or all are
+            float64; integers are converted to float64. Tensors without elements are allowed beside others.
+        steps: number of steps, at least 0.
         fun: the function itself, for optimizers that need its value (`Optimizer.needs_loss`).
-        **hyper: the optimizer's fields; not together with an instance, which has its own.
+        **hyper: the optimizer's fields; not allowed with an instance.
 
     Returns:
-        The points that the optimizer would evaluate, an array ``(steps + 1, *shape)`` in x0's dtype, or a dict of
-        such arrays where x0 is a dict; row 0 is x0. A path that diverges goes on as inf or NaN.
+        The points that the optimizer would evaluate: an array ``(steps + 1, *shape)`` in x0's dtype, or a dict of
+        such arrays if x0 is a dict. Row 0 is x0. A path that diverges continues with inf or NaN.
 
     Raises:
-        InputError: an unknown name or field, a value out of range, or an x0, steps or gradient that does not fit.
+        InputError: a name or field is unknown, a value is out of range, x0, ``steps`` or a gradient is not valid, or
+            ``fun`` is missing for an optimizer that needs it.
     """
     made = _made(optimizer, hyper)
     if made.needs_loss and fun is None:
@@ -114,11 +115,11 @@ def trace(
 
 @dataclass
 class PointObjective:
-    """A plain function at the point where the parameters are.
+    """A plain function as an optimizer's objective, evaluated at the current parameters.
 
     Attributes:
-        named: the caller's point is a dict of tensors, not one tensor.
-        losses: the function's value there, shape ``(1,)``; NaN without ``fun``.
+        named: whether the caller's point is a dict of tensors and not one tensor.
+        losses: value of the function, shape ``(1,)``; NaN without ``fun``.
     """
 
     parameters: Parameters
@@ -129,7 +130,7 @@ class PointObjective:
     losses: np.ndarray = field(default_factory=lambda: np.array([np.nan]))
 
     def evaluate(self) -> np.ndarray:
-        """Write the gradient at the present point; return the function's value there, shape ``(1,)``."""
+        """Write the gradient at the current point; return the function's value, shape ``(1,)``, NaN without ``fun``."""
         found = self.grad(self._point())
         for name, gradient in self._by_name(found).items():
             self.gradients.views[name][0] = _gradient(gradient, self.parameters.shapes[name], self._where(name))
@@ -137,7 +138,7 @@ class PointObjective:
         return np.array([value], dtype=self.parameters.dtype)
 
     def _point(self) -> Point:
-        """Return a copy of the point: a function that works in place must not move the path."""
+        """Return a copy of the point, so that a function that works in place does not change the path."""
         held = self.parameters.row(0)
         return held if self.named else held[ALONE]
 
@@ -174,7 +175,7 @@ def _start(x0: Any) -> dict[str, np.ndarray]:
     """Return the starting tensors by name.
 
     Raises:
-        InputError: they are no real numbers, differ in dtype, are not finite, or there is none.
+        InputError: x0 has no numbers, or they are not real, not finite, or of different dtypes, or a key is no string.
     """
     named = isinstance(x0, Mapping)
     start = {name: _tensor(value, f"x0[{name!r}]" if named else "x0") for name, value in _items(x0, named=named)}

@@ -1,4 +1,4 @@
-"""One optimizer step as a chain: stages before, the rule, stages after, with the schedule's learning rate."""
+"""The update chain of one optimizer step: stages before the rule, the rule, stages after it, and the schedule."""
 
 from __future__ import annotations
 
@@ -17,18 +17,33 @@ from framework.errors import InputError
 from framework.training.acting import refuse_orders, steps_to_rule
 
 LOOKED_AHEAD = 10_000
-"""Steps that are looked through for a schedule's effect where the optimizer has no learning rate."""
+"""Number of steps that are searched for an effect of the schedule if the optimizer has no learning rate."""
 
 TABLE = 512
-"""Steps whose coefficients are computed at once: enough to hide the cost, little to hold."""
+"""Steps whose coefficients are computed at once: enough to make their cost negligible, in little memory."""
 
 
 class Update:
-    """Moves the parameters of R runs, one step a call.
+    """Moves the parameters of R runs, one step per call of `step`.
+
+    Args:
+        optimizer: the rule.
+        parameters: parameters of the R runs, changed in place.
+        gradients: their gradients, written by the caller before each step.
+        schedule: the schedule of the learning rate, or None for a constant one.
+        stages: the stages around the rule, in their order.
+        total: steps in the budget, or None if only time limits it.
+        kernel: ``"numpy"`` for NumPy steps, ``"fused"`` for the compiled loop, ``"auto"`` for the faster one. The bits
+            are the same. A rule that cannot be compiled runs in NumPy.
+        threads: threads of the compiled loop.
+
+    Raises:
+        InputError: a stage or the schedule needs a learning rate and the optimizer has none, or the order of the
+            chain is not allowed (`framework.training.acting.refuse_orders`).
 
     Attributes:
-        state: every array the chain carries from step to step, by name, each with a leading runs axis. Together
-            with the step number it is all that a checkpoint needs.
+        state: every array that the chain carries from step to step, by name, each with a leading runs axis. A
+            checkpoint needs it and the step number, nothing else of the chain.
     """
 
     def __init__(
@@ -82,7 +97,7 @@ class Update:
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        """Return every array of the chain by name; changing one in place changes the chain."""
+        """The arrays of the chain by name (no copies): changing one in place changes the chain."""
         named = {f"rule/{name}": array for name, array in self._rule_state.items()}
         for place, held in enumerate(self._stage_states):
             named |= {f"stage{place}/{name}": array for name, array in held.items()}
@@ -90,10 +105,10 @@ class Update:
         return {**named, "schedule_scale": self._scale}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what `state` of another chain of the same structure returned.
+        """Copy the values of ``state`` into this chain; it comes from `state` of a chain of the same structure.
 
         Raises:
-            InputError: other names, shapes or dtypes; nothing has changed then.
+            InputError: the names, shapes or dtypes differ; the chain is then unchanged.
         """
         own = self.state
         if own.keys() != state.keys():
@@ -108,12 +123,15 @@ class Update:
         self._length = 0
 
     def step(self, t: int, objective: Objective | None = None) -> None:
-        """Take step ``t`` (from 1): read the gradients, move the parameters in place.
+        """Take step ``t``: read the gradients and change the parameters in place.
 
         Args:
-            t: step number; steps are taken in order.
-            objective: the batch's losses and the way to evaluate again; None for recorded gradients, where there is
-                no way.
+            t: step number, from 1; steps are taken in order.
+            objective: the losses of the batch and a method to evaluate it again; None for recorded gradients, which
+                cannot be evaluated again.
+
+        Raises:
+            InputError: the rule reads the loss and there is no objective.
         """
         at = t - self._first
         if not 0 <= at < self._length:
@@ -133,7 +151,7 @@ class Update:
                 stage.after(self.parameters, self.gradients, held, self._lr[at])
 
     def _reaches_rule(self, t: int, at: int) -> bool:
-        """Let the stages act before the rule; return whether none of them ends the step."""
+        """Call the stages' `before`; return False if a stage that joins batches ends the step before the rule."""
         every = 1
         for stage, held in zip(self._stages, self._stage_states, strict=True):
             stage.before(self.parameters, self.gradients, held, self._lr[at])
@@ -150,14 +168,17 @@ class Update:
             self._fuse()
 
     def _last_interpreted(self) -> float:
-        """Return the last of the rule's steps before a compiled loop takes over, which gives the same bits at any."""
+        """Return the last step of the rule that runs in NumPy before the compiled loop takes over; inf for never.
+
+        The result has the same bits whichever step this is.
+        """
         before = self._origin - 1
         if self._kernel == "fused":
             return before
         if self._kernel == "numpy" or not fusable(self.optimizer):
             return math.inf
         steps = numpy_steps(self.optimizer, self.parameters, self.gradients, self._rule_state, self._table)
-        if self._total is None:  # as many are expected to come as there have been
+        if self._total is None:  # the length of the run is unknown: expect as many more steps as were taken so far
             return before + steps
         return before if self._total // self._every - before > steps else math.inf
 
@@ -174,7 +195,7 @@ class Update:
         return Recorded(np.full(self.parameters.runs, np.nan, dtype=self.parameters.dtype))
 
     def observe(self, val_loss: np.ndarray) -> None:
-        """Tell a schedule that watches it the epoch's validation losses, shape ``(R,)``."""
+        """Pass the validation losses ``(R,)`` of an epoch to the schedule; apply the scale it returns, if any."""
         scale = self._schedule.observe(self._schedule_state, val_loss) if self._schedule else None
         if scale is not None:
             self._scale[...] = scale
@@ -182,7 +203,10 @@ class Update:
 
     @contextmanager
     def evaluating(self) -> Iterator[bool]:
-        """Put the parameters to evaluate into place for a while; give whether they are not the trained ones."""
+        """Replace the parameters by those to evaluate inside a ``with`` block, and restore them afterwards.
+
+        Yield True if they were replaced, False if the trained parameters are the ones to evaluate.
+        """
         point = self.evaluation_point()
         if point is None:
             yield False
@@ -195,9 +219,9 @@ class Update:
             self.parameters.flat[...] = trained
 
     def evaluation_point(self) -> np.ndarray | None:
-        """Return the parameters to evaluate and to keep, ``(R, size)``, or None where they are the trained ones.
+        """Return the parameters to evaluate and to keep, ``(R, size)``, or None if they are the trained ones.
 
-        The last stage that has such a point decides, else the optimizer.
+        The last stage with an evaluation point determines it, else the optimizer.
         """
         for stage, held in zip(reversed(self._stages), reversed(self._stage_states), strict=True):
             point = stage.evaluation_point(self.parameters, held)
@@ -206,7 +230,7 @@ class Update:
         return self.optimizer.evaluation_point(self.parameters, self._rule_state)
 
     def lr(self, t: int) -> np.ndarray | None:
-        """Return the learning rates at step ``t``, schedule included, shape ``(R,)``; None without one."""
+        """Return the learning rates ``(R,)`` at step ``t``, schedule included; None if the optimizer has none."""
         if "lr" not in self.optimizer.fields:
             return None
         factors = self._factors(np.array([t])) * self._scale
