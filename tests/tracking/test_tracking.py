@@ -282,7 +282,7 @@ def test_a_second_delivery_changes_nothing(delivered: dict[str, Path], client: A
     assert run_id(folder) == mark.run_id
     assert str(client.get_run(mark.run_id).to_dictionary()) == str(before)
     assert len(points(client, mark.run_id, "train/loss")) == 751
-    runs = client.search_runs([mark.experiment_id], filter_string="attributes.run_name = 'adam lr=0.001 seed=0'")
+    runs = client.search_runs([mark.experiment_id], filter_string=f"tags.journal_key = '{mark.key}'")
     assert len(runs) == 1
 
 
