@@ -1,6 +1,6 @@
-"""Every hook, each with a complete working plugin in its docstring (a test runs them all).
+"""Specifications of all hooks, each with a complete working plugin in its docstring (a test runs all of them).
 
-It is longer than other modules because of these examples: whoever writes a plugin finds all hooks in one place.
+The examples make this module longer than others; plugin authors find all hooks in one place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PROJECT = "framework"
 API_VERSION = 1
-"""The version of these hooks. A plugin module may state the one it was written for as ``framework_api = 1``."""
+"""Version of these hooks. A plugin module may declare the version it was written for: ``framework_api = 1``."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -224,7 +224,10 @@ def register_stages() -> Iterable[StageSpec]:  # type: ignore[empty-body]
 def run_started(run: Run) -> None:
     """Called for each run before its first step.
 
-    Once, or again where a run of its population raised an error and each of the others is then trained alone.
+    It is called again if a run of the same population raised an error and each of the other runs is then trained alone.
+
+    Args:
+        run: the run.
 
     ::
 
@@ -239,7 +242,12 @@ def run_started(run: Run) -> None:
 
 @hookspec
 def step_finished(runs: Sequence[Run], step: int, losses: Any) -> None:
-    """Called after each optimizer step with the training losses ``(R,)`` of the runs that step together.
+    """Called after each optimizer step.
+
+    Args:
+        runs: the R runs that are trained together.
+        step: number of the step, from 1.
+        losses: training losses of the runs, shape ``(R,)``.
 
     ::
 
@@ -255,7 +263,12 @@ def step_finished(runs: Sequence[Run], step: int, losses: Any) -> None:
 
 @hookspec
 def epoch_finished(run: Run, epoch: int, metrics: dict[str, float]) -> None:
-    """Called at each epoch's end with what is logged: ``train/loss``, ``val/loss``, ``lr`` and so on.
+    """Called for each run at the end of each epoch.
+
+    Args:
+        run: the run.
+        epoch: number of the epoch, from 1.
+        metrics: the logged values by name: ``train/loss``, ``val/loss``, ``lr`` and so on.
 
     ::
 
@@ -270,7 +283,11 @@ def epoch_finished(run: Run, epoch: int, metrics: dict[str, float]) -> None:
 
 @hookspec
 def run_finished(run: Run, metrics: dict[str, float]) -> None:
-    """Called once when a run ends in good order (also early, also diverged), with its last and test metrics.
+    """Called once when a run ends without an error, including runs that stop early or diverge.
+
+    Args:
+        run: the run.
+        metrics: its last metrics and its test metrics by name.
 
     ::
 
@@ -285,7 +302,11 @@ def run_finished(run: Run, metrics: dict[str, float]) -> None:
 
 @hookspec
 def run_failed(run: Run, error: BaseException) -> None:
-    """Called once when a run ends by an error or an interrupt, which goes on afterwards.
+    """Called once when an error or an interrupt ends a run; the exception propagates afterwards.
+
+    Args:
+        run: the run.
+        error: the exception.
 
     ::
 
@@ -300,7 +321,12 @@ def run_failed(run: Run, error: BaseException) -> None:
 
 @hookspec
 def should_stop(run: Run, epoch: int, metrics: dict[str, float]) -> bool:  # type: ignore[empty-body]
-    """Return True to end this run after this epoch; asked at each epoch's end, any True is enough.
+    """Return True to end this run after this epoch. Called at the end of each epoch; one plugin's True ends the run.
+
+    Args:
+        run: the run.
+        epoch: number of the epoch, from 1.
+        metrics: the logged values by name, as for ``epoch_finished``.
 
     ::
 

@@ -4,9 +4,9 @@ Run it in an environment with torch::
 
     python scripts/export_example.py --optimizer adan --lr 0.01 --steps 200
 
-It prints both training losses and the largest difference between the weights, and ends with exit code 1 where that is
-more than 1e-6 of the largest weight. Line searches on small batches (lbfgs) are chaotic:
-rounding grows there, and the paths part.
+It prints both training losses and the largest difference between the weights. The exit code is 1 if that difference is
+more than 1e-6 of the largest weight. Line searches on small batches (lbfgs) are chaotic: rounding errors grow, and the
+trajectories diverge from each other.
 """
 
 from __future__ import annotations
@@ -29,11 +29,16 @@ from plugins.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
 BATCH, BOUND = 32, 1e-6
 LAYERS = {"1_dense": "0", "3_dense": "2"}
-"""The dense layers of our model and of torch's."""
+"""Names of the dense layers in our model, mapped to their names in torch's."""
 
 
 class Here:
-    """64-32-10 on this project's side; also the objective of rules that evaluate the loss again."""
+    """A 64-32-10 network and its update in this project; also the objective of rules that evaluate the loss again.
+
+    Args:
+        optimizer: registered name.
+        lr: learning rate, or None for the optimizer's default.
+    """
 
     def __init__(self, optimizer: str, lr: float | None) -> None:
         layers = [("dense", Dense(units=32)), ("tanh", Tanh()), ("dense", Dense(units=10))]
@@ -43,14 +48,14 @@ class Here:
         self.update = Update(made, self.model.parameters, self.model.gradients)
 
     def evaluate(self) -> np.ndarray:
-        """Return the batch's loss, ``(1,)``, and write the gradients."""
+        """Return the batch's loss, shape ``(1,)``, and write the gradients."""
         outputs = self.model.forward(self.x, training=True)
         losses = self.loss.forward(outputs, self.y)
         self.model.backward(self.loss.backward())
         return losses
 
     def step(self, t: int, x: np.ndarray, y: np.ndarray) -> float:
-        """Take step ``t``; return the loss before it."""
+        """Take step ``t``, counted from 1, on a batch; return the loss before the step."""
         self.x, self.y = x[None], y[None]
         self.losses = self.evaluate()
         self.update.step(t, self)
@@ -58,7 +63,7 @@ class Here:
 
 
 def in_torch(here: Here) -> torch.nn.Module:
-    """Return the same network in torch, with the same weights."""
+    """Return the same network in torch, with the same weights, in float64."""
     model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.Tanh(), torch.nn.Linear(32, 10)).double()
     held = here.model.parameters.row(0)
     with torch.no_grad():
@@ -70,14 +75,14 @@ def in_torch(here: Here) -> torch.nn.Module:
 
 
 def apart(here: Here, model: torch.nn.Module) -> float:
-    """Return the largest difference between the weights over the largest weight."""
+    """Return the largest ratio, over layers, of max |difference between the weights| to max |weight|."""
     held = here.model.parameters.row(0)
     pairs = [(held[f"{ours}/weight"].T, model.get_submodule(theirs).weight) for ours, theirs in LAYERS.items()]
     return max(float(np.abs(ours - theirs.detach().numpy()).max() / np.abs(ours).max()) for ours, theirs in pairs)
 
 
 def closure_of(model: torch.nn.Module, optimizer: torch.optim.Optimizer, x: np.ndarray, y: np.ndarray) -> Callable:
-    """Return what every torch script has: clear, evaluate, backward."""
+    """Return the usual closure of a torch training script: clear the gradients, evaluate the loss, call backward."""
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
@@ -89,7 +94,7 @@ def closure_of(model: torch.nn.Module, optimizer: torch.optim.Optimizer, x: np.n
 
 
 def main() -> int:
-    """Train both side by side; return the exit code."""
+    """Train both models on the same batches; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--optimizer", default="adan")
     parser.add_argument("--lr", type=float, default=None, help="default: the optimizer's own")
@@ -100,7 +105,7 @@ def main() -> int:
     here = Here(given.optimizer, given.lr)
     model = in_torch(here)
     rate = {} if given.lr is None else {"lr": given.lr}
-    optimizer = framework.export.torch(given.optimizer, model.parameters(), **rate)  # the one line that is new
+    optimizer = framework.export.torch(given.optimizer, model.parameters(), **rate)  # the only new line
     order = np.random.default_rng(0)
     sys.stdout.write(f"{given.optimizer}\n  step   loss here  loss in torch  weights apart\n")
     for t in range(1, given.steps + 1):

@@ -30,11 +30,11 @@ page; do not edit it. With torch or optax installed, their optimizers are there 
 `optimizer=optax/NAME`: see `python -m framework plugins`.
 """
 SHARED = {"dataset": ("split_seed", "validation", "test", "train_limit", "reconstruct"), "schedule": ("warmup_steps",)}
-"""Fields that every class of a kind has; they are told once."""
+"""Fields that every class of a kind has; the page lists them once per kind."""
 
 
 def main() -> int:
-    """Write the page, or compare it; return 1 where it is stale."""
+    """Write the page, or compare it if ``--check`` is given; return the exit code, 1 if the page is stale."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where the page is stale")
     asked = parser.parse_args()
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of the catalogue."""
     held = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
     parts = [HEAD]
     for kind in sorted(HOOKS, key=list(TITLES).index):

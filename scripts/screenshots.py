@@ -1,7 +1,7 @@
 """Make the README's pictures docs/mlflow.png and docs/sweep.png.
 
-The sweep is the README's first, as its command stands there. Needs ``pip install -e '.[test,browser]'`` and Chromium.
-Look at the pictures before they are committed: they change with the sweep and with MLflow's UI.
+The script runs the first sweep command in the README. It needs ``pip install -e '.[test,browser]'`` and Chromium.
+Inspect the pictures before committing them: they change with the sweep and with MLflow's UI.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 SIZE = (1380, 830)
 MOUSE = "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"
-"""Chromium's settings for a mouse: without one, Plotly covers its charts with buttons."""
+"""Chromium's settings that simulate a mouse; without one, Plotly shows its buttons over the charts."""
 
-sys.path.insert(0, str(ROOT / "tests"))  # the browser's tests have the helpers
+sys.path.insert(0, str(ROOT / "tests"))  # for the helpers of the browser tests
 from browsers import Browser, chromium, ui  # noqa: E402
 from processes import command  # noqa: E402
 
 
 def main() -> int:
-    """Run the sweep in an empty folder, take the pictures; return 1 if the sweep fails."""
+    """Run the sweep in an empty folder and write the pictures; return the exit code, 1 if the sweep fails."""
     with tempfile.TemporaryDirectory() as place:
         home = Path(place, "home")
         home.mkdir()
@@ -47,7 +47,11 @@ def main() -> int:
 
 
 def sweep_of_readme() -> list[str]:
-    """Return the arguments of the README's first sweep."""
+    """Return the arguments of the README's first sweep.
+
+    Raises:
+        SystemExit: the README has no sweep command.
+    """
     text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     found = re.search(r"^python -m framework (-m .*)$", text, re.MULTILINE)
     if found is None:
@@ -56,7 +60,7 @@ def sweep_of_readme() -> list[str]:
 
 
 def close_assistant(browser: Browser, server: str) -> None:
-    """Tell MLflow's assistant that it has been seen: it opens on a first visit, over a quarter of the page."""
+    """Mark MLflow's assistant as seen; on a first visit it opens and covers a quarter of the page."""
     browser.open(server)
     browser.wait_for_text("Experiments")
     for key, value in (("fab.autoOpenedOnFirstLoad", "true"), ("panelOpen", "false")):
@@ -64,7 +68,7 @@ def close_assistant(browser: Browser, server: str) -> None:
 
 
 def charts(browser: Browser, address: str) -> bytes:
-    """Return a PNG of the charts as they open, without MLflow's menus."""
+    """Return a PNG of the charts at ``address`` in their initial state, without MLflow's menus."""
     browser.open(address)
     browser.wait_for(CLOSE_NOTE)
     browser.wait_for("return document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length >= 20")

@@ -19,7 +19,7 @@ from measure import Row, machine
 
 
 def main() -> None:
-    """Run the parts asked for; print rows as they come."""
+    """Run the requested parts and print each row as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help="default: all")
     parser.add_argument("--json", type=Path, help="write the rows to a file too")

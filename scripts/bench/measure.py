@@ -1,4 +1,4 @@
-"""Times in turns, side by side in one process, and the machine they were taken on."""
+"""Time contenders in turns in one process, and describe the machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Row:
     """One line of the benchmark.
 
     Attributes:
-        part: which part it belongs to.
-        name: what was timed.
-        times: seconds by contender, the smallest of several turns.
-        targets: for a contender, the largest ratio ours / theirs that the project wants.
-        note: what else is worth knowing.
+        part: the part of the benchmark.
+        name: the timed operation.
+        times: seconds by contender, the minimum over several turns; ``ours`` is always there.
+        targets: by contender, the project's upper bound for the ratio ours / theirs.
+        note: further information, or "".
     """
 
     part: str
@@ -32,12 +32,12 @@ class Row:
     note: str = ""
 
     def ratios(self) -> dict[str, float]:
-        """Return ours / theirs by contender."""
+        """Return the ratio ours / theirs by contender."""
         ours = self.times["ours"]
         return {name: ours / theirs for name, theirs in self.times.items() if name != "ours"}
 
     def lines(self) -> list[str]:
-        """Return the row as text, targets and whether they are reached included."""
+        """Return the row as lines of text, with the targets and whether they are reached."""
         shown = [f"{self.part:<11} {self.name:<44} ours {duration(self.times['ours'])}"]
         for name, ratio in self.ratios().items():
             target = self.targets.get(name)
@@ -51,7 +51,7 @@ class Row:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in a fitting unit."""
+    """Return a duration as text in µs, ms or s."""
     if seconds < 1e-3:
         return f"{seconds * 1e6:8.1f} µs"
     return f"{seconds * 1e3:8.2f} ms" if seconds < 1 else f"{seconds:8.2f} s "
@@ -60,12 +60,14 @@ def duration(seconds: float) -> str:
 def in_turns(
     contenders: Mapping[str, Callable[[], object]], *, rounds: int = 5, seconds: float = 0.1
 ) -> dict[str, float]:
-    """Return the smallest time of one call of each contender, timed in turns so that noise meets all alike.
+    """Return the minimum time in seconds of one call of each contender.
+
+    They are timed in turns, so that noise affects all of them equally.
 
     Args:
-        contenders: what to call, by name; each is called once before, to warm up.
-        rounds: turns a contender.
-        seconds: about how long a turn lasts; quick calls are repeated within it.
+        contenders: functions to call, by name; each is called once before, to warm up.
+        rounds: turns per contender.
+        seconds: approximate duration of a turn; quick calls are repeated within it.
     """
     repeats = {}
     for name, call in contenders.items():
@@ -84,12 +86,12 @@ def in_turns(
 
 
 def installed(module: str) -> bool:
-    """Whether a peer can be timed here."""
+    """Return whether a peer's module is installed."""
     return importlib.util.find_spec(module) is not None
 
 
 def machine() -> dict[str, str]:
-    """Return versions and the machine."""
+    """Return the platform, the processor and the versions of Python and the libraries, by name."""
     facts = {"python": platform.python_version(), "platform": platform.platform(), "cores": str(os.cpu_count())}
     info = Path("/proc/cpuinfo")
     if info.is_file():

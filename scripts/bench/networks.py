@@ -1,4 +1,4 @@
-"""A whole training step (forward, loss, backward, Adam) of four networks, ours and the peers'."""
+"""Time a whole training step (forward, loss, backward, Adam) of four networks, for us and the peers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,20 @@ from threadpoolctl import threadpool_limits
 
 CLASSES = 10
 SCANNED = 50
-"""Steps of one call of the JAX contender, which runs them without returning to Python."""
+"""Number of steps per call of the JAX contender, which runs them without returning to Python."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """Layers of a benchmark: dense sizes, or the small convolutional net."""
+    """A network of the benchmark.
+
+    Attributes:
+        name: label in the rows.
+        input_shape: shape of one sample.
+        hidden: sizes of the hidden dense layers.
+        batch: samples per step.
+        convolutional: whether to use the small convolutional network instead of dense layers.
+    """
 
     name: str
     input_shape: tuple[int, ...]
@@ -42,7 +50,7 @@ def samples(network: Network) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
-    """Return a call that takes one step of ``runs`` runs."""
+    """Return a function that takes one step of ``runs`` runs."""
     from framework.config.layers import build, expand
     from framework.registry.manager import find
     from framework.training.model import Model
@@ -61,7 +69,7 @@ def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
     layers = expand(items, (CLASSES,))
     model = Model(build([layers] * runs), network.input_shape, [0] * runs, np.dtype(np.float32))
     loss = find("loss", "softmax_cross_entropy").cls()
-    loss.labels_checked = True  # as a population sets it
+    loss.labels_checked = True  # as in a population, which validates labels once
     adam = find("optimizer", "adam").cls()
     update = Update(adam, model.parameters, model.gradients, kernel="fused", threads=threads)
     inputs, labels = samples(network)
@@ -78,7 +86,7 @@ def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
 
 
 def torch_step(network: Network) -> Callable[[], object]:
-    """Return a call that takes one step in torch, with its fastest Adam."""
+    """Return a function that takes one step in torch, with its fastest Adam."""
     import torch
 
     nn = torch.nn
@@ -112,7 +120,7 @@ def torch_step(network: Network) -> Callable[[], object]:
 
 
 def jax_steps(network: Network, runs: int) -> Callable[[], object]:
-    """Return a call that takes `SCANNED` steps of ``runs`` runs in JAX, compiled whole (dense networks only)."""
+    """Return a function that takes `SCANNED` steps of ``runs`` runs in JAX, compiled as one (dense networks only)."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -153,7 +161,7 @@ def jax_steps(network: Network, runs: int) -> Callable[[], object]:
 
 
 def scikit_step(network: Network) -> Callable[[], object]:
-    """Return a call that takes one step of scikit-learn's multi-layer perceptron."""
+    """Return a function that takes one step of scikit-learn's multi-layer perceptron."""
     from sklearn.neural_network import MLPClassifier
 
     inputs, labels = samples(network)
@@ -163,7 +171,7 @@ def scikit_step(network: Network) -> Callable[[], object]:
 
 @contextmanager
 def threads_of_all(threads: int) -> Iterator[None]:
-    """Hold BLAS and torch to a number of threads."""
+    """Limit BLAS and torch to a number of threads; torch keeps it after the context ends."""
     if installed("torch"):
         import torch
 
@@ -173,7 +181,7 @@ def threads_of_all(threads: int) -> Iterator[None]:
 
 
 def compare(part: str, network: Network, runs: int, targets: dict[str, float], threads: int = 1) -> Row:
-    """Return one row: seconds a step and run."""
+    """Return one row with the seconds per step and run."""
     contenders: dict[str, Callable[[], object]] = {}
     scale: dict[str, float] = {"ours": runs}
     with threads_of_all(threads):
@@ -192,7 +200,7 @@ def compare(part: str, network: Network, runs: int, targets: dict[str, float], t
 
 
 def gemm_share(network: Network, seconds: float, threads: int) -> str:
-    """Return how near a step comes to the machine's matrix products: the step's own products, nothing else."""
+    """Return a note on the share of a step's time that its matrix products alone take."""
     sizes = [int(np.prod(network.input_shape)), *network.hidden, CLASSES]
     rng = np.random.default_rng(0)
     products = []
@@ -223,7 +231,7 @@ def training() -> list[Row]:
 
 
 def population() -> list[Row]:
-    """Return the rows of populations, per run."""
+    """Return the rows of populations; their times are per run."""
     rows = [
         compare("population", SMALL, runs, {"torch": 0.06, "jax": 1.0} if runs == 32 else {}) for runs in (8, 32, 128)
     ]

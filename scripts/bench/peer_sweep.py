@@ -1,4 +1,4 @@
-"""What users run today: a Hydra + torch + MLflow script. The contender of the sweep benchmark, as plain as can be.
+"""A plain Hydra + torch + MLflow script, as users write it today: the contender in the sweep benchmark.
 
 python peer_sweep.py -m optimizer=adam,sgd lr=0.001,0.01 seed=0,1
 """

@@ -1,4 +1,4 @@
-"""The optimizer step beside torch, optax and the machine's limit: a loop that only moves the same bytes."""
+"""Time the optimizer step against torch, optax and the memory bandwidth: a loop that only moves the same bytes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Step = Callable[[], object]
 
 
 def buffers(n: int) -> Parameters:
-    """Return ``n`` parameters of one run in six tensors."""
+    """Return about ``n`` random parameters of one run, in `TENSORS` tensors of ``n // TENSORS`` each."""
     made = Parameters({f"w{place}": (n // TENSORS,) for place in range(TENSORS)}, 1, np.float32)
     made.flat[...] = np.random.default_rng(0).standard_normal(made.flat.shape) * 0.1
     return made
 
 
 def ours(name: str, n: int, kernel: str, threads: int) -> tuple[Step, Update]:
-    """Return a step as training takes it, coefficients included, and its update."""
+    """Return a function that takes one step as in training, including its coefficients, and the update that it uses."""
     parameters = buffers(n)
     update = Update(find("optimizer", name).cls(), parameters, parameters.like(), kernel=kernel, threads=threads)
     update.gradients.flat[...] = buffers(n).flat * 0.1
@@ -46,9 +46,9 @@ def ours(name: str, n: int, kernel: str, threads: int) -> tuple[Step, Update]:
 
 
 def streaming(update: Update, threads: int) -> Step:
-    """Return a loop that reads and writes what the fused step of ``update`` does, and computes next to nothing."""
+    """Return a loop that reads and writes the arrays of the fused step of ``update``, but computes almost nothing."""
     fused = update._fused
-    assert fused is not None  # noqa: S101 - the caller has asked for it
+    assert fused is not None  # noqa: S101 - the callers request the fused engine
     formula, arrays = fused.formula, fused.arrays
     stream = Formula(formula.dtype, list(formula.elements))
     symbols = {name: stream.make("element", place) for place, name in enumerate(stream.elements)}
@@ -65,7 +65,7 @@ def streaming(update: Update, threads: int) -> Step:
 
 
 def torch_adam(n: int, threads: int, **kind: bool) -> Step:
-    """Return torch's Adam step on six tensors."""
+    """Return torch's Adam step on the same tensors; ``kind`` has arguments such as ``fused=True``."""
     import torch
 
     torch.set_num_threads(threads)
@@ -77,7 +77,7 @@ def torch_adam(n: int, threads: int, **kind: bool) -> Step:
 
 
 def optax_adam(n: int) -> Step:
-    """Return optax's Adam step on six tensors, jitted, its buffers reused; it has the threads that XLA takes."""
+    """Return optax's Adam step on the same tensors, jitted, with donated buffers; XLA chooses the number of threads."""
     import jax
     import optax
 
@@ -100,7 +100,7 @@ def optax_adam(n: int) -> Step:
 
 
 def adam(n: int, threads: int) -> Row:
-    """Time Adam's step of ``n`` parameters, coefficients included, against the peers with as many threads."""
+    """Return the row of Adam's step for ``n`` parameters, coefficients included, with peers on as many threads."""
     fused, update = ours("adam", n, "fused", threads)
     fused()
     steps = {"ours": fused, "same bytes": streaming(update, threads), "ours, numpy": ours("adam", n, "numpy", 1)[0]}
@@ -122,7 +122,7 @@ def _targets(n: int) -> dict[str, float]:
 
 
 def every(threads: int) -> Iterator[Row]:
-    """Time every elementwise optimizer's step at 1e6 against a loop that moves the same bytes."""
+    """Yield a row per elementwise optimizer: its step at 1e6 parameters, and a loop that moves the same bytes."""
     for name in current().names("optimizer"):
         if not fusable(find("optimizer", name).cls()):
             continue
@@ -134,7 +134,7 @@ def every(threads: int) -> Iterator[Row]:
 
 
 def rows() -> Iterator[Row]:
-    """Time Adam by size and threads, then every elementwise optimizer."""
+    """Yield the rows of Adam by threads and size, then those of every elementwise optimizer by threads."""
     for threads in THREADS:
         for n in SIZES:
             yield adam(n, threads)

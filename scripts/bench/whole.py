@@ -1,4 +1,4 @@
-"""Whole commands: a tracked sweep end to end, ten thousand compositions, start-up."""
+"""Time whole commands: a tracked sweep end to end, ten thousand compositions, start-up."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ RATES = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2"
 
 
 def timed(words: Sequence[str], folder: Path, **environment: str) -> tuple[float, str]:
-    """Run a command in ``folder``; return its seconds and what it printed.
+    """Run Python in ``folder`` with the arguments ``words``; return the seconds and the standard output.
+
+    Args:
+        words: arguments of the Python interpreter.
+        folder: working directory.
+        environment: variables to add to the environment.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: the command failed.
     """
     started = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own command
@@ -39,7 +44,10 @@ def timed(words: Sequence[str], folder: Path, **environment: str) -> tuple[float
 
 
 def sweep(*, full: bool) -> list[Row]:
-    """Return the rows of 48 and 480 tracked runs; the peer runs 48 and counts ten times for 480, unless ``full``."""
+    """Return the rows of 48 and 480 tracked runs.
+
+    Unless ``full``, the peer runs only the 48 runs, and its time for 480 is taken as ten times as long.
+    """
     rows = []
     per_run = float("nan")
     for seeds, lrs in ((1, RATES), (10, RATES)):
@@ -62,7 +70,7 @@ def sweep(*, full: bool) -> list[Row]:
 
 
 def training_seconds(folder: Path) -> float:
-    """Return the wall time in which at least one block of the sweep in ``folder`` was training, from the journals."""
+    """Return the wall time in seconds during which at least one block of the sweep was training, from its journals."""
     import json
 
     spans = []
@@ -77,7 +85,7 @@ def training_seconds(folder: Path) -> float:
 
 
 def peer(lrs: str, seeds: int) -> float:
-    """Return the seconds of the Hydra + torch + MLflow script."""
+    """Return the seconds that the Hydra + torch + MLflow script takes."""
     script = Path(__file__).parent / "peer_sweep.py"
     with tempfile.TemporaryDirectory() as name:
         words = [str(script), "-m", f"optimizer={OPTIMIZERS}", f"lr={lrs}", f"seed=range({seeds})"]
@@ -111,7 +119,7 @@ print(time.perf_counter() - started, float(held) / 1e6)
 
 
 def composition() -> list[Row]:
-    """Return the row of ten thousand jobs composed and checked, against the bounds of time and memory."""
+    """Return the row of composing and checking ten thousand jobs, with the bounds of time and memory."""
     with tempfile.TemporaryDirectory() as name:
         _, printed = timed(["-c", COMPOSE], Path(name))
     seconds, gigabytes = map(float, printed.split())
@@ -127,7 +135,7 @@ def composition() -> list[Row]:
 
 
 def startup() -> list[Row]:
-    """Return the rows of quick commands, and of the default run beside what importing mlflow takes."""
+    """Return the rows of quick commands, and of the default run against the time to import mlflow and train."""
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

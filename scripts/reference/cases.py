@@ -1,7 +1,7 @@
-"""What a golden trajectory is made of: one optimizer's setting, in its library's words and in ours.
+"""Cases of golden trajectories: settings of an optimizer under its library's names and ours; shared helpers.
 
-The families keep their cases in files of their own beside this one, as a list called ``CASES``: ``torch_cases_NAME.py``
-for `make_torch` and ``optax_cases_NAME.py`` for `make_optax`.
+Each family of cases is a list ``CASES`` in a file next to this one: ``torch_cases_NAME.py`` for `make_torch`,
+``optax_cases_NAME.py`` for `make_optax`.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ import numpy as np
 
 OUT = Path(__file__).resolve().parents[2] / "tests" / "reference"
 OPTAX_WORDS = {"learning_rate": "lr", "b1": "beta1", "b2": "beta2", "b3": "beta3"}
-"""optax's names for what we call by other names."""
+"""Our names of arguments by optax's names."""
 
 
 @dataclass(frozen=True)
 class TorchCase:
-    """One setting of one of torch's optimizers.
+    """One setting of a torch optimizer.
 
     Attributes:
+        name: name of the case.
         torch: class in ``torch.optim``.
-        kwargs: its arguments, plain data.
-        optimizer: our name for it.
+        kwargs: its arguments, as plain data.
+        optimizer: our registered name of it.
         fields: our fields.
-        stages: stages around ours, with their fields.
+        stages: stages to use with our optimizer, with their fields.
     """
 
     name: str
@@ -47,12 +48,14 @@ class OptaxCase:
     """One setting of one optax transformation.
 
     Attributes:
-        optax: where it is below ``optax``, such as ``"lion"`` or ``"contrib.adopt"``. One that takes no
+        name: name of the case.
+        optax: dotted name in ``optax``, such as ``"lion"`` or ``"contrib.adopt"``. A transformation without an argument
             ``learning_rate``, such as ``"scale_by_yogi"``, is followed by ``scale_by_learning_rate``.
-        kwargs: its arguments, plain data, ``learning_rate`` among them where it has one. A transformation among them is
-            a dict of its own ``path`` and ``kwargs``.
-        optimizer: our name for it.
+        kwargs: its arguments, as plain data, with ``learning_rate`` if there is one. An argument that is itself a
+            transformation is a dict of its ``path`` and ``kwargs``.
+        optimizer: our registered name of it.
         fields: our fields.
+        stages: stages to use with our optimizer, with their fields.
     """
 
     name: str
@@ -64,7 +67,7 @@ class OptaxCase:
 
 
 def same_as_torch(optimizer: str, torch_class: str, label: str, **kwargs: Any) -> TorchCase:
-    """Return a case whose settings torch and we call by the same names, except that betas are split."""
+    """Return a case whose arguments have the same names in torch and here, except that ``betas`` is split."""
     fields = {name: value for name, value in kwargs.items() if name != "betas"}
     if "betas" in kwargs:
         fields["beta1"], fields["beta2"] = kwargs["betas"]
@@ -72,20 +75,20 @@ def same_as_torch(optimizer: str, torch_class: str, label: str, **kwargs: Any) -
 
 
 def same_as_optax(optimizer: str, optax_name: str, label: str, **kwargs: Any) -> OptaxCase:
-    """Return a case whose settings optax and we call by the same names, `OPTAX_WORDS` aside."""
+    """Return a case whose arguments have the same names in optax and here, except those in `OPTAX_WORDS`."""
     fields = {OPTAX_WORDS.get(name, name): value for name, value in kwargs.items()}
     return OptaxCase(f"{optimizer}-{label}", optax_name, kwargs, optimizer, fields)
 
 
 def families(library: str) -> Iterator[tuple[str, list[Any]]]:
-    """Yield each family's name and cases: what ``LIBRARY_cases_NAME.py`` beside this file holds as ``CASES``."""
+    """Yield the name and the cases of each family: ``CASES`` in each ``LIBRARY_cases_NAME.py`` next to this file."""
     prefix = f"{library}_cases_"
     for path in sorted(Path(__file__).parent.glob(f"{prefix}*.py")):
         yield path.stem.removeprefix(prefix), importlib.import_module(path.stem).CASES
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
-    """Return the command line that the generators share: where to write."""
+    """Return the argument parser that the generators share, with ``--out``; only the first line of the text is used."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
     return parser
@@ -102,17 +105,17 @@ def write_golden(
     steps: int,
     what: str,
 ) -> None:
-    """Write ``STEM.npz``, and ``STEM.json`` with the cases and how they were made.
+    """Write ``STEM.npz`` with the arrays, and ``STEM.json`` with the cases and their provenance.
 
     Args:
-        stem: path without an ending.
-        arrays: trajectories and what they started from, float64.
+        stem: path without a suffix.
+        arrays: trajectories, starting points and inputs by name, float64.
         cases: dataclasses or plain data.
-        made_by: the script, from the project's root.
-        libraries: whose versions count, beside NumPy's.
-        seed: of the recorded gradients.
-        steps: how many there are.
-        what: the arrays in words.
+        made_by: path of the script, relative to the project's root.
+        libraries: modules whose versions to record, besides NumPy's.
+        seed: seed of the recorded inputs.
+        steps: number of steps.
+        what: description of the arrays.
     """
     np.savez_compressed(stem.with_suffix(".npz"), **arrays)
     provenance = {

@@ -4,8 +4,8 @@ Run it from the project's root in an environment with torch and optax::
 
     python scripts/reference/make_closure.py
 
-It writes ``optimizers_closure.npz`` and ``optimizers_closure.json``. The problem is a valley whose tilt is another in
-each step, as batches make it; every library sees it through its own derivatives::
+It writes ``optimizers_closure.npz`` and ``optimizers_closure.json``. The problem is a valley whose tilt c_t changes at
+each step, like the loss from batch to batch; each library computes the derivatives itself::
 
     f_t(x) = sum w_i x_i^2 / 2 + sum (x_{i+1} - x_i^2)^2 + <c_t, x>
 """
@@ -24,7 +24,10 @@ SIZE = 6
 
 SGD = {"learning_rate": 0.02}
 SHORT = {"lbfgs-defaults": 3, "lbfgs-settings": 17, "lbfgs-fixed": 20}
-"""Cases that end where rounding, which feedback makes grow, would show: L-BFGS runs into the minimum of each tilt."""
+"""Number of steps of cases that end before rounding errors, which feedback amplifies, become visible.
+
+L-BFGS reaches the minimum of each tilt.
+"""
 
 CASES: list[dict[str, Any]] = [
     {"name": "lbfgs-defaults", "library": "torch", "kwargs": {"line_search_fn": "strong_wolfe"}},
@@ -59,12 +62,12 @@ CASES: list[dict[str, Any]] = [
 
 
 def value(x: Any, w: Any, c: Any) -> Any:
-    """Return f_t in whatever library's arrays x, w and c are."""
+    """Return f_t(x) for the weights w and the tilt c, which are arrays of any library."""
     return (w * x**2).sum() / 2 + ((x[1:] - x[:-1] ** 2) ** 2).sum() + (c * x).sum()
 
 
 def by_torch(case: dict[str, Any], start: np.ndarray, w: np.ndarray, tilts: np.ndarray) -> np.ndarray:
-    """Return torch's points after each step, ``(STEPS, SIZE)``."""
+    """Return torch's points after each step, shape ``(len(tilts), SIZE)``."""
     import torch
 
     x = torch.tensor(start, requires_grad=True)
@@ -87,7 +90,7 @@ def by_torch(case: dict[str, Any], start: np.ndarray, w: np.ndarray, tilts: np.n
 
 
 def by_optax(case: dict[str, Any], start: np.ndarray, w: np.ndarray, tilts: np.ndarray) -> np.ndarray:
-    """Return optax's points after each step, ``(STEPS, SIZE)``."""
+    """Return optax's points after each step, shape ``(len(tilts), SIZE)``."""
     import jax
     import optax
 

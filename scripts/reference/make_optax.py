@@ -4,9 +4,10 @@ Run it from the project's root in an environment with optax::
 
     python scripts/reference/make_optax.py [FAMILY ...]
 
-For each ``optax_cases_FAMILY.py`` beside it (or those named) it writes ``optimizers_optax_FAMILY.npz`` and, with the
-cases and how they were made, ``optimizers_optax_FAMILY.json``. Add a case to such a file, run this again, and the tests
-pick it up. The gradients are those of ``make_torch.py``; they do not depend on the parameters.
+For each ``optax_cases_FAMILY.py`` next to it (or only for the named families), it writes
+``optimizers_optax_FAMILY.npz`` and ``optimizers_optax_FAMILY.json``, which has the cases and their provenance. To add a
+case, add it to such a file and run this again; the tests find it by themselves. The gradients are those of
+``make_torch.py``; they do not depend on the parameters.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def _made(path: str, kwargs: dict[str, Any]) -> Any:
 def trajectory(
     case: OptaxCase, start: dict[str, np.ndarray], gradients: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return optax's parameters after each step, ``(STEPS, *shape)`` for each tensor."""
+    """Return optax's parameters after each step, shape ``(STEPS, *shape)`` per tensor."""
     import jax
     import optax
 
@@ -58,7 +59,7 @@ def trajectory(
 
 
 def write(family: str, cases: list[OptaxCase], out: Path) -> None:
-    """Write one family's two files."""
+    """Write the two files of one family to the folder ``out``."""
     start, gradients = recorded()
     arrays = {f"start/{name}": value for name, value in start.items()}
     arrays |= {f"gradients/{name}": value for name, value in gradients.items()}
@@ -78,7 +79,7 @@ def write(family: str, cases: list[OptaxCase], out: Path) -> None:
 
 
 def main() -> None:
-    """Write the files of every family, or of those named."""
+    """Write the files of the families named on the command line, or of all families."""
     import jax
 
     parser = arguments(__doc__)

@@ -4,10 +4,10 @@ Run it from the project's root in an environment with torch and optax::
 
     python scripts/reference/make_tensor.py
 
-It writes ``optimizers_torch_tensor`` and ``optimizers_optax_tensor``, ``.npz`` and ``.json`` each (the cases and how
-they were made). Among the tensors are one that starts at zero and a kernel, and one step has no gradient at all. Two
-tensors are kept each tenth step only, which keeps the files small. torch's Muon takes matrices only, of (outputs,
-inputs), and iterates in bfloat16: it is given the matrices turned, and made to iterate in float64.
+It writes ``optimizers_torch_tensor`` and ``optimizers_optax_tensor``, each as ``.npz`` and ``.json``; the latter has
+the cases and their provenance. One tensor starts at zero, one is a kernel, and at one step all gradients are zero. Two
+tensors are stored only after every tenth step, to keep the files small. torch's Muon accepts only matrices, of shape
+(outputs, inputs), and iterates in bfloat16. It gets transposed matrices, and is patched to iterate in float64.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ class Case:
     """One setting of one optimizer: the library's function with its arguments, and our fields.
 
     Attributes:
-        turned: the library takes matrices only, of (outputs, inputs).
+        name: name of the case.
+        made_by: dotted name of the library's function or class.
+        kwargs: its arguments.
+        optimizer: our registered name of it.
+        fields: our fields.
+        turned: whether the library accepts only matrices, of shape (outputs, inputs).
     """
 
     name: str
@@ -47,7 +52,7 @@ class Case:
 
 
 def adafactor(label: str, eps: tuple[float | None, float] = (None, 1e-3), **same: Any) -> Case:
-    """Return a case of torch's Adafactor, whose pair eps we split."""
+    """Return a case of torch's Adafactor; its pair ``eps`` is ``eps1`` and ``eps2`` here."""
     return Case(
         f"adafactor-{label}",
         "torch.optim.Adafactor",
@@ -58,7 +63,7 @@ def adafactor(label: str, eps: tuple[float | None, float] = (None, 1e-3), **same
 
 
 def muon(label: str, **kwargs: Any) -> Case:
-    """Return a case of torch's Muon, whose triple of coefficients we split."""
+    """Return a case of torch's Muon; its triple ``ns_coefficients`` is ``ns_a``, ``ns_b`` and ``ns_c`` here."""
     fields = dict(kwargs)
     if "ns_coefficients" in fields:
         fields["ns_a"], fields["ns_b"], fields["ns_c"] = fields.pop("ns_coefficients")
@@ -105,7 +110,7 @@ OPTAX = [
 
 
 def recorded() -> tuple[Arrays, Arrays]:
-    """Return the starting points and the gradients ``(STEPS, *shape)``: sizes from 1e-2 to 10, some exact zeros."""
+    """Return the starting points, and the gradients ``(STEPS, *shape)``: scales from 1e-2 to 10, some exact zeros."""
     rng = np.random.default_rng(SEED)
     start, gradients = {}, {}
     for name, shape in SHAPES.items():
@@ -138,7 +143,7 @@ def torch_path(case: Case, start: Arrays, gradients: Arrays) -> Iterator[Arrays]
 
 
 def transformation(case: Case) -> Any:
-    """Return the optax transformation; one that only scales is followed by the learning rate."""
+    """Return the optax transformation; ``scale_by_...`` is followed by a scaling with the learning rate."""
     import optax
 
     module = optax.contrib if ".contrib." in case.made_by else optax
@@ -167,14 +172,17 @@ def optax_path(case: Case, start: Arrays, gradients: Arrays) -> Iterator[Arrays]
 
 
 def _wide(leaf: Any) -> Any:
-    """Return a step counter in 64 bits: optax takes the root of a 32-bit one in float32, whatever the parameters."""
+    """Return a 32-bit step counter in 64 bits, and other arrays unchanged.
+
+    optax takes the root of a 32-bit counter in float32, regardless of the parameters' dtype.
+    """
     return leaf.astype("int64") if leaf.dtype == "int32" else leaf
 
 
 def write(
     out: Path, library: str, cases: list[Case], follow: Callable[[Case, Arrays, Arrays], Iterator[Arrays]]
 ) -> None:
-    """Write one library's two files."""
+    """Write the two files of one library to the folder ``out``."""
     start, gradients = recorded()
     arrays = {f"start/{name}": value for name, value in start.items()}
     arrays |= {f"gradients/{name}": value for name, value in gradients.items()}

@@ -4,10 +4,10 @@ Run it from the project's root in an environment with torch::
 
     python scripts/reference/make_torch.py
 
-It writes ``optimizers_torch.npz`` and ``optimizers_torch.json`` (the cases and how they were made), and the same for
-each ``torch_cases_FAMILY.py`` beside it, as ``optimizers_torch_FAMILY``. Add a case to ``CASES``, run it again, and the
-tests pick it up. The gradients do not depend on the parameters, so that rounding does not grow and every step can be
-compared to the last bits.
+It writes ``optimizers_torch.npz`` and ``optimizers_torch.json``, which has the cases and their provenance, and the same
+for each ``torch_cases_FAMILY.py`` next to it, as ``optimizers_torch_FAMILY``. After adding a case to ``CASES``, run it
+again; the tests find the case by themselves. The gradients do not depend on the parameters, so rounding errors do not
+grow and every step can be compared to the last bits.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ CASES = [
 
 
 def recorded() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the starting points and the gradients ``(STEPS, *shape)``: sizes from 1e-3 to 10, some exact zeros."""
+    """Return the starting points, and the gradients ``(STEPS, *shape)``: scales from 1e-3 to 10, some exact zeros."""
     rng = np.random.default_rng(SEED)
     start, gradients = {}, {}
     for name, shape in SHAPES.items():
@@ -79,7 +79,7 @@ def recorded() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 def trajectory(
     case: TorchCase, start: dict[str, np.ndarray], gradients: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return torch's parameters after each step, ``(STEPS, *shape)`` for each tensor."""
+    """Return torch's parameters after each step, shape ``(STEPS, *shape)`` per tensor."""
     import torch
 
     torch.set_default_dtype(torch.float64)  # some of torch's optimizers keep scalar state in the default dtype
@@ -96,7 +96,7 @@ def trajectory(
 
 
 def write(stem: str, cases: list[TorchCase], out: Path) -> None:
-    """Write one family's two files."""
+    """Write the two files of one family, named ``stem``, to the folder ``out``."""
     start, gradients = recorded()
     arrays = {f"start/{name}": value for name, value in start.items()}
     arrays |= {f"gradients/{name}": value for name, value in gradients.items()}
@@ -116,7 +116,7 @@ def write(stem: str, cases: list[TorchCase], out: Path) -> None:
 
 
 def main() -> None:
-    """Write every family's files."""
+    """Write the files of `CASES` and of every family."""
     out = arguments(__doc__).parse_args().out
     write("optimizers_torch", CASES, out)
     for family, cases in families("torch"):

@@ -1,4 +1,4 @@
-"""Golden cases of the elementwise first-order catalogue that optax has."""
+"""Golden cases of elementwise first-order optimizers that optax provides."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CASES = [
     same_as_optax("yogi", "yogi", "defaults", learning_rate=0.01),
     same_as_optax("yogi", "yogi", "settings", learning_rate=0.03, b1=0.8, b2=0.95, eps=1e-5),
     same_as_optax("yogi", "scale_by_yogi", "start", learning_rate=0.03, b1=0.8, b2=0.9, initial_accumulator_value=0.01),
-    # where beta2 is 1/2, optax's weight of the change, 1 - b2, is the paper's
+    # optax weights the change by 1 - b2; for b2 = 1/2 this equals the weight in the paper
     same_as_optax("adan", "adan", "half", learning_rate=1e-3, b2=0.5),
     same_as_optax(
         "adan", "adan", "all", learning_rate=0.02, b1=0.9, b2=0.5, b3=0.95, eps=1e-3, eps_root=1e-4, weight_decay=0.1

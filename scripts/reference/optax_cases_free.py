@@ -1,4 +1,4 @@
-"""Golden cases of the optimizers without a learning rate or a schedule that optax has."""
+"""Golden cases of learning-rate-free and schedule-free optimizers that optax provides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cases import OptaxCase, same_as_optax
 
 
 def dog(label: str, kind: str, value: float, **kwargs: Any) -> OptaxCase:
-    """Return a case of DoG, whose first step optax takes as a pair."""
+    """Return a case of DoG; optax takes the kind and the value of its first step as one pair."""
     given = {"learning_rate": 1.0, **kwargs}
     fields = same_as_optax("dog", "contrib.dog", label, **given).fields
     fields |= {"init_step": kind, "init_step_value": value}
@@ -16,7 +16,7 @@ def dog(label: str, kind: str, value: float, **kwargs: Any) -> OptaxCase:
 
 
 def betas(optimizer: str, label: str, **kwargs: Any) -> OptaxCase:
-    """Return a case of an optimizer whose betas optax takes as a pair."""
+    """Return a case of an optimizer for which optax takes both betas as one pair."""
     fields = {name: value for name, value in kwargs.items() if name not in ("learning_rate", "betas")}
     fields |= {"lr": kwargs["learning_rate"]}
     if "betas" in kwargs:
@@ -26,7 +26,7 @@ def betas(optimizer: str, label: str, **kwargs: Any) -> OptaxCase:
 
 
 def mechanized(label: str, base: str, path: str, lr: float, **kwargs: Any) -> OptaxCase:
-    """Return a case of Mechanic around an optimizer with its defaults."""
+    """Return a case of Mechanic around a base optimizer with default settings except ``lr``."""
     inside = {"path": path, "kwargs": {"learning_rate": lr}}
     fields = {"base": base, "lr": lr, **kwargs}
     return OptaxCase(
@@ -35,7 +35,7 @@ def mechanized(label: str, base: str, path: str, lr: float, **kwargs: Any) -> Op
 
 
 def free_sgd(label: str, **kwargs: Any) -> OptaxCase:
-    """Return a case of schedule-free SGD, whose b1 is our momentum."""
+    """Return a case of schedule-free SGD; optax's ``b1`` is ``momentum`` here."""
     case = same_as_optax("schedule_free_sgd", "contrib.schedule_free_sgd", label, **kwargs)
     fields = {"momentum" if name == "beta1" else name: value for name, value in case.fields.items()}
     return OptaxCase(case.name, case.optax, case.kwargs, case.optimizer, fields)

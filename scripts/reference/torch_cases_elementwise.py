@@ -1,4 +1,4 @@
-"""Golden cases of the elementwise first-order catalogue that torch has."""
+"""Golden cases of elementwise first-order optimizers that torch provides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimizers that treat their arrays badly, one bug each, and the check that must catch it."""
+"""Optimizers with one bug each in their use of arrays, and the check that must detect it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from planted_rules import Plain, PlainTensors, one_product, plant
 
 @plant("optimizer", "together_as_alone", "order_of_runs")
 class OneProductForAllRuns(PlainTensors):
-    """Turns all runs' gradients with one product: other bits from some size on."""
+    """Multiplies the gradients of all runs in one product, whose bits depend on the number of runs."""
 
     def rule(p, g, s, c):
         return p - c.lr * g - 0.001 * c.lr * one_product(g)
@@ -16,7 +16,7 @@ class OneProductForAllRuns(PlainTensors):
 
 @plant("optimizer", "values_unaltered")
 class MovesInPlace(PlainTensors):
-    """Moves the values it is given."""
+    """Modifies the values passed to the rule in place."""
 
     def rule(p, g, s, c):
         p -= c.lr * g
@@ -25,7 +25,7 @@ class MovesInPlace(PlainTensors):
 
 @plant("optimizer", "values_unaltered")
 class MovesNumbersInPlace(Plain):
-    """Moves the values it is given, number by number."""
+    """Modifies the values passed to an elementwise rule in place."""
 
     def rule(p, g, *, lr):
         p -= lr * g
@@ -34,7 +34,7 @@ class MovesNumbersInPlace(Plain):
 
 @plant("optimizer", "keeps_dtype")
 class ForgottenCast(Plain):
-    """Computes in float64 whatever the parameters are."""
+    """Computes in float64 regardless of the parameters' dtype."""
 
     def rule(p, g, *, lr):
         return p - lr * g * np.array([[0.9]])
@@ -59,7 +59,7 @@ class AltersGradient(PlainTensors):
 
 @plant("optimizer", "acts_when_it_says")
 class WaitsOneStep(Plain):
-    """Moves from the second step on, and does not say so."""
+    """Moves only from the second step on, without declaring it."""
 
     def coefficients(h, t):
         return dict(lr=np.where(t == 1, 0.0, h.lr))
@@ -67,7 +67,7 @@ class WaitsOneStep(Plain):
 
 @plant("optimizer", "odd_tensors")
 class ByTheLength(PlainTensors):
-    """Steps on tensors of its own, by a length that a number does not have."""
+    """Reads the length of a tensor's first axis, which a scalar does not have."""
 
     def step(self, parameters, gradients, state, columns, objective):
         for name, view in parameters.views.items():
@@ -77,7 +77,7 @@ class ByTheLength(PlainTensors):
 
 @plant("optimizer", "no_growth")
 class Collector(Plain):
-    """Keeps every gradient it has seen."""
+    """Stores every gradient, so that its memory grows."""
 
     def step(self, parameters, gradients, state, columns, objective):
         self.__dict__.setdefault("seen", []).append(gradients.flat.copy())

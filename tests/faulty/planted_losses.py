@@ -1,4 +1,4 @@
-"""Losses with one bug each, and the check that must catch it."""
+"""Losses with one bug each, and the check that must detect it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from framework.checks.kit import CHECKS
 
 
 class Squares(Loss):
-    """Half the mean squared error: a loss as it should be."""
+    """Half the mean squared error; a correct loss."""
 
     def forward(self, predictions, targets):
         self._error = predictions - as_values(targets, predictions)
@@ -25,7 +25,7 @@ class Squares(Loss):
 
 @plant("loss", "gradients")
 class LossWrongSlope(Squares):
-    """Its gradient is twice too long."""
+    """Returns twice the gradient."""
 
     def backward(self):
         return 2 * super().backward()
@@ -33,7 +33,7 @@ class LossWrongSlope(Squares):
 
 @plant("loss", "mean_over_batch")
 class SumOverBatch(Squares):
-    """Adds up where it should take the mean."""
+    """Returns the sum over the batch instead of the mean."""
 
     def _total(self, each):
         return each.reshape(len(each), -1).sum(axis=1)
@@ -44,7 +44,7 @@ class SumOverBatch(Squares):
 
 @plant("loss", "together_as_alone", "gradients", "nan_stays_in_its_run")
 class MixesRuns(Squares):
-    """Adds what the other runs lose."""
+    """Adds a fraction of the mean loss of all runs."""
 
     def forward(self, predictions, targets):
         losses = super().forward(predictions, targets)
@@ -53,7 +53,7 @@ class MixesRuns(Squares):
 
 @plant("loss", "together_as_alone")
 class LossInOneProduct(Squares):
-    """Turns all runs' errors with one product."""
+    """Multiplies the errors of all runs in one product."""
 
     def forward(self, predictions, targets):
         self._turned = one_product(predictions - as_values(targets, predictions))
@@ -66,7 +66,7 @@ class LossInOneProduct(Squares):
 
 @plant("loss", "nan_stays_in_its_run")
 class LossGuard(Squares):
-    """Gives everybody zero when one has a NaN."""
+    """Returns zero for all runs if one run has a NaN."""
 
     def forward(self, predictions, targets):
         losses = super().forward(predictions, targets)
@@ -92,7 +92,7 @@ class LossDoubles(Squares):
 
 @plant("loss", "inputs_unaltered")
 class LossKeepsView(Squares):
-    """Looks at the predictions again in backward."""
+    """Reads the predictions again in backward, without a copy."""
 
     def forward(self, predictions, targets):
         self._predictions, self._targets = predictions, as_values(targets, predictions)
@@ -104,7 +104,7 @@ class LossKeepsView(Squares):
 
 @plant("loss", "repeats", *{check.__name__ for check in CHECKS["loss"]} - {"keeps_dtype"})
 class LossJitters(Squares):
-    """Smooths with noise from nowhere."""
+    """Adds noise from an unseeded generator to the predictions."""
 
     noise = np.random.default_rng()
 

@@ -1,4 +1,4 @@
-"""Metrics with one bug each, and the check that must catch it."""
+"""Metrics with one bug each, and the check that must detect it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from framework.base.metric import Metric
 
 
 class Distance(Metric):
-    """The mean absolute error: a metric as it should be."""
+    """The mean absolute error; a correct metric."""
 
     tasks = ("regression",)
     greater_is_better = False
@@ -31,14 +31,14 @@ class Distance(Metric):
 
 @plant("metric", "names_its_tasks")
 class NoTasks(Distance):
-    """For nobody."""
+    """Declares no task."""
 
     tasks = ()
 
 
 @plant("metric", "named_apart")
 class Nameless(Distance):
-    """Has one name for the distances of every order."""
+    """Has the same name for every value of ``order``."""
 
     order: int = integer(1, at_least=1)
 
@@ -49,7 +49,7 @@ class Nameless(Distance):
 
 @plant("metric", "batches_do_not_matter")
 class MeanOfBatches(Distance):
-    """Weighs a small batch like a large one."""
+    """Gives small and large batches the same weight."""
 
     def update(self, predictions, targets):
         self._sum = self._sum + self._of(predictions, targets) / predictions.shape[1]
@@ -58,7 +58,7 @@ class MeanOfBatches(Distance):
 
 @plant("metric", "together_as_alone", "nan_stays_in_its_run")
 class MetricMixesRuns(Distance):
-    """The mean over all runs."""
+    """Mixes each run's value with the mean over all runs."""
 
     def value(self):
         return super().value() * 0.5 + super().value().mean() * 0.5
@@ -66,7 +66,7 @@ class MetricMixesRuns(Distance):
 
 @plant("metric", "nan_stays_in_its_run")
 class MetricGuard(Distance):
-    """Gives up for all runs when one has a NaN."""
+    """Returns NaN for all runs if one run has a NaN."""
 
     def value(self):
         return super().value() if np.isfinite(self._sum).all() else np.full(len(self._sum), np.nan)
@@ -74,7 +74,7 @@ class MetricGuard(Distance):
 
 @plant("metric", "starts_afresh")
 class NeverForgets(Distance):
-    """Goes on with what it has seen before."""
+    """Starts with wrong sums when it is reused."""
 
     def start(self, runs):
         if len(getattr(self, "_sum", ())) != runs:
@@ -85,7 +85,7 @@ class NeverForgets(Distance):
 
 @plant("metric", "shape_and_dtype")
 class SingleFigures(Distance):
-    """Gives float32."""
+    """Returns float32 instead of float64."""
 
     def value(self):
         return super().value().astype(np.float32)
@@ -93,14 +93,14 @@ class SingleFigures(Distance):
 
 @plant("metric", "perfect_is_best")
 class WrongWay(Distance):
-    """Says that more error is better."""
+    """Declares that a greater error is better."""
 
     greater_is_better = True
 
 
 @plant("metric", "inputs_unaltered")
 class MetricInPlace(Distance):
-    """Computes in the predictions' own array."""
+    """Modifies the predictions in place."""
 
     def _of(self, predictions, targets):
         predictions -= targets

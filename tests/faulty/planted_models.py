@@ -1,4 +1,4 @@
-"""Layers with one bug each, and the check that must catch it."""
+"""Layers with one bug each, and the check that must detect it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from framework.base.layer import Buffer, Layer, Weight
 
 
 class Scale(Layer):
-    """Times one number a feature: a layer as it should be."""
+    """Multiplies each feature by a weight; a correct layer."""
 
     def weights(self, shape):
         return {"gain": Weight((shape[-1],), "ones")}
@@ -28,7 +28,7 @@ class Scale(Layer):
 
 
 class Same(Layer):
-    """Gives what it gets."""
+    """Returns a copy of its input; a correct layer."""
 
     def forward(self, x, *, training):
         return x.copy()
@@ -39,7 +39,7 @@ class Same(Layer):
 
 @plant("layer", "gradients")
 class WrongSlope(Scale):
-    """Its gradient is a tenth too long."""
+    """Writes a gradient that is 10 % too large."""
 
     def backward(self, dy, *, need_dx):
         dx = super().backward(dy, need_dx=need_dx)
@@ -49,7 +49,7 @@ class WrongSlope(Scale):
 
 @plant("layer", "gradients", "batch_of_one")
 class AddsUp(Scale):
-    """Adds to the gradient instead of writing it."""
+    """Adds to the gradient instead of overwriting it."""
 
     def backward(self, dy, *, need_dx):
         before = self.gradient["gain"].copy()
@@ -68,7 +68,7 @@ class CentresOverRuns(Same):
 
 @plant("layer", "together_as_alone", "shared_input")
 class OneProductForAllRuns(Same):
-    """Multiplies all runs' samples in one product: other bits from some size on."""
+    """Multiplies the samples of all runs in one product, whose bits depend on the number of runs."""
 
     def forward(self, x, *, training):
         self._turned = one_product(x)
@@ -81,7 +81,7 @@ class OneProductForAllRuns(Same):
 
 @plant("layer", "shared_input")
 class RunsSideBySide(Layer):
-    """Multiplies an input that all runs share with all their weights side by side."""
+    """Multiplies a shared input by the concatenated weights of all runs in one product."""
 
     def weights(self, shape):
         return {"w": Weight((shape[-1], shape[-1]), "glorot_uniform", shape[-1], shape[-1])}
@@ -102,7 +102,7 @@ class RunsSideBySide(Layer):
 
 @plant("layer", "nan_stays_in_its_run")
 class LayerGuard(Same):
-    """Gives zeros to everybody when one has a NaN."""
+    """Returns zeros for all runs if one run has a NaN."""
 
     def forward(self, x, *, training):
         return np.zeros_like(x) if np.isnan(x).any() else x.copy()
@@ -110,7 +110,7 @@ class LayerGuard(Same):
 
 @plant("layer", "batch_of_one", "gradients")
 class NeedsCompany(Same):
-    """Divides by the number of other samples."""
+    """Divides by the number of other samples, which is zero for a batch of one."""
 
     def forward(self, x, *, training):
         self._others = np.float64(x.shape[1] - 1)
@@ -123,7 +123,7 @@ class NeedsCompany(Same):
 
 @plant("layer", "smaller_last_batch")
 class Stale(Same):
-    """Remembers how large its first batch was."""
+    """Uses the size of its first batch for all later batches."""
 
     def forward(self, x, *, training):
         self.size = getattr(self, "size", x.shape[1])
@@ -135,7 +135,7 @@ class Stale(Same):
 
 @plant("layer", "evaluation_is_fixed", "samples_apart_in_evaluation")
 class DropsAlways(Layer):
-    """Drops half of the numbers, in evaluation as well."""
+    """Drops half of its inputs, also in evaluation."""
 
     noisy = True
 
@@ -150,7 +150,7 @@ class DropsAlways(Layer):
 
 @plant("layer", "evaluation_is_fixed", "gradients")
 class LearnsInEvaluation(Same):
-    """Moves its running mean in evaluation as well."""
+    """Updates its running mean also in evaluation."""
 
     def buffers(self, shape):
         return {"mean": Buffer((1,))}
@@ -162,7 +162,7 @@ class LearnsInEvaluation(Same):
 
 @plant("layer", "recomputes_buffers")
 class RecomputesInEvaluation(Same):
-    """Returns what evaluation returns while its buffers are recomputed."""
+    """Returns the output of evaluation mode while its buffers are recomputed."""
 
     def buffers(self, shape):
         return {"mean": Buffer((1,))}
@@ -180,7 +180,7 @@ class RecomputesInEvaluation(Same):
 
 @plant("layer", "samples_apart_in_evaluation")
 class CentresBatches(Same):
-    """Subtracts the batch's mean, in evaluation as well."""
+    """Subtracts the batch's mean, also in evaluation."""
 
     def forward(self, x, *, training):
         return x - x.mean(axis=1, keepdims=True)
@@ -190,7 +190,7 @@ class CentresBatches(Same):
 
 
 class Jitters(Same):
-    """Draws noise from nowhere in training."""
+    """Adds noise from an unseeded generator in training."""
 
     noise_of_its_own: Any = np.random.default_rng()
 
@@ -214,7 +214,7 @@ plant(
 
 @plant("layer", "keeps_dtype")
 class Doubles(Same):
-    """Gives float64 whatever it gets."""
+    """Returns float64 regardless of the input's dtype."""
 
     def forward(self, x, *, training):
         return x.astype(np.float64)
@@ -222,7 +222,7 @@ class Doubles(Same):
 
 @plant("layer", "inputs_unaltered", "gradients", "together_as_alone", "shared_input")
 class InPlace(Same):
-    """Cuts negative inputs away in their own array."""
+    """Sets negative inputs to zero in place."""
 
     def forward(self, x, *, training):
         self._on = x > 0
@@ -235,7 +235,7 @@ class InPlace(Same):
 
 @plant("layer", "gradients_without_dx")
 class OnlyWithDx(Scale):
-    """Forgets its own gradient where nobody asks for the input's."""
+    """Does not write its weights' gradient if ``need_dx`` is False."""
 
     def backward(self, dy, *, need_dx):
         return super().backward(dy, need_dx=True) if need_dx else None
@@ -243,7 +243,7 @@ class OnlyWithDx(Scale):
 
 @plant("layer", "shared_input", "together_as_alone")
 class RunByRun(Same):
-    """Takes an input with a runs axis of 1 for a single run."""
+    """Treats a runs axis of length 1 as a single run, although the input may be shared."""
 
     def forward(self, x, *, training):
         self._factor = np.asarray(1 if len(x) == 1 else 2, x.dtype)

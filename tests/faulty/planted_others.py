@@ -1,4 +1,4 @@
-"""Schedules and data sets with one bug each, and the check that must catch it."""
+"""Schedules and data sets with one bug each, and the check that must detect it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from framework.data.prepare import Dataset, Raw, Samples
 
 
 class Falls(Schedule):
-    """1 / (1 + rate t): a schedule as it should be."""
+    """1 / (1 + rate t); a correct schedule."""
 
     rate: float = hyper(0.1, at_least=0, search=(0.01, 1.0))
 
@@ -21,7 +21,7 @@ class Falls(Schedule):
 
 
 class Watches(Falls):
-    """Halves when the validation loss has grown, as it should."""
+    """Multiplies the factor by 0.9 whenever the validation loss has not decreased; a correct schedule."""
 
     def initial_state(self, runs):
         return {"last": np.full((runs, 1), np.inf), "scale": np.ones((runs, 1))}
@@ -35,7 +35,7 @@ class Watches(Falls):
 
 @plant("schedule", "finite_and_not_negative")
 class GoesBelow(Falls):
-    """Falls along a line and does not stop at zero."""
+    """Decreases linearly and becomes negative."""
 
     def factor(self, t, total):
         return 1 - self.rate * t / 5
@@ -43,7 +43,7 @@ class GoesBelow(Falls):
 
 @plant("schedule", "shape_and_dtype")
 class SingleFactors(Falls):
-    """Gives float32."""
+    """Returns float32 instead of float64."""
 
     def factors(self, steps, total):
         return super().factors(steps, total).astype(np.float32)
@@ -51,7 +51,7 @@ class SingleFactors(Falls):
 
 @plant("schedule", "together_as_alone")
 class OneRateForAll(Falls):
-    """Takes the mean of the runs' rates."""
+    """Uses the mean of the runs' rates for all runs."""
 
     def factor(self, t, total):
         return 1 / (1 + self.rate.mean() * t)
@@ -59,7 +59,7 @@ class OneRateForAll(Falls):
 
 @plant("schedule", "steps_apart")
 class CountsFromTheFirstAsked(Falls):
-    """Takes the first step it is asked for as its start."""
+    """Counts steps from the first requested step."""
 
     def factor(self, t, total):
         return 1 / (1 + self.rate * (t - t.min()))
@@ -67,7 +67,7 @@ class CountsFromTheFirstAsked(Falls):
 
 @plant("schedule", "repeats", "together_as_alone", "steps_apart", "nan_stays_in_its_run")
 class Restless(Falls):
-    """Draws noise from nowhere."""
+    """Adds noise from an unseeded generator."""
 
     noise = np.random.default_rng()
 
@@ -77,7 +77,7 @@ class Restless(Falls):
 
 @plant("schedule", "restores")
 class RemembersOnTheObject(Watches):
-    """Counts bad epochs where no checkpoint sees it."""
+    """Counts epochs in an attribute, which is not part of the checkpointed state."""
 
     def observe(self, state, val_loss):
         self.seen = getattr(self, "seen", 0) + 1
@@ -86,14 +86,14 @@ class RemembersOnTheObject(Watches):
 
 @plant("schedule", "nan_stays_in_its_run")
 class StopsForAll(Watches):
-    """Stops every run when one has a NaN."""
+    """Sets the factor of all runs to zero if one run has a NaN."""
 
     def observe(self, state, val_loss):
         return super().observe(state, val_loss) * float(np.isfinite(val_loss).all())
 
 
 class Clouds(Dataset):
-    """Two clouds: a data set as it should be."""
+    """Two clouds of points; a correct data set."""
 
     def load(self):
         rng = stream(self.split_seed, "clouds")
@@ -103,7 +103,7 @@ class Clouds(Dataset):
 
 @plant("dataset", "repeats", "splits_apart", "stratified", "finite_and_typed")
 class Unseeded(Clouds):
-    """Draws its samples from nowhere."""
+    """Draws its samples from an unseeded generator."""
 
     def load(self):
         labels = np.arange(120) % 2
@@ -112,7 +112,7 @@ class Unseeded(Clouds):
 
 @plant("dataset", "splits_apart")
 class Leaks(Clouds):
-    """Tests on samples it has trained on."""
+    """Uses training samples as the test set."""
 
     def _split(self, raw, labels):
         train, validation, _ = super()._split(raw, labels)
@@ -121,7 +121,7 @@ class Leaks(Clouds):
 
 @plant("dataset", "splits_apart")
 class DropsOfficialTest(Clouds):
-    """Has an official test set and turns it round."""
+    """Has an official test set and reverses its order."""
 
     def load(self):
         raw = super().load()
@@ -134,7 +134,7 @@ class DropsOfficialTest(Clouds):
 
 @plant("dataset", "stratified")
 class Unbalanced(Clouds):
-    """Splits without looking at the classes."""
+    """Splits the samples in the order of their classes."""
 
     def _split(self, raw, labels):
         order = np.argsort(labels + stream(self.split_seed, "order").uniform(0, 0.5, len(labels)))
@@ -143,7 +143,7 @@ class Unbalanced(Clouds):
 
 @plant("dataset", "finite_and_typed")
 class AlwaysDoubles(Clouds):
-    """Gives float64 whatever is asked for."""
+    """Returns float64 regardless of the requested dtype."""
 
     def prepare(self, dtype):
         return super().prepare(np.float64)
@@ -151,7 +151,7 @@ class AlwaysDoubles(Clouds):
 
 @plant("dataset", "split_seed_has_effect")
 class OneSplit(Clouds):
-    """Splits by order, whatever the seed."""
+    """Splits by position and ignores the seed."""
 
     def load(self):
         labels = np.arange(120) % 2

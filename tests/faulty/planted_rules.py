@@ -1,6 +1,6 @@
-"""Optimizers with one bug each, and the check that must catch it.
+"""Optimizers with one bug each, and the check that must detect it.
 
-``plant(check, *others)`` names the check, and others that the same bug may fail as well.
+``plant(kind, check, *others)`` registers a class with the check that must fail and others that may fail.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from framework.elementwise import absolute, maximum, minimum, sqrt
 from plugins.optimizers.rprop import Rprop
 
 PLANTED: list[tuple[str, type[Any], str, set[str]]] = []
-"""Kind, class, the check that must fail, others that may."""
+"""One tuple per class: kind, class, the check that must fail, other checks that may fail."""
 
 DESCENT = {"quadratic_minimum", "noisy_minimum", "rosenbrock_minimum"}
 
 
 def plant(kind: str, check: str, *others: str) -> Callable[[type[Any]], type[Any]]:
+    """Return a decorator that adds a class to `PLANTED`."""
+
     def note(cls: type[Any]) -> type[Any]:
         PLANTED.append((kind, cls, check, set(others)))
         return cls
@@ -32,7 +34,7 @@ def plant(kind: str, check: str, *others: str) -> Callable[[type[Any]], type[Any
 
 
 class Sound(ElementwiseOptimizer):
-    """Adam, as it should be: the ground for the bugs below."""
+    """Adam; a correct optimizer and the base class of some of the incorrect ones."""
 
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1e-1))
     beta1: float = hyper(0.9, at_least=0, below=1, search=(0.5, 0.95))
@@ -59,7 +61,7 @@ class Sound(ElementwiseOptimizer):
 
 
 class Plain(ElementwiseOptimizer):
-    """Gradient descent, as it should be."""
+    """Gradient descent; a correct optimizer."""
 
     lr: float = hyper(0.1, above=0, prior="log", search=(1e-2, 1.0))
 
@@ -68,7 +70,7 @@ class Plain(ElementwiseOptimizer):
 
 
 class PlainTensors(TensorOptimizer):
-    """Gradient descent tensor by tensor, as it should be."""
+    """Gradient descent per tensor; a correct optimizer."""
 
     lr: float = hyper(0.1, above=0, prior="log", search=(1e-2, 1.0))
 
@@ -99,7 +101,7 @@ class EpsInside(Sound):
 
 @plant("optimizer", "quadratic_minimum", *DESCENT)
 class WrongSign(Plain):
-    """Climbs."""
+    """Steps along the gradient instead of against it."""
 
     def rule(p, g, *, lr):
         return p + lr * g
@@ -107,26 +109,26 @@ class WrongSign(Plain):
 
 @plant("optimizer", "noisy_minimum")
 class Impatient(Rprop):
-    """Promises more than it keeps: noise turns signs."""
+    """Declares that it minimises, although noise changes the signs that its steps depend on."""
 
     converges = "minimises"
 
 
 @plant("optimizer", "rosenbrock_minimum")
 class Fenced(Plain):
-    """Never climbs above a fence, which only a minimum beyond it shows."""
+    """Never increases a parameter above 0.2, which only a minimum beyond 0.2 reveals."""
 
     def rule(p, g, *, lr):
         return minimum(p - lr * g, maximum(p, 0.2))
 
 
 MIXED = ("order_of_runs", "nan_stays_in_its_run", "rosenbrock_minimum")
-"""What fails as well where runs are mixed: their order counts, and one that diverges takes the others along."""
+"""Checks that may also fail if runs are mixed: their order matters, and a diverging run makes the others diverge."""
 
 
 @plant("optimizer", "together_as_alone", *MIXED)
 class SharedAcrossRuns(Plain):
-    """Mixes the runs."""
+    """Adds a fraction of the mean gradient of all runs."""
 
     def rule(p, g, *, lr):
         return p - lr * (g + 0.01 * g.mean(axis=0, keepdims=True))
@@ -134,7 +136,7 @@ class SharedAcrossRuns(Plain):
 
 @plant("optimizer", "together_as_alone", *MIXED)
 class TrustRatioOverRuns(PlainTensors):
-    """One trust ratio for all runs."""
+    """Uses one trust ratio for all runs."""
 
     def rule(p, g, s, c):
         return p - c.lr * g * np.sqrt((p * p).sum()) / (1e-3 + np.sqrt((p * p).sum()))
@@ -142,7 +144,7 @@ class TrustRatioOverRuns(PlainTensors):
 
 @plant("optimizer", "order_of_runs", "together_as_alone")
 class FirstRunFirst(PlainTensors):
-    """Treats the first run of a population in a way of its own."""
+    """Takes larger steps in the first run of a population."""
 
     def rule(p, g, s, c):
         bonus = np.ones(len(p), p.dtype).reshape(-1, *[1] * (p.ndim - 1))
@@ -152,14 +154,14 @@ class FirstRunFirst(PlainTensors):
 
 @plant("optimizer", "nan_stays_in_its_run", "rosenbrock_minimum")
 class AllOrNobody(PlainTensors):
-    """Waits in every run while one is ill."""
+    """Takes no step in any run while one run's gradient is not finite."""
 
     def rule(p, g, s, c):
         return p - c.lr * g if np.isfinite(g).all() else p
 
 
 def one_product(x):
-    """Return x times a fixed matrix, as one product that has the rows of all runs under one another."""
+    """Return x times a fixed matrix, computed as one product of the stacked rows of all runs."""
     n = x.shape[-1]
     m = np.cos(np.outer(np.arange(n), np.arange(n) + 0.5) * np.pi / n).astype(x.dtype)
     return in_blocks(x.reshape(-1, n), m, len(x)).reshape(x.shape)
@@ -168,8 +170,8 @@ def one_product(x):
 def in_blocks(rows, matrix, runs):
     """Return a product whose order of summation depends on the number of runs.
 
-    BLAS libraries choose their blocks by the size of the whole product. Whether that changes a bit at a given size
-    depends on the processor; here it does on all.
+    BLAS libraries choose their blocks by the size of the whole product. Whether this changes the bits at a given size
+    depends on the processor; this function changes them on every processor.
     """
     cut = runs % len(matrix)
     return rows[:, :cut] @ matrix[:cut] + rows[:, cut:] @ matrix[cut:]
@@ -177,7 +179,7 @@ def in_blocks(rows, matrix, runs):
 
 @plant("optimizer", "splitting_tensors")
 class TrustRatioOverTheBuffer(Optimizer):
-    """A trust ratio over all tensors that calls itself per tensor."""
+    """Uses the gradient norm over all tensors, but declares itself per tensor."""
 
     lr: float = hyper(0.1, above=0, prior="log", search=(1e-2, 1.0))
 
@@ -192,14 +194,14 @@ class TrustRatioOverTheBuffer(Optimizer):
 
 @plant("optimizer", "splitting_tensors")
 class NotElementwise(TrustRatioOverTheBuffer):
-    """The same, and it calls itself elementwise."""
+    """Uses the gradient norm over all tensors, but declares itself elementwise."""
 
     elementwise = True
 
 
 @plant("optimizer", "restores")
 class CountsOnTheObject(Plain):
-    """Counts its steps where no checkpoint sees it."""
+    """Counts its steps in an attribute, which is not part of the checkpointed state."""
 
     def step(self, parameters, gradients, state, columns, objective):
         self.count = getattr(self, "count", 0) + 1
@@ -207,7 +209,7 @@ class CountsOnTheObject(Plain):
 
 
 class CountsOnTheClass(Plain):
-    """Counts its steps where the next run finds the count."""
+    """Counts its steps in a class attribute, so that the count persists into the next run."""
 
     count = 0
 
@@ -224,7 +226,7 @@ plant("optimizer", "repeats", *UNREPEATABLE)(CountsOnTheClass)
 
 @plant("optimizer", "zero_gradient")
 class ZeroOverZero(Plain):
-    """Divides by the gradient's size, without a cushion."""
+    """Divides by the gradient's absolute value without adding an epsilon."""
 
     def rule(p, g, *, lr):
         return p - lr * g * maximum(absolute(g), 0) / absolute(g)
@@ -232,7 +234,7 @@ class ZeroOverZero(Plain):
 
 @plant("optimizer", "schedule_has_effect")
 class IgnoresSchedule(Plain):
-    """Takes the schedule out again."""
+    """Divides the schedule's factor out of the learning rate."""
 
     def coefficients(h, t):
         return dict(lr=h.lr / h.schedule)
@@ -240,7 +242,7 @@ class IgnoresSchedule(Plain):
 
 @plant("optimizer", "schedule_has_effect", *DESCENT)
 class NoRate(ElementwiseOptimizer):
-    """Has no learning rate and does not say that it needs none."""
+    """Has no learning rate and does not declare that it needs none."""
 
     def rule(p, g):
         return p - 0.1 * g
@@ -248,14 +250,14 @@ class NoRate(ElementwiseOptimizer):
 
 @plant("optimizer", "fields_have_effect")
 class ForgottenField(Plain):
-    """Declares a field and never looks at it."""
+    """Declares a field and never reads it."""
 
     beta: float = hyper(0.9, at_least=0, below=1)
 
 
 @plant("optimizer", "bounds_enforced")
 class Clamps(Plain):
-    """Bends values into its range in silence."""
+    """Silently raises a learning rate below the range to 1e-9."""
 
     @classmethod
     def resolve(cls, values, where=""):
@@ -266,7 +268,7 @@ class Clamps(Plain):
 
 @plant("optimizer", "defaults_in_range")
 class SearchesOutside(Plain):
-    """Has a tuning range that starts where its bound ends."""
+    """Has a search range that includes its exclusive lower bound."""
 
     lr: float = hyper(0.1, above=0, search=(0.0, 1.0))
 
@@ -278,7 +280,7 @@ class Undescribed(Plain):
 
 @plant("optimizer", "starts")
 class CannotStart(Plain):
-    """Breaks before the first step."""
+    """Raises an error before the first step."""
 
     def initial_state(self, parameters):
         return {"m": self.nothing}

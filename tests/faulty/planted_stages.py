@@ -1,4 +1,4 @@
-"""Stages with one bug each, and the check that must catch it."""
+"""Stages with one bug each, and the check that must detect it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from framework.elementwise import sign
 
 
 class Halver(Stage):
-    """Half of every gradient: a stage as it should be."""
+    """Multiplies every gradient by a constant; a correct stage."""
 
     factor: float = hyper(0.5, above=0, search=(0.1, 1.0))
 
@@ -29,7 +29,7 @@ class CentresRuns(Halver):
 
 @plant("stage", "order_of_runs", "together_as_alone")
 class FavoursTheFirst(Halver):
-    """Halves all but the first run of a population."""
+    """Halves the gradients of all runs except the first."""
 
     def before(self, parameters, gradients, state, lr):
         gradients.flat[1:] *= 0.5
@@ -37,7 +37,7 @@ class FavoursTheFirst(Halver):
 
 @plant("stage", "nan_stays_in_its_run")
 class GlobalGuard(Halver):
-    """Throws all gradients away when one is NaN."""
+    """Sets the gradients of all runs to zero if one is NaN."""
 
     def before(self, parameters, gradients, state, lr):
         if np.isnan(gradients.flat).any():
@@ -46,7 +46,7 @@ class GlobalGuard(Halver):
 
 @plant("stage", "repeats", "together_as_alone", "order_of_runs", "nan_stays_in_its_run", "restores", "odd_tensors")
 class GlobalNoise(Halver):
-    """Draws noise from nowhere."""
+    """Adds noise from an unseeded generator."""
 
     noise = np.random.default_rng()
 
@@ -56,7 +56,7 @@ class GlobalNoise(Halver):
 
 @plant("stage", "restores")
 class RemembersOnTheObject(Halver):
-    """Keeps the last gradient where no checkpoint sees it."""
+    """Keeps the last gradient in an attribute, which is not part of the checkpointed state."""
 
     def before(self, parameters, gradients, state, lr):
         last = getattr(self, "last", np.zeros_like(gradients.flat))
@@ -74,7 +74,7 @@ class KeepsDoubles(Halver):
 
 @plant("stage", "only_before_alters_gradient")
 class CleansUp(Halver):
-    """Clears the gradient afterwards."""
+    """Sets the gradient to zero after the rule."""
 
     def after(self, parameters, gradients, state, lr):
         gradients.flat[...] = 0
@@ -82,7 +82,7 @@ class CleansUp(Halver):
 
 @plant("stage", "acts_when_it_says")
 class SleepsLonger(Halver):
-    """Lets nothing move for three steps, and does not say so."""
+    """Sets the gradients of the first three steps to zero, without declaring it."""
 
     def initial_state(self, parameters):
         return {"count": np.zeros((parameters.runs, 1))}
@@ -94,7 +94,7 @@ class SleepsLonger(Halver):
 
 @plant("stage", "says_that_it_moves")
 class DecaysQuietly(Halver):
-    """Shrinks the parameters before the rule, and does not say so."""
+    """Shrinks the parameters before the rule, without declaring it."""
 
     def before(self, parameters, gradients, state, lr):
         parameters.flat *= 0.99
@@ -102,7 +102,7 @@ class DecaysQuietly(Halver):
 
 @plant("stage", "odd_tensors")
 class DividesByLength(Halver):
-    """Takes the largest number of each tensor, which some do not have."""
+    """Takes the maximum of each tensor, which does not exist for empty tensors."""
 
     def before(self, parameters, gradients, state, lr):
         for view in gradients.views.values():
@@ -111,7 +111,7 @@ class DividesByLength(Halver):
 
 @plant("stage", "no_growth")
 class StageCollector(Halver):
-    """Keeps every gradient it has seen."""
+    """Stores the signs of every gradient, so that its memory grows."""
 
     def before(self, parameters, gradients, state, lr):
         self.__dict__.setdefault("seen", []).append(sign(gradients.flat))

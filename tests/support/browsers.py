@@ -1,4 +1,4 @@
-"""Helpers for tests that look at MLflow's UI: a real ``ui`` process, a headless Chromium, what the pages show."""
+"""Helpers for tests of MLflow's UI: a real ``ui`` process and a headless Chromium that reads its pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from processes import PATIENCE, wait_until
 
 FLAGS = (
     "--headless",
-    "--no-sandbox",  # it does not start as root otherwise
+    "--no-sandbox",  # without it, Chromium does not start as root
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -32,7 +32,10 @@ FLAGS = (
 
 @contextmanager
 def ui(folder: Path) -> Iterator[dict[str, str]]:
-    """Serve the store of a folder as a user does; give the addresses that the command prints, by what they show."""
+    """Serve the store of a folder with the ``ui`` command; yield the addresses that it prints, by their labels.
+
+    The key ``server`` has the address of the server itself.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -49,8 +52,8 @@ def ui(folder: Path) -> Iterator[dict[str, str]]:
             pages = [line.strip().rpartition("  ") for line in lines if line.startswith("  ")]
             yield {"server": address, **{what.strip(): page for what, _, page in pages}}
         finally:
-            with suppress(ProcessLookupError):  # it ended by itself
-                os.killpg(server.pid, signal.SIGKILL)  # it only reads; an orderly end takes seconds
+            with suppress(ProcessLookupError):  # the process has already ended
+                os.killpg(server.pid, signal.SIGKILL)  # safe, as it only reads; an orderly shutdown takes seconds
 
 
 def _answers(address: str) -> bool:
@@ -65,19 +68,23 @@ class Browser:
     """A headless Chromium.
 
     Attributes:
-        driver: Selenium's.
+        driver: Selenium's driver.
     """
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
     def open(self, address: str) -> None:
-        """Open a page anew, and not as another place of the page that is open."""
+        """Load a page afresh, so that the browser does not just navigate within the current page."""
         self.driver.get("about:blank")
         self.driver.get(address)
 
     def wait_for(self, script: str, *arguments: Any) -> Any:
-        """Wait until a script returns something that is true, and return it."""
+        """Wait until a script returns a true value, and return the value.
+
+        Raises:
+            AssertionError: `PATIENCE` seconds have passed; the message has the page's text.
+        """
         found: list[Any] = []
 
         def happened() -> bool:
@@ -94,17 +101,19 @@ class Browser:
         return found[0]
 
     def wait_for_text(self, text: str) -> None:
+        """Wait until the page contains a text."""
         self.wait_for("return document.body.textContent.includes(arguments[0])", text)
 
     def text(self) -> str:
+        """Return the visible text of the page."""
         return str(self.driver.execute_script("return document.body.innerText"))
 
     def errors(self) -> set[str]:
-        """Return the errors in the console since the last call."""
+        """Return the console errors since the last call."""
         return {entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"}
 
     def table(self) -> list[Mapping[str, str]]:
-        """Return the rows of the table of runs that are in sight, each with its cells by column."""
+        """Return the visible rows of the table of runs, each with its cells by column."""
         return list(self.driver.execute_script(ROWS).values())
 
 
@@ -120,12 +129,12 @@ return rows;
 
 @contextmanager
 def chromium(profile: Path, size: tuple[int, int] = (1800, 1600), *flags: str) -> Iterator[Browser]:
-    """Start the system's Chromium by the driver that comes with it; skip the test if anything is missing.
+    """Start the system's Chromium with its own driver; skip the test if Selenium, Chromium or the driver is missing.
 
     Args:
-        profile: an empty folder for its state.
-        size: of the window.
-        flags: further ones.
+        profile: an empty folder for Chromium's state.
+        size: width and height of the window in pixels.
+        flags: further command-line flags.
     """
     extra("selenium", "browser")
     from selenium import webdriver

@@ -1,10 +1,14 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that advances only when a test sets it."""
 
 from __future__ import annotations
 
 
 class Clock:
-    """Call it for the time in seconds; add to ``now`` to move it."""
+    """A callable that returns the time in seconds.
+
+    Attributes:
+        now: the time; add to it to advance the clock.
+    """
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""What tests need beyond the dependencies: extras, each named by the reason for which a test is skipped without it."""
+"""Import optional dependencies (extras), or skip the test with a reason that names the missing extra."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import pytest
 
 
 def extra(module: str, name: str = "") -> Any:
-    """Return a module of an extra, or skip the test; a name that is not the module's is that of the extra."""
+    """Return a module of an extra, or skip the test if it is not installed.
+
+    Args:
+        module: dotted name of the module.
+        name: name of the extra if it differs from the module's top-level name.
+    """
     return pytest.importorskip(module, reason=without(name or module.partition(".")[0]))
 
 
 def without(extra: str) -> str:
-    """Return the reason for which a test is skipped."""
+    """Return the reason for skipping a test if ``extra`` is not installed."""
     return f"the extra {extra} is not installed: pip install -e '.[{extra}]'"

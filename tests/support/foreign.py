@@ -1,4 +1,4 @@
-"""Helpers for the tests of other libraries' optimizers: a valley to walk down, with ours and with theirs."""
+"""Helpers for tests of other libraries' optimizers: descend a `Valley` with a registered optimizer."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ OPTIMIZERS = manager.current().names("optimizer")
 TORCH = [name for name in OPTIMIZERS if name.startswith("torch/")]
 OPTAX = [name for name in OPTIMIZERS if name.startswith("optax/")]
 SHAPES = {"w": (2, 3), "u": (3, 1)}
-"""Matrices only, which every optimizer takes, named so that JAX's order, by name, is not ours."""
+"""Matrices only, which every optimizer accepts. JAX sorts tensors by name, which gives another order than this one."""
 
 
 def each(names, library):
-    """Parametrize a test with names; without the library there are none, and one skipped case says why."""
+    """Parametrize a test with names; if there are none, the library is missing, and one skipped case has the reason."""
     missing = [pytest.param("", id="none", marks=pytest.mark.skip(reason=without(library)))]
     return pytest.mark.parametrize("name", sorted(names) or missing)
 
 
 def prepare(name, start, shapes=SHAPES, schedule=None, **fields):
+    """Return the update of a registered optimizer and its valley, starting at ``start``, shape ``(R, size)``."""
     parameters = Parameters(shapes, len(start), start.dtype)
     parameters.flat[...] = start
     gradients = parameters.like()
@@ -34,6 +35,10 @@ def prepare(name, start, shapes=SHAPES, schedule=None, **fields):
 
 
 def descend(update, valley, tilts, first=1):
+    """Take one step per tilt; return the parameters after each step, shape ``(steps, R, size)``.
+
+    Assert that no step changes the gradients.
+    """
     path = []
     for step, tilt in enumerate(tilts, start=first):
         valley.begin(tilt)

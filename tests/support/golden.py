@@ -1,4 +1,4 @@
-"""Golden trajectories: their cases, and how far ours are from them."""
+"""Golden trajectories: their cases, and the errors of our optimizers relative to them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from framework.training.update import Update
 
 
 def cases(stem):
-    """Return the cases of ``tests/reference/STEM.json`` by name."""
+    """Return the cases in ``tests/reference/STEM.json`` by name."""
     return {case["name"]: case for case in provenance(stem)["cases"]}
 
 
 @cache
 def provenance(stem):
+    """Return the content of ``tests/reference/STEM.json``."""
     return json.loads((REFERENCE / f"{stem}.json").read_text())
 
 
 @cache
 def arrays(stem):
+    """Return the arrays in ``tests/reference/STEM.npz`` by name."""
     with np.load(REFERENCE / f"{stem}.npz") as held:
         return dict(held)
 
 
 def worst_error(stem, name):
-    """Return the largest max |difference| / max |golden| of any tensor at any step."""
+    """Return the largest value of max |difference| / max |golden| over tensors and steps; NaN if any value is NaN."""
     case, held = cases(stem)[name], arrays(stem)
     tensors = [key.removeprefix("start/") for key in held if key.startswith("start/")]
     parameters = Parameters({tensor: held[f"start/{tensor}"].shape for tensor in tensors}, 1, np.float64)
@@ -48,4 +50,4 @@ def worst_error(stem, name):
         for tensor in tensors:
             expected = held[f"{name}/{tensor}"][step]
             errors.append(np.abs(parameters.views[tensor][0] - expected).max() / np.abs(expected).max())
-    return np.max(errors)  # NaN where there is one
+    return np.max(errors)  # unlike max(), np.max returns NaN if any error is NaN

@@ -1,8 +1,8 @@
 """Central-difference gradient checks along random directions, in float64, for layers, losses and whole models.
 
-A directional derivative sees every number of a gradient at once: a single wrong one shifts it by about its own size,
-which `TOLERANCE` (relative to the gradient's length) resolves by far. All runs are checked in one go: run r's
-loss depends on run r's tensors alone, and so its derivative along a direction is one number a run.
+A directional derivative depends on every element of a gradient. A single wrong element changes it by about the error of
+that element, which is far above `TOLERANCE` (relative to the gradient's norm). All runs are checked at once: run r's
+loss depends only on run r's tensors, so a derivative along a direction is one number per run.
 """
 
 from __future__ import annotations
@@ -21,16 +21,24 @@ DIRECTIONS = 3
 
 
 def per_run(values: np.ndarray) -> np.ndarray:
-    """Sum all but the runs axis."""
+    """Return the sums over all axes except the runs axis, shape ``(R,)``."""
     return values.reshape(len(values), -1).sum(axis=1)
 
 
 def check_along(
     value: Callable[[], np.ndarray], place: np.ndarray, gradient: np.ndarray, rng: np.random.Generator, what: str
 ) -> None:
-    """Compare ``gradient`` with how ``value()``, one number a run, changes when ``place`` is moved, in place.
+    """Compare ``gradient`` with central differences of ``value()`` along random directions.
 
-    ``place`` has one row a run, or one row that all runs share; ``gradient`` has one row a run.
+    Args:
+        value: returns one number per run, as a function of ``place``.
+        place: the point; modified in place and restored. One row per run, or one row that all runs share.
+        gradient: the claimed gradient, one row per run.
+        rng: generator of the directions.
+        what: name of the gradient in the error message.
+
+    Raises:
+        AssertionError: the relative error of a run is not below `TOLERANCE`.
     """
     length = np.sqrt(per_run(gradient**2))
     start = place.copy()
@@ -48,7 +56,10 @@ def check_along(
 
 
 def one_layer(layer: Layer, input_shape: Sequence[int], seeds: Sequence[int], dtype=np.float64) -> Model:
-    """Wrap ``layer`` in a model with every trained tensor away from its start, so that zeros and ones hide nothing."""
+    """Return a model of ``layer`` alone, with noise added to its parameters.
+
+    Initial values of zero or one could hide errors in a gradient.
+    """
     model = Model([("layer", layer)], tuple(input_shape), list(seeds), dtype)
     for row, seed in enumerate(seeds):
         rng = np.random.default_rng([seed, 5])
@@ -62,12 +73,16 @@ def check_layer(
     """Check the gradients of the input and of each trained tensor.
 
     Args:
-        layer: not yet part of a model; its columns have 1 or ``runs`` rows.
-        input_shape: of one sample.
-        runs: how many runs; each has its own seed.
-        batch: samples a run.
-        training: the mode of the forward.
-        shared: whether all runs see one input with a runs axis of 1.
+        layer: a layer that is not yet part of a model; its columns have 1 or ``runs`` rows.
+        input_shape: shape of one sample.
+        runs: number of runs; each has its own seed.
+        batch: samples per run.
+        training: mode of the forward pass.
+        shared: whether all runs share one input, with a runs axis of length 1.
+
+    Raises:
+        AssertionError: a gradient is wrong, depends on ``need_dx`` or was added instead of written; or the layer
+            modified its arguments.
     """
     model = one_layer(layer, input_shape, range(runs))
     rng = np.random.default_rng(0)
@@ -82,7 +97,7 @@ def check_layer(
 
     value()
     before_x, before_weights = x.copy(), weights.copy()
-    model.gradients.flat.fill(np.nan)  # backward must write, not add
+    model.gradients.flat.fill(np.nan)  # backward must overwrite gradients, not add to them
     dx = layer.backward(weights, need_dx=True)
     assert dx is not None
     assert dx.shape == (runs, batch, *input_shape)
@@ -101,7 +116,16 @@ def check_layer(
 
 
 def check_loss(loss: Loss, predictions: np.ndarray, targets: np.ndarray) -> None:
-    """Check the gradient of the predictions ``(R, B, *output)``, float64; targets may have 1 in place of R."""
+    """Check the gradient with respect to the predictions.
+
+    Args:
+        loss: the loss.
+        predictions: shape ``(R, B, *output)``, float64.
+        targets: targets with a runs axis of length R or 1.
+
+    Raises:
+        AssertionError: the gradient or a shape is wrong, or the loss modified the targets.
+    """
     rng = np.random.default_rng(0)
     before = targets.copy()
     assert loss.forward(predictions, targets).shape == (len(predictions),)
@@ -112,7 +136,11 @@ def check_loss(loss: Loss, predictions: np.ndarray, targets: np.ndarray) -> None
 
 
 def check_model(model: Model, loss: Loss, inputs: np.ndarray, targets: np.ndarray, *, training: bool = True) -> None:
-    """Check the whole gradient buffer, tensor by tensor, of a float64 model under a loss."""
+    """Check the gradients of all tensors of a float64 model under a loss.
+
+    Raises:
+        AssertionError: a gradient is wrong.
+    """
     rng = np.random.default_rng(0)
 
     def value() -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Test ids: how parameters become short words, and the rule that every id must keep.
+"""Test ids: make short words from parameters, and check the form of ids.
 
-Workers of one test session collect on their own and must agree on every id, so an id may hold nothing that differs
-between two collections: no bytes of a file, no address of an object, no regular expression of half a line.
+The workers of a test session collect tests independently and must get the same ids. An id must therefore not depend on
+the collection: no content of files, no addresses of objects, no long regular expressions.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST_TEXT = 24
-"""Characters that one parameter's text may add to an id."""
+"""Largest number of characters that one parameter's text adds to an id."""
 
 LONGEST_ID = 72
-"""Characters of everything between the brackets."""
+"""Largest number of characters between the brackets of an id."""
 
 FIT = re.compile(r"[A-Za-z0-9_.,/=+-]+")
 OTHER = re.compile(r"[^A-Za-z0-9_.,/=+-]+")
 
 
 def words_of(text: str) -> str:
-    """Return a text as short words joined by underscores, cut after the last word that fits; "" if none is left."""
+    """Return a text as words joined by underscores, cut after the last word that fits; "" if no word remains."""
     joined = OTHER.sub("_", text.replace("\\", "")).strip("_.,/=+-")
     if len(joined) <= LONGEST_TEXT:
         return joined
@@ -30,10 +30,10 @@ def words_of(text: str) -> str:
 
 
 def parameter_id(value: Any, argument: str) -> str | None:
-    """Return a parameter's part of an id; None leaves it to pytest (plain numbers, classes, "argument" plus index).
+    """Return a parameter's part of an id, or None for pytest's default (numbers, class names, "argument" plus index).
 
     Raises:
-        TypeError: bytes, which have no words: the case needs an id of its own.
+        TypeError: the value is bytes, which have no words; the case needs an explicit id.
     """
     if isinstance(value, bytes):
         raise TypeError(f"{argument} is bytes: give this case a name with pytest.param(..., id='short-words')")
@@ -43,7 +43,7 @@ def parameter_id(value: Any, argument: str) -> str | None:
         value = " ".join(value)
     if isinstance(value, dict) and all(isinstance(item, str | int | float | None) for item in value.values()):
         value = " ".join(f"{name}={item}" for name, item in value.items())
-    if isinstance(value, str) and "\n" in value.strip():  # a file's content, not words
+    if isinstance(value, str) and "\n" in value.strip():  # the content of a file
         return argument
     if isinstance(value, str):
         return words_of(value) or f"no-{argument}"
@@ -53,7 +53,7 @@ def parameter_id(value: Any, argument: str) -> str | None:
 
 
 def misfits(node_ids: Iterable[str]) -> list[str]:
-    """Return the ids that are not short words."""
+    """Return the ids with other characters than those of `FIT`, or more than `LONGEST_ID` between the brackets."""
     found = []
     for node_id in node_ids:
         _, bracket, rest = node_id.partition("[")

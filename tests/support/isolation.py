@@ -1,4 +1,4 @@
-"""What a test leaves behind in its process, and how it is taken back."""
+"""Restore the process state that tests change."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """Restore the environment and the root logger.
+    """Restore the environment and the root logger when the context ends.
 
-    MLflow and commands that run in this process set what other tests' processes read. Hydra's logging leaves handlers:
-    one whose stream pytest has closed by the time that another test logs, and one with an open file.
+    MLflow and commands that run in this process set environment variables that other tests' processes would inherit.
+    Hydra's logging leaves two handlers on the root logger: one writes to a stream that pytest has closed by the time
+    another test logs, and one keeps a file open.
     """
     before, root = dict(os.environ), logging.getLogger()
     handlers, level = list(root.handlers), root.level

@@ -1,4 +1,4 @@
-"""Layers with fields and input shapes that together reach every branch; shared by the layer tests."""
+"""Layers with fields and input shapes that together cover every branch; shared by the layer tests."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ SEEDS = (7, 1, 2)
 
 
 def rows_of(case):
-    """Return three runs' fields: the case's own in row 0, others wherever there is a column."""
+    """Return the fields of three runs: the case's own in row 0, other values of the layer's columns in rows 1 and 2."""
     cls, fields, _ = CASES[case]
     columns = COLUMNS.get(cls, {})
     return [fields] + [fields | {name: values[row] for name, values in columns.items()} for row in (1, 2)]

@@ -1,4 +1,4 @@
-"""What the tests of the losses share: every loss with predictions and targets that suit it."""
+"""Cases for the tests of losses: every loss, with suitable predictions and targets."""
 
 from __future__ import annotations
 
@@ -25,9 +25,15 @@ IMAGE = (3, 5, 2)
 
 @dataclass(frozen=True)
 class Case:
-    """A loss, the shape of one sample's output, its kind of targets, and a column that differs between runs.
+    """A loss with suitable predictions and targets.
 
-    ``plain`` is one sample's loss, written with lists and ``math``: (outputs, label or values, column) to a number.
+    Attributes:
+        name: name of the case.
+        cls: class of the loss.
+        output: shape of one sample's output.
+        targets: kind of targets: ``labels``, ``shares`` (between 0 and 1) or ``values``.
+        plain: the loss of one sample in plain Python: a function of the outputs, the label or values, and the column.
+        column: a field with one value per run, or nothing.
     """
 
     name: str
@@ -38,15 +44,18 @@ class Case:
     column: Mapping[str, list[float]] = field(default_factory=dict)
 
     def loss(self, rows: slice = slice(None)) -> Loss:
+        """Return the loss with the column's values of the runs ``rows``."""
         return self.cls(**{name: values[rows] for name, values in self.column.items()})
 
     def predictions(self, rng: np.random.Generator, dtype: Any = np.float64) -> np.ndarray:
+        """Return random predictions, shape ``(RUNS, BATCH, *output)``."""
         raw = rng.standard_normal((RUNS, BATCH, *self.output)) * 1.5
         if self.cls.expects == "probabilities":
             raw = 1 / (1 + np.exp(-raw))
         return raw.astype(dtype)
 
     def draw_targets(self, rng: np.random.Generator, runs: int, dtype: Any = np.float64) -> np.ndarray:
+        """Return random targets: labels ``(runs, BATCH)`` or values ``(runs, BATCH, *output)``."""
         if self.targets == "labels":
             return rng.integers(0, max(2, self.output[0]), (runs, BATCH))
         if self.targets == "shares":
@@ -54,7 +63,7 @@ class Case:
         return rng.standard_normal((runs, BATCH, *self.output)).astype(dtype)
 
     def plain_mean(self, predictions: np.ndarray, targets: np.ndarray, run: int) -> float:
-        """Return one run's mean loss with plain loops."""
+        """Return one run's mean loss, computed with ``plain``."""
         column = next(iter(self.column.values()), [math.nan] * RUNS)[run]
         shared = targets[run if len(targets) == predictions.shape[0] else 0]
         one = [

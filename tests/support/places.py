@@ -1,8 +1,8 @@
-"""Where the project's files are."""
+"""Paths of the project's folders."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 REFERENCE = TESTS / "reference"
-"""Golden files, and what made them."""
+"""Golden files, each with a record of its origin."""

@@ -1,4 +1,4 @@
-"""Helpers for tests that train: plain configurations without Hydra, small models, and runs compared to the bit."""
+"""Helpers for tests that train: configurations without Hydra, small models, and bitwise comparison of runs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,15 @@ IMAGES = [
     {"layer": "dense", "units": "outputs"},
 ]
 SMALL = {"name": "digits", "train_limit": 75}
-"""75 samples in batches of 32: the last batch of an epoch has 11."""
+"""75 samples; with batches of 32, the last batch of an epoch has 11."""
 
 
 def config(**changes: Any) -> dict[str, Any]:
-    """Return one run's configuration; a dotted key (with two underscores for the dot) changes a field of a section."""
+    """Return one run's configuration.
+
+    Args:
+        changes: values that replace the defaults; ``SECTION__FIELD`` replaces one field of a section.
+    """
     base: dict[str, Any] = {
         "problem": "test",
         **Settings.defaults(),
@@ -55,19 +59,22 @@ def config(**changes: Any) -> dict[str, Any]:
 
 
 def runs_of(configs: Sequence[Mapping[str, Any]], folders: Sequence[Path] | None = None) -> list[Run]:
+    """Return one run per configuration, with its folder if there are folders."""
     return [Run(str(i), f"run {i}", c, folders[i] if folders else None) for i, c in enumerate(configs)]
 
 
 def trained(*configs: Mapping[str, Any], observers: Sequence[Observer] = ()) -> list[Outcome]:
+    """Train one run per configuration, all together; return their outcomes."""
     return train(configs, runs_of(configs), observers)
 
 
 def timeless(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Return a history without its times."""
     return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in history]
 
 
 def same_numbers(one: Any, other: Any) -> bool:
-    """Whether nested plain data is the same, NaN being equal to itself and each float compared to the bit."""
+    """Return whether nested plain data is equal; floats must be equal exactly, and NaN equals NaN."""
     if isinstance(one, Mapping):
         return one.keys() == other.keys() and all(same_numbers(one[key], other[key]) for key in one)
     if isinstance(one, list):
@@ -76,7 +83,7 @@ def same_numbers(one: Any, other: Any) -> bool:
 
 
 def assert_same(one: Outcome, other: Outcome) -> None:
-    """Assert that two outcomes have the same history (time aside), figures and parameters, to the bit."""
+    """Assert that two outcomes have bitwise equal histories (except times), metrics and parameters."""
     assert one.ended == other.ended
     assert (one.steps, one.best_epoch, one.kept_epoch) == (other.steps, other.best_epoch, other.kept_epoch)
     assert same_numbers(timeless(one.history), timeless(other.history))
@@ -89,7 +96,7 @@ def assert_same(one: Outcome, other: Outcome) -> None:
 
 
 def assert_same_alone(configs: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-    """Assert that runs end the same together, in another order and alone; return how they ended."""
+    """Assert that runs have the same outcomes together, in reverse order and alone; return the outcomes."""
     together = trained(*configs)
     for one, other in zip(together, reversed(trained(*reversed(configs))), strict=True):
         assert_same(one, other)

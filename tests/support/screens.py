@@ -1,4 +1,4 @@
-"""Helpers for tests of what is shown: a terminal of a given width in memory, and one that the command runs on."""
+"""Helpers for tests of console output: a terminal in memory, and a pseudo-terminal as the standard output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from framework.system.terminal import Screen, View
 
 
 class Shown(View):
-    """Keeps what it is shown."""
+    """A view that records its calls."""
 
     def __init__(self) -> None:
         self.states: list[tuple[float | None, str, str]] = []
@@ -35,7 +35,7 @@ class Shown(View):
 
 
 class Terminal:
-    """A terminal in memory with a `Screen` on it."""
+    """A terminal in memory with a `Screen`; ``width`` is in columns."""
 
     def __init__(self, width: int) -> None:
         self._file = io.StringIO()
@@ -43,7 +43,7 @@ class Terminal:
         self.screen = Screen(console)
 
     def rows(self, share: float | None, text: str, below: str = "") -> list[str]:
-        """Return the rows that are visible after one more `show`."""
+        """Call `Screen.show`; return the rows that are visible after it."""
         self._file.seek(0)
         self._file.truncate()
         self.screen.show(share, [text], below)
@@ -51,7 +51,7 @@ class Terminal:
 
 
 def visible(written: str) -> list[str]:
-    """Return the rows of a terminal after all that was written to it, for the control sequences that rich uses."""
+    """Return the visible rows of a terminal after ``written``; only control sequences that rich uses are supported."""
     rows, row, column = [""], 0, 0
     for control, letter, text in re.findall(r"\x1b\[([?0-9;]*)([A-Za-z])|([^\x1b])", written):
         if letter == "A":
@@ -71,7 +71,7 @@ def visible(written: str) -> list[str]:
 
 @contextmanager
 def terminal_output(monkeypatch: pytest.MonkeyPatch, columns: int = 120) -> Iterator[list[str]]:
-    """Make the standard output a terminal; give a list that holds all that was written to it when the context ends."""
+    """Replace the standard output by a pseudo-terminal; yield a list that receives the output when the context ends."""
     pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
     leader, follower = pty.openpty()
     written: list[str] = []
@@ -81,7 +81,7 @@ def terminal_output(monkeypatch: pytest.MonkeyPatch, columns: int = 120) -> Iter
         while True:
             try:
                 piece = os.read(leader, 65536)
-            except OSError:  # the other end is closed
+            except OSError:  # raised when the other end is closed
                 return
             if not piece:
                 return

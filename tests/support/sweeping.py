@@ -1,4 +1,4 @@
-"""Helpers for tests of sweeps: run one in process, read what it left."""
+"""Helpers for tests of sweeps: run a sweep in this process and read its files."""
 
 from __future__ import annotations
 
@@ -45,22 +45,26 @@ MIXED = (
     "optimizer.beta1=0.8,0.9",
     "seed=0,3",
 )
-"""Sixteen jobs of two structures: seeds, rates and betas differ, some stop early, adamw's large rate diverges."""
+"""Sixteen jobs of two structures. Seeds, rates and betas differ; some stop early, and adamw diverges at rate 1e30."""
 
 
 def swept(folder: Path, *overrides: str) -> Any:
-    """Sweep in this process; a busy machine's estimate of the time starts no workers, ``launcher.workers`` does."""
+    """Run a sweep in this process and return its result.
+
+    The estimated time starts no workers, even if a busy machine makes it large; ``launcher.workers`` still does.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "WORTH_A_POOL", math.inf)
         return framework.sweep(f"hydra.sweep.dir={folder}", *overrides)
 
 
 def jobs_of(folder: Path) -> list[Path]:
+    """Return the folders of a sweep's jobs, ordered by number."""
     return sorted((path.parent for path in folder.glob("*/journal.jsonl")), key=lambda path: int(path.name))
 
 
 def epochs_of(folder: Path) -> list[dict[str, Any]]:
-    """Return what a run's journal says of its epochs and its test, time aside."""
+    """Return the epoch and test metrics in a run's journal, without times."""
     rows = [entry.content for entry in read_journal(folder) if entry.kind == "metrics"]
     return [
         {**row, "values": {name: value for name, value in row["values"].items() if not name.startswith("time/")}}
@@ -69,26 +73,30 @@ def epochs_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def tags_of(folder: Path) -> dict[str, str]:
+    """Return all tags in a run's journal."""
     return {k: v for entry in read_journal(folder) if entry.kind == "tags" for k, v in entry.content["values"].items()}
 
 
 def kinds_of(folder: Path) -> list[str]:
+    """Return the kinds of the entries in a run's journal, in order."""
     return [entry.kind for entry in read_journal(folder)]
 
 
 def status_of(folder: Path) -> str:
+    """Return the status in the only ``end`` entry of a run's journal."""
     ends = [entry.content["status"] for entry in read_journal(folder) if entry.kind == "end"]
     assert len(ends) == 1
     return str(ends[0])
 
 
 def weights_of(folder: Path) -> dict[str, np.ndarray]:
+    """Return the stored weights of a run's model by name."""
     with np.load(folder / "model" / "weights.npz", allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Assert that two folders hold the same run to the bit, time aside."""
+    """Assert that two folders hold bitwise equal runs, except for times."""
     assert same_numbers(epochs_of(one), epochs_of(other)), f"histories of {one} and {other}"
     assert tags_of(one) == tags_of(other)
     assert kinds_of(one) == kinds_of(other)
@@ -99,12 +107,13 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 def yaml_of(path: Path) -> Any:
+    """Return the content of a YAML file."""
     return yaml.safe_load(path.read_text())
 
 
 @contextmanager
 def launcher(name: str, folder: Path, *overrides: str) -> Iterator[Any]:
-    """Give a Hydra launcher made as Hydra makes it."""
+    """Yield a launcher that Hydra has instantiated."""
     words = [f"hydra/launcher={name}", f"hydra.sweep.dir={folder}", *overrides]
     with own_hydra() as hydra:
         config = hydra.compose_config("config", words, run_mode=RunMode.MULTIRUN, with_log_configuration=False)
@@ -113,5 +122,6 @@ def launcher(name: str, folder: Path, *overrides: str) -> Iterator[Any]:
 
 
 def returns(name: str, folder: Path, jobs: list[list[str]], *overrides: str, first: int = 0) -> list[JobReturn]:
+    """Launch jobs, numbered from ``first``, with the launcher ``name``; return what Hydra gets back."""
     with launcher(name, folder, *overrides) as made:
         return list(made.launch(jobs, initial_job_idx=first))

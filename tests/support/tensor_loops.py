@@ -1,4 +1,7 @@
-"""Plain loops in float64 for the methods without a golden file, one run, one tensor: written from the papers."""
+"""Reference implementations, written from the papers, of the methods without a golden file.
+
+They are plain loops in float64 for one run and one tensor.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,19 @@ import numpy as np
 
 
 def times(a, b):
-    """Return the matrix product, entry by entry."""
+    """Return the matrix product, each entry summed with ``math.fsum``."""
     return np.array(
         [[math.fsum(a[i, k] * b[k, j] for k in range(len(b))) for j in range(b.shape[1])] for i in range(len(a))]
     )
 
 
 def unfolded(x, axis):
-    """Return the axis's slices as the rows of a matrix."""
+    """Return the slices of x along ``axis`` as the rows of a matrix."""
     return np.array([np.take(x, at, axis).ravel() for at in range(x.shape[axis])])
 
 
 def along(x, axis, matrix):
-    """Return x with index ``axis`` summed against the first index of ``matrix``."""
+    """Return the contraction of axis ``axis`` of x with the first axis of ``matrix``."""
     out = np.zeros_like(x)
     for place in itertools.product(*map(range, x.shape)):
         terms = []
@@ -33,11 +36,12 @@ def along(x, axis, matrix):
 
 
 def quadratic_mean(x):
+    """Return the root mean square of the elements of x."""
     return math.sqrt(math.fsum(value * value for value in x.ravel()) / x.size)
 
 
 def adam(start, gradients, lr, beta1, beta2, eps, decay=0.0, first=0):
-    """Yield the path of Adam with decoupled decay after the step; the first ``first`` gradients are passed over."""
+    """Yield the path of Adam with decoupled decay after the step; the first ``first`` gradients are skipped."""
     p, m, v = start.copy(), np.zeros_like(start), np.zeros_like(start)
     for step, g in enumerate(gradients):
         t = step + 1 - first
@@ -52,7 +56,7 @@ def adam(start, gradients, lr, beta1, beta2, eps, decay=0.0, first=0):
 
 def muon(start, gradients, *, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True, ns=(3.4445, -4.775, 2.0315),
          eps=1e-7, ns_steps=5, adjust_lr_fn="original", adam_betas=(0.9, 0.999), adam_eps=1e-8):  # fmt: skip
-    """Yield Muon's path; the tensor is a matrix (inputs, outputs), a kernel, or a vector."""
+    """Yield the path of Muon. The tensor is a matrix of shape (inputs, outputs), a kernel, or a vector (uses Adam)."""
     if start.ndim == 1:
         yield from adam(start, gradients, lr, *adam_betas, adam_eps)
         return
@@ -73,13 +77,13 @@ def muon(start, gradients, *, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov
 
 
 def root_of(matrix, power):
-    """Return a power of a symmetric positive matrix, through its singular values."""
+    """Return a power of a symmetric positive matrix, from its singular value decomposition."""
     u, s, _ = np.linalg.svd(matrix)
     return times(u * s**power, u.T)
 
 
 def shampoo(start, gradients, *, lr=0.1, momentum=0.0, weight_decay=0.0, eps=1e-4, precondition_every=1, max_size=1200):
-    """Yield Shampoo's path: Algorithm 2 (Algorithm 1 for a matrix)."""
+    """Yield the path of Shampoo: Algorithm 2 (Algorithm 1 for a matrix)."""
     p, m = start.copy(), np.zeros_like(start)
     held = [eps * np.eye(n) for n in start.shape]
     roots = [None] * start.ndim
@@ -101,7 +105,7 @@ def shampoo(start, gradients, *, lr=0.1, momentum=0.0, weight_decay=0.0, eps=1e-
 def soap(start, gradients, *, lr=3e-3, beta1=0.95, beta2=0.95, shampoo_beta=-1.0, eps=1e-8, weight_decay=0.01,
          precondition_frequency=10, max_precond_dim=10000, precondition_1d=False, normalize_grads=False,
          correct_bias=True):  # fmt: skip
-    """Yield SOAP's path: Algorithms 3 and 4, and the authors' first step, order of decay and reordering."""
+    """Yield the path of SOAP: Algorithms 3 and 4, with the first step, order of decay and reordering of the authors."""
     p, m, v = start.copy(), np.zeros_like(start), np.zeros_like(start)
     memory = beta2 if shampoo_beta < 0 else shampoo_beta
     turned = [axis for axis, n in enumerate(p.shape) if n <= max_precond_dim and (p.ndim > 1 or precondition_1d)]
@@ -134,7 +138,7 @@ def soap(start, gradients, *, lr=3e-3, beta1=0.95, beta2=0.95, shampoo_beta=-1.0
 
 
 def gram_schmidt(matrix):
-    """Return the columns made orthonormal one after the other, twice for accuracy."""
+    """Return orthonormalized columns; each is orthogonalized twice for accuracy."""
     columns = []
     for column in matrix.T:
         for _ in range(2):
@@ -146,7 +150,7 @@ def gram_schmidt(matrix):
 
 def came(start, gradients, *, lr=2e-4, beta1=0.9, beta2=0.999, beta3=0.9999, eps1=1e-30, eps2=1e-16,
          clip_threshold=1.0, weight_decay=0.0):  # fmt: skip
-    """Yield CAME's path: Algorithm 2; vectors as in the authors' code."""
+    """Yield the path of CAME: Algorithm 2, with vectors treated as in the authors' code."""
     p, m = start.copy(), np.zeros_like(start)
     squares, residue = Factors(start.shape, beta2), Factors(start.shape, beta3)
     for g in gradients:
@@ -159,7 +163,7 @@ def came(start, gradients, *, lr=2e-4, beta1=0.9, beta2=0.999, beta3=0.9999, eps
 
 
 class Factors:
-    """A running mean kept as rows and columns of the last two axes, matrix by matrix."""
+    """A running mean, factored into row and column means per matrix of the last two axes; a vector is not factored."""
 
     def __init__(self, shape, beta):
         self.beta, self.mean = beta, np.zeros(shape)

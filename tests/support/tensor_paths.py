@@ -1,4 +1,4 @@
-"""Helpers for the tests of optimizers that see whole tensors: their names, settings, and paths of named tensors."""
+"""Helpers for tests of per-tensor optimizers: their names, settings, and paths of named tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = ("novograd", "madgrad", "fromage", "sm3", "adafactor", "lamb", "lars", "
 PER_TENSOR = tuple(name for name in NAMES if name != "madgrad")
 SHAPES = {"matrix": (4, 3), "vector": (5,), "kernel": (2, 2, 3, 4), "wide": (3, 7), "one": (1,), "thin": (6, 1)}
 
-# Settings that reach every branch; the golden cases and LOOPS set every field.
+# Settings that cover every branch; the golden cases and LOOPS set every field.
 VARIANTS = {
     "lars": [{"nesterov": True, "weight_decay": 0.1}],
     "adafactor": [{"eps1": 1e-3}],
@@ -27,7 +27,7 @@ SETTINGS = [(name, fields) for name in NAMES for fields in ({}, *VARIANTS.get(na
 
 
 def drawn(shapes, runs, steps, seed=0, dtype=np.float64):
-    """Return starting points ``(R, *shape)`` and gradients ``(steps, R, *shape)`` by tensor."""
+    """Return random starting points ``(R, *shape)`` and gradients ``(steps, R, *shape)`` by tensor."""
     rng = np.random.default_rng(seed)
     start = {name: rng.standard_normal((runs, *shape)).astype(dtype) for name, shape in shapes.items()}
     sizes = {name: 10.0 ** rng.uniform(-1, 1, (runs, *shape)) for name, shape in shapes.items()}
@@ -39,7 +39,7 @@ def drawn(shapes, runs, steps, seed=0, dtype=np.float64):
 
 
 def update_from(optimizer, start, **options):
-    """Return an update of tensors that stand at ``start``, ``(R, *shape)`` each."""
+    """Return an update of tensors with the values ``start``, each of shape ``(R, *shape)``."""
     shapes = {name: value.shape[1:] for name, value in start.items()}
     first = next(iter(start.values()))
     parameters = Parameters(shapes, len(first), first.dtype)
@@ -49,7 +49,7 @@ def update_from(optimizer, start, **options):
 
 
 def follow(update, gradients, first=1):
-    """Take a step for each gradient and return the path of each tensor, ``(steps, R, *shape)``."""
+    """Take one step per gradient; return the path of each tensor, shape ``(steps, R, *shape)``."""
     path = {name: np.empty_like(value) for name, value in gradients.items()}
     for at in range(len(next(iter(gradients.values())))):
         for name, value in gradients.items():
@@ -61,18 +61,21 @@ def follow(update, gradients, first=1):
 
 
 def paths(name, start, gradients, fields, **options):
+    """Return the path of each tensor under a registered optimizer, shape ``(steps, R, *shape)``."""
     return follow(update_from(optimizer_class(name)(**fields), start, **options), gradients)
 
 
 def same_bits(one, other):
+    """Return whether the arrays in ``one`` equal those in ``other``; NaN equals NaN."""
     return all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
 
 
 def rows(held, places, axis=0):
+    """Return the entries at ``places`` along an axis of each array."""
     return {name: np.take(value, places, axis) for name, value in held.items()}
 
 
 def worst(found, expected):
-    """Return the largest max |difference| / max |expected| over the steps."""
+    """Return the largest value of max |difference| / max |expected| over the steps."""
     axes = tuple(range(1, found.ndim))
     return (np.abs(found - expected).max(axis=axes) / np.abs(expected).max(axis=axes)).max()

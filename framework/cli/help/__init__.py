@@ -1,5 +1,5 @@
-"""``python -m framework help`` and ``--help``: what there is to choose from, and everything about one name.
+"""``python -m framework help`` and ``--help``: lists of the available names, and a page for each name.
 
-`topics` defines the data of each page, which ``--json`` prints; `lookup` finds the pages that words ask for, and
+`topics` defines the data of each page, which ``--json`` prints. `lookup` finds the pages for the given words, and
 `text` renders them.
 """

@@ -1,4 +1,4 @@
-"""The overrides of a command line -> the words after ``help`` that explain what they choose and set."""
+"""Map the overrides of a command line to ``help`` queries on the names they choose and the settings they set."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from framework.cli.help.lookup import Lookup, group_of
 
 NAME = re.compile(r"[\w/]+(?![\w/(])")
-"""A word that is not a function, as in ``choice(sgd,adam)``."""
+"""A name in an override's value. Function names do not match, such as ``choice`` in ``choice(sgd,adam)``."""
 
 
 def explained(words: Sequence[str], lookup: Lookup) -> list[tuple[str, ...]]:
-    """Return the words after ``help`` for each override, without repetition.
+    """Return the words of a ``help`` query for each override, without duplicates.
 
     Args:
-        words: the command line; what is no override is left out.
-        lookup: of what is registered.
+        words: the command line; words that are not overrides are ignored.
+        lookup: the lookup of registered names.
 
     Raises:
         InputError: a chosen problem does not exist.
@@ -45,7 +45,7 @@ def _names(group: str, value: str, lookup: Lookup) -> Iterator[str]:
 
 
 def _default(group: str, pairs: Sequence[tuple[str, str]], lookup: Lookup) -> str:
-    """Return the option of a group that is not chosen: the chosen problem's, else the default."""
+    """Return a group's option if the command line chooses none: that of the chosen problem, otherwise the default."""
     problem = next((value for key, value in pairs if key == "problem" and "," not in value), None)
     parts = lookup.presets.problem(problem).parts if problem else lookup.presets.defaults()
     return str(parts[group])

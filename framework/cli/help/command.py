@@ -24,14 +24,14 @@ FOLDERS = ("--config-dir", "-cd")
 
 
 def main(words: Sequence[str], commands: Mapping[str, str]) -> int:
-    """Print the pages that ``words`` ask for, the first page where there are none.
+    """Print the pages for ``words``, or the overview page if ``words`` is empty; return 0.
 
     Args:
-        words: what stands behind ``help``.
+        words: the arguments after ``help``.
         commands: subcommands with their summaries.
 
     Raises:
-        InputError: nothing is called so.
+        InputError: a word has no page, or a ``--config-dir`` folder does not exist.
     """
     parser = Arguments(
         "help",
@@ -49,10 +49,16 @@ def main(words: Sequence[str], commands: Mapping[str, str]) -> int:
 
 
 def help_of_chosen(words: Sequence[str], commands: Mapping[str, str]) -> int:
-    """Print the pages of all that a command line chooses or sets; the first page where it does neither.
+    """Print the pages of the names and settings in a command line's overrides; return 0.
+
+    Print the overview page if there are none.
+
+    Args:
+        words: the command line.
+        commands: subcommands with their summaries.
 
     Raises:
-        InputError: something chosen does not exist.
+        InputError: a chosen name, a setting or a ``--config-dir`` folder does not exist.
     """
     folders = [folder for flag, folder in pairwise(words) if flag in FOLDERS]
     folders += [word.partition("=")[2] for word in words if word.startswith("--config-dir=")]
@@ -68,7 +74,7 @@ def _print(topics: Sequence[Topic], *, as_json: bool = False) -> None:
         sys.stdout.write(json.dumps(data[0] if len(data) == 1 else data, indent=1) + "\n")
     else:
         written = "\n".join(text(topic) for topic in topics)
-        sys.stdout.write(printable(written, sys.stdout))  # names of authors need not be in its encoding
+        sys.stdout.write(printable(written, sys.stdout))  # authors' names may have characters outside its encoding
 
 
 def _data(topic: Topic) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The parts of a plugin class's docstring: summary, formula, notes, source, differences.
+"""Split the docstring of a plugin class into summary, formula, notes, source and differences.
 
-A docstring has this structure; every part but the summary may be missing::
+A docstring has this structure; all parts except the summary are optional::
 
     Adam: momentum, scaled by a running root mean square of the gradient.
 
@@ -25,19 +25,20 @@ from dataclasses import dataclass
 SOURCE = re.compile(r"Sources?: +(.*)", re.DOTALL)
 DIFFERENCE = re.compile(r"(?:(?<=^)|(?<=[.)] ))(?=Differs from )")
 LITERAL = "::"
-"""The end of a paragraph that an indented block follows; the first such block is the formula."""
+"""Suffix of a paragraph before an indented block. The first such block is the formula."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a docstring says, part by part; paragraphs are single lines, literal blocks keep theirs.
+    """The parts of a docstring. Each paragraph is a single line; literal blocks keep their line breaks.
 
     Attributes:
         summary: the first line.
-        formula: the sentence that leads to the first literal block, an empty line, and the block, indented by four.
+        formula: the paragraph before the first literal block, an empty line, and the block, indented by four spaces;
+            or "".
         notes: all other paragraphs.
         source: the paragraph after ``Source:``, or "".
-        differs: one sentence or more for each "Differs from …".
+        differs: one text for each "Differs from …", of one or more sentences.
     """
 
     summary: str
@@ -48,7 +49,7 @@ class Explanation:
 
 
 def explanation(cls: type) -> Explanation:
-    """Return the parts of the docstring of ``cls``; a base's docstring is not inherited."""
+    """Return the parts of the docstring of ``cls``. The docstring of a base class is not inherited."""
     summary, *rest = _paragraphs(inspect.cleandoc(cls.__doc__ or "")) or [""]
     formula, source = "", ""
     notes: list[str] = []
@@ -67,7 +68,7 @@ def explanation(cls: type) -> Explanation:
 
 
 def citation(cls: type) -> str:
-    """Return the first citation of the source: up to the end of its first sentence, or to a semicolon."""
+    """Return the first citation of the source: the text up to the first sentence end or unparenthesized semicolon."""
     text = re.split(r"(?<!\bal)(?<!\b[A-Z])\. (?=[A-Za-z`])", explanation(cls).source)[0]
     depth = 0
     for place, letter in enumerate(text):
@@ -79,7 +80,7 @@ def citation(cls: type) -> str:
 
 
 def _paragraphs(text: str) -> list[str]:
-    """Return paragraphs as single lines; one that ends in ``::`` keeps the indented block after it."""
+    """Return paragraphs as single lines; a paragraph that ends in ``::`` includes the indented block after it."""
     return [paragraph.replace("``", "`") for paragraph in _joined(re.split(r"\n[ \t]*\n", text)) if paragraph]
 
 

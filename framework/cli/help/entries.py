@@ -1,4 +1,4 @@
-"""Pages of registered names and of the groups they are in."""
+"""Help pages of registered names, groups and fields."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ USAGE = {
     "layer": "{{layer: {name}}} in model.layers",
     "metric": "'metrics=[{name}]'",
 }
-"""How a name is chosen; ``KIND=NAME`` for all other kinds."""
+"""Override that chooses a name, per kind; ``KIND=NAME`` for all other kinds."""
 FIELD = {"stage": "stages.{name}.{field}", "layer": "{field}", "metric": "{field}"}
-"""How a field is typed; ``KIND.FIELD`` for all other kinds."""
+"""Key of a field, per kind; ``KIND.FIELD`` for all other kinds."""
 
 
 def usage(kind: str, name: str) -> str:
-    """Return how a name of a kind is chosen."""
+    """Return the override that chooses a name of a kind."""
     return USAGE.get(kind, f"{kind}={{name}}").format(name=name)
 
 
@@ -50,7 +50,7 @@ def entry_page(found: Registered) -> Entry:
 
 
 def field_help(name: str, field: Field) -> FieldHelp:
-    """Return a field as users see it."""
+    """Return the help data of a field, with ``name`` as the key that users type."""
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     return FieldHelp(name, default, field.kind, field.range(), field.help, field.search, field.prior, field.column)
 
@@ -71,7 +71,7 @@ def _provider(found: Registered) -> dict[str, str]:
 
 
 def group_page(registry: Registry, kind: str, family: str = "") -> Group:
-    """Return the list of a kind, families folded; or of one family of it."""
+    """Return the page of a kind with each family as one entry, or the page of one of its families."""
     classes = {name: registry.find(kind, name).cls for name in registry.names(kind)}
     shown = usage(kind, f"{family}/NAME" if family else "NAME")
     if family:
@@ -90,7 +90,7 @@ def _names(classes: Mapping[str, type[Configurable]]) -> tuple[Name, ...]:
 
 
 def field_page(registry: Registry, kind: str, field: str) -> SharedField | None:
-    """Return a field's defaults and ranges over all names of a kind, or None where no name has it."""
+    """Return the page of a field: its defaults and ranges for all names of a kind. None if no name has the field."""
     variants: dict[Any, list[str]] = {}
     for name in registry.names(kind):
         spec = registry.find(kind, name).cls.fields.get(field)

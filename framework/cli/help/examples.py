@@ -1,4 +1,4 @@
-"""Commands that use a registered name: derived from its kind, its fields and what its class declares."""
+"""Example commands for a registered name, derived from its kind, its fields and its class attributes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from framework.specs import SPECS
 IMAGE = (8, 8, 1)
 """Shape of a sample of the default data set."""
 NO_OTHERS = "~model.sizes ~model.activation"
-"""Takes away the settings of the default model, which layers of one's own do not use."""
+"""Overrides that remove the default model's settings, which custom layers do not use."""
 MODEL_FOR = {"probabilities": "model=blog_softmax"}
-"""A model for losses that expect something else than the default model gives."""
+"""Override for losses that do not accept the default model's output, by what the loss expects."""
 LOSS_FOR = {"regression": "loss=mse"}
-"""A loss for data sets of another task than the default loss's."""
+"""Override for data sets whose task the default loss does not support, by task."""
 PROBLEM_FOR = {"regression": "problem=diabetes_regression", "reconstruction": "problem=digits_autoencoder"}
-"""A problem for each task but the default problem's."""
+"""Override for each task other than the default problem's."""
 
 
 def examples(kind: str, name: str, cls: type[Configurable]) -> tuple[str, ...]:
-    """Return commands that work as typed, the simplest first; a word in capitals stands for the user's own."""
+    """Return commands that work as typed, the simplest first; words in capitals are placeholders for values."""
     return tuple(f"{PROGRAM} {' '.join(filter(None, words))}" for words in _WORDS[kind](name, cls))
 
 
 def value(field: Field) -> str | None:
-    """Return a value to show: not the default where another one is certain to fit; None where none is known."""
+    """Return an example value of a field, or None if none is known.
+
+    It differs from the default if another value is certain to be valid.
+    """
     if field.kind == "flag":
         return str(not field.default).lower()
     if field.choices:
@@ -45,7 +48,7 @@ def value(field: Field) -> str | None:
 
 
 def _first_value(kind: str, cls: type[Configurable]) -> tuple[str, str] | None:
-    """Return the first field that has a value to show, one of the class's own before those of its kind."""
+    """Return the first field with an example value, and the value; the class's own fields precede those of its kind."""
     base = SPECS[kind].base.fields
     ordered = sorted(cls.fields.items(), key=lambda item: base.get(item[0]) is item[1])
     shown = ((name, value(field)) for name, field in ordered)
@@ -67,7 +70,7 @@ def _optimizer(name: str, cls: type[Configurable]) -> Iterator[Sequence[str]]:
 
 
 def _spread(field: Field) -> list[str]:
-    """Return three values of the range that a tuner searches."""
+    """Return both ends and the middle of the range that a tuner searches, without duplicates."""
     low, high = field.search or (field.default, field.default)
     middle = math.sqrt(low * high) if field.prior == "log" else (low + high) / 2
     return list(dict.fromkeys(f"{rate:.2g}" for rate in (low, middle, high)))
@@ -89,7 +92,7 @@ def _dataset(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
 
 
 def needed(cls: type[Any]) -> str:
-    """Return the setting without which a data set has no samples, its value in capitals; "" where there is none."""
+    """Return the setting that a data set needs to have samples, with a placeholder in capitals; "" if it needs none."""
     try:
         if not cls.downloads:
             cls().stamp()
@@ -126,11 +129,11 @@ def _layer(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
 
 
 def _places(fields: Mapping[str, Any]) -> Iterator[tuple[list[str], tuple[int, ...]]]:
-    """Yield where a layer may stand: the layers before it and the shape they give."""
+    """Yield positions to try for a layer: the layers before it and their output shape."""
     yield ["flatten"], (math.prod(IMAGE),)
     yield [], IMAGE
     for held in fields.values():
-        if isinstance(held, tuple):  # a shape that must hold as many numbers as come in
+        if isinstance(held, tuple):  # a shape, whose size must equal that of the input
             yield ["flatten", f"{{layer: dense, units: {math.prod(held)}}}"], (math.prod(held),)
 
 
@@ -150,7 +153,7 @@ def _item(name: str, fields: Mapping[str, Any]) -> str:
 
 
 def _keeps_shapes(cls: type[Any]) -> bool:
-    """Whether the layer can be named as an activation: no weights, no noise, any shape."""
+    """Return whether the layer can be an activation: it has no weights and no noise, and keeps the input's shape."""
     shapes = (IMAGE, (math.prod(IMAGE),))
     same = all(_output(cls, {}, shape) == shape for shape in shapes)
     return same and not cls.noisy and not cls().weights(IMAGE)

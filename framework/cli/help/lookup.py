@@ -1,4 +1,4 @@
-"""The words after ``help`` -> the page they ask for."""
+"""Find the help pages for the words after ``help``."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from framework.registry.manager import Registry
 from framework.specs import HOOKS
 
 GROUPS = ("optimizer", "schedule", "stage", "problem", "dataset", "model", "layer", "loss", "metric")
-"""Everything that has names, in the order of the first page."""
+"""All groups of names, in the order of the overview page."""
 ALL_SETTINGS = "settings"
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """Finds pages.
+    """Finds help pages by words.
 
     Attributes:
-        registry: what is registered.
-        presets: problems and models.
+        registry: the registry of plugins.
+        presets: the problems and models.
         commands: subcommands with their summaries.
     """
 
@@ -33,10 +33,13 @@ class Lookup:
     commands: Mapping[str, str]
 
     def pages(self, words: Sequence[str]) -> list[Topic]:
-        """Return the pages that ``words`` ask for: a group, a name, a setting, or a group and names of it.
+        """Return the pages for ``words``: a group, a name, a setting, or a group and names in it.
+
+        Args:
+            words: at least one word.
 
         Raises:
-            InputError: nothing is called so; the message has the nearest names.
+            InputError: a word has no page; the message suggests the nearest names.
         """
         first, *rest = words
         if not rest:
@@ -47,10 +50,10 @@ class Lookup:
         return [self.in_group(group, word) for word in rest]
 
     def in_group(self, group: str, word: str) -> Topic:
-        """Return the page of a name, of a family of names, or of a field of a group.
+        """Return the page of a name, of a family of names, or of a field in a group.
 
         Raises:
-            InputError: the group has nothing of that name.
+            InputError: the group has no such name, family or field.
         """
         names = self.names(group)
         if word in names:
@@ -64,7 +67,7 @@ class Lookup:
         raise InputError(f"help: no {group} is called {word}{nearest(word, names)}")
 
     def group(self, group: str) -> Group:
-        """Return the list of a group."""
+        """Return the page of a group."""
         if group not in FILES:
             return entries.group_page(self.registry, group)
         listed = (Name(name, self.presets.summary(group, name)) for name in self.names(group))
@@ -94,7 +97,10 @@ class Lookup:
         raise InputError(f"help: nothing is called {word}{nearest(word, self._known())}")
 
     def _answers(self, word: str) -> Iterator[tuple[str, str]]:
-        """Yield the group and the word in it for all that a word may mean: names, else families, else fields."""
+        """Yield a group and the word to look up in it for each meaning of ``word``.
+
+        Names come first; families are tried only if no name matches, and fields only if no family does.
+        """
         named = [(group, word) for group in GROUPS if word in self.names(group)]
         if named:
             yield from named
@@ -111,7 +117,7 @@ class Lookup:
                 yield from self._fields(kind, word)
 
     def _fields(self, kind: str, field: str) -> Iterator[tuple[str, str]]:
-        """Yield the field, or the name whose field it is (``stages.clip_norm.max_norm``)."""
+        """Yield the kind and the field, or the kind and the name before the field (``stages.clip_norm.max_norm``)."""
         name, dot, _ = field.rpartition(".")
         if dot and name in self.registry.names(kind):
             yield kind, name
@@ -119,7 +125,7 @@ class Lookup:
             yield kind, field
 
     def _choice(self, group: str, word: str) -> Name:
-        """Return the words that lead to one of several pages."""
+        """Return the ``help`` words for one meaning of an ambiguous word, with a summary."""
         words = f"help {group} {word}"
         if group in FILES:
             return Name(words, self.presets.summary(group, word))
@@ -131,14 +137,14 @@ class Lookup:
     def _page(self, group: str, name: str) -> Topic:
         if group not in FILES:
             return entries.entry_page(self.registry.find(group, name))
-        from framework.cli.help import problems  # builds networks: other pages need no arrays
+        from framework.cli.help import problems  # it builds networks, which only these pages need
 
         return (
             problems.problem_page(self.presets, name) if group == "problem" else problems.model_page(self.presets, name)
         )
 
     def _known(self) -> Iterator[str]:
-        """Yield everything that has a page."""
+        """Yield every word that has a page, for suggestions."""
         yield from (*GROUPS, ALL_SETTINGS, *self.commands)
         for group in GROUPS:
             yield from self.names(group)
@@ -151,5 +157,5 @@ class Lookup:
 
 
 def group_of(word: str) -> str | None:
-    """Return the group that a word names, in the singular or the plural; None for any other word."""
+    """Return the group with this name, in the singular or the plural, or None if there is none."""
     return next((group for group in GROUPS if word in (group, f"{group}s", f"{group}es")), None)

@@ -1,4 +1,4 @@
-"""The first page: what this is, how to begin, and where to read on."""
+"""The overview page: example commands, subcommands and groups."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ EXAMPLES = (
     Name("help optimizer adam", "all about one name"),
     Name("ui", "the results, in MLflow"),
 )
-"""Words that work as typed after the program's name."""
+"""Arguments of commands that work as typed, each with a summary."""
 
 
 def overview_page(lookup: Lookup) -> Overview:
-    """Return the first page."""
+    """Return the overview page."""
     return Overview(
         version=__version__,
         examples=tuple(Name(f"{PROGRAM} {example.name}", example.summary) for example in EXAMPLES),

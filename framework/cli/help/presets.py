@@ -1,4 +1,4 @@
-"""Problems and models: YAML files in the configuration folders, read without Hydra, whose import takes too long."""
+"""Problems and models: YAML files in the configuration folders, read without Hydra because its import is slow."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from framework.hydra_app.source import node
 from framework.system.paths import conf_folder
 
 GROUPS = ("problem", "model")
-"""Groups whose options are files."""
+"""Groups whose options are YAML files."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A problem put together.
+    """A composed problem.
 
     Attributes:
         parts: the chosen option of each group.
-        settings: what the problem's file sets beside them.
-        config: the checked configuration.
+        settings: the other settings in the problem's file and the problems it inherits from.
+        config: the complete, validated configuration.
     """
 
     parts: Mapping[str, str]
@@ -35,7 +35,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Presets:
-    """The files below ``folders``; the first folder that has an option wins, as in Hydra."""
+    """The preset files below ``folders``. The first folder that has an option takes precedence, as in Hydra."""
 
     folders: Sequence[Path]
 
@@ -56,36 +56,41 @@ class Presets:
         return sorted({path.stem for folder in self.folders for path in (folder / group).glob("*.yaml")})
 
     def summary(self, group: str, name: str) -> str:
-        """Return the first comment of an option's file that is not Hydra's."""
+        """Return the first comment in an option's file, except Hydra's ``@package``; "" if there is none.
+
+        Raises:
+            InputError: the option does not exist.
+        """
         lines = self._path(group, name).read_text(encoding="utf-8").splitlines()
         comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
         return next((comment for comment in comments if comment and not comment.startswith("@package")), "")
 
     def content(self, group: str, name: str) -> dict[str, Any]:
-        """Return an option's file as plain data.
+        """Return the content of an option's file as plain data.
 
         Raises:
-            InputError: there is no such option, or its file is no mapping.
+            InputError: the option does not exist, or its file cannot be read or is not a mapping.
         """
         return _read(self._path(group, name))
 
     def defaults(self) -> dict[str, Any]:
-        """Return the option that each group has when nothing is chosen."""
+        """Return the default option of each group."""
         entries = _read(conf_folder() / "config.yaml")["defaults"]
         chosen = [entry for entry in entries if isinstance(entry, Mapping)]
         return {key: name for entry in chosen for key, name in entry.items() if not key.startswith("override ")}
 
     def problem(self, name: str, **parts: str) -> Chosen:
-        """Return a problem put together as Hydra would do it.
+        """Return a problem, composed as Hydra composes it.
 
         Args:
-            name: the problem.
-            parts: options by group to choose in place of the problem's own.
+            name: name of the problem.
+            parts: options by group that replace those of the problem.
 
         Raises:
-            InputError: the problem has defaults that only Hydra can follow, or a value is wrong.
+            InputError: the problem or a chosen option does not exist, the problem's defaults list has entries that only
+                Hydra supports, or a value is invalid.
         """
-        from framework.hydra_app.composed import checked  # OmegaConf, which other pages do without
+        from framework.hydra_app.composed import checked  # it imports OmegaConf, which other pages do not need
 
         chosen = self.defaults() | {"problem": name}
         settings: dict[str, Any] = {}
@@ -102,7 +107,7 @@ class Presets:
         return Chosen({group: str(chosen[group]) for group in groups}, settings, checked(_merged(config, settings)))
 
     def _inherited(self, name: str) -> Iterator[dict[str, Any]]:
-        """Yield a problem's content after that of the problems its defaults name."""
+        """Yield the contents of the problems in a problem's defaults list, then its own."""
         content = self.content("problem", name)
         for entry in content.get("defaults", []):
             if isinstance(entry, str) and entry != "_self_":
@@ -154,7 +159,7 @@ def _node(path: str) -> dict[str, Any]:
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``below`` with the values of ``above`` put over it, section by section."""
+    """Return ``below`` updated with ``above``; nested mappings are merged recursively."""
     merged = dict(below)
     for key, value in above.items():
         held = merged.get(key)

@@ -1,4 +1,4 @@
-"""Pages of problems and models: what is trained on what, with sizes and the model's table."""
+"""Help pages of problems and models, with the sizes of the data set and a table of the model's layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from framework.training.model import Model as Network
 
 
 def problem_page(presets: Presets, name: str) -> topics.Problem:
-    """Return the page of a problem."""
+    """Return the page of a problem.
+
+    Raises:
+        InputError: the problem does not exist or cannot be composed, as for `Presets.problem`.
+    """
     chosen = presets.problem(name)
     samples, layers = _sizes(chosen.config)
     return topics.Problem(
@@ -35,14 +39,21 @@ def problem_page(presets: Presets, name: str) -> topics.Problem:
 
 
 def model_page(presets: Presets, name: str) -> topics.Model:
-    """Return the page of a model; its table is that of the first problem that uses it."""
+    """Return the page of a model.
+
+    Its table has the shapes of the default problem if that uses the model or no problem does, otherwise of the first
+    problem that uses it.
+
+    Raises:
+        InputError: the model does not exist.
+    """
     content = presets.content("model", name)
     users = tuple(problem for problem in presets.names("problem") if _model_of(presets, problem) == name)
     usual = str(presets.defaults()["problem"])
     home = users[0] if users and usual not in users else usual
     try:
         _, table = _sizes(presets.problem(home, model=name).config)
-    except InputError:  # the default problem's samples may not suit a model that no problem uses
+    except InputError:  # a model that no problem uses may not accept the default problem's samples
         table = ()
     return topics.Model(
         name=name,

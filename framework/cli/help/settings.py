@@ -1,4 +1,4 @@
-"""Pages of settings that belong to no plugin."""
+"""Help pages of settings that belong to no plugin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from framework.config.settings import Settings as Training
 
 
 def sections(presets: Presets) -> dict[str, tuple[FieldHelp, ...]]:
-    """Return every setting, by the title of its section."""
+    """Return all settings, grouped by the title of their section."""
     titled = {
         "choices": _choices(presets),
         "training": _fields(Training),
@@ -28,7 +28,7 @@ def sections(presets: Presets) -> dict[str, tuple[FieldHelp, ...]]:
 
 
 def _choices(presets: Presets) -> tuple[FieldHelp, ...]:
-    """Return the groups of which a run has one option each."""
+    """Return the groups from which a run chooses exactly one option, the problem first."""
     defaults = {group: name for group, name in presets.defaults().items() if isinstance(name, str)}
     ordered = sorted(defaults, key=lambda group: group != "problem")
     return tuple(
@@ -47,7 +47,7 @@ def settings_page(presets: Presets) -> Settings:
 
 
 def setting_page(presets: Presets, name: str) -> Settings | None:
-    """Return the page of one setting (``epochs``) or of a section (``tracking``); None where there is none."""
+    """Return the page of one setting (``epochs``) or of a section (``tracking``), or None if there is none."""
     every = sections(presets)
     if name in NAMED_SECTIONS:
         return Settings({name: every[name]}, examples=_example(name, every[name]))

@@ -1,4 +1,4 @@
-"""Help pages as text, at most `WIDTH` columns wide."""
+"""Render help pages as text, wrapped to `WIDTH` columns."""
 
 from __future__ import annotations
 
@@ -29,17 +29,25 @@ from framework.cli.help.topics import (
 
 WIDTH = 100
 LABEL = 10
-"""Columns of the label before a paragraph."""
+"""Width in columns of the label before a paragraph."""
 
 
 def text(topic: Topic) -> str:
-    """Return a page as text that ends in a newline."""
+    """Return a page as text that ends in a newline.
+
+    Raises:
+        TypeError: the type of page has no text form.
+    """
     return "".join(f"{line.rstrip()}\n" for line in lines(topic))
 
 
 @singledispatch
 def lines(topic: Topic) -> Iterator[str]:
-    """Yield the lines of a page."""
+    """Yield the lines of a page; one implementation is registered per type of page.
+
+    Raises:
+        TypeError: no implementation is registered for this type.
+    """
     raise TypeError(f"no text for {type(topic).__name__}")
 
 
@@ -161,7 +169,7 @@ def _(topic: Command) -> Iterator[str]:
 
 
 def _names(names: Sequence[Name], *, one_line: bool = False) -> Iterator[str]:
-    """Yield a name and its summary per line, cut at the width where ``one_line``."""
+    """Yield one line per name with its summary; if ``one_line``, cut it to `WIDTH` columns."""
     width = max((len(name.name) for name in names), default=0)
     for name in names:
         line = f"  {name.name:<{width}}  {name.summary}"
@@ -180,7 +188,7 @@ def _wrapped(paragraph: str, indent: str = "") -> Iterator[str]:
 
 
 def _labelled(label: str, paragraphs: Iterable[str], *, wrap: bool = True) -> Iterator[str]:
-    """Yield paragraphs beside a label, none where all are empty."""
+    """Yield the non-empty paragraphs, indented, with the label before the first; yield nothing if all are empty."""
     begin = f"{label:<{LABEL}}"
     for paragraph in filter(None, paragraphs):
         wrapped = list(_wrapped(paragraph, " " * LABEL)) if wrap else [" " * LABEL + paragraph]
@@ -198,7 +206,7 @@ def _formula(formula: str) -> Iterator[str]:
 
 
 def _fields(fields: Sequence[FieldHelp], title: str = "Fields") -> Iterator[str]:
-    """Yield a table: name, default, range, and what it does with the range a tuner searches."""
+    """Yield a table with a row per field: name, default, range, and help text with the range that a tuner searches."""
     if not fields:
         yield "No fields."
         return
@@ -252,7 +260,7 @@ def _provided(provider: Mapping[str, str]) -> str:
 
 
 def _value(held: Any) -> str:
-    """Return a value as it is typed."""
+    """Return a value in the syntax of the command line."""
     if isinstance(held, str):
         return held
     if isinstance(held, float):
@@ -265,6 +273,6 @@ def _value(held: Any) -> str:
 
 
 def _folded(names: Sequence[str]) -> list[str]:
-    """Return names with each family as one, and how many of it there are."""
+    """Return the names with each family folded into one entry with its number of names."""
     families = Counter(name.partition("/")[0] for name in names if "/" in name)
     return [*(name for name in names if "/" not in name), *(f"{name}/… ({n})" for name, n in families.items())]

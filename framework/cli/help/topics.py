@@ -1,4 +1,4 @@
-"""The data of each help page: plain values only, so that ``--json`` prints them as they are."""
+"""The data of each help page, as plain values that ``--json`` prints unchanged."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ class FieldHelp:
     """One field or setting.
 
     Attributes:
-        name: as it is typed: ``optimizer.lr``; without the section for layers and metrics.
-        type: ``number``, ``integer``, ``flag``, ``text``, ``integers``, or what a free setting takes.
+        name: the key that users type, such as ``optimizer.lr``; without the section for layers and metrics.
+        default: the default value.
+        type: ``number``, ``integer``, ``flag``, ``text``, ``integers``, ``texts``, ``collection``
+            or ``choice``.
         range: the accepted values in words.
-        search: the interval a tuner looks in, with the spacing ``prior`` (``log``, ``log 1-x`` or ``linear``).
-        per_run: runs that train together may differ in it.
-        help: what it does, in one line.
+        help: description in one line.
+        search: bounds of the interval that a tuner searches, or None.
+        prior: spacing of the search: ``log``, ``log 1-x``, ``linear`` or None.
+        per_run: whether runs that train together may have different values.
     """
 
     name: str
@@ -39,7 +42,7 @@ class FieldHelp:
 
 @dataclass(frozen=True)
 class Name:
-    """One line of a list: a name with its summary."""
+    """One line of a list: a name and its summary."""
 
     name: str
     summary: str
@@ -58,7 +61,10 @@ class Group(Topic):
     """All names of one kind, or of one family of a kind.
 
     Attributes:
-        usage: how a name of the group is chosen, such as ``optimizer=NAME``.
+        group: the kind.
+        usage: override that chooses a name of the group, such as ``optimizer=NAME``.
+        names: the names outside families, or those of one family.
+        families: the families of the kind; empty on the page of one family.
     """
 
     group: str
@@ -68,7 +74,7 @@ class Group(Topic):
 
     @property
     def count(self) -> int:
-        """How many names there are, families unfolded."""
+        """The number of names, including those in families."""
         return len(self.names) + sum(len(family.names) for family in self.families)
 
 
@@ -77,11 +83,14 @@ class Entry(Topic):
     """One registered name.
 
     Attributes:
-        formula, notes, source, differs: parts of the class's docstring.
-        absent: fields that users look for in vain, each with the reason.
-        traits: what the class declares about itself, in words.
-        provider: who registered it: plugin, door, distribution, version, file.
-        examples: commands that use it.
+        usage: override that chooses the name, such as ``optimizer=adam``.
+        summary, formula, notes, source, differs: parts of the class's docstring.
+        fields: the fields of the class.
+        absent: fields that users may expect but the class does not have, each with the reason.
+        traits: properties that the class declares, in words.
+        warning: the class's warning, or "".
+        provider: origin of the registration: plugin, door (kind of origin), distribution, version and file.
+        examples: commands that use the name.
     """
 
     kind: str
@@ -102,7 +111,13 @@ class Entry(Topic):
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A line of a model's table; shapes are of one sample."""
+    """A row of a model's table.
+
+    Attributes:
+        layer: name of the layer.
+        output: shape of its output for one sample.
+        parameters: its number of parameters.
+    """
 
     layer: str
     output: tuple[int, ...]
@@ -111,13 +126,13 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Samples:
-    """What a data set gives, as far as it is known without a download.
+    """Sizes of a data set, as far as they are known without a download.
 
     Attributes:
-        train, validation, test: how many samples.
+        train, validation, test: number of samples in each part.
         input: shape of one sample.
-        target: what is predicted.
-        unknown: why the figures are missing, or "".
+        target: the predicted quantity in words, such as ``10 classes``.
+        unknown: reason why the sizes are missing, or "".
     """
 
     train: int = 0
@@ -134,8 +149,10 @@ class Problem(Topic):
 
     Attributes:
         parts: the chosen names by group.
-        settings: what the problem sets beside them, by key.
-        layers: the model's table; empty where the samples' shape is unknown.
+        samples: sizes of the data set.
+        layers: the model's table; empty if the shape of a sample is unknown.
+        settings: the other settings of the problem, by key.
+        examples: commands that use the problem.
     """
 
     name: str
@@ -152,10 +169,12 @@ class Model(Topic):
     """A model: its own settings and its layers.
 
     Attributes:
+        settings: the model's settings except its layers, by key.
         layers: the list of layers as configured.
-        example_of: the problem whose data set gives ``table`` its shapes.
-        table: the layers with shapes and parameter counts; empty where the samples' shape is unknown.
-        problems: the problems that use it.
+        example_of: the problem whose data set determines the shapes in ``table``.
+        table: the layers with shapes and parameter counts; empty if the shape of a sample is unknown.
+        problems: the problems that use the model.
+        examples: commands that use the model.
     """
 
     name: str
@@ -173,9 +192,9 @@ class Settings(Topic):
     """Settings that belong to no plugin: all of them, or one section.
 
     Attributes:
-        sections: titles with their settings.
-        note: what the default problem sets, for a single setting.
-        examples: a command that sets one.
+        sections: settings by the title of their section.
+        note: for a single setting, the value that the default problem gives it; or "".
+        examples: a command that sets one of them; empty on the page of all settings.
     """
 
     sections: Mapping[str, tuple[FieldHelp, ...]]
@@ -185,7 +204,7 @@ class Settings(Topic):
 
 @dataclass(frozen=True)
 class Variant:
-    """A field's default and ranges, with the names of a kind that share them."""
+    """A field's default and range, with the names that share them."""
 
     field: FieldHelp
     names: tuple[str, ...]
@@ -193,7 +212,13 @@ class Variant:
 
 @dataclass(frozen=True)
 class SharedField(Topic):
-    """A field of several names of one kind, such as ``optimizer.lr``."""
+    """A field that names of one kind have, such as ``optimizer.lr``.
+
+    Attributes:
+        name: the key that users type.
+        kind: the kind.
+        variants: the distinct defaults and ranges of the field.
+    """
 
     name: str
     kind: str
@@ -202,10 +227,11 @@ class SharedField(Topic):
 
 @dataclass(frozen=True)
 class Ambiguous(Topic):
-    """Several pages answer to one name.
+    """A list of the pages that one word may mean.
 
     Attributes:
-        choices: the words after ``help`` that lead to each page, with its summary.
+        name: the word.
+        choices: the unambiguous words for each page, such as ``help optimizer adam``, with its summary.
     """
 
     name: str
@@ -222,12 +248,13 @@ class Command(Topic):
 
 @dataclass(frozen=True)
 class Overview(Topic):
-    """The first page.
+    """The overview page.
 
     Attributes:
-        examples: commands that work as typed, each with what it does.
-        commands: the subcommands.
-        groups: how many names each group has.
+        version: version of the framework.
+        examples: commands that work as typed, each with a summary.
+        commands: the subcommands with their summaries.
+        groups: the number of names in each group.
     """
 
     version: str

@@ -1,4 +1,4 @@
-"""What classes declare about themselves, in words."""
+"""Describe the properties that plugin classes declare, in words."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "metric": {"greater_is_better": "greater is better"},
     "dataset": {"downloads": "may download"},
 }
-"""Class attributes of each kind that say something where they are True."""
+"""Words for the class attributes of each kind that are True."""
 
 
 def traits(kind: str, cls: type[Any]) -> Iterator[str]:
-    """Yield the traits of a class of a kind."""
+    """Yield the declared properties of a class of a kind, in words."""
     yield from (words for name, words in WORDS.get(kind, {}).items() if getattr(cls, name) is True)
     if kind == "optimizer":
         if not (cls.elementwise or cls.couples_tensors):
