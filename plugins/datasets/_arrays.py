@@ -1,4 +1,4 @@
-"""Reads a data set from a .npz file."""
+"""Read data sets from .npz files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ from ._targets import from_arrays
 
 
 def read_npz(path: Path, target: str, task: str) -> Raw:
-    """Return the samples in ``path``: inputs in array ``x`` or ``X``, targets in array ``target``.
+    """Return the samples in ``path``: inputs from array ``x`` or ``X``, targets from array ``target``.
+
+    Args:
+        path: a .npz file. Its arrays ``x_test`` (or ``X_test``) and ``TARGET_test``, if present, are the official test
+            set.
+        target: the name of the array to predict.
+        task: ``"auto"``, ``"classification"`` or ``"regression"``.
 
     Raises:
-        InputError: not a .npz file, an array is missing, holds Python objects or NaN, or lengths differ.
+        InputError: the file is not .npz, or an array is missing, has no samples, contains Python objects or numbers
+            that are not finite, or the lengths or shapes of two arrays do not match.
     """
     arrays = _Arrays(path)
     arrays = _Arrays(path)
@@ -46,7 +53,7 @@ def read_npz(path: Path, target: str, task: str) -> Raw:
 
 
 class _Arrays:
-    """The arrays of one .npz file, checked as they are taken out."""
+    """The arrays of one .npz file, validated when they are read."""
 
     def __init__(self, path: Path) -> None:
         if not zipfile.is_zipfile(path):
@@ -55,7 +62,7 @@ class _Arrays:
         self.names = array_names(path)
 
     def samples(self, inputs_name: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return inputs ``(N, *shape)``, a flat array being one feature, and as many targets, numbers or texts."""
+        """Return inputs ``(N, *shape)`` and N targets, numbers or texts; one-dimensional inputs become one feature."""
         inputs = self._numbers(self._take(inputs_name, "the inputs"), inputs_name)
         answers = self._take(name, "the targets (dataset.target)")
         if len(answers) != len(inputs):

@@ -1,4 +1,4 @@
-"""Reads the small data sets that ship inside scikit-learn, without importing it."""
+"""Read the small data sets that are part of scikit-learn, without importing it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from framework import InputError, Raw, Samples
 
 
 def path_of(name: str) -> Path:
-    """Return where scikit-learn keeps its data file ``name``.
+    """Return the path of scikit-learn's data file ``name``.
 
-    The import system is asked for the folder only: ``import sklearn.datasets`` takes longer than a default run.
+    The folder is found without an import: ``import sklearn.datasets`` takes longer than a default run.
 
     Raises:
         InputError: scikit-learn is not installed, or this release has no such file.
@@ -30,13 +30,16 @@ def path_of(name: str) -> Path:
 
 
 def read_numbers(name: str, delimiter: str | None = None) -> np.ndarray:
-    """Return the rows of a gzipped table of numbers, shape ``(N, columns)`` float64."""
+    """Return the rows of a gzipped table of numbers, shape ``(N, columns)`` float64; errors as `path_of`."""
     with gzip.open(path_of(name), "rt", encoding="utf-8") as lines:
         return np.loadtxt(lines, delimiter=delimiter, ndmin=2)
 
 
 def read_classes(name: str) -> Raw:
-    """Return a labelled table: the first line is ``N,features,class names…``, the last column the label."""
+    """Return the samples of a labelled table; errors as `path_of`.
+
+    Its first line is ``N,features,class names…``; the last column is the label.
+    """
     with path_of(name).open(encoding="utf-8", newline="") as lines:
         _, _, *class_names = next(csv.reader(lines))
         table = np.loadtxt(lines, delimiter=",", ndmin=2)

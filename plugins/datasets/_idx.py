@@ -1,7 +1,7 @@
-"""Reads and writes IDX, the file format of MNIST: a big-endian header, then bytes.
+"""Read and write IDX, the file format of MNIST: a big-endian header, then bytes.
 
 Layout: two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as an unsigned 32-bit
-number, the items. LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
+number, the items. Source: LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from framework import DEFLATE_RATIO, InputError
 _UNSIGNED_BYTE = 8
 _GZIP = b"\x1f\x8b"
 _PIECE = 1 << 24
-"""Bytes that are read at once."""
+"""The number of bytes that are read at once."""
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Return the bytes in ``path`` as a read-only uint8 array with so many ``dimensions``.
+    """Return the bytes in ``path`` as a read-only uint8 array with ``dimensions`` axes.
 
-    Whether the file is gzipped is read from its first bytes, not from its name.
+    The file may be gzipped; this is detected from its first bytes, not from its name.
 
     Raises:
-        InputError: the file cannot be read, is not IDX, or has fewer or more bytes than its header says.
+        InputError: the file cannot be read, is not IDX, or has fewer or more bytes than its header states.
     """
     start, header = bytes([0, 0, _UNSIGNED_BYTE, dimensions]), 4 + 4 * dimensions
     try:
@@ -55,9 +55,13 @@ def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
 
 
 def _exactly(file: gzip.GzipFile | BufferedReader, shape: tuple[int, ...], path: Path) -> bytes:
-    """Return the rest of a file, as many bytes as its header says.
+    """Return the rest of a file, which must have as many bytes as ``shape``, from its header, states.
 
-    Memory is taken as bytes come, never for what the header claims; of a file with more, one byte more is read.
+    Memory is allocated as bytes are read, never in advance for the stated number. At most one byte beyond that number
+    is read.
+
+    Raises:
+        InputError: the file has fewer or more bytes, or cannot contain that many.
     """
     claimed, parts, held = math.prod(shape), [], 0
     sides = " x ".join(map(str, shape))

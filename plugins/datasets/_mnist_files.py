@@ -1,4 +1,4 @@
-"""Finds the four files of an MNIST-like data set in the user's folders, or downloads them once."""
+"""Find the four files of an MNIST-like data set in the user's folders, or download them once."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set's files may be.
+    """The names by which the files of a data set are found or downloaded.
 
     Attributes:
-        name: as users type it; also the name of its folder.
+        name: the registered name; also the name of its folder.
         openml: its name and version at OpenML.
-        class_names: what its labels mean.
-        loose: whether its files may lie in `DATA_FOLDER` itself. One data set at most may claim that, because all
-            of these data sets use the same file names.
+        class_names: the names of its labels, in order.
+        loose: whether its files may be in `DATA_FOLDER` itself. At most one data set may set this, because all of
+            these data sets use the same file names.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Source:
         """Return images ``(28, 28, 1)`` as bytes, with the official test set.
 
         Args:
-            folder: where the files are; None looks in `DATA_FOLDER`, then in the cache, then downloads.
+            folder: the folder of the files; None searches `DATA_FOLDER`, then the cache, then downloads.
 
         Raises:
-            InputError: no files where the user said, files that are damaged, or no network.
+            InputError: the files are not in the given folder or are damaged, or the download fails.
         """
         files = self.find(folder) or self._download()
         arrays = {part: read_idx(path, _DIMENSIONS[part.split("-")[1]]) for part, path in files.items()}
@@ -59,7 +59,7 @@ class Source:
         return Raw(train, test, self.class_names, source=str(files["train-images"].parent), full_scale=255)
 
     def find(self, folder: str | None) -> dict[str, Path] | None:
-        """Return the path of each part, or None where no folder has them.
+        """Return the path of each part, or None if no folder has them.
 
         Raises:
             InputError: ``folder`` or `DATA_FOLDER` does not exist, ``folder`` has no such files, or some are missing.
@@ -107,7 +107,7 @@ class Source:
         _log.info("downloading %s from OpenML into %s", self.name, cache_folder())
         try:
             with warnings.catch_warnings():
-                # It warns before it tries once more; what counts is how that ends.
+                # fetch_openml warns before it retries; only the last result matters.
                 warnings.simplefilter("ignore", UserWarning)
                 images, labels = fetch_openml(
                     name, version=version, as_frame=False, return_X_y=True, cache=False, n_retries=1
@@ -125,7 +125,7 @@ class Source:
         arrays = (images[:_TRAIN], labels[:_TRAIN], images[_TRAIN:], labels[_TRAIN:])
         goal = cache_folder() / self.name
         goal.parent.mkdir(parents=True, exist_ok=True)
-        # A folder appears whole or not at all, also when two processes download at once or one is killed.
+        # The folder must be complete or absent, also if two processes download at once or one is killed.
         with tempfile.TemporaryDirectory(dir=goal.parent, prefix=f".{self.name}-") as work:
             whole = Path(work) / self.name
             whole.mkdir()
@@ -137,13 +137,13 @@ class Source:
 
 
 def stamp(files: dict[str, Path] | None) -> tuple[tuple[str, int, int], ...]:
-    """Return path, time and size of each file: they change when a file does."""
+    """Return path, modification time in ns and size in bytes of each file: they change if a file does."""
     stats = [(path, path.stat()) for path in (files or {}).values()]
     return tuple((str(path.resolve()), stat.st_mtime_ns, stat.st_size) for path, stat in stats)
 
 
 def cache_folder() -> Path:
-    """Return this user's folder for downloaded data sets: ``framework`` in the cache folder of the XDG standard."""
+    """Return the user's folder for downloaded data sets: ``framework`` in the XDG cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "framework"
 
 
@@ -156,7 +156,7 @@ def _existing(folder: str, where: str) -> Path:
 
 def _find_part(folder: Path, part: str) -> Path | None:
     plain = _file_name(part)
-    # Some archives unpack to names with a dot where the original has a dash.
+    # Some archives unpack to names with a dot instead of the original dash.
     names = (plain, plain + ".gz", plain.replace("-idx", ".idx"), plain.replace("-idx", ".idx") + ".gz")
     return next((path for name in names if (path := folder / name).is_file()), None)
 

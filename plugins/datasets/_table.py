@@ -1,4 +1,4 @@
-"""Reads a data set from a .csv file, cell by cell, so that a wrong cell can be named."""
+"""Read data sets from .csv files, cell by cell, so that errors can name the cell."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def read_csv(path: Path, target: str, ignored: Sequence[str], task: str) -> Raw:
         task: ``"auto"``, ``"classification"`` or ``"regression"``.
 
     Raises:
-        InputError: no header, an unknown column, a row of another length, a cell that is not a finite number.
+        InputError: the file cannot be read, has no header or no rows, lacks a named column, a row has another length
+            than the header, a cell is not a finite number, or the target does not fit ``task``.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -54,15 +55,15 @@ def read_csv(path: Path, target: str, ignored: Sequence[str], task: str) -> Raw:
 
 @dataclass(frozen=True)
 class _Table:
-    """Cells as read.
+    """The cells of a file.
 
     Attributes:
-        file: its name, for messages.
-        columns: names of the inputs' columns.
-        target: name of the target's column.
+        file: the file's name, for messages.
+        columns: the names of the input columns.
+        target: the name of the target column.
         cells: the inputs, row after row.
-        answers: the target's cells as texts.
-        lines: the line of each row in the file, from 1.
+        answers: the cells of the target column, as texts.
+        lines: the line number of each row in the file, from 1.
     """
 
     file: str
@@ -73,13 +74,13 @@ class _Table:
     lines: array[int]
 
     def inputs(self) -> np.ndarray:
-        """Return inputs ``(N, columns)`` float64."""
+        """Return the inputs, ``(N, columns)`` float64; raise InputError if one is not finite."""
         numbers = np.frombuffer(self.cells, np.float64).reshape(-1, len(self.columns))
         self._refuse_nonfinite(numbers, self.columns)
         return numbers
 
     def learn(self, task: str) -> Target:
-        """Return the targets as classes or values."""
+        """Return the targets as classes or values; raise InputError if they do not fit ``task``."""
         where = f"{self.file}: column {self.target!r}"
         texts = [row for row, answer in enumerate(self.answers) if not is_number(answer)]
         if not texts:

@@ -1,4 +1,4 @@
-"""Decides whether a target is classes or values; the rule is documented in the class `File`."""
+"""Decide whether a target is classes or values; the rule is documented in the class `File`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from framework import InputError
 
 MOST_WHOLE_NUMBERS = 20
-"""So many different whole numbers are still taken for classes."""
+"""The largest number of different whole numbers that are taken for classes."""
 WHOLE_DECIMAL = re.compile(r"([+-]?[0-9]+)\.0*")
 """A whole number written with a fraction, such as ``1.0``."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Targets as a data set delivers them: labels ``(N,)`` with names, or values ``(N, *shape)`` without.
+    """The targets of a data set: labels ``(N,)`` with names, or values ``(N, *shape)`` without.
 
-    ``guessed`` says that whole numbers were taken for classes although nobody asked for it.
+    ``guessed`` is True if whole numbers were taken for classes because ``task`` was ``"auto"``.
     """
 
     values: np.ndarray
@@ -30,10 +30,11 @@ class Target:
 
 
 def number_of(text: str) -> float:
-    """Return the number that a text holds.
+    """Return the number that a text represents.
 
     Raises:
-        ValueError: it holds none. Python reads 1_000 as a number; in a data set it is more likely a code.
+        ValueError: the text is not a number. Python reads 1_000 as a number; here it is refused, because in a data set
+            it is more likely a code.
     """
     if "_" in text:
         raise ValueError(text)
@@ -41,7 +42,7 @@ def number_of(text: str) -> float:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text holds a number, finite or not."""
+    """Return whether a text is a number, finite or not."""
     try:
         number_of(text)
     except ValueError:
@@ -50,15 +51,15 @@ def is_number(text: str) -> bool:
 
 
 def from_arrays(parts: Sequence[np.ndarray], task: str, where: str) -> Target:
-    """Return the target for arrays that hold it in turn, such as one for training and one for the test.
+    """Return the target of several arrays in a row, such as one for training and one for the test.
 
     Args:
-        parts: finite numbers or texts each, shape ``(n,)`` or ``(n, *shape)``.
+        parts: arrays of finite numbers or of texts, shape ``(n,)`` or ``(n, *shape)``.
         task: ``"auto"``, ``"classification"`` or ``"regression"``.
         where: file and array, for messages.
 
     Raises:
-        InputError: these targets cannot be what ``task`` says, or there is nothing to learn.
+        InputError: the targets do not fit ``task``, are all equal, or mix texts with numbers that are not whole.
     """
     parts = [part[:, 0] if part.ndim == 2 and part.shape[1] == 1 else part for part in parts]
     texts = [part.dtype.kind == "U" for part in parts]
@@ -75,8 +76,8 @@ def from_numbers(numbers: np.ndarray, labels: np.ndarray | None, task: str, wher
     """Return the target for finite numbers; errors as `from_arrays`.
 
     Args:
-        numbers: what the file holds, in float64, shape ``(N,)`` or ``(N, *shape)``.
-        labels: the same as texts, exactly as written, shape ``(N,)``; None where the numbers cannot be labels.
+        numbers: the numbers in the file, float64, shape ``(N,)`` or ``(N, *shape)``.
+        labels: the same numbers as texts, exactly as written, shape ``(N,)``; None if they cannot be labels.
         task: as in `from_arrays`.
         where: as in `from_arrays`.
     """
@@ -106,12 +107,12 @@ def from_texts(texts: Sequence[str] | np.ndarray, task: str, where: str) -> Targ
 
 
 def _whole(part: np.ndarray) -> bool:
-    """Whether an array can be labels: one whole number a sample."""
+    """Return whether an array can be labels: texts, or one whole number per sample."""
     return part.ndim == 1 and (part.dtype.kind != "f" or bool((part == np.floor(part)).all()))
 
 
 def _written(part: np.ndarray) -> np.ndarray:
-    """Return whole numbers as texts, without a detour over float64; texts as they are."""
+    """Return whole numbers as texts, without rounding to float64; return texts unchanged."""
     if part.dtype.kind == "U":
         return part
     distinct, places = np.unique(part, return_inverse=True)
@@ -119,9 +120,9 @@ def _written(part: np.ndarray) -> np.ndarray:
 
 
 def _distinct(labels: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Return the different labels in order, and each sample's place among them.
+    """Return the distinct labels in order, and each sample's index among them.
 
-    Labels are compared as written, with one exception: if all are numbers, 1.0 is 1. So 01 and 1 differ.
+    Labels are compared as written, with one exception: if all are numbers, 1.0 equals 1. So 01 and 1 differ.
     """
     written, places = np.unique(labels, return_inverse=True)
     texts = [str(text) for text in written]
@@ -134,7 +135,7 @@ def _distinct(labels: np.ndarray) -> tuple[list[str], np.ndarray]:
 
 
 def _exact(text: str) -> int | float:
-    """Return a number with all its digits if it is written as an integer."""
+    """Return the number in a text: an int with all its digits if it is written as an integer, else a float."""
     try:
         return int(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Clouds of points."""
+"""Clusters of points."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from framework import Dataset, DatasetSpec, Raw, Samples, hookimpl, integer, num
 
 
 class Blobs(Dataset):
-    """Round clouds of points, one per class, around centres drawn in a cube.
+    """Round clouds of points, one per class, around random centres in a cube.
 
-    Inputs ``(features,)``, with z from N(0, 1), are::
+    The inputs ``(features,)``, with z from N(0, 1), are::
 
         centre + noise z
 
-    Each centre's coordinates are uniform in [-5, 5).
+    The coordinates of each centre are uniform in [-5, 5). The labels are 0 to classes - 1, in turn, so that the numbers
+    of points per class differ by at most one.
     """
 
     samples: int = integer(1000, at_least=10, help="points in all")
@@ -26,7 +27,7 @@ class Blobs(Dataset):
     data_seed: int = integer(0, at_least=0, help="seed of the points; independent of split and run")
 
     def load(self) -> Raw:
-        """Draw the points; classes take turns, so that they are of equal size."""
+        """Return the points; labels alternate, so that the classes have equal sizes up to one point."""
         centres = stream(self.data_seed, "blobs", "centres").uniform(-5, 5, (self.classes, self.features))
         labels = np.arange(self.samples) % self.classes
         scatter = stream(self.data_seed, "blobs", "points").standard_normal((self.samples, self.features))

@@ -12,9 +12,12 @@ from ._embedded import read_numbers
 
 
 class Digits(Dataset):
-    """1,797 handwritten digits, 8 x 8 pixels, 10 classes: the default.
+    """1,797 handwritten digits, 8 x 8 pixels, 10 classes: the default data set.
 
-    Inputs ``(8, 8, 1)``, raw pixels 0 to 16, which the network sees as 0 to 1.
+    Inputs ``(8, 8, 1)``, labels 0 to 9. The raw pixels are 0 to 16; with ``scaling=none`` the network receives them
+    divided by 16, as 0 to 1. The data are read from the installed scikit-learn, never downloaded.
+
+    Raises ``InputError`` if scikit-learn is not installed.
 
     Source: Alpaydin & Kaynak 1998, "Optical recognition of handwritten digits" (its test set), the same numbers as
     ``sklearn.datasets.load_digits``.
@@ -23,7 +26,7 @@ class Digits(Dataset):
     scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")
 
     def load(self) -> Raw:
-        """Return all digits in the file's order."""
+        """Return all digits in the file's order; errors as `_embedded.path_of`."""
         table = read_numbers("digits.csv.gz", ",").astype(np.uint8)
         samples = Samples(table[:, :64].reshape(-1, 8, 8, 1), table[:, 64].astype(np.intp))
         names = tuple(str(digit) for digit in range(10))

@@ -1,4 +1,4 @@
-"""The user's own file."""
+"""Data sets from the user's own files."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from ._table import read_csv
 class File(Dataset):
     """Your own .csv or .npz file: dataset=file dataset.path=PATH dataset.target=NAME.
 
-    A .csv has a first row of column names; the target's column holds numbers or texts, all others numbers. A .npz
-    has the inputs ``(N, …)`` in the array ``x`` (or ``X``) and the targets in the array named by ``target``; with
-    ``x_test`` and ``TARGET_test`` beside them these are the test split.
+    The first row of a .csv names the columns. The target column has numbers or texts, all others have numbers. A .npz
+    has the inputs ``(N, …)`` in the array ``x`` (or ``X``) and the targets in the array named by ``target``; if it also
+    has ``x_test`` and ``TARGET_test``, these are the test split.
 
-    What is learned, when ``task=auto``: texts are classes, if at least two samples share one on average. Numbers are
-    classes, if all are whole, no more than 20 differ, and at least two samples share one on average. All else are
-    values, as are arrays with more than one number a sample.
+    With ``task=auto``, the target decides the task. Texts are classes if there are at least two samples per distinct
+    text on average, else they are refused. Numbers are classes if all are whole, at most 20 are distinct, and there are
+    at least two samples per distinct number on average. All other numbers are values, as are arrays with more than one
+    number per sample.
 
     Labels are compared as written: 01 and 1 are two classes, as are integers that differ in their last digit only.
-    Spaces around a cell of a .csv do not count, and where all labels are numbers, 1.0 is 1 (so a .npz may have floats
-    for training and texts for the test). Classes are sorted, numbers by size and texts by letters, and counted from
-    0; their names are what stood in the file, also NA.
+    Spaces around a cell of a .csv are ignored, and if all labels are numbers, 1.0 equals 1 (so a .npz may have floats
+    for training and texts for the test). Classes are sorted, numbers by size and texts by letters, and numbered from 0;
+    their names are the texts in the file, also NA.
+
+    Raises ``InputError`` if the file, the target or a column is missing, an input is not a finite number, or the target
+    does not fit ``task``; the message names the file and the place.
     """
 
     path: str | None = text(None, help="a .csv or .npz file")
@@ -38,7 +42,8 @@ class File(Dataset):
         """Return all samples in the file's order.
 
         Raises:
-            InputError: no such file, target or column, or cells that are not finite numbers.
+            InputError: the file, the target or a column is missing, an input is not a finite number, or the target
+                does not fit ``task``.
         """
         path = self._path()
         if not path.is_file():
@@ -54,7 +59,7 @@ class File(Dataset):
         return read_npz(path, self.target, self.task)
 
     def stamp(self) -> Hashable:
-        """Return path, time and size of the file."""
+        """Return path, modification time and size of the file; () if it does not exist."""
         path = self._path()
         if not path.is_file():
             return ()

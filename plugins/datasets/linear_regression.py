@@ -8,11 +8,13 @@ from framework import Dataset, DatasetSpec, Raw, Samples, hookimpl, integer, num
 
 
 class LinearRegression(Dataset):
-    """A linear map of normal features plus noise: the problem with a known answer (regression).
+    """A linear map of normal features plus noise: a regression problem with a known solution.
 
-    Inputs ``(features,)`` from N(0, 1); targets ``(1,)``, with w, b and z from N(0, 1), are::
+    For inputs x ``(features,)`` from N(0, 1), the targets ``(1,)``, with w, b and z from N(0, 1), are::
 
         y = x . w + b + noise z
+
+    w and b are the same for all samples, z is drawn per sample.
     """
 
     task = "regression"
@@ -22,11 +24,11 @@ class LinearRegression(Dataset):
     data_seed: int = integer(0, at_least=0, help="seed of map and samples; independent of split and run")
 
     def load(self) -> Raw:
-        """Draw the map and the samples."""
+        """Return the samples of a random map."""
         *weights, offset = stream(self.data_seed, "linear_regression", "map").standard_normal(self.features + 1)
         inputs = stream(self.data_seed, "linear_regression", "inputs").standard_normal((self.samples, self.features))
         errors = stream(self.data_seed, "linear_regression", "errors").standard_normal((self.samples, 1))
-        # A sum, not a matrix product: BLAS would give other bits on other processors.
+        # A sum and no matrix product: the bits of BLAS depend on the processor.
         targets = (inputs * weights).sum(axis=1, keepdims=True) + offset + self.noise * errors
         return Raw(Samples(inputs, targets), source="generated")
 

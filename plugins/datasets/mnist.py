@@ -14,8 +14,13 @@ _SOURCE = Source("mnist", ("mnist_784", 1), tuple(str(digit) for digit in range(
 class Mnist(Dataset):
     """70,000 handwritten digits, 28 x 28 pixels, 10 classes.
 
-    Inputs ``(28, 28, 1)``, raw pixels 0 to 255, which the network sees as 0 to 1. The official 10,000 test images
-    are the test split.
+    Inputs ``(28, 28, 1)``, labels 0 to 9. The raw pixels are 0 to 255; with ``scaling=none`` the network receives them
+    divided by 255, as 0 to 1. The official 10,000 test images are the test split.
+
+    The files are read from ``folder``. If it is null, they are searched in the folder that the environment variable
+    ``FRAMEWORK_DATA`` names, then in the cache, and are else downloaded from OpenML into the cache.
+
+    Raises ``InputError`` if files are missing or damaged, or the download fails.
 
     Source: LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
     """
@@ -26,11 +31,11 @@ class Mnist(Dataset):
     folder: str | None = text(None, help="folder of the IDX files; null: FRAMEWORK_DATA, the cache, or a download")
 
     def load(self) -> Raw:
-        """Return all images in the files' order."""
+        """Return all images in the files' order; errors as `_mnist_files.Source.load`."""
         return _SOURCE.load(self.folder)
 
     def stamp(self) -> Hashable:
-        """Return path, time and size of the files."""
+        """Return path, modification time and size of the files; () if there are none."""
         return stamp(_SOURCE.find(self.folder))
 
 

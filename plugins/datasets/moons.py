@@ -12,12 +12,12 @@ from framework import Dataset, DatasetSpec, Raw, Samples, hookimpl, integer, num
 class Moons(Dataset):
     """Two interleaved half circles in the plane: not separable by a line.
 
-    Inputs ``(2,)``, a evenly from 0 to pi, are::
+    The inputs ``(2,)``, with a evenly spaced from 0 to pi, are::
 
         (cos a, sin a)                          class 0
         (1 - cos a, 1/2 - sin a)                class 1
 
-    plus noise z with z from N(0, 1).
+    plus noise z, with z from N(0, 1) per coordinate. Half of the points are class 0; an odd one is class 1.
     """
 
     samples: int = integer(1000, at_least=10, help="points in all")
@@ -25,7 +25,7 @@ class Moons(Dataset):
     data_seed: int = integer(0, at_least=0, help="seed of the points; independent of split and run")
 
     def load(self) -> Raw:
-        """Draw the points, class 0 first."""
+        """Return the points, class 0 first."""
         upper = np.linspace(0, np.pi, self.samples // 2)
         lower = np.linspace(0, np.pi, self.samples - self.samples // 2)
         points = np.concatenate(

@@ -12,12 +12,13 @@ from framework import Dataset, DatasetSpec, Raw, Samples, hookimpl, integer, num
 class Spirals(Dataset):
     """Arms of a spiral that wind around each other, one per class: hard for shallow networks.
 
-    Inputs ``(2,)``, with r evenly spread in (0, 1], are::
+    The inputs ``(2,)``, with r evenly spaced in (0, 1] and class 0 to classes - 1, are::
 
         a = 2 pi (turns r + class / classes)
         (r cos a, r sin a)
 
-    plus noise z with z from N(0, 1).
+    plus noise z, with z from N(0, 1) per coordinate. Labels alternate, so that the numbers of points per class differ
+    by at most one.
     """
 
     samples: int = integer(1000, at_least=10, help="points in all")
@@ -27,7 +28,7 @@ class Spirals(Dataset):
     data_seed: int = integer(0, at_least=0, help="seed of the points; independent of split and run")
 
     def load(self) -> Raw:
-        """Draw the points from the middle outwards; classes take turns."""
+        """Return the points from the centre outwards; labels alternate."""
         places = np.arange(self.samples)
         labels = places % self.classes
         radius = (places // self.classes + 1) / (places[-1] // self.classes + 1)

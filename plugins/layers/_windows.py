@@ -1,4 +1,4 @@
-"""Square windows over images: how many there are, and all of them laid out as one matrix a run."""
+"""Square windows over images: their number, and all windows as one matrix per run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def image_shape(shape: Shape, layer: str) -> tuple[int, int, int]:
     """Return ``shape`` as (height, width, channels).
 
     Raises:
-        InputError: it is not an image; the message names ``layer``.
+        InputError: the shape does not have three axes; the message names ``layer``.
     """
     if len(shape) != 3:
         raise InputError(
@@ -28,28 +28,36 @@ def image_shape(shape: Shape, layer: str) -> tuple[int, int, int]:
 
 
 def steps(extent: int, size: int, stride: int) -> int:
-    """Return how many windows of ``size`` fit in ``extent`` pixels, ``stride`` apart; 0 when none does."""
+    """Return how many windows of ``size`` fit in ``extent`` pixels, ``stride`` apart; 0 if none fits."""
     return max((extent - size) // stride + 1, 0)
 
 
 def taps(x: np.ndarray, row: int, column: int, stride: int, windows: tuple[int, int]) -> np.ndarray:
-    """Return the view of ``x`` (lead, B, H, W, C) with one pixel, (row, column), of each window."""
+    """Return the view of ``x`` with one pixel of each window, ``(lead, B, H', W', C)``.
+
+    Args:
+        x: images ``(lead, B, H, W, C)``.
+        row: the pixel's row within its window, from 0.
+        column: the pixel's column within its window, from 0.
+        stride: pixels from one window to the next.
+        windows: H' and W', the numbers of windows along each axis.
+    """
     height, width = windows
     return x[:, :, row : row + stride * (height - 1) + 1 : stride, column : column + stride * (width - 1) + 1 : stride]
 
 
 def gather(x: np.ndarray, size: int, stride: int, windows: tuple[int, int], scratch: Scratch) -> np.ndarray:
-    """Return all windows of ``x`` as a matrix a run, ``(lead, B * H' * W', size * size * C)``.
+    """Return all windows of ``x`` as one matrix per run, ``(lead, B * H' * W', size * size * C)``.
 
-    The matrix is laid out by windows or, transposed, by pixels of the window: whichever copies in longer pieces.
-    BLAS takes both.
+    The matrix is stored by windows or, transposed, by pixels of the window, whichever is copied in longer contiguous
+    pieces. BLAS accepts both layouts.
 
     Args:
-        x: images ``(lead, B, H, W, C)``, padded already, each sample contiguous.
-        size: pixels along a side of the window.
+        x: padded images ``(lead, B, H, W, C)``, each sample contiguous.
+        size: side of the window, in pixels.
         stride: pixels from one window to the next.
-        windows: H' and W', the windows along each axis.
-        scratch: gives the buffer that the result lives in.
+        windows: H' and W', the numbers of windows along each axis.
+        scratch: returns the buffer for the result, given a name, a shape and a dtype.
     """
     lead, batch, _, _, channels = x.shape
     if size == stride == 1:

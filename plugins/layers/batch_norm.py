@@ -14,32 +14,36 @@ from ._channels import as_rows, spread, totals
 class BatchNorm(Layer):
     """Normalise each channel over the batch and all pixels, then scale by gamma and shift by beta.
 
-    The output and the running figures are::
+    With the mean and variance of the batch, the output and the running mean and variance are::
 
         y = gamma (x - mean) / sqrt(variance + eps) + beta
         running = (1 - momentum) running + momentum batch
 
-    The last axis of a sample is the channel. In evaluation the running figures are used. A batch with one number per
-    channel (one sample, no pixels) gives beta and leaves the running variance, of which it knows nothing, as it was.
+    Input and output are ``(R, B, *shape)``; the last axis of a sample is the channel. Each run has its own gamma, beta
+    and running mean and variance, one number per channel.
 
-    Where averaged parameters are evaluated (stages ``ema``, ``polyak_average`` and ``lookahead``, schedule-free
-    optimizers), the running figures are recomputed for them as averages over the batches of the training data, each
-    batch with the same weight, as ``torch.optim.swa_utils.update_bn`` does.
+    In evaluation, the running mean and variance are used instead of the batch's. If a batch has only one number per
+    channel (one sample, no pixels), the output is beta and the running variance is not updated.
+
+    If averaged parameters are evaluated (stages ``ema``, ``polyak_average`` and ``lookahead``, schedule-free
+    optimizers), the running mean and variance are recomputed for them as averages over the batches of the training
+    data, each batch with the same weight, as ``torch.optim.swa_utils.update_bn`` does.
 
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
 
-    Differs from torch: not at all; the batch's own variance divides by N, the running one by N - 1.
+    Differs from torch: not at all; with N numbers per channel, the batch's own variance divides by N, the variance
+    that enters the running one by N - 1.
     """
 
     momentum: float = hyper(0.1, at_least=0, at_most=1, help="weight of the newest batch in the running figures")
     eps: float = hyper(1e-5, above=0, prior="log", help="added to the variance")
 
     def weights(self, shape: Shape) -> dict[str, Weight]:
-        """Return ``gamma`` (ones) and ``beta`` (zeros), one number a channel."""
+        """Return ``gamma`` (ones) and ``beta`` (zeros), one number per channel."""
         return {"gamma": Weight(shape[-1:], "ones"), "beta": Weight(shape[-1:])}
 
     def buffers(self, shape: Shape) -> dict[str, Buffer]:
-        """Return the running ``mean`` (0) and ``variance`` (1), one number a channel."""
+        """Return the running ``mean`` (0) and ``variance`` (1), one number per channel."""
         return {"mean": Buffer(shape[-1:]), "variance": Buffer(shape[-1:], 1.0)}
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
@@ -47,7 +51,7 @@ class BatchNorm(Layer):
         return self._normalized(x, self.momentum if training else None)
 
     def recompute_buffers(self, x: np.ndarray, *, batch: int) -> np.ndarray:
-        """Return the normalised input and take its figures into the averages over the batches so far."""
+        """Return the normalised input and include its mean and variance in the averages over the batches so far."""
         return self._normalized(x, 1 / batch)
 
     def _normalized(self, x: np.ndarray, newest: np.ndarray | float | None) -> np.ndarray:
@@ -55,7 +59,7 @@ class BatchNorm(Layer):
 
         Args:
             x: as in `forward`.
-            newest: the weight of this batch in the running figures, or None to normalise by these.
+            newest: the weight of this batch in the running mean and variance, or None to normalise by them.
         """
         rows = as_rows(x)
         gamma, beta = self.weight["gamma"], self.weight["beta"]
@@ -75,7 +79,7 @@ class BatchNorm(Layer):
         return totals(rows, *self.input_shape[-1:]) / self._count(rows)
 
     def _variance(self, mean: np.ndarray, newest: np.ndarray | float) -> np.ndarray:
-        """Return the batch's variance, ``(lead, C)``, and take both figures into the running ones."""
+        """Return the batch's variance, ``(lead, C)``, and update the running mean and variance."""
         squares = self.scratch("squares", self._centred.shape, self._centred.dtype)
         np.multiply(self._centred, self._centred, out=squares)
         count = self._count(squares)
@@ -92,11 +96,11 @@ class BatchNorm(Layer):
         running += weight * figure
 
     def _count(self, rows: np.ndarray) -> int:
-        """Return how many numbers of a channel the batch has."""
+        """Return how many numbers per channel the batch has."""
         return rows[0].size // self.input_shape[-1]
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Write the gradients of gamma and beta; return the input's.
+        """Write the gradients of gamma and beta; return the gradient of the input, shaped as ``dy``.
 
         With n the normalised input and means over the batch: dx = gamma / std (dy - mean(dy) - n mean(dy n)); in
         evaluation dx = gamma / std dy.

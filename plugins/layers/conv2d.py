@@ -13,19 +13,26 @@ from ._channels import as_rows, spread, totals
 from ._windows import gather, image_shape, steps
 
 BLOCK = 2**22
-"""Numbers of window matrix a run at a time: it is size^2 times as large as the image, and more is no faster."""
+"""Numbers of the window matrix per run and block. The whole matrix is kernel_size^2 times as large as the images, and
+larger blocks are no faster."""
 
 
 class Conv2d(Layer):
     """Convolution over images: each filter's dot product with every window, plus b.
 
-    Takes ``(height, width, channels)``, gives ``(height', width', filters)``::
+    For images ``(height, width, channels)``, the output ``(height', width', filters)`` is::
 
         y[i, j] = sum of window[i, j] W + b
+        height' = floor((height + zeros - kernel_size) / stride) + 1, likewise width'
 
-    The weight W is ``(kernel_size, kernel_size, channels, filters)``; as everywhere in deep learning it is not turned.
-    Padding is zeros: ``valid`` none; ``same`` so that height' = ceil(height / stride), the odd pixel at the bottom and
-    right; a number that many pixels on each side.
+    Here zeros is the number of rows added at the top and bottom together. Each run has its own W,
+    ``(kernel_size, kernel_size, channels, filters)``, and b, ``(filters,)``, which starts at zero. As is usual in deep
+    learning, W is not flipped (cross-correlation).
+
+    The image is padded with zeros. ``valid`` adds none. ``same`` adds as many as make height' = ceil(height / stride),
+    an odd pixel at the bottom and right. A number adds that many pixels on each side; it must be below ``kernel_size``.
+
+    Raises ``InputError`` if a sample is not an image or a window does not fit in the padded image.
     """
 
     output_kind = "logits"
@@ -39,7 +46,7 @@ class Conv2d(Layer):
     init_scale: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 10.0), help="multiplies the initial filters")
 
     def _pads(self, extent: int) -> tuple[int, int]:
-        """Return the zeros before and after an axis of ``extent`` pixels."""
+        """Return the numbers of zeros before and after an axis of ``extent`` pixels."""
         if self.padding == "valid":
             return 0, 0
         if self.padding == "same":
@@ -49,7 +56,11 @@ class Conv2d(Layer):
         return int(self.padding), int(self.padding)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return ``(height', width', filters)``."""
+        """Return ``(height', width', filters)``.
+
+        Raises:
+            InputError: ``shape`` is not an image, the padding is not below ``kernel_size``, or no window fits.
+        """
         height, width, _ = image_shape(shape, "conv2d")
         if not isinstance(self.padding, str) and self.padding >= self.kernel_size:
             raise InputError(
@@ -70,7 +81,10 @@ class Conv2d(Layer):
         return own | ({"bias": Weight((self.filters,))} if self.bias else {})
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """Return the convolution, ``(R, B, height', width', filters)``: a matrix product a run and block of samples."""
+        """Return the convolution, ``(R, B, height', width', filters)``.
+
+        It is one matrix product per run and block of samples.
+        """
         height, width, _ = self.output_shape(self.input_shape)
         weight = self.weight["weight"]
         runs = len(weight)
@@ -87,7 +101,7 @@ class Conv2d(Layer):
         return y
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Write the filters' gradients; return the gradient of the images."""
+        """Write the gradients of filters and bias; return the gradient of the images, ``(R, B, *input_shape)``."""
         total = self.gradient["weight"].reshape(len(dy), -1, self.filters)
         blocks = self._blocks(dy, self._x.shape[-1])
         for place, block in enumerate(blocks):
@@ -103,13 +117,16 @@ class Conv2d(Layer):
         return self._image_gradient(dy) if need_dx else None
 
     def _image_gradient(self, dy: np.ndarray) -> np.ndarray:
-        """Convolve ``dy`` with the turned filters: faster than adding up overlapping windows, one long sum a pixel."""
+        """Return the gradient of the images: ``dy`` convolved with the flipped filters.
+
+        This is faster than adding up overlapping windows: each pixel is one long sum.
+        """
         height, width, channels = self.input_shape
         size = self.kernel_size
         turned = self.scratch("turned", (len(dy), size, size, self.filters, channels), dy.dtype)
         turned[...] = self.weight["weight"][:, ::-1, ::-1].swapaxes(3, 4)
         apart = self._apart(dy)
-        self._columns_are_all = False  # their buffer may be used again below
+        self._columns_are_all = False  # their buffer may be overwritten below
         dx = self.scratch("dx", (*dy.shape[:2], height, width, channels), dy.dtype)
         for block in self._blocks(dx, self.filters):
             columns = self._windows(apart[:, block], 1, (height, width))
@@ -117,9 +134,9 @@ class Conv2d(Layer):
         return dx
 
     def _blocks(self, images: np.ndarray, channels: int) -> list[slice]:
-        """Return slices of the batch with about `BLOCK` numbers in their windows, one a pixel of ``images``.
+        """Return slices of the batch with about `BLOCK` numbers in their windows, one window per pixel of ``images``.
 
-        They depend on one run's shape alone: the number of runs must not change how a run's products are cut.
+        They depend on the shape of one run only: the number of runs must not change how a run's products are split.
         """
         _, batch, height, width, _ = images.shape
         numbers = batch * height * width * channels * self.kernel_size**2
@@ -140,7 +157,7 @@ class Conv2d(Layer):
         return padded
 
     def _apart(self, dy: np.ndarray) -> np.ndarray:
-        """Return ``dy`` with its numbers ``stride`` apart, in zeros that let a window reach every input pixel."""
+        """Return ``dy`` with its numbers ``stride`` apart and zeros elsewhere, with one window per input pixel."""
         height, width, _ = self.input_shape
         reach = self.kernel_size - 1
         top, left = reach - self._pads(height)[0], reach - self._pads(width)[0]

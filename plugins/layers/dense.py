@@ -12,11 +12,13 @@ from framework import INITIALIZERS, InputError, Layer, LayerSpec, Shape, Weight,
 class Dense(Layer):
     """Fully connected: y = x W + b.
 
-    Takes flat samples ``(features,)``, gives ``(units,)``::
+    For flat samples ``(features,)``, the output ``(units,)`` is::
 
         y = x W + b
 
-    W is ``(features, units)``, b starts at zero.
+    Each run has its own W, ``(features, units)``, and b, ``(units,)``, which starts at zero.
+
+    Raises ``InputError`` if samples are not flat.
     """
 
     output_kind = "logits"
@@ -28,7 +30,11 @@ class Dense(Layer):
     init_scale: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 10.0), help="multiplies the initial W")
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return ``(units,)``."""
+        """Return ``(units,)``.
+
+        Raises:
+            InputError: ``shape`` is not flat, or ``units`` is ``outputs`` and there is no data set.
+        """
         if isinstance(self.units, str):
             raise InputError("units=outputs is known only together with a data set: give a number")
         if len(shape) != 1:
@@ -52,7 +58,7 @@ class Dense(Layer):
         return y
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Write dW = x^T dy and db = the sum of dy; return dy W^T."""
+        """Write dW = x^T dy and db = the sum of dy over the batch; return dy W^T, ``(R, B, features)``."""
         np.matmul(self._x.swapaxes(1, 2), dy, out=self.gradient["weight"])
         if self.bias:
             np.add.reduce(dy, axis=1, out=self.gradient["bias"])

@@ -14,10 +14,10 @@ class Dropout(Layer):
 
     The output in training is::
 
-        y = x / (1 - rate)                      where kept, else 0
+        y = x / (1 - rate)                      if kept, else 0
 
-    In evaluation y = x. What is dropped depends on the run's seed and the epoch; runs that differ in rate only drop
-    nested sets.
+    In evaluation y = x. The shape ``(R, B, *shape)`` stays the same. The random numbers depend on the run's seed and
+    the epoch. If runs differ only in rate, each number that is dropped at a lower rate is dropped at a higher one too.
 
     Source: Srivastava et al. 2014, JMLR 15, section 10 (the "inverted" form).
     """
@@ -28,7 +28,7 @@ class Dropout(Layer):
     rate: float = hyper(0.5, at_least=0, below=1, search=(0.0, 0.8), help="share of the numbers that is dropped")
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """Return the thinned input, ``(R, B, *shape)``, or in evaluation the input itself."""
+        """Return the input with numbers dropped, ``(R, B, *shape)``, or in evaluation the input itself."""
         self._factor: np.ndarray | None = None
         if not training:
             return x

@@ -11,7 +11,14 @@ from framework import Layer, LayerSpec, Shape, hookimpl
 
 
 class Flatten(Layer):
-    """All numbers of a sample in one row; flat samples pass unchanged."""
+    """Reshape each sample to one row of numbers; flat samples pass unchanged.
+
+    In row-major order, samples of shape ``(a, b, ...)`` become::
+
+        (a * b * ...,)
+
+    The result may be a view of the input.
+    """
 
     output_kind = ""
 

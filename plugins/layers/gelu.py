@@ -21,7 +21,8 @@ class Gelu(Layer):
         x Phi(x)
         x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))   with ``approximate``
 
-    The approximate form is within 5e-4 of the exact one and faster.
+    It acts on each number, and the shape stays the same. The approximate form is within 5e-4 of the exact one and
+    faster.
 
     Source: Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2.
     """

@@ -16,8 +16,9 @@ class LayerNorm(Layer):
 
         y = gamma (x - mean) / sqrt(variance + eps) + beta
 
-    The last axis is all features of a flat sample, and the channels of each pixel of an image (as in ConvNeXt; Keras's
-    default). Training and evaluation are the same.
+    Input and output are ``(R, B, *shape)``. Mean and variance are over the last axis: all features of a flat sample, or
+    the channels of one pixel of an image (as in ConvNeXt; Keras's default). The variance divides by the length of that
+    axis. Each run has its own gamma and beta, as long as the last axis. Training and evaluation are the same.
 
     Source: Ba et al. 2016, arXiv:1607.06450, equations 3 and 4.
     """
@@ -43,7 +44,7 @@ class LayerNorm(Layer):
         return y.reshape(len(y), *x.shape[1:])
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Write the gradients of gamma and beta; return the input's.
+        """Write the gradients of gamma and beta; return the gradient of the input, shaped as ``dy``.
 
         With n the normalised input, d = gamma dy and means over the last axis: dx = (d - mean(d) - n mean(d n)) / std.
         """

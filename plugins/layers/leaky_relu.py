@@ -10,14 +10,14 @@ from framework import Layer, LayerSpec, hookimpl, hyper
 
 
 class LeakyRelu(Layer):
-    """Leaky rectifier: y = x where positive, else slope x.
+    """Leaky rectifier: y = x if x > 0, else slope x.
 
     The output is::
 
-        x                                       where x > 0
-        slope x                                 elsewhere
+        x                                       if x > 0
+        slope x                                 otherwise
 
-    The slope at 0 is ``slope``.
+    It acts on each number, and the shape stays the same. The derivative at 0 is ``slope``.
 
     Source: Maas et al. 2013, "Rectifier nonlinearities improve neural network acoustic models".
     """
@@ -25,7 +25,7 @@ class LeakyRelu(Layer):
     slope: float = hyper(0.01, at_least=0, at_most=1, prior="log", search=(1e-3, 0.5), help="where x is negative")
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """Return the output, shaped as ``x`` or with one row a run where the slopes differ."""
+        """Return the output, shaped as ``x`` or with one row per run if the slopes differ."""
         self._x = x
         slope = self.column(self.slope, x)
         y = self.scratch("y", (max(len(x), len(slope)), *x.shape[1:]), x.dtype)
@@ -33,7 +33,7 @@ class LeakyRelu(Layer):
         return np.maximum(x, y, out=y)
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Return dy times 1 where x was positive, else the slope."""
+        """Return dy times 1 if x was positive, else the slope."""
         if not need_dx:
             return None
         slope = self.column(self.slope, dy)

@@ -10,11 +10,13 @@ from framework import Layer, LayerSpec, hookimpl
 
 
 class Linear(Layer):
-    """y = x.
+    """Identity: y = x.
 
     The output is::
 
         x
+
+    It is the input array itself, not a copy.
     """
 
     output_kind = ""

@@ -1,4 +1,4 @@
-"""Pooling: one number for each window of an image."""
+"""Pooling: one number per window and channel of an image."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from framework import InputError, Layer, LayerSpec, Shape, choice, hookimpl, int
 from ._windows import image_shape, steps, taps
 
 COMBINE = {"max": np.maximum, "min": np.minimum, "average": np.add}
-"""How each mode joins two pixels; the average divides by their number at the end."""
+"""The function by which each mode combines two pixels; the average divides by their number at the end."""
 
 
 class Pool2d(Layer):
     """The maximum, minimum or average of each window, channel by channel.
 
-    Takes ``(height, width, channels)``. Windows may overlap (stride below size); pixels beyond the last whole window
-    are left out. Max and min pass the gradient to the first pixel, row by row, that holds the value.
+    For images ``(height, width, channels)``, the output ``(height', width', channels)`` is::
+
+        y[i, j, c] = max, min or average of channel c in window[i, j]
+        height' = floor((height - size) / stride) + 1, likewise width'
+
+    There is no padding. Windows overlap if stride is below size. Pixels beyond the last whole window are not used, and
+    their gradient is 0. ``max`` and ``min`` pass the gradient to the first pixel, row by row, that has the value;
+    ``average`` spreads it evenly.
+
+    Raises ``InputError`` if a sample is not an image or smaller than one window.
     """
 
     mode: str = choice("max", tuple(COMBINE), help="what is taken of a window")
@@ -26,7 +34,11 @@ class Pool2d(Layer):
     stride: int | None = integer(None, at_least=1, help="pixels from window to window; null: size")
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return ``(height', width', channels)``."""
+        """Return ``(height', width', channels)``.
+
+        Raises:
+            InputError: ``shape`` is not an image, or no window fits.
+        """
         height, width, channels = image_shape(shape, "pool2d")
         windows = [steps(n, self.size, self._stride) for n in (height, width)]
         if min(windows) == 0:
@@ -38,13 +50,13 @@ class Pool2d(Layer):
         return self.size if self.stride is None else self.stride
 
     def _taps(self, images: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield, for each place in the window, the view of that pixel of every window."""
+        """Yield for each position in the window, row by row, the view of that pixel of every window."""
         height, width, _ = self.output_shape(self.input_shape)
         for place in range(self.size**2):
             yield taps(images, *divmod(place, self.size), self._stride, (height, width))
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
-        """Return one number a window and channel, ``(R or 1, B, height', width', channels)``."""
+        """Return one number per window and channel, ``(R or 1, B, height', width', channels)``."""
         combine = COMBINE[self.mode]
         y = self.scratch("y", (*x.shape[:2], *self.output_shape(self.input_shape)), x.dtype)
         first, *others = self._taps(x)
@@ -60,7 +72,10 @@ class Pool2d(Layer):
         return y
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Return the gradient of the images: to the winners, or spread evenly; overlapping windows add up."""
+        """Return the gradient of the images: passed to the selected pixels, or spread evenly.
+
+        The gradients of overlapping windows are added.
+        """
         if not need_dx:
             return None
         dx = self.scratch("dx", (*dy.shape[:2], *self.input_shape), dy.dtype)
@@ -79,7 +94,7 @@ class Pool2d(Layer):
         return self._stride == self.size and height % self.size == width % self.size == 0
 
     def _shares(self, dy: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield what each place in the window gets of ``dy``."""
+        """Yield for each position in the window the part of ``dy`` that this pixel receives."""
         share = self.scratch("share", dy.shape, dy.dtype)
         if self.mode == "average":
             np.divide(dy, self.size**2, out=share)

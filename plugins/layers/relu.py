@@ -16,19 +16,19 @@ class Relu(Layer):
 
         max(x, 0)
 
-    The slope at 0 is 0.
+    It acts on each number, and the shape stays the same. The derivative at 0 is 0.
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return max(x, 0), shaped as ``x``."""
-        # an array of zeros, because NumPy's vector loop for maximum does not take a single number
+        # an array of zeros, because NumPy's vectorized loop for maximum does not accept a scalar
         zeros = self.scratch("zeros", x.shape[2:], x.dtype)
         zeros.fill(0)
         self._y = self.scratch("y", x.shape, x.dtype)
         return np.maximum(x, zeros, out=self._y)
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Return dy where x was positive, else 0."""
+        """Return dy if x was positive, else 0."""
         if not need_dx:
             return None
         positive = np.greater(self._y, 0, out=self.scratch("positive", self._y.shape, bool))

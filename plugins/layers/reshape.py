@@ -11,7 +11,14 @@ from framework import InputError, Layer, LayerSpec, Shape, hookimpl, integers
 
 
 class Reshape(Layer):
-    """The same numbers in another shape, in row-major order."""
+    """Give each sample another shape; its numbers stay in row-major order.
+
+    Activations ``(R, B, *old)`` become::
+
+        (R, B, *shape)
+
+    Raises ``InputError`` if no shape is set or the two shapes have different numbers of elements.
+    """
 
     output_kind = ""
     examples = ({"shape": (3, 4)},)
@@ -21,7 +28,11 @@ class Reshape(Layer):
     )
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the new shape."""
+        """Return the new shape.
+
+        Raises:
+            InputError: no shape is set, it is ``outputs`` and there is no data set, or the number of elements differs.
+        """
         if isinstance(self.shape, str):
             raise InputError("shape=outputs is known only together with a data set: give numbers")
         if not self.shape:

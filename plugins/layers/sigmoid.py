@@ -17,6 +17,8 @@ class Sigmoid(Layer):
     The output is::
 
         1 / (1 + exp(-x))
+
+    It acts on each number, and the shape stays the same. The output is in [0, 1].
     """
 
     output_kind = "probabilities"

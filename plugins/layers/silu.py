@@ -18,6 +18,8 @@ class Silu(Layer):
 
         x / (1 + exp(-x))
 
+    It acts on each number, and the shape stays the same.
+
     Source: Elfwing et al. 2018, arXiv:1702.03118, equation 9.
     """
 
@@ -28,7 +30,7 @@ class Silu(Layer):
         return np.multiply(x, self._gate, out=self.scratch("y", x.shape, x.dtype))
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Return dy s (1 + x (1 - s)), s being the gate."""
+        """Return dy s (1 + x (1 - s)), with the gate s = 1 / (1 + exp(-x))."""
         if not need_dx:
             return None
         slope = self._gate * (1.0 + self._x * (1.0 - self._gate))

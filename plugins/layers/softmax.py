@@ -10,13 +10,14 @@ from framework import Layer, LayerSpec, hookimpl
 
 
 class Softmax(Layer):
-    """Softmax: positive numbers that sum to 1.
+    """Softmax: exp(x) divided by its sum over the last axis; numbers in [0, 1] that sum to 1.
 
     The output is::
 
         exp(x) / sum(exp(x))                    over the last axis
 
-    For training with labels prefer logits and the softmax cross-entropy loss, which does not lose small probabilities.
+    The shape stays the same. The largest x is subtracted first, so that exp does not overflow. For training with labels
+    prefer logits and the loss ``softmax_cross_entropy``, which does not lose small probabilities.
     """
 
     output_kind = "probabilities"

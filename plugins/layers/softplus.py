@@ -18,7 +18,8 @@ class Softplus(Layer):
 
         log(1 + exp(x))
 
-    It is computed as max(x, 0) + log1p(exp(-|x|)), which neither overflows nor loses small values.
+    It acts on each number, and the shape stays the same. The output is at least 0. It is computed as
+    max(x, 0) + log1p(exp(-|x|)), which neither overflows nor loses small values.
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

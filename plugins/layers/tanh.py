@@ -15,6 +15,8 @@ class Tanh(Layer):
     The output is::
 
         tanh(x)
+
+    It acts on each number, and the shape stays the same. The output is in [-1, 1].
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

@@ -14,13 +14,21 @@ from ._windows import image_shape
 class Upsample2d(Layer):
     """Nearest-neighbour enlargement: each pixel becomes a square of factor x factor.
 
-    Takes ``(height, width, channels)``, gives ``(factor * height, factor * width, channels)``.
+    For images ``(height, width, channels)``, the output ``(factor * height, factor * width, channels)`` is::
+
+        y[i, j] = x[floor(i / factor), floor(j / factor)]
+
+    Raises ``InputError`` if a sample is not an image.
     """
 
     factor: int = integer(2, at_least=1, help="how many times higher and wider")
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the enlarged shape."""
+        """Return the enlarged shape.
+
+        Raises:
+            InputError: ``shape`` is not an image.
+        """
         height, width, channels = image_shape(shape, "upsample2d")
         return (height * self.factor, width * self.factor, channels)
 
@@ -31,7 +39,7 @@ class Upsample2d(Layer):
         return y
 
     def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None:
-        """Return the sum over each square, row by row."""
+        """Return the sum of ``dy`` over each square, added row by row."""
         if not need_dx:
             return None
         dx = self.scratch("dx", (*dy.shape[:2], *self.input_shape), dy.dtype)

@@ -1,4 +1,4 @@
-"""What the two binary cross-entropies share."""
+"""Validation of targets, shared by the two binary cross-entropies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def as_probabilities(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray
     """Return targets as numbers in [0, 1], shape ``(R or 1, B, *output)``.
 
     Raises:
-        InputError: the shapes do not fit, or a target lies outside [0, 1]: the loss would have no lower bound.
+        InputError: the shapes do not match, or a target is outside [0, 1], for which the loss has no lower bound.
     """
     values = as_values(targets, predictions)
     if values.min() < 0 or values.max() > 1:

@@ -18,12 +18,15 @@ class CategoricalCrossEntropy(Loss):
 
         -log p[label]
 
-    The other classes' probabilities count only through the softmax that made them. Prefer ``softmax_cross_entropy`` on
-    logits: it keeps its digits where p rounds to 0 or 1.
+    Predictions are ``(R, B, C)`` with one probability per class, labels 0 to C - 1; the loss is one number per run,
+    ``(R,)``. The probabilities of the other classes affect the loss only through the softmax that computed them. Prefer
+    ``softmax_cross_entropy`` on logits, which stays accurate if p rounds to 0 or 1.
 
     Probabilities below the dtype's smallest normal number (1.2e-38 in float32, 2.2e-308 in float64) are raised to it:
-    loss and gradient stay finite at p = 0, and the gradient never points away from the label. A floor this low, and
-    not a common 1e-7, leaves the gradient through softmax exact for badly wrong predictions, which need it most.
+    loss and gradient stay finite at p = 0, and the gradient never points away from the label. A bound this low, unlike
+    the common 1e-7, leaves the gradient through softmax exact for very wrong predictions, for which it matters most.
+
+    Raises ``InputError`` if the data set has no labels, or a label has no output.
 
     Source: torch's ``NLLLoss`` of log p.
     """
@@ -31,7 +34,7 @@ class CategoricalCrossEntropy(Loss):
     expects = "probabilities"
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return each run's mean cross-entropy for probabilities ``(R, B, C)`` and labels ``(R or 1, B)``."""
+        """Return the mean cross-entropy per run for probabilities ``(R, B, C)`` and labels ``(R or 1, B)``."""
         labels = as_labels(targets, predictions)
         runs, batch, _ = predictions.shape
         self._shape = predictions.shape

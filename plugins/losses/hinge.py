@@ -12,14 +12,16 @@ from ._mean import mean_of_runs
 
 
 class Hinge(Loss):
-    """Hinge loss on scores: zero once the right side wins by the margin.
+    """Hinge loss on scores: zero if the score of the right class leads by at least the margin.
 
     The loss of a sample, averaged over the batch, is::
 
         sum over the wrong classes j of max(0, margin - z_label + z_j) / classes
         max(0, margin - y z)                    for a single output, y = -1 for label 0 and +1 for label 1
 
-    The gradient at the kink is 0.
+    Predictions z are ``(R, B, outputs)``; the loss is one number per run, ``(R,)``. The gradient at the kink is 0.
+
+    Raises ``InputError`` if the data set has no labels, or a label has no output (for a single output: is not 0 or 1).
 
     Source: Weston & Watkins 1999, "Support Vector Machines for Multi-Class Pattern Recognition" (the sum form).
 
@@ -30,7 +32,7 @@ class Hinge(Loss):
     margin: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="lead that costs nothing")
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return each run's mean hinge loss for scores ``(R, B, outputs)`` and labels ``(R or 1, B)``."""
+        """Return the mean hinge loss per run for scores ``(R, B, outputs)`` and labels ``(R or 1, B)``."""
         outputs = predictions.shape[-1]
         labels = as_labels(targets, predictions, classes=max(outputs, 2))
         margin = self.column(self.margin, predictions)

@@ -16,10 +16,13 @@ class Huber(Loss):
 
     The loss, with e = y - target, averaged over the batch and all outputs, is::
 
-        e^2 / 2                                 where |e| <= delta
-        delta (|e| - delta / 2)                 elsewhere
+        e^2 / 2                                 if |e| <= delta
+        delta (|e| - delta / 2)                 otherwise
 
-    Labels are compared one-hot.
+    Predictions are ``(R, B, *output)``; the loss is one number per run, ``(R,)``. Labels are one-hot encoded; with a
+    single output, the label itself is the target.
+
+    Raises ``InputError`` if the targets do not match the model's outputs.
 
     Source: Huber 1964, "Robust Estimation of a Location Parameter".
 
@@ -29,14 +32,14 @@ class Huber(Loss):
     delta: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="error at which square becomes line")
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return each run's mean Huber loss."""
+        """Return the mean Huber loss per run, ``(R,)``."""
         error = predictions - as_values(targets, predictions)
         delta = self.column(self.delta, error)
         self._clipped = np.clip(error, -delta, delta)
-        return mean_of_runs(self._clipped * (error - 0.5 * self._clipped))  # both branches in one formula
+        return mean_of_runs(self._clipped * (error - 0.5 * self._clipped))  # equals both branches
 
     def backward(self) -> np.ndarray:
-        """Return the error, clipped to delta, over the count."""
+        """Return the error, clipped to [-delta, delta], divided by the numbers per run; shaped as the predictions."""
         return self._clipped * (1.0 / self._clipped[0].size)
 
 

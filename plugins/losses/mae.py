@@ -18,18 +18,21 @@ class MAE(Loss):
 
         |y - target|
 
-    The gradient at an exact hit is 0. Labels are compared one-hot.
+    The gradient is 0 if y equals the target. Predictions y are ``(R, B, *output)``; the loss is one number per run,
+    ``(R,)``. Labels are one-hot encoded; with a single output, the label itself is the target.
+
+    Raises ``InputError`` if the targets do not match the model's outputs.
 
     Source: torch's ``L1Loss`` with ``reduction="mean"``.
     """
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return each run's mean absolute error."""
+        """Return the mean absolute error per run, ``(R,)``."""
         self._error = predictions - as_values(targets, predictions)
         return mean_of_runs(np.abs(self._error))
 
     def backward(self) -> np.ndarray:
-        """Return sign(y - target) / count."""
+        """Return sign(y - target) / count, shaped as the predictions; count is the numbers per run."""
         return np.sign(self._error) * (1.0 / self._error[0].size)
 
 

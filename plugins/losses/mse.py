@@ -18,18 +18,21 @@ class MSE(Loss):
 
         (y - target)^2
 
-    There is no factor 1/2. Labels are compared one-hot.
+    There is no factor 1/2. Predictions y are ``(R, B, *output)``; the loss is one number per run, ``(R,)``. Labels are
+    one-hot encoded; with a single output, the label itself is the target.
+
+    Raises ``InputError`` if the targets do not match the model's outputs.
 
     Source: torch's ``MSELoss`` with ``reduction="mean"``.
     """
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return each run's mean squared error."""
+        """Return the mean squared error per run, ``(R,)``."""
         self._error = predictions - as_values(targets, predictions)
         return mean_of_runs(np.square(self._error))
 
     def backward(self) -> np.ndarray:
-        """Return 2 (y - target) / count."""
+        """Return 2 (y - target) / count, shaped as the predictions; count is the numbers per run."""
         return self._error * (2.0 / self._error[0].size)
 
 

@@ -21,7 +21,10 @@ class SoftmaxCrossEntropy(Loss):
         q = (1 - s) onehot(label) + s / C
         -sum_c q_c log softmax(z)_c
 
-    Softmax and logarithm are one step, taken relative to the largest logit, so that no finite logits overflow.
+    Logits z are ``(R, B, C)``, labels 0 to C - 1; the loss is one number per run, ``(R,)``. Softmax and logarithm are
+    computed in one step, relative to the largest logit, so that no finite logits overflow.
+
+    Raises ``InputError`` if the data set has no labels, or a label has no output.
 
     Sources: torch's ``CrossEntropyLoss``; Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing).
     """
@@ -37,7 +40,7 @@ class SoftmaxCrossEntropy(Loss):
     )
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return each run's mean cross-entropy for logits ``(R, B, C)`` and labels ``(R or 1, B)``."""
+        """Return the mean cross-entropy per run for logits ``(R, B, C)`` and labels ``(R or 1, B)``."""
         labels = targets if self.labels_checked else as_labels(targets, predictions)
         shifted = predictions - np.maximum.reduce(predictions, axis=2, keepdims=True)
         self._exp = np.exp(shifted)
@@ -49,13 +52,13 @@ class SoftmaxCrossEntropy(Loss):
             return mean_of_runs(np.subtract(losses, picked, out=losses))
         smoothing = self.column(self.label_smoothing, picked)
         spread = np.zeros_like(picked)
-        # a masked class (logit -inf) costs nothing where there is no smoothing: 0 * -inf would be NaN
+        # without smoothing, a masked class (logit -inf) must cost nothing: 0 * -inf would be NaN
         np.multiply(smoothing, shifted.mean(axis=2), out=spread, where=smoothing > 0)
         return mean_of_runs(losses - (1 - smoothing) * picked - spread)
 
     @cached_property
     def _smooth(self) -> bool:
-        """Whether any run smooths; with a share of 0 the general way gives the same bits, slower."""
+        """Whether any run uses label smoothing; with a share of 0 the general formula gives the same bits, slower."""
         return bool(self.label_smoothing.any())
 
     def backward(self) -> np.ndarray:
@@ -74,7 +77,7 @@ class SoftmaxCrossEntropy(Loss):
 
 @lru_cache(maxsize=16)
 def _row_starts(runs: int, batch: int, classes: int) -> np.ndarray:
-    """Return where each sample's first class stands among all predictions, ``(R, B)``."""
+    """Return the index of each sample's first class in the flat predictions, ``(R, B)``."""
     return np.arange(0, runs * batch * classes, classes).reshape(runs, batch)
 
 

@@ -14,23 +14,34 @@ from ._running import RunningMean
 class MeanAbsoluteError(Metric):
     """Mean absolute error over all samples and outputs, in the scaled units the model is trained in.
 
-    Labels are compared one-hot (a single output with the label itself). Sums are float64.
+    The figure, one number per run, is::
+
+        mean over samples and outputs of |y - target|
+
+    Labels are one-hot encoded; with a single output, the label itself is the target. Sums are float64. ``mae_units``
+    is the error in the target's own units.
+
+    Raises ``InputError`` if the targets do not match the model's outputs.
     """
 
     tasks = ("classification", "regression", "reconstruction")
     greater_is_better = False
 
     def start(self, runs: int) -> None:
-        """Forget everything."""
+        """Reset the sums, for ``runs`` runs."""
         self._mean = RunningMean(runs)
 
     def update(self, predictions: np.ndarray, targets: np.ndarray) -> None:
-        """Take predictions ``(R, B, *output)`` and targets."""
+        """Add a batch: predictions ``(R, B, *output)`` and targets ``(R or 1, B[, *output])``.
+
+        Raises:
+            InputError: the targets do not match the outputs.
+        """
         error = predictions - as_values(targets, predictions)
         self._mean.add(np.abs(error))
 
     def value(self) -> np.ndarray:
-        """Return the mean absolute errors."""
+        """Return the mean absolute errors, shape ``(R,)``; NaN without batches."""
         return self._mean.value()
 
 

@@ -14,7 +14,14 @@ from ._running import RunningMean
 class MeanSquaredError(Metric):
     """Mean squared error over all samples and outputs, in the scaled units the model is trained in.
 
-    Labels are compared one-hot (a single output with the label itself). Sums are float64.
+    The figure, one number per run, is::
+
+        mean over samples and outputs of (y - target)^2
+
+    Labels are one-hot encoded; with a single output, the label itself is the target. Sums are float64. ``rmse_units``
+    is its square root per output, in the target's own units.
+
+    Raises ``InputError`` if the targets do not match the model's outputs.
     """
 
     tasks = ("classification", "regression", "reconstruction")
@@ -22,16 +29,20 @@ class MeanSquaredError(Metric):
     greater_is_better = False
 
     def start(self, runs: int) -> None:
-        """Forget everything."""
+        """Reset the sums, for ``runs`` runs."""
         self._mean = RunningMean(runs)
 
     def update(self, predictions: np.ndarray, targets: np.ndarray) -> None:
-        """Take predictions ``(R, B, *output)`` and targets."""
+        """Add a batch: predictions ``(R, B, *output)`` and targets ``(R or 1, B[, *output])``.
+
+        Raises:
+            InputError: the targets do not match the outputs.
+        """
         error = predictions - as_values(targets, predictions)
         self._mean.add(np.square(error))
 
     def value(self) -> np.ndarray:
-        """Return the mean squared errors."""
+        """Return the mean squared errors, shape ``(R,)``; NaN without batches."""
         return self._mean.value()
 
 

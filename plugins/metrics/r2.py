@@ -16,11 +16,14 @@ class R2(Metric):
 
         1 - sum (y - target)^2 / sum (target - mean of targets)^2
 
-    1 is perfect, 0 is as good as the mean of the targets, below 0 is worse. An output whose targets are all equal
-    scores 1 where it is hit exactly, else 0. NaN for fewer than two samples.
+    It is at most 1, and one number per run: 1 is perfect, 0 is as good as the mean of the targets, below 0 is worse. An
+    output whose targets are all equal scores 1 if every prediction is exact, else 0. The result is NaN for fewer than
+    two samples.
 
-    The targets' sum of squares is merged batch by batch in float64 about a running mean, which does not cancel as
-    sum(y^2) - n mean^2 does.
+    The targets' sum of squares about the mean is merged batch by batch in float64, which avoids the cancellation of
+    sum(y^2) - n mean^2.
+
+    Raises ``InputError`` if the targets do not match the model's outputs.
 
     Sources: scikit-learn's ``r2_score`` with its defaults; Chan, Golub & LeVeque 1983, "Algorithms for Computing the
     Sample Variance", equation 2.1 (the merging).
@@ -30,12 +33,16 @@ class R2(Metric):
     shown_for = ("regression",)
 
     def start(self, runs: int) -> None:
-        """Forget everything."""
+        """Reset the count and the sums, for ``runs`` runs."""
         self._runs = runs
         self._count = 0
 
     def update(self, predictions: np.ndarray, targets: np.ndarray) -> None:
-        """Take predictions ``(R, B, *output)`` and targets."""
+        """Add a batch: predictions ``(R, B, *output)`` and targets ``(R or 1, B[, *output])``.
+
+        Raises:
+            InputError: the targets do not match the outputs.
+        """
         values = as_values(targets, predictions)
         batch = predictions.shape[1]
         y = values.reshape(len(values), batch, -1).astype(np.float64)
@@ -46,7 +53,7 @@ class R2(Metric):
             self._mean = np.zeros_like(y[:, 0])
             self._total = np.zeros_like(y[:, 0])
         self._residual += residual
-        self._merge(y - self._origin)  # equal targets become exact zeros
+        self._merge(y - self._origin)  # equal targets become exactly 0
 
     def _merge(self, y: np.ndarray) -> None:
         batch = y.shape[1]
@@ -58,7 +65,7 @@ class R2(Metric):
         self._count = seen
 
     def value(self) -> np.ndarray:
-        """Return the coefficients, at most 1."""
+        """Return the coefficients, at most 1, shape ``(R,)``; NaN for fewer than two samples."""
         if self._count < 2:
             return np.full(self._runs, np.nan)
         constant = self._total == 0

@@ -1,4 +1,4 @@
-"""Share of samples whose class is among the first few."""
+"""Share of samples whose class is among the k largest outputs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from ._running import RunningMean
 class TopK(Metric):
     """Share of samples whose class is among the k largest outputs, recorded as ``top_1``, ``top_2`` and so on.
 
-    Ties count against the model: every other output at least as large as the right one stands before it, so that a
-    constant prediction scores 0 for k below the number of classes. A sample with a NaN among its predictions is wrong.
+    The figure, in [0, 1], one number per run, is::
+
+        samples with at most k outputs >= the output of the label / all samples
+
+    Ties count against the model: a constant prediction scores 0 for k below the number of classes. A sample with a NaN
+    among its predictions counts as wrong.
+
+    Raises ``InputError`` if there are fewer than k outputs, the data set has no labels, or a label has no output.
     """
 
     tasks = ("classification",)
@@ -26,14 +32,14 @@ class TopK(Metric):
         return f"top_{self.k}"
 
     def start(self, runs: int) -> None:
-        """Forget everything."""
+        """Reset the sums, for ``runs`` runs."""
         self._mean = RunningMean(runs)
 
     def update(self, predictions: np.ndarray, targets: np.ndarray) -> None:
-        """Take predictions ``(R, B, classes)`` and labels ``(R or 1, B)``.
+        """Add a batch: predictions ``(R, B, classes)`` and labels ``(R or 1, B)``.
 
         Raises:
-            InputError: there are fewer than k outputs.
+            InputError: there are fewer than k outputs, or the targets are not labels of these outputs.
         """
         labels = as_labels(targets, predictions)
         runs, batch, outputs = predictions.shape
@@ -44,7 +50,7 @@ class TopK(Metric):
         self._mean.add((place <= self.k) & ~np.isnan(predictions.max(axis=2)))
 
     def value(self) -> np.ndarray:
-        """Return the share in [0, 1]."""
+        """Return the shares in [0, 1], shape ``(R,)``; NaN without batches."""
         return self._mean.value()
 
 

@@ -1,4 +1,4 @@
-"""How schedules ask for the length of the budget."""
+"""The length of the budget, for schedules that are laid out over it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from framework import InputError, Schedule
 
 
 def budget(schedule: Schedule, total: int | None, setting: str = "") -> int:
-    """Return the steps that ``schedule`` is laid out over.
+    """Return the number of steps that ``schedule`` is laid out over.
 
     Args:
-        schedule: who asks.
-        total: steps in its part of the budget, or None where only time limits it.
-        setting: the field that would make the question needless, or "".
+        schedule: the schedule, which the error message names.
+        total: the number of steps in its part of the budget, or None if only time limits it.
+        setting: the field that can be set instead of a budget in steps, or "".
 
     Raises:
         InputError: only time limits the budget.

@@ -1,4 +1,4 @@
-"""The learning rate as it is."""
+"""The constant learning rate."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from framework import Schedule, ScheduleSpec, hookimpl
 
 
 class Constant(Schedule):
-    """The learning rate as it is (after the warm-up, if any).
+    """Keep the learning rate constant (after the warm-up, if any).
 
-    The factor at step t is::
+    The factor on the learning rate at step t (from 1, after the warm-up) is::
 
         1
 

@@ -14,12 +14,14 @@ from ._budget import budget
 class Cosine(Schedule):
     """Half a cosine wave from 1 to floor over the budget.
 
-    The factor at step t is::
+    The factor on the learning rate at step t (from 1, after the warm-up) is::
 
         floor + (1 - floor) (1 + cos(pi (t - 1) / total)) / 2
 
-    ``floor`` would be reached one step after the last, so that no step is wasted at a rate of 0; from there on it
-    stays.
+    total is the number of steps in the budget. The factor would reach ``floor`` one step after the last, so that no
+    step is spent at a rate of 0; it stays there.
+
+    Raises ``InputError`` if only time limits the budget.
 
     Source: Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5, without restarts.
 
@@ -32,7 +34,7 @@ class Cosine(Schedule):
     )
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return the factors."""
+        """Return the factors at steps ``t``."""
         steps = budget(self, total)
         wave = 0.5 * (1 + np.cos(np.pi * (np.minimum(t - 1, steps) / steps)))
         return np.asarray(self.floor + (1 - self.floor) * wave)

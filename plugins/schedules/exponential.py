@@ -1,4 +1,4 @@
-"""A constant factor every step."""
+"""Exponential decay."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from framework import Schedule, ScheduleSpec, hookimpl, hyper
 
 
 class Exponential(Schedule):
-    """Times gamma every optimizer step.
+    """Multiply the learning rate by gamma at every optimizer step.
 
-    The factor at step t is::
+    The factor on the learning rate at step t (from 1, after the warm-up) is::
 
         gamma^(t - 1)
 
-    0.999 halves the rate every 693 steps. A gamma above 1 lets the rate grow, as a learning-rate range test does.
+    A gamma of 0.999 halves the rate every 693 steps. With a gamma above 1 the rate grows, as in a learning-rate range
+    test. No budget is needed.
 
     Sources: torch's ``ExponentialLR``; Smith 2017, arXiv:1506.01186, section 3.3 (the range test).
 

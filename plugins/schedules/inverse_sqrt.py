@@ -1,4 +1,4 @@
-"""Decay with the square root of time."""
+"""Decay with the inverse square root of the number of steps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from framework import Schedule, ScheduleSpec, hookimpl, hyper
 
 
 class InverseSqrt(Schedule):
-    """Decay as one over the square root of the steps, with no end in sight.
+    """Decay as one over the square root of the number of steps, without a fixed end.
 
-    The factor at step t is::
+    The factor on the learning rate at step t (from 1, after the warm-up) is::
 
         sqrt(timescale / (timescale + t - 1))
 
@@ -20,14 +20,14 @@ class InverseSqrt(Schedule):
 
     Source: Vaswani et al. 2017, arXiv:1706.03762, equation 3.
 
-    Differs from the paper: it is divided by its peak. With ``warmup_steps`` equal to the timescale it is the paper's
-    schedule, one step later.
+    Differs from the paper: the factor is the paper's rate divided by its peak. With ``warmup_steps`` equal to the
+    timescale it is the paper's schedule, one step later.
     """
 
     timescale: float = hyper(1000.0, above=0, prior="log", search=(10.0, 10_000.0), help="optimizer steps")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return the factors."""
+        """Return the factors at steps ``t``."""
         return np.asarray(np.sqrt(self.timescale / (self.timescale + (t - 1))))
 
 

@@ -1,4 +1,4 @@
-"""A straight line."""
+"""Linear interpolation between two factors."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from ._budget import budget
 
 
 class Linear(Schedule):
-    """A straight line from start_factor to end_factor, then flat.
+    """Change the factor linearly from start_factor to end_factor, then keep it.
 
-    The factor at step t, with n = ``total_steps`` (by default the whole budget), is::
+    The factor on the learning rate at step t (from 1, after the warm-up), with n = ``total_steps`` (by default the
+    whole budget), is::
 
         start_factor + (end_factor - start_factor) min(t - 1, n) / n
 
-    ``end_factor`` is reached at step n + 1, so that no step of the budget is wasted at a rate of 0.
+    The factor reaches ``end_factor`` at step n + 1, so that no step of the budget is spent at a rate of 0.
+
+    Raises ``InputError`` if ``total_steps`` is null and only time limits the budget.
 
     Source: torch's ``LinearLR``.
 
-    Differs from torch: its defaults (1/3 to 1 over 5 steps) are a warm-up; ours decay to 0.
+    Differs from torch: torch's defaults (1/3 to 1 over 5 steps) are a warm-up; the defaults here decay to 0.
     """
 
     start_factor: float = hyper(1.0, at_least=0, prior="linear", help="factor at step 1")
@@ -30,7 +33,7 @@ class Linear(Schedule):
     total_steps: int | None = integer(None, at_least=1, help="optimizer steps of the line; null: the whole budget")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return the factors."""
+        """Return the factors at steps ``t``."""
         steps = self.total_steps or budget(self, total, "total_steps")
         done = np.minimum(t - 1, steps) / steps
         return np.asarray(self.start_factor + (self.end_factor - self.start_factor) * done)

@@ -12,14 +12,16 @@ from ._budget import budget
 
 
 class MultiStep(Schedule):
-    """Times gamma after each of the milestones.
+    """Multiply the learning rate by gamma after each milestone.
 
-    The factor at step t is::
+    The factor on the learning rate at step t (from 1, after the warm-up) is::
 
         gamma^(number of milestones m with m <= t - 1)
 
-    Step m is the last before the drop. For milestones in epochs, multiply by batches per epoch. Without milestones the
-    drops come after half and three quarters of the budget.
+    Step m is the last before the drop. For milestones in epochs, multiply by the number of batches per epoch. If there
+    are no milestones, the rate drops after half and three quarters of the budget.
+
+    Raises ``InputError`` if there are no milestones and only time limits the budget.
 
     Source: He et al. 2016, arXiv:1512.03385, section 4.2 (after 32k and 48k of 64k steps).
 

@@ -1,4 +1,4 @@
-"""Up once, down once."""
+"""One rise and one fall of the learning rate."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from ._budget import budget
 
 
 class OneCycle(Schedule):
-    """Up to the full learning rate, then down to nearly nothing, once over the budget.
+    """Rise to the full learning rate, then fall to nearly 0, once over the budget.
 
-    The factor at the three points that are joined by ``anneal_strategy`` is::
+    The factor on the learning rate, interpolated between three points by ``anneal_strategy``, is::
 
         1 / div_factor                          at the first step
         1                                       after the first pct_start of the budget
         1 / (div_factor final_div_factor)       at the last step
 
-    The momentum stays as it is.
+    The momentum is not changed.
+
+    Raises ``InputError`` if only time limits the budget.
 
     Source: Smith & Topin 2018, arXiv:1708.07120, section 3.
 
-    Differs from torch's ``OneCycleLR`` with two phases: it cycles the momentum too; its ``max_lr`` is our ``lr``.
+    Differs from torch's ``OneCycleLR`` with two phases: torch cycles the momentum too; its ``max_lr`` is ``lr`` here.
     """
 
     needs_total = True
@@ -34,7 +36,7 @@ class OneCycle(Schedule):
     anneal_strategy: str = choice("cos", ("cos", "linear"), help="the shape of both ways")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return the factors."""
+        """Return the factors at steps ``t``."""
         last = budget(self, total) - 1
         peak = self.pct_start * (last + 1) - 1
         s = np.minimum(t - 1, last)

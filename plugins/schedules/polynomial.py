@@ -1,4 +1,4 @@
-"""A power of the budget that is left."""
+"""Decay with a power of the remaining budget."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from ._budget import budget
 
 
 class Polynomial(Schedule):
-    """From 1 to end, as a power of the budget that is left.
+    """Decay from 1 to end, as a power of the remaining share of the budget.
 
-    The factor at step t is::
+    The factor on the learning rate at step t (from 1, after the warm-up) is::
 
         end + (1 - end) (1 - (t - 1) / total)^power
 
-    ``end`` would be reached one step after the last, so that no step is wasted at a rate of 0.
+    total is the number of steps in the budget. The factor would reach ``end`` one step after the last, so that no step
+    is spent at a rate of 0.
+
+    Raises ``InputError`` if only time limits the budget.
 
     Source: torch's ``PolynomialLR``.
 
-    Differs from torch: ``end``, which is 0 there.
+    Differs from torch: the last factor is ``end``; in torch it is always 0.
     """
 
     needs_total = True
@@ -33,7 +36,7 @@ class Polynomial(Schedule):
         """Return the factors; from the budget's end on, ``end``."""
         steps = budget(self, total)
         left = 1 - np.minimum(t - 1, steps) / steps
-        power = self.power + np.zeros_like(left)  # as wide as left: see framework.base.numerics
+        power = self.power + np.zeros_like(left)  # in the shape of left: see framework.base.numerics
         return np.asarray(self.end + (1 - self.end) * left**power)
 
 

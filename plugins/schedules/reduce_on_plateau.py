@@ -1,4 +1,4 @@
-"""Drops when the validation loss stalls."""
+"""Reduction of the learning rate when the validation loss stops improving."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from framework import Schedule, ScheduleSpec, hookimpl, hyper, integer
 
 
 class ReduceOnPlateau(Schedule):
-    """Times gamma when the validation loss has not improved for more than patience epochs, run by run.
+    """Multiply the rate by gamma if the validation loss has not improved for more than patience epochs, per run.
 
-    An epoch is good where::
+    An epoch improves the loss of a run if::
 
         val/loss < best (1 - threshold)
 
-    After more than ``patience`` epochs in a row without a good one, the factor is multiplied with gamma (never to below
-    min_factor), and the next ``cooldown`` epochs count for nothing. A loss of NaN is no improvement.
+    After more than ``patience`` epochs in a row without an improvement, the factor is multiplied by gamma, but is at
+    least min_factor, and the next ``cooldown`` epochs do not count as epochs without improvement. A loss of NaN is no
+    improvement. The factor is 1 at first; no budget is needed.
 
     Source: torch's ``ReduceLROnPlateau`` in modes min and rel.
 
-    Differs from torch: ``gamma`` is its ``factor``, ``min_factor`` its ``min_lr`` over lr, and there is no ``eps``.
+    Differs from torch: ``gamma`` is torch's ``factor``, ``min_factor`` its ``min_lr`` over lr, and there is no ``eps``.
     """
 
     gamma: float = hyper(0.1, above=0, below=1, prior="log", search=(0.1, 0.9), help="what each drop multiplies with")
@@ -31,11 +32,14 @@ class ReduceOnPlateau(Schedule):
     min_factor: float = hyper(0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="lowest factor")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return 1: what this schedule does comes from `observe`."""
+        """Return 1 at every step: `observe` returns the factors that matter."""
         return np.ones_like(t)
 
     def initial_state(self, runs: int) -> dict[str, np.ndarray]:
-        """Return the best loss, the bad epochs in a row, the epochs of rest left, and the factor; ``(R, 1)`` each."""
+        """Return the best loss, the epochs in a row without improvement, the cooldown epochs left, and the factor.
+
+        Each is ``(R, 1)``.
+        """
         return {
             "best": np.full((runs, 1), np.inf),
             "bad": np.zeros((runs, 1)),
@@ -44,7 +48,7 @@ class ReduceOnPlateau(Schedule):
         }
 
     def observe(self, state: dict[str, np.ndarray], val_loss: np.ndarray) -> np.ndarray:
-        """Take an epoch's validation losses ``(R,)``, change ``state`` in place, return the factors ``(R, 1)``."""
+        """Update ``state`` in place with an epoch's validation losses ``(R,)``; return the factors ``(R, 1)``."""
         loss = val_loss[:, None].astype(np.float64)
         best, bad, rest, scale = (state[name] for name in ("best", "bad", "rest", "scale"))
         good = loss < best * (1 - self.threshold)  # false for NaN

@@ -13,14 +13,16 @@ from ._budget import budget
 
 
 class Step(Schedule):
-    """Times gamma every step_size optimizer steps.
+    """Multiply the learning rate by gamma after every step_size optimizer steps.
 
-    The factor at step t is::
+    The factor on the learning rate at step t (from 1, after the warm-up) is::
 
         gamma^floor((t - 1) / step_size)
 
-    For drops by epochs, set step_size to epochs times batches per epoch. Without a step_size, the budget falls into
-    three equal parts.
+    For drops by epochs, set step_size to epochs times batches per epoch. If step_size is null, it is a third of the
+    budget, rounded up.
+
+    Raises ``InputError`` if ``step_size`` is null and only time limits the budget.
 
     Source: torch's ``StepLR``.
 

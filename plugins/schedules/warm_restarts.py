@@ -1,4 +1,4 @@
-"""Cosine waves that start over."""
+"""Cosine decay with warm restarts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ DEFAULT_CYCLES = 3
 
 
 class WarmRestarts(Schedule):
-    """Half cosine waves from 1 to floor that start over, each multiplier times as long (SGDR).
+    """Half cosine waves from 1 to floor with restarts, each multiplier times as long as the last (SGDR).
 
-    The factor, with s the steps since the last restart and n the length of the cycle, is::
+    The factor on the learning rate, with s the steps since the last restart and n the length of the cycle, is::
 
         floor + (1 - floor) (1 + cos(pi s / n)) / 2
 
-    For a period in epochs, multiply by batches per epoch. Without a period, three cycles fill the budget.
+    For a period in epochs, multiply by the number of batches per epoch. If the period is null, three cycles, rounded to
+    whole steps, fill the budget.
+
+    Raises ``InputError`` if ``period`` is null and only time limits the budget.
 
     Source: Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5.
 
@@ -34,7 +37,7 @@ class WarmRestarts(Schedule):
     floor: float = hyper(0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="factor at a cycle's end")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return the factors."""
+        """Return the factors at steps ``t``."""
         s = t - 1
         if self.period is None:
             bounds = self._three_cycles(budget(self, total, "period"))
@@ -48,13 +51,13 @@ class WarmRestarts(Schedule):
         return np.asarray(self.floor + (1 - self.floor) * wave)
 
     def _three_cycles(self, total: int) -> np.ndarray:
-        """Return where the cycles that fill the budget begin and end, to the nearest step."""
+        """Return the bounds of the cycles that fill the budget, rounded to whole steps."""
         lengths = [float(self.multiplier) ** cycle for cycle in range(DEFAULT_CYCLES)]
         bounds = np.rint(total * (np.cumsum([0.0, *lengths]) / sum(lengths)))
-        return np.unique(bounds)  # a budget of a few steps has no room for all three
+        return np.unique(bounds)  # in a budget of a few steps some cycles have length 0
 
     def _cycles(self, period: int, last: float) -> np.ndarray:
-        """Return where the cycles of a given first length begin and end, until after step ``last``."""
+        """Return the bounds of the cycles, the first of length ``period``, until one is above ``last``."""
         bounds = [0, period]
         while bounds[-1] <= last:
             bounds.append(bounds[-1] * self.multiplier + period)

@@ -1,4 +1,4 @@
-"""Up, flat, down."""
+"""Warm-up, constant rate and decay."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SHAPES = {
     "cosine": lambda done: 0.5 * (1 + np.cos(np.pi * done)),
     "sqrt": lambda done: 1 - np.sqrt(done),
 }
-"""From 1 to 0 as the decay goes from nothing to all done."""
+"""Functions of the share of the decay that is done: they fall from 1 at 0 to 0 at 1."""
 
 
 class WarmupStableDecay(Schedule):
-    """Warm up linearly, stay at the full rate, decay to floor at the end.
+    """Warm up linearly, keep the full rate, decay to floor at the end.
 
-    The factor, with w the warm-up in steps and u the share of the decay that is done, is::
+    The factor on the learning rate, with w the warm-up in steps and u the share of the decay that is done, is::
 
         t / w                                   during the first warmup_share of the budget
         1                                       until the last decay_share of it
@@ -30,7 +30,10 @@ class WarmupStableDecay(Schedule):
         floor + (1 - floor) (1 + cos(pi u)) / 2 ``cosine``
         1 - (1 - floor) sqrt(u)                 ``sqrt``
 
-    ``floor`` would be reached one step after the last, so that no step is wasted at a rate of 0.
+    The factor would reach ``floor`` one step after the last, so that no step is spent at a rate of 0. The shares must
+    not exceed 1 together, and ``warmup_steps`` must be 0 unless ``warmup_share`` is.
+
+    Raises ``InputError`` if only time limits the budget.
 
     Sources: Hu et al. 2024 (MiniCPM), arXiv:2404.06395, section 4; Hägele et al. 2024, arXiv:2405.18392 (the shapes).
     """
@@ -45,7 +48,7 @@ class WarmupStableDecay(Schedule):
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with the fields taken together, or None."""
+        """Return a message if the shares exceed 1 together or there are two warm-ups, else None."""
         if values["warmup_share"] + values["decay_share"] > 1 + 1e-12:
             return "warmup_share and decay_share together exceed the budget: their sum must be at most 1"
         if values["warmup_steps"] and values["warmup_share"]:
@@ -53,7 +56,7 @@ class WarmupStableDecay(Schedule):
         return None
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return the factors."""
+        """Return the factors at steps ``t``."""
         steps = budget(self, total)
         ramp = np.minimum(t / np.maximum(self.warmup_share * steps, 1), 1)
         decay = self.decay_share * steps

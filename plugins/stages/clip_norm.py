@@ -9,18 +9,18 @@ import numpy as np
 from framework import Parameters, Stage, StageSpec, State, hookimpl, hyper
 
 CUSHION = 1e-6
-"""torch's: keeps the division defined where the norm is zero."""
+"""Added to the norm as in torch, so that the division is defined if the norm is zero."""
 
 
 class ClipNorm(Stage):
-    """Scale the whole gradient down to norm max_norm where it is longer.
+    """Scale the whole gradient down to norm max_norm if its norm is larger.
 
     With the Euclidean norm over all parameters of one run, the gradient becomes::
 
         g = g min(1, max_norm / (norm + 1e-6))
 
-    A run whose norm is not finite gets NaN (and zeros, where the norm is infinite) as in torch; its neighbours keep
-    their numbers.
+    If the norm of a run is not finite, its gradient becomes NaN (and zeros, if the norm is infinite) as in torch; other
+    runs are not affected.
 
     Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, Algorithm 1.
 

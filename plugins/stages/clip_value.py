@@ -16,7 +16,7 @@ class ClipValue(Stage):
 
         g = clip(g, -max_value, max_value)
 
-    NaN stays NaN, so that divergence is seen.
+    NaN stays NaN, so that divergence stays visible.
 
     Source: Mikolov 2012, thesis "Statistical language models based on neural networks", section 3.2.2.
 

@@ -1,4 +1,4 @@
-"""Weight decay beside the rule instead of inside it."""
+"""Weight decay that does not pass through the rule."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from framework import Parameters, Stage, StageSpec, State, hookimpl, hyper
 
 
 class DecoupledWeightDecay(Stage):
-    """Shrink the parameters by lr * weight_decay before the rule moves them.
+    """Shrink the parameters by the factor 1 - lr * weight_decay before the rule moves them.
 
-    With the schedule's lr, the parameters become::
+    With lr the learning rate times the schedule's factor, the parameters become::
 
         p = p (1 - lr weight_decay)
 
-    The rule's own averages never see the decay. With ``optimizer=adam`` this is AdamW. It decays once a step of the
-    rule: with ``accumulate``, name it after that stage (the other order, which would decay at every batch, is refused).
+    The decay does not enter the rule's own averages. With ``optimizer=adam`` this is AdamW. The parameters decay once
+    per step of the rule: with ``accumulate``, list this stage after it (the other order, which would decay at every
+    batch, is refused).
 
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2.
 
-    Differs from the paper, as torch does: the decay is multiplied with lr, not with the schedule's factor alone.
+    Differs from the paper, as torch does: the decay is multiplied by lr, not with the schedule's factor alone.
     """
 
     needs_lr = True

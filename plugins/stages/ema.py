@@ -19,16 +19,16 @@ class Ema(AveragedParameters):
         e = e + w (p - e)
         w = (1 - decay) / (1 - decay^t)         with ``debias``, else 1 - decay
 
-    Training goes on at p, and e is evaluated and kept. With ``debias``, e is the average of p_1 ... p_t with weights
-    decay^(t-i), which Adam's bias correction gives too. Without, e starts at the initial parameters, whose share fades
-    as decay^t. Batch norm's running statistics are not averaged: they are recomputed for the average, on the training
-    data, before each evaluation.
+    Training continues with p; e is evaluated and saved. With ``debias``, e is the average of p_1 ... p_t with weights
+    proportional to decay^(t-i), as with Adam's bias correction. Without it, e starts at the initial parameters, whose
+    weight decreases as decay^t. Batch norm's running statistics are not averaged: they are recomputed for the average,
+    on the training data, before each evaluation.
 
     Sources: Polyak & Juditsky 1992 (averaging); Kingma & Ba 2015, arXiv:1412.6980, section 7.2 (this form, with
     its bias correction).
 
     Differs from ``optax.ema`` applied to the parameters: not at all with ``debias``; without it optax starts from 0.
-    Differs from torch's ``AveragedModel``: it starts from p_1.
+    Differs from torch's ``AveragedModel``: torch starts from p_1.
     """
 
     decay: float = hyper(
@@ -37,7 +37,7 @@ class Ema(AveragedParameters):
     debias: bool = flag(True, help="weigh only the parameters that were seen")
 
     def share(self, count: np.ndarray) -> np.ndarray:
-        """Return w."""
+        """Return w, the weight of the newest parameters."""
         newest = 1 - np.asarray(self.decay)
         return newest / (1 - self.decay**count) if self.debias else newest
 

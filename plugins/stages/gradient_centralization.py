@@ -16,16 +16,16 @@ class GradientCentralization(Stage):
 
         g = g - mean of g over all axes but the last
 
-    The last axis is the outputs: dense ``(in, out)``, convolution ``(k, k, channels, filters)``. Biases and other
-    vectors stay as they are.
+    The last axis is that of the outputs: dense ``(in, out)``, convolution ``(k, k, channels, filters)``. Biases and
+    other vectors are not changed. Each run has its own means.
 
     Source: Yong et al. 2020, arXiv:2004.01461, equation 1 and Algorithms 1 and 2.
 
-    Differs from ``optax.centralize``, which averages over all axes but the first, whatever the layout.
+    Differs from ``optax.centralize``, which averages over all axes but the first for every layout.
     """
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
-        """Centre ``gradients`` in place."""
+        """Subtract the means from ``gradients`` in place."""
         with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754
             for name, shape in gradients.shapes.items():
                 if len(shape) > 1 and 0 not in shape:

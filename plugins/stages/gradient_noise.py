@@ -1,4 +1,4 @@
-"""Annealed gradient noise."""
+"""Gradient noise whose variance decreases over the steps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from framework import Parameters, Stage, StageSpec, State, hookimpl, hyper, norm
 
 
 class GradientNoise(Stage):
-    """Add normal noise of falling variance to the gradient.
+    """Add normal noise of decreasing variance to the gradient.
 
     At step t (from 1), with z from N(0, 1) for every number, the gradient becomes::
 
         g = g + sqrt(eta / t^gamma) z
 
-    The noise depends on the run's seed and t alone: runs that differ in anything else get the same noise, wherever they
-    stand in a population. The paper tries eta 0.01, 0.3 and 1.
+    The noise z depends only on the run's seed and t: runs that differ in anything else have the same z, at any position
+    in a population. The paper tries eta 0.01, 0.3 and 1.
 
     Source: Neelakantan et al. 2015, arXiv:1511.06807, equation 1, whose t starts at 0: eta / (1 + t)^gamma.
 
@@ -28,13 +28,13 @@ class GradientNoise(Stage):
     gamma: float = hyper(0.55, at_least=0, prior="linear", search=(0.3, 1.0), help="how fast the variance falls")
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return the count of steps."""
+        """Return the count of steps, ``(R, 1)``."""
         return {"count": np.zeros((parameters.runs, 1))}
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
         """Add the noise to ``gradients`` in place."""
         state["count"] += 1
-        step = int(state["count"][0, 0])  # runs that step together have taken the same number of steps
+        step = int(state["count"][0, 0])  # runs that step together have the same count
         deviation = np.sqrt(np.asarray(self.eta) / step ** np.asarray(self.gamma))
         drawn = normal(self.seeds, gradients.size, "gradient noise", step)
         gradients.flat += (deviation * drawn).astype(gradients.dtype)

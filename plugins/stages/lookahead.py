@@ -17,8 +17,8 @@ class Lookahead(Stage):
         slow = slow + alpha (p - slow)
         p = slow
 
-    Evaluated and kept are the slow weights, which stand still in between: before step k they are the initial ones. A
-    budget of fewer steps is refused.
+    The slow weights are evaluated and saved. They do not change in between: before step k they are the initial
+    parameters. A budget of fewer than k steps is refused.
 
     Source: Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610, Algorithm 1, with the slow weights for evaluation as in
     its section 3 and in ``optax.lookahead``. Defaults are the paper's. The rule's own state is maintained at a
@@ -33,15 +33,15 @@ class Lookahead(Stage):
     )
 
     def first_act(self) -> int:
-        """Return k: the slow weights stand still before."""
+        """Return k: the slow weights do not change before step k."""
         return self.k
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return the slow weights, which start where the parameters are, and the count of steps."""
+        """Return the slow weights, initially the parameters ``(R, size)``, and the count of steps ``(R, 1)``."""
         return {"slow": parameters.flat.copy(), "count": np.zeros((parameters.runs, 1))}
 
     def after(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
-        """Move the slow weights and restart from them where k steps are over."""
+        """Every k steps, move the slow weights and copy them to the parameters."""
         state["count"] += 1
         due = state["count"][:, 0] % self.k == 0
         if not due.any():

@@ -14,18 +14,18 @@ from ._average import AveragedParameters
 class PolyakAverage(AveragedParameters):
     """Evaluate the uniform average of the parameters from step start on.
 
-    After step t, what is evaluated and kept is::
+    After step t, the evaluated and saved parameters are::
 
         p_t                                     before ``start``
         mean of p_start ... p_t                 from there on
 
-    Training goes on at p. A budget that ends before ``start`` is refused. Batch norm's running statistics are not
-    averaged: they are recomputed for the average, on the training data, before each evaluation, as in SWA.
+    Training continues with p. A budget that ends before step ``start`` is refused. Batch norm's running statistics are
+    not averaged: they are recomputed for the average, on the training data, before each evaluation, as in SWA.
 
     Sources: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging", equation 2; Izmailov et
     al. 2018, arXiv:1803.05407 (SWA).
 
-    Differs from SWA: it starts late in training, and takes one point per cycle where this takes every step.
+    Differs from SWA: SWA starts late in training and averages one point per cycle; this averages every step.
     """
 
     start: int = integer(1, at_least=1, help="first step whose parameters count")

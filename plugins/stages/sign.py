@@ -10,13 +10,14 @@ from framework import Parameters, Stage, StageSpec, State, hookimpl
 
 
 class Sign(Stage):
-    """Give the rule the sign of each number of the gradient.
+    """Replace each number of the gradient by its sign.
 
     The gradient becomes::
 
         g = sign(g)
 
-    -1, 0 or 1; NaN stays NaN, so that divergence is seen. With ``optimizer=iterative`` this is signSGD.
+    The sign is -1, 0 or 1; NaN stays NaN, so that divergence stays visible. With ``optimizer=iterative`` this is
+    signSGD.
 
     Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 1.
     """

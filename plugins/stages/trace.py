@@ -10,14 +10,14 @@ from framework import Parameters, Stage, StageSpec, State, flag, hookimpl, hyper
 
 
 class Trace(Stage):
-    """Give the rule a decaying sum of gradients in the gradient's place.
+    """Replace the gradient by a decaying sum of gradients (momentum).
 
     At each step::
 
         trace = g + decay trace
         g = trace                               with ``nesterov``, g + decay trace
 
-    With ``optimizer=iterative`` this is ``sgd`` with momentum.
+    The trace starts at 0. With ``optimizer=iterative`` this is ``sgd`` with momentum.
 
     Sources: Polyak 1964; Sutskever et al. 2013, equations 1 to 4.
 
@@ -28,7 +28,7 @@ class Trace(Stage):
     nesterov: bool = flag(False, help="look one decay ahead")
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return the trace, which starts at 0."""
+        """Return the trace, zeros of shape ``(R, size)``."""
         return {"trace": np.zeros_like(parameters.flat)}
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:

@@ -1,1 +1,1 @@
-"""What several update rules compute with."""
+"""Helpers that several update rules share."""

@@ -1,4 +1,4 @@
-"""What the rules share that evaluate the loss within a step."""
+"""Helpers of the rules that evaluate the loss within a step."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from framework import Objective, Parameters
 
 GradientAt = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Takes points ``(R, size)``, returns the losses ``(R,)`` and the gradients ``(R, size)`` there."""
+"""A function of points ``(R, size)`` that returns the losses ``(R,)`` and the gradients ``(R, size)`` there."""
 
 
 @contextmanager
 def exploring(parameters: Parameters, gradients: Parameters, objective: Objective) -> Iterator[GradientAt]:
-    """Give a function that evaluates elsewhere; afterwards parameters and gradients are what they were."""
+    """Yield a function that evaluates the objective at other points; restore parameters and gradients at the end."""
     here, slope = parameters.flat.copy(), gradients.flat.copy()
 
     def gradient_at(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

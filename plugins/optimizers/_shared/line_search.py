@@ -1,4 +1,4 @@
-"""A line search for the strong Wolfe conditions, written as a generator so that many runs can search side by side."""
+"""A line search for the strong Wolfe conditions, written as a generator so that many runs can search together."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ from dataclasses import dataclass
 import numpy as np
 
 DECREASE = 1e-4
-"""c1: the loss must fall by at least this share of what the slope at the start promises."""
+"""c1: the loss must decrease by at least this share of the decrease that the slope at the start predicts."""
 
 FLATTEN = 0.9
-"""c2: the slope must have shrunk to at most this share of the slope at the start."""
+"""c2: the absolute slope must be at most this share of the absolute slope at the start."""
 
 NARROW = 1e-9
-"""The search ends where no parameter differs by more between the two ends of the bracket."""
+"""The search ends if all parameters differ by less than this between the two ends of the bracket."""
 
 Answer = tuple[np.floating, np.ndarray]
-"""The loss at the point that was asked for, and the gradient there."""
+"""The loss and the gradient at the requested point."""
 
 Asking = Generator[np.ndarray, Answer, "Trial"]
-"""Yields points to evaluate, is sent the `Answer` and returns the trial that was chosen."""
+"""A generator that yields a point to evaluate, receives its `Answer` and returns the trial."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A point on the line: how far along the direction, the loss, the gradient, and the slope along the direction."""
+    """A point on the line.
+
+    Attributes:
+        t: the step length along the direction.
+        loss: the loss at the point.
+        gradient: the gradient at the point, ``(size,)``.
+        slope: the derivative of the loss along the direction.
+    """
 
     t: np.floating
     loss: np.floating
@@ -34,24 +41,26 @@ class Trial:
 
 
 def dot(x: np.ndarray, y: np.ndarray) -> np.floating:
-    """Return the inner product of two vectors, added up in one order everywhere, as float64."""
+    """Return the inner product of two vectors as float64, summed in the same order everywhere."""
     return np.float64((x * y).sum())
 
 
 def strong_wolfe(
     x: np.ndarray, d: np.ndarray, start: Trial, t: np.floating, most: int
 ) -> Generator[np.ndarray, Answer, tuple[Trial, int]]:
-    """Look along ``x + t d`` for a point with enough decrease and a flat enough slope.
+    """Search along ``x + t d`` for a point with enough decrease and a flat enough slope.
+
+    It yields points ``(size,)`` to evaluate and receives an `Answer` for each.
 
     Args:
-        x: where the search starts, ``(size,)``.
-        d: the direction, ``(size,)``, downhill.
+        x: the start of the search, ``(size,)``.
+        d: the direction, ``(size,)``, a descent direction.
         start: the trial at t = 0.
-        t: the first step to try.
-        most: how many trials beyond the first.
+        t: the first step length to try.
+        most: the maximum number of trials after the first.
 
     Returns:
-        The best trial found and the number of evaluations. It is ``start`` where nothing better was found.
+        The best trial found, which is ``start`` if no other was better, and the number of evaluations.
 
     Source: Nocedal & Wright 2006, Algorithms 3.5 and 3.6, with the safeguards of minFunc as in torch. A trial whose
     loss is not finite is never chosen, and a bracket with such an end is halved.
@@ -81,7 +90,11 @@ def _flat(trial: Trial, start: Trial) -> bool:
 def _bracket(
     x: np.ndarray, d: np.ndarray, start: Trial, t: np.floating, most: int
 ) -> Generator[np.ndarray, Answer, tuple[tuple[Trial, Trial], bool, int]]:
-    """Return two trials around a good point, or True and twice a good one; and how much of ``most`` was used."""
+    """Return a bracket of two trials, whether the search is finished, and the number of trials used of ``most``.
+
+    If the search is finished, the bracket is an accepted trial twice, or ``start`` and the last trial if ``most`` is
+    used up. Otherwise there is an acceptable point between the two trials.
+    """
     before, new = start, (yield from _ask(x, d, t))
     for used in range(most):
         if not _decreases(new, start) or (used > 1 and new.loss >= before.loss):
@@ -99,7 +112,7 @@ def _bracket(
 def _zoom(
     x: np.ndarray, d: np.ndarray, start: Trial, bracket: tuple[Trial, Trial], most: int
 ) -> Generator[np.ndarray, Answer, tuple[tuple[Trial, Trial], int]]:
-    """Return the bracket around a good point made small, or twice that point; and the number of evaluations."""
+    """Return the narrowed bracket, or an accepted trial twice, and the number of evaluations."""
     ends, stuck, width = list(bracket), False, np.abs(d).max()
     low = 1 if ends[1].loss < ends[0].loss else 0
     for used in range(most):
@@ -121,7 +134,11 @@ def _zoom(
 
 
 def _inside(t: np.floating, near: np.floating, far: np.floating, stuck: bool) -> tuple[np.floating, bool]:
-    """Keep ``t`` a tenth of the bracket off its ends when it is on one, or close to one for the second time running."""
+    """Return ``t``, moved away from the ends of the bracket if necessary, and whether it is close to an end.
+
+    Close means within a tenth of the bracket's width. If ``t`` is not inside the bracket, or is close for the second
+    time in a row (``stuck``), it is moved to a tenth of the width from the nearer end.
+    """
     margin = 0.1 * (far - near)
     if min(far - t, t - near) >= margin:
         return t, False
@@ -131,9 +148,11 @@ def _inside(t: np.floating, near: np.floating, far: np.floating, stuck: bool) ->
 
 
 def cubic_minimum(one: Trial, two: Trial, least: np.floating, most: np.floating) -> np.floating:
-    """Return where the cubic through two trials' losses and slopes is least, within ``least`` and ``most``.
+    """Return the minimizer of the cubic through two trials' losses and slopes, clipped to ``least`` and ``most``.
 
-    Source: Nocedal & Wright 2006, equation 3.59. The middle of the bounds where the cubic has no minimum.
+    If the cubic has no minimum, return the middle of the bounds.
+
+    Source: Nocedal & Wright 2006, equation 3.59.
     """
     left, right = (one, two) if one.t <= two.t else (two, one)
     d1 = left.slope + right.slope - 3 * (left.loss - right.loss) / (left.t - right.t)

@@ -1,4 +1,4 @@
-"""Matrices of R runs: products along one axis, eigenvectors, orthogonal factors. Never across runs."""
+"""Matrices of R runs: products along one axis, eigenvectors, orthogonal factors. No function mixes runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gram(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 def along(x: np.ndarray, axis: int, matrix: np.ndarray) -> np.ndarray:
-    """Return ``x`` with its vectors along ``axis`` multiplied by each run's matrix: v becomes v^T M.
+    """Return ``x`` with its vectors along ``axis`` multiplied by the run's matrix: v becomes v^T M.
 
     Args:
         x: one tensor, ``(R, *shape)``.
@@ -36,23 +36,23 @@ def along(x: np.ndarray, axis: int, matrix: np.ndarray) -> np.ndarray:
 def eigh(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each run's eigenvalues, ascending, ``(R, n)``, and eigenvectors in columns, ``(R, n, n)``, in float64.
 
-    A run whose matrix is not finite, or whose eigenvalues are not found, gets NaN: it has diverged. NumPy refuses a
-    whole stack for one such matrix, which would take the other runs down with it.
+    If the matrix of a run is not finite, or its eigenvalues are not found, the run has diverged and its results are
+    NaN. NumPy would raise for the whole stack, and so stop the other runs too.
     """
     values = np.full(matrices.shape[:2], np.nan)
     vectors = np.full(matrices.shape, np.nan)
     for run, matrix in enumerate(matrices.astype(np.float64)):
         if np.isfinite(matrix).all():
-            with suppress(np.linalg.LinAlgError):  # NaN stays: this run has diverged
+            with suppress(np.linalg.LinAlgError):  # this run has diverged: its results stay NaN
                 values[run], vectors[run] = np.linalg.eigh(matrix)
     return values, vectors
 
 
 def orthogonal(matrices: np.ndarray) -> np.ndarray:
-    """Return each run's orthogonal factor of the QR decomposition, ``(R, n, n)``; NaN for NaN."""
+    """Return each run's orthogonal factor of the QR decomposition, ``(R, n, n)``; a matrix of NaN gives NaN."""
     return np.linalg.qr(matrices).Q
 
 
 def diagonal(column: np.ndarray, n: int) -> np.ndarray:
-    """Return each run's number, ``(R or 1, 1, …)``, on the diagonal of ``(R or 1, n, n)``."""
+    """Return diagonal matrices ``(R or 1, n, n)`` with each run's number, ``(R or 1, 1, …)``, on the diagonal."""
     return column.reshape(-1, 1, 1) * np.eye(n, dtype=column.dtype)

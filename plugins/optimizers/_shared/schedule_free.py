@@ -1,4 +1,4 @@
-"""What the schedule-free methods share: the weights of their average, and where it is."""
+"""Helpers of the schedule-free methods: the weights of their average, and the average itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 
 def averaging(h: SimpleNamespace, t: np.ndarray) -> dict[str, np.ndarray]:
-    """Return learning rate, share of the newest point and the two running scalars, ``(T, R, 1)`` each.
+    """Return the learning rate, the share of the newest point and the two running scalars, ``(T, R, 1)`` each.
 
     Args:
-        h: ``lr`` with the schedule ``(T, R, 1)``; ``warmup_steps``, ``r``, ``weight_lr_power`` ``(R, 1)``; the scalars
-            ``lr_max`` and ``weight_sum`` ``(R, 1)`` as they were before the first of ``t``.
+        h: ``lr`` times the schedule's factor ``(T, R, 1)``; ``warmup_steps``, ``r``, ``weight_lr_power`` ``(R, 1)``;
+            the scalars ``lr_max`` and ``weight_sum`` ``(R, 1)`` before the first step of ``t``.
         t: step numbers from 1, ``(T, 1, 1)``.
     """
     lr = h.lr * np.minimum(t / np.maximum(h.warmup_steps, 1.0), 1.0)
@@ -26,10 +26,13 @@ def averaging(h: SimpleNamespace, t: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _from(start: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return ``start`` as the row before ``rows``: what is accumulated goes on one by one, however t is divided up."""
+    """Return ``rows`` preceded by ``start``.
+
+    An accumulation over them continues from ``start`` step by step, so that it does not depend on how t is split.
+    """
     return np.concatenate([np.broadcast_to(start, rows.shape[1:])[None], rows])
 
 
 def averaged(y: np.ndarray, z: np.ndarray, beta: Any) -> np.ndarray:
-    """Return x, the average, from y = beta x + (1 - beta) z; shapes ``(R, size)``, beta ``(R or 1, 1)``."""
+    """Return the average x, solved from y = beta x + (1 - beta) z; shapes ``(R, size)``, beta ``(R or 1, 1)``."""
     return y + (z - y) * (1 - 1 / beta).astype(y.dtype)

@@ -1,1 +1,1 @@
-"""Optimizers of other libraries, torch and optax, on the problems of this one."""
+"""Adapters for the optimizers of other libraries: torch and optax."""

@@ -13,7 +13,13 @@ from framework import Columns, Objective, Parameters, State
 
 
 class Engine:
-    """optax's step for one run, compiled."""
+    """The step of an optax optimizer for one run, compiled by JAX.
+
+    Args:
+        optimizer: an `OptaxOptimizer`.
+        row: the index of the run.
+        parameters: the population's parameters; their shapes and dtype are those of the compiled step.
+    """
 
     def __init__(self, optimizer: Any, row: int, parameters: Parameters) -> None:
         import jax
@@ -37,17 +43,17 @@ class Engine:
         return self._optimizer.made(self._settings, self._settings.get("lr")).init(params)
 
     def initial(self, parameters: Parameters) -> dict[str, np.ndarray]:
-        """Return the leaves of optax's first state by name."""
+        """Return the leaves of optax's initial state for the run, by name."""
         return dict(zip(self._names, self._plain(self._initial(parameters.row(self._row))), strict=True))
 
     def tree(self, state: State) -> Any:
-        """Return optax's state, made of the run's row of ours."""
+        """Return optax's state, built from the run's row of the state arrays."""
         return self._tree([state[name][self._row, ...] for name in self._names])
 
     def step(
         self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
     ) -> None:
-        """Move the run's parameters and state in place."""
+        """Update the run's parameters and state in place."""
         row = self._row
         lr = np.broadcast_to(columns["lr"], (parameters.runs, 1))[row, 0] if "lr" in columns else None
         self._ask = _asking(parameters, gradients, objective, row)
@@ -84,9 +90,9 @@ class Engine:
         return [jax.random.key_data(leaf) if key else leaf for key, leaf in zip(self._keys, leaves, strict=True)]
 
     def _function(self) -> Callable[[Any], Any]:
-        """Return the run's loss as a function JAX can differentiate: values and slopes come from the objective.
+        """Return the run's loss as a function that JAX can differentiate; values and gradients are the objective's.
 
-        Numbers cross over as their bits: JAX calls back from a thread of its own, in which it would round float64.
+        Numbers are passed as their bits, because JAX calls back from its own thread, in which it would round float64.
         """
         import jax
         from jax.flatten_util import ravel_pytree
@@ -110,10 +116,10 @@ class Engine:
 def _asking(
     parameters: Parameters, gradients: Parameters, objective: Objective, row: int
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function that evaluates one run elsewhere and leaves the buffers as they are.
+    """Return a function that evaluates one run at another point and restores parameters and gradients.
 
-    It takes a point and returns loss and slope there, both as the bits of one vector, the tensors in JAX's
-    order: sorted by name.
+    It takes a point and returns the loss and the gradient there. Each is passed as the bits of one vector, with the
+    tensors in JAX's order: sorted by name.
     """
     names = sorted(parameters.views)
 

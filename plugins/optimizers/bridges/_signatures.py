@@ -1,4 +1,4 @@
-"""Signatures of other libraries' optimizers, read from their source: importing torch or JAX takes seconds."""
+"""Signatures of other libraries' optimizers, read from their source because importing torch or JAX takes seconds."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from typing import Any
 from framework import Field, flag, hyper, integer, number, text
 
 MISSING = object()
-"""The default of an argument that has none, or none that is a plain value."""
+"""The default of an argument without a default, or whose default is not a plain value."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of an optimizer and the fields it becomes.
+    """One argument of an optimizer, and its fields.
 
-    A pair or triple becomes one field a number (``betas``: ``beta1``, ``beta2``). What is neither number, flag nor text
-    becomes no field and keeps its default.
+    A pair or triple has one field per number (``betas``: ``beta1``, ``beta2``). An argument that is neither number,
+    flag nor text has no field and keeps its default.
 
     Attributes:
+        name: its name.
         annotation: its type as written, or "".
         default: its default, or `MISSING`.
-        required: it has no default at all.
+        required: whether it has no default.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Argument:
         return {name: field for name, field in made.items() if field is not None}
 
     def value(self, row: Mapping[str, Any]) -> Any:
-        """Return the argument put together from a row of field values."""
+        """Return the argument's value for one run's field values."""
         if isinstance(self.default, tuple):
             return tuple(row.get(part, value) for part, value in self._parts().items())
         return row[self.name]
@@ -63,16 +64,16 @@ class Signature:
     arguments: tuple[Argument, ...]
 
     def fields(self) -> dict[str, Field]:
-        """Return the fields that all arguments become."""
+        """Return the fields of all arguments by name."""
         return {name: field for argument in self.arguments for name, field in argument.fields().items()}
 
     def keywords(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that have fields, put together from a row of field values."""
+        """Return the values of the arguments that have fields, for one run's field values."""
         return {argument.name: argument.value(row) for argument in self.arguments if argument.fields()}
 
 
 def learning_rate(default: float) -> Any:
-    """Return the field of a learning rate; its tuning range is two decades to each side of the default."""
+    """Return the field of a learning rate; its tuning range extends two decades on each side of the default."""
     search = (default / 100, default * 100)
     return hyper(default, above=0, prior="log", search=search, help="learning rate")
 
@@ -99,7 +100,7 @@ def _field(default: Any, annotation: str) -> Field | None:
 
 
 def package_folder(name: str) -> Path | None:
-    """Return where a package is installed, without importing it; None where it is not."""
+    """Return the folder of an installed package without importing it, or None if it is not installed."""
     spec = importlib.util.find_spec(name)
     locations = list(spec.submodule_search_locations or ()) if spec else []
     return Path(locations[0]) if locations else None
@@ -107,14 +108,14 @@ def package_folder(name: str) -> Path | None:
 
 @functools.cache
 def functions(source: str) -> tuple[Signature, ...]:
-    """Return the signature of each public function at the top of a module; read once in a process."""
+    """Return the signature of each public top-level function of a module; cached per process."""
     lines = source.splitlines()
     return tuple(_signature(lines, at, source) for at, line in enumerate(lines) if re.match(r"def [a-z]", line))
 
 
 @functools.cache
 def classes(source: str) -> tuple[tuple[Signature, str, bool], ...]:
-    """Return each public class's constructor, its base, and whether its ``step`` demands a closure; read once."""
+    """Return each public class's constructor, its base, and whether its ``step`` requires a closure; cached."""
     return tuple(_classes(source))
 
 
@@ -131,7 +132,11 @@ def _classes(source: str) -> Iterator[tuple[Signature, str, bool]]:
 
 
 def _signature(lines: list[str], at: int, source: str) -> Signature:
-    """Return the signature of the ``def`` at line ``at``: only its header is parsed, which is fast."""
+    """Return the signature of the ``def`` at line ``at``; only its header is parsed, which is fast.
+
+    Raises:
+        ValueError: no header begins at that line.
+    """
     header = ""
     for line in lines[at:]:
         header += line + "\n"
@@ -163,7 +168,7 @@ def _signature(lines: list[str], at: int, source: str) -> Signature:
 
 
 class _Constants(ast.NodeTransformer):
-    """Puts a module's plain constants in the place of their names."""
+    """Replace the names of a module's plain constants by their values."""
 
     def __init__(self, source: str) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""optax's own optimizers, where optax is installed: ``optimizer=optax/adam`` and so on."""
+"""optax's own optimizers, if optax is installed: ``optimizer=optax/adam`` and so on."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from ._optax_engine import Engine, precision
 from ._signatures import Argument, Signature, functions, learning_rate, package_folder
 
 RATE = "learning_rate"
-"""What optax calls lr."""
+"""optax's name for ``lr``."""
 
 DEFAULT_LR = 1e-3
-"""Where optax demands a learning rate; where it merely allows one, 1 is the same as none."""
+"""The default if optax requires a learning rate; if it is optional, 1 is the same as none."""
 
 OMITTED = {"seed", "verbose", "print_win_rate_every_n_steps", "weight_decay_mask", "trust_ratio_mask"}
-"""Arguments that are deprecated, print, or are no numbers: they keep optax's defaults."""
+"""Arguments that are deprecated, control printing, or are not numbers: they keep optax's defaults."""
 
 LEFT_OUT = {
     "dpsgd": "it takes one gradient a sample",
     "optimistic_adam": "it is deprecated for optimistic_adam_v2",
     "sophia": "it takes second derivatives of a JAX function",
 }
-"""optax's optimizers that are not registered, and why."""
+"""optax's optimizers that are not registered, with the reason."""
 
 NEEDS_LOSS = {"polyak_sgd", "momo", "momo_adam", "lbfgs"}
-"""Those that read the loss: optax's signatures do not tell."""
+"""Optimizers that read the loss, which their signatures in optax do not show."""
 
 OWN_STEP_SIZE = {"rprop"}
-"""Those to which lr is where their step sizes begin, so that a schedule has nothing to act on."""
+"""Optimizers for which lr is only the initial step size, so that a schedule has no effect."""
 
 DESCRIPTION = """{module}.{name}, as JAX runs it.
 
@@ -47,7 +47,7 @@ DESCRIPTION = """{module}.{name}, as JAX runs it.
 
 
 class OptaxOptimizer(Optimizer):
-    """What all optimizers of optax have in common. Its state lives in this project's arrays, one for each leaf."""
+    """Base class of all optimizers of optax. Their state is kept in this project's arrays, one per leaf."""
 
     vectorized = False
     couples_tensors = True
@@ -58,7 +58,7 @@ class OptaxOptimizer(Optimizer):
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Return optax's own complaint about the values, or None."""
+        """Return optax's error message for the values, or None if it accepts them."""
         try:
             cls.made(values, values.get("lr"))
         except (ValueError, TypeError) as error:
@@ -80,7 +80,7 @@ class OptaxOptimizer(Optimizer):
         return optax.with_extra_args_support(factory(**cls.signature.keywords(row), **rate))
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return one array for each leaf of optax's state, ``(R, *leaf)``."""
+        """Return one array per leaf of optax's state, ``(R, *leaf)``."""
         state: State = {}
         with precision(parameters):
             for row, engine in enumerate(self._engines(parameters)):
@@ -91,7 +91,7 @@ class OptaxOptimizer(Optimizer):
     def step(
         self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
     ) -> None:
-        """Let optax step each run."""
+        """Update each run by a step of optax, one after the other."""
         with precision(parameters):
             for engine in self._engines(parameters):
                 engine.step(parameters, gradients, state, columns, objective)
@@ -111,7 +111,7 @@ class OptaxOptimizer(Optimizer):
         return point.flat
 
     def _engines(self, parameters: Parameters) -> list[Engine]:
-        """Return one engine a run; they hold compiled code and no state."""
+        """Return one engine per run; engines contain compiled code and no state."""
         key = (tuple(parameters.shapes.items()), parameters.runs, parameters.dtype)
         if self.__dict__.get("_built", (None,))[0] != key:
             self._built = (key, [Engine(self, row, parameters) for row in range(parameters.runs)])
@@ -119,7 +119,7 @@ class OptaxOptimizer(Optimizer):
 
 
 def registered() -> Iterator[tuple[str, type[OptaxOptimizer]]]:
-    """Yield the name and class of each of optax's optimizers, none without optax."""
+    """Yield the name and class of each of optax's optimizers; nothing if optax is not installed."""
     folder = package_folder("optax")
     if folder is None:
         return
@@ -164,12 +164,12 @@ def _default(rate: Argument) -> float:
 
 
 def _settable(argument: Argument) -> Argument:
-    """Return the argument as one that can be set: a random key is a whole number."""
+    """Return the argument in a form that can be a field: a random key becomes a whole number."""
     return replace(argument, default=0, annotation="int") if argument.name == "key" else argument
 
 
 @hookimpl
 def register_optimizers() -> Iterator[OptimizerSpec]:
-    """Yield one optimizer for each of optax's, its contributed ones included."""
+    """Yield one optimizer per optimizer of optax, including ``optax.contrib``."""
     for name, cls in registered():
         yield OptimizerSpec(name, cls)

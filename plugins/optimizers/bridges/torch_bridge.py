@@ -1,4 +1,4 @@
-"""torch's own optimizers, where torch is installed: ``optimizer=torch/adam`` and so on."""
+"""torch's own optimizers, if torch is installed: ``optimizer=torch/adam`` and so on."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     import torch
 
 OMITTED = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}
-"""Arguments that say how torch computes, not what: they keep torch's defaults."""
+"""Arguments that select torch's implementation and not the algorithm: they keep torch's defaults."""
 
 OTHER_FILES = {"lr_scheduler.py", "swa_utils.py"}
-"""Large files beside the optimizers in ``torch.optim`` that hold none."""
+"""Large files of ``torch.optim`` that contain no optimizers and are not read."""
 
 LEFT_OUT = {"SparseAdam": "it takes sparse gradients, which no model here has"}
-"""torch's optimizers that are not registered, and why."""
+"""torch's optimizers that are not registered, with the reason."""
 
 OWN_STEP_SIZE = {"Rprop"}
-"""Those to which lr is where their step sizes begin, so that a schedule has nothing to act on."""
+"""Optimizers for which lr is only the initial step size, so that a schedule has no effect."""
 
 DESCRIPTION = """torch.optim.{name}, as torch runs it.
 
@@ -39,10 +39,10 @@ DESCRIPTION = """torch.optim.{name}, as torch runs it.
 
 
 class TorchOptimizer(Optimizer):
-    """What all optimizers of torch have in common.
+    """Base class of all optimizers of torch.
 
-    torch's tensors of state are views of this project's state arrays, put in place after the step that made them, so
-    that a checkpoint needs no export.
+    torch's state tensors are views of this project's state arrays. They replace torch's own tensors after the step that
+    creates them, so that a checkpoint needs no export.
     """
 
     vectorized = False
@@ -53,7 +53,7 @@ class TorchOptimizer(Optimizer):
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Return torch's own complaint about the values, or None."""
+        """Return torch's error message for the values, or None if it accepts them."""
         import torch
 
         try:
@@ -67,25 +67,28 @@ class TorchOptimizer(Optimizer):
 
     @classmethod
     def made(cls, tensors: list[torch.Tensor], row: Mapping[str, Any]) -> torch.optim.Optimizer:
-        """Return torch's object for one run's tensors and field values."""
+        """Return torch's optimizer for one run's tensors and field values."""
         import torch
 
         made: torch.optim.Optimizer = getattr(torch.optim, cls.signature.name)(tensors, **cls.signature.keywords(row))
         return made
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return the arrays that torch's state will live in, and the count of steps.
+        """Return the arrays for torch's state, and the count of steps ``(R, 1)``.
 
         Raises:
-            InputError: torch does not take tensors of these shapes.
+            InputError: torch does not accept tensors of these shapes.
         """
         steps: State = {"steps": np.zeros((parameters.runs, 1), dtype=np.int64)}
         return steps | (self.layout(parameters) or {})
 
     def layout(self, parameters: Parameters) -> State | None:
-        """Return arrays like the state after a first step, or None where torch keeps more than tensors.
+        """Return arrays of zeros shaped as the state after a first step, or None if torch's state has other objects.
 
-        torch makes its state at the first step, so that a step on copies is the way to know it.
+        torch creates its state at the first step; its layout is therefore taken from a step on copies.
+
+        Raises:
+            InputError: torch does not accept tensors of these shapes.
         """
         import torch
 
@@ -108,7 +111,7 @@ class TorchOptimizer(Optimizer):
     def step(
         self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
     ) -> None:
-        """Let torch step each run."""
+        """Update each run by a step of torch, one after the other."""
         steps = state["steps"]
         held = self.__dict__.get("_held")
         if held is None or not (held[0] is parameters and held[1] is gradients and held[2] is steps):
@@ -124,7 +127,7 @@ class TorchOptimizer(Optimizer):
 
 
 class Engine:
-    """torch's object for one run, on views of the run's row."""
+    """torch's optimizer for one run, on views of the run's row of parameters and gradients."""
 
     def __init__(self, optimizer: TorchOptimizer, row: int, parameters: Parameters, gradients: Parameters) -> None:
         import torch
@@ -138,7 +141,11 @@ class Engine:
         self._taken: int | None = None
 
     def step(self, state: State, lr: float, objective: Objective) -> None:
-        """Take one step at learning rate ``lr``."""
+        """Take one step with the learning rate ``lr``.
+
+        Raises:
+            InputError: the run is resumed, and torch's state has objects that are not in the state arrays.
+        """
         steps = state["steps"][self._row]
         if self._taken != steps[0]:
             self._begin(state, int(steps[0]))
@@ -150,7 +157,7 @@ class Engine:
         self._share(state)
 
     def _begin(self, state: State, taken: int) -> None:
-        """Make torch's object as it is after ``taken`` steps, from the state arrays."""
+        """Build torch's optimizer in its state after ``taken`` steps, from the state arrays."""
         rows = self._optimizer.rows
         self._made = self._optimizer.made(list(self._tensors.values()), rows[self._row % len(rows)])
         self._views: dict[str, torch.Tensor] = {}
@@ -174,7 +181,7 @@ class Engine:
         return self._views[key]
 
     def _share(self, state: State) -> None:
-        """Move what torch has made anew into the state arrays, and give it views of them."""
+        """Copy tensors that torch has newly created to the state arrays, and replace them by views of these."""
         for name, tensor in self._tensors.items():
             held = self._made.state[tensor]
             for key in held:
@@ -185,7 +192,7 @@ class Engine:
                     held[key] = view
 
     def _closure(self, objective: Objective) -> Callable[[], float]:
-        """Return torch's closure; the first call answers with what is known already."""
+        """Return torch's closure; its first call returns the loss that is already known."""
         known = [objective.losses]
 
         def closure() -> float:
@@ -197,7 +204,7 @@ class Engine:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread, so that bits do not depend on the machine's cores."""
+    """Limit torch to one thread, so that bits do not depend on the number of the machine's cores."""
     import torch
 
     threads = torch.get_num_threads()
@@ -209,7 +216,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def registered() -> Iterator[tuple[str, type[TorchOptimizer]]]:
-    """Yield the name and class of each of torch's optimizers, none without torch."""
+    """Yield the name and class of each of torch's optimizers; nothing if torch is not installed."""
     folder = package_folder("torch")
     files = sorted((folder / "optim").glob("*.py")) if folder else []
     found = [entry for file in files if file.name not in OTHER_FILES for entry in classes(file.read_text("utf-8"))]
@@ -233,6 +240,6 @@ def _class(signature: Signature, demanding: bool) -> type[TorchOptimizer]:
 
 @hookimpl
 def register_optimizers() -> Iterator[OptimizerSpec]:
-    """Yield one optimizer for each class of ``torch.optim``."""
+    """Yield one optimizer per registered class of ``torch.optim``."""
     for name, cls in registered():
         yield OptimizerSpec(name, cls)
