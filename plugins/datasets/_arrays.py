@@ -27,7 +27,6 @@ def read_npz(path: Path, target: str, task: str) -> Raw:
             that are not finite, or the lengths or shapes of two arrays do not match.
     """
     arrays = _Arrays(path)
-    arrays = _Arrays(path)
     inputs_name = "X" if "X" in arrays.names and "x" not in arrays.names else "x"
     parts = [arrays.samples(inputs_name, target)]
     held = [name for name in (f"{inputs_name}_test", f"{target}_test") if name in arrays.names]

@@ -35,7 +35,7 @@ class BatchNorm(Layer):
     that enters the running one by N - 1.
     """
 
-    momentum: float = hyper(0.1, at_least=0, at_most=1, help="weight of the newest batch in the running figures")
+    momentum: float = hyper(0.1, at_least=0, at_most=1, help="weight of the latest batch in the running statistics")
     eps: float = hyper(1e-5, above=0, prior="log", help="added to the variance")
 
     def weights(self, shape: Shape) -> dict[str, Weight]:

@@ -41,7 +41,7 @@ class Conv2d(Layer):
     kernel_size: int = integer(3, at_least=1, help="side of the square window, in pixels")
     stride: int = integer(1, at_least=1, help="pixels from window to window")
     padding: int | str = integer("valid", words=("valid", "same"), at_least=0, help="zeros around the image")
-    bias: bool = flag(True, help="add b, one number a filter")
+    bias: bool = flag(True, help="add b, one number per filter")
     initial: str = choice("glorot_uniform", tuple(INITIALIZERS), help="how the filters start")
     init_scale: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 10.0), help="multiplies the initial filters")
 

@@ -24,7 +24,7 @@ class Reshape(Layer):
     examples = ({"shape": (3, 4)},)
 
     shape: tuple[int, ...] | str = integers(
-        (), words=("outputs",), at_least=1, help="of one sample; outputs: what the data set asks for"
+        (), words=("outputs",), at_least=1, help="of one sample; outputs: the shape that the data set needs"
     )
 
     def output_shape(self, shape: Shape) -> Shape:

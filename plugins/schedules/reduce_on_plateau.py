@@ -25,7 +25,7 @@ class ReduceOnPlateau(Schedule):
     Differs from torch: ``gamma`` is torch's ``factor``, ``min_factor`` its ``min_lr`` over lr, and there is no ``eps``.
     """
 
-    gamma: float = hyper(0.1, above=0, below=1, prior="log", search=(0.1, 0.9), help="what each drop multiplies with")
+    gamma: float = hyper(0.1, above=0, below=1, prior="log", search=(0.1, 0.9), help="factor of each drop")
     patience: int = integer(10, at_least=0, help="epochs without improvement that are borne")
     threshold: float = hyper(1e-4, at_least=0, below=1, prior="log", search=(1e-5, 1e-2), help="least relative gain")
     cooldown: int = integer(0, at_least=0, help="epochs after a drop that count for nothing")
