@@ -24,7 +24,7 @@ class Dense(Layer):
     output_kind = "logits"
     examples = ({"units": 3},)
 
-    units: int | str = integer("outputs", words=("outputs",), at_least=1, help="outputs: the number that the data set needs")
+    units: int | str = integer("outputs", words=("outputs",), at_least=1, help="outputs: as many as the data set needs")
     bias: bool = flag(True, help="add b")
     initial: str = choice("glorot_uniform", tuple(INITIALIZERS), help="how W starts")
     init_scale: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 10.0), help="multiplies the initial W")

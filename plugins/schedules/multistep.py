@@ -31,9 +31,7 @@ class MultiStep(Schedule):
     milestones: tuple[int, ...] = integers(
         (), at_least=1, help="optimizer steps after which to drop; empty: half and three quarters of the budget"
     )
-    gamma: float = hyper(
-        0.1, above=0, at_most=1, prior="log", search=(0.01, 0.9), help="factor of each drop"
-    )
+    gamma: float = hyper(0.1, above=0, at_most=1, prior="log", search=(0.01, 0.9), help="factor of each drop")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
         """Return gamma to the number of milestones passed."""

@@ -30,9 +30,7 @@ class Step(Schedule):
     """
 
     step_size: int | None = integer(None, at_least=1, help="optimizer steps between drops; null: a third of the budget")
-    gamma: float = hyper(
-        0.1, above=0, at_most=1, prior="log", search=(0.01, 0.9), help="factor of each drop"
-    )
+    gamma: float = hyper(0.1, above=0, at_most=1, prior="log", search=(0.01, 0.9), help="factor of each drop")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
         """Return gamma to the number of drops so far."""

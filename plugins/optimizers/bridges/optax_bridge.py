@@ -38,8 +38,8 @@ OWN_STEP_SIZE = {"rprop"}
 DESCRIPTION = """{module}.{name}, as JAX runs it.
 
     Parameters and gradients are copied to JAX and the parameters back; the fields are those of optax's function, with
-    ``lr`` for learning_rate (1e-3 if optax has no default) and a pair such as ``betas`` split into one field per number.
-    Masks, data types and functions keep their defaults. Meant for comparison: each run steps alone. Fields have
+    ``lr`` for learning_rate (1e-3 if optax has no default) and a pair such as ``betas`` split into one field per
+    number. Masks, data types and functions keep their defaults. Meant for comparison: each run steps alone. Fields have
     no declared range; optax checks their values.
 
     Source: the documentation of {module}.{name}.
