@@ -32,7 +32,8 @@ DESCRIPTION = """torch.optim.{name}, as torch runs it.
 
     torch steps in place on views of this project's parameters and gradients; the fields are those of its constructor,
     a pair such as ``betas`` split into one field per number. Arguments that choose torch's implementation
-    ({omitted}) keep their defaults. Meant for comparison: each run steps alone. Fields have no declared range; torch checks their values.
+    ({omitted}) keep their defaults. Meant for comparison: each run steps alone. Fields have no declared range; torch
+    checks their values.
 
     Source: the documentation of torch.optim.{name}.
     """
