@@ -21,7 +21,7 @@ SIZE = (1380, 830)
 MOUSE = "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"
 """Chromium's settings that simulate a mouse; without one, Plotly shows its buttons over the charts."""
 
-sys.path.insert(0, str(ROOT / "tests"))  # for the helpers of the browser tests
+sys.path.insert(0, str(ROOT / "tests" / "support"))  # for the helpers of the browser tests
 from browsers import Browser, chromium, ui  # noqa: E402
 from processes import command  # noqa: E402
 
