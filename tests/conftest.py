@@ -66,7 +66,7 @@ def pytest_make_collect_report(collector):
 def unrendered(monkeypatch):
     """Make pictures, but do not render them, which takes Matplotlib a third of a second: files hold a signature only.
 
-    For tests that look at other things; what `test_pictures.py` and real processes write is rendered.
+    For tests that look at other things; what `test_plots.py` and real processes write is rendered.
     """
     from framework.plots import Picture
 
