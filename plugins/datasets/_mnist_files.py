@@ -7,13 +7,15 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Hashable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from framework import InputError, Raw, Samples
+from framework import Dataset, InputError, Layout, Raw, Samples, choice, text
 
 from ._idx import read_idx, write_idx
 
@@ -134,6 +136,28 @@ class Source:
             if not goal.exists():
                 shutil.move(whole, goal)
         return {part: goal / _file_name(part) for part in _PARTS}
+
+
+class MnistFiles(Dataset):
+    """Base class of data sets in the four files of MNIST: 60,000 training and 10,000 test images of 28 x 28 pixels.
+
+    Attributes:
+        source: the names by which the files are found or downloaded.
+    """
+
+    source: ClassVar[Source]
+    downloads = True
+    layout = Layout(60_000, 10_000, (28, 28, 1), classes=10)
+    scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")
+    folder: str | None = text(None, help="folder of the IDX files; null: FRAMEWORK_DATA, the cache, or a download")
+
+    def load(self) -> Raw:
+        """Return all images in the files' order; errors as `Source.load`."""
+        return self.source.load(self.folder)
+
+    def stamp(self) -> Hashable:
+        """Return path, modification time and size of the files; () if there are none."""
+        return stamp(self.source.find(self.folder))
 
 
 def stamp(files: dict[str, Path] | None) -> tuple[tuple[str, int, int], ...]:
