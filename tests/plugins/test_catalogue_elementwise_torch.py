@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from chains import Constant, optimizer_class
 from extras import extra
+from feedback import START, assert_same_path, path_by_torch, rosenbrock
 
 from framework.base.parameters import Parameters
 from framework.training.trace import trace
@@ -17,8 +18,6 @@ from framework.training.update import Update
 
 torch = extra("torch")
 
-BOUND = 1e-9
-START = [-1.2, 1.0, 0.7]
 CASES = [
     ("asgd", "ASGD", {"lr": 2e-4, "lambd": 1e-2}),
     ("rprop", "Rprop", {"lr": 0.02}),
@@ -39,34 +38,9 @@ def float64_scalars():
     torch.set_default_dtype(before)
 
 
-def rosenbrock(x):
-    """The gradient of sum 100 (x[i + 1] - x[i]^2)^2 + (1 - x[i])^2."""
-    found = np.zeros_like(x)
-    inner = x[1:] - x[:-1] ** 2
-    found[:-1] = -400 * x[:-1] * inner - 2 * (1 - x[:-1])
-    found[1:] += 200 * inner
-    return found
-
-
-def with_torch(name, fields, steps):
-    x = torch.tensor(START, dtype=torch.float64, requires_grad=True)
-    optimizer = getattr(torch.optim, name)([x], foreach=False, **fields)
-    path = [x.detach().numpy().copy()]
-    for _ in range(steps):
-        optimizer.zero_grad()
-        (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum().backward()
-        optimizer.step()
-        path.append(x.detach().numpy().copy())
-    return np.array(path)
-
-
 @pytest.mark.parametrize(("name", "torch_name", "fields"), CASES)
 def test_agrees_with_torch_under_feedback(name, torch_name, fields):
-    ours = trace(name, rosenbrock, START, 200, **fields)
-    theirs = with_torch(torch_name, fields, 200)
-    error = np.abs(ours - theirs).max(axis=1) / np.abs(theirs).max(axis=1)
-    assert error.max() <= BOUND
-    assert np.abs(ours[-1] - ours[0]).max() > 0.01
+    assert_same_path(trace(name, rosenbrock, START, 200, **fields), path_by_torch(torch_name, fields, 200))
 
 
 def test_the_mean_that_asgd_carries_is_torchs():
