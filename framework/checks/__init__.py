@@ -7,7 +7,7 @@ On the command line: ``python -m framework check optimizer lion``, ``check FILE.
     def test_lion():
         assert_conforms("optimizer", "lion")
 
-`check_optimizer` and the functions for other kinds take a registered name or a class and return one `Result` per check.
+`check_optimizer` and the functions for other kinds take a registered name or a class and return one `CheckResult` per check.
 """
 
 from framework.checks.kit import (
@@ -21,10 +21,10 @@ from framework.checks.kit import (
     check_schedule,
     check_stage,
 )
-from framework.checks.results import Result
+from framework.checks.results import CheckResult
 
 __all__ = [
-    "Result",
+    "CheckResult",
     "assert_conforms",
     "check",
     "check_dataset",

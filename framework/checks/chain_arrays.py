@@ -14,7 +14,7 @@ from framework.base.optimizer import Optimizer
 from framework.base.stage import Stage
 from framework.base.tensor_optimizer import TensorOptimizer
 from framework.checks.bits import differing
-from framework.checks.chains import DTYPES, ChainSubject, Population
+from framework.checks.chains import DTYPES, ChainPopulation, ChainSubject
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import label
 
@@ -38,7 +38,7 @@ def keeps_dtype(subject: ChainSubject) -> Figure:
     return worst(found, 0)
 
 
-def _kept(population: Population) -> Iterator[tuple[str, np.ndarray]]:
+def _kept(population: ChainPopulation) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the arrays that must have the parameters' dtype, by name: all state but the per-run float64 numbers."""
     scalars = {f"rule/{name}" for name in population.update.optimizer.scalars} | {"schedule_scale"}
     for name, array in population.update.state.items():
@@ -47,7 +47,7 @@ def _kept(population: Population) -> Iterator[tuple[str, np.ndarray]]:
     yield "the evaluation point", population.points[-1]
 
 
-def _called(optimizer: ElementwiseOptimizer, population: Population) -> tuple[Any, ...]:
+def _called(optimizer: ElementwiseOptimizer, population: ChainPopulation) -> tuple[Any, ...]:
     """Call the rule once, as the first step does, and return its return values as a tuple."""
     kept = population.update.state.items()
     state = {name.partition("/")[2]: array.copy() for name, array in kept if name.startswith("rule/")}
@@ -62,7 +62,7 @@ def _called(optimizer: ElementwiseOptimizer, population: Population) -> tuple[An
     return made if isinstance(made, tuple) else (made,)
 
 
-def _watched(population: Population) -> Iterator[tuple[str, np.dtype]]:
+def _watched(population: ChainPopulation) -> Iterator[tuple[str, np.dtype]]:
     """Yield the dtypes of a rule's return values, by name, before they are cast into the buffers."""
     optimizer = population.update.optimizer
     if isinstance(optimizer, ElementwiseOptimizer):
@@ -95,7 +95,7 @@ def values_unaltered(subject: ChainSubject) -> Figure:
     return worst(found, 0)
 
 
-def _altered(population: Population) -> Iterator[tuple[int, str]]:
+def _altered(population: ChainPopulation) -> Iterator[tuple[int, str]]:
     optimizer, values = population.update.optimizer, population.parameters.flat
     if isinstance(optimizer, ElementwiseOptimizer):
         before = values.copy()
@@ -149,7 +149,7 @@ def only_before_alters_gradient(subject: ChainSubject) -> Figure:
     return worst(found, 0)
 
 
-def _only(population: Population) -> Stage:
+def _only(population: ChainPopulation) -> Stage:
     (stage,) = population.stages
     return stage
 

@@ -8,7 +8,7 @@ from framework.base.optimizer import Optimizer
 from framework.base.parameters import Shape
 from framework.base.stage import Stage
 from framework.checks.bits import all_differing, differing
-from framework.checks.chains import ChainSubject, Population
+from framework.checks.chains import ChainPopulation, ChainSubject
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, label
 from framework.training.acting import steps_to_rule
@@ -75,5 +75,5 @@ def odd_tensors(subject: ChainSubject) -> Figure:
     return worst(found, 0)
 
 
-def _on(subject: ChainSubject, variant: Settings, shapes: dict[str, Shape]) -> Population:
+def _on(subject: ChainSubject, variant: Settings, shapes: dict[str, Shape]) -> ChainPopulation:
     return subject.population(variant, (0,), shapes=shapes).walk(1, FEW)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from framework.checks.bits import all_differing, differing
-from framework.checks.chains import DTYPES, WIDE, WIDE_STEPS, ChainSubject, Population
+from framework.checks.chains import DTYPES, WIDE, WIDE_STEPS, ChainPopulation, ChainSubject
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, label
 from framework.errors import InputError
@@ -34,15 +34,15 @@ def together_as_alone(subject: ChainSubject) -> Figure:
     return worst(found, 0)
 
 
-def _small(subject: ChainSubject, variant: Settings, runs: tuple[int, ...], dtype: Any = np.float64) -> Population:
+def _small(subject: ChainSubject, variant: Settings, runs: tuple[int, ...], dtype: Any = np.float64) -> ChainPopulation:
     return subject.population(variant, runs, dtype).walk()
 
 
-def _wide(subject: ChainSubject, variant: Settings, runs: tuple[int, ...], dtype: Any = np.float32) -> Population:
+def _wide(subject: ChainSubject, variant: Settings, runs: tuple[int, ...], dtype: Any = np.float32) -> ChainPopulation:
     return subject.population(variant, runs, dtype, WIDE).walk(1, WIDE_STEPS)
 
 
-def _where(variant: Settings, population: Population) -> str:
+def _where(variant: Settings, population: ChainPopulation) -> str:
     shapes = ", ".join(str(shape) for shape in population.parameters.shapes.values())
     return f"{label(variant)}, {population.parameters.dtype} tensors {shapes}"
 

@@ -95,7 +95,7 @@ class Bowl:
         return losses
 
 
-class Population:
+class ChainPopulation:
     """R runs of one chain, each on its quadratic of `Bowl`.
 
     Attributes:
@@ -135,7 +135,7 @@ class Population:
         self.bowl.at(t)
         self.update.step(t, self.bowl)
 
-    def walk(self, first: int = 1, count: int | None = None) -> Population:
+    def walk(self, first: int = 1, count: int | None = None) -> ChainPopulation:
         """Take ``count`` steps (by default ``steps``) from ``first`` on, record them in ``path`` and ``points``."""
         for t in range(first, first + (self.steps if count is None else count)):
             self.step(t)
@@ -178,10 +178,12 @@ class ChainSubject:
         dtype: Any = np.float64,
         shapes: Mapping[str, Shape] | None = None,
         **more: Any,
-    ) -> Population:
+    ) -> ChainPopulation:
         """Return a new population: run r has its own quadratic and its own neighbour of ``variant``."""
         rows = spread(self.cls, variant)
-        return Population(self.chain([rows[run % RUNS] for run in runs]), shapes or self.shapes, runs, dtype, **more)
+        return ChainPopulation(
+            self.chain([rows[run % RUNS] for run in runs]), shapes or self.shapes, runs, dtype, **more
+        )
 
     def needs_company(self) -> None:
         """Raise `Skip` if the class trains only one run at a time."""

@@ -24,7 +24,7 @@ from framework.checks import (
     schedules,
 )
 from framework.checks.chains import chain_subject
-from framework.checks.results import FAILED, Check, Result, Skip, run_checks, skipped
+from framework.checks.results import FAILED, Check, CheckResult, Skip, run_checks, skipped
 from framework.errors import InputError
 from framework.registry import manager
 from framework.specs import SPECS
@@ -138,7 +138,7 @@ class _Bare:
         self.cls = cls
 
 
-def check(kind: str, named: Named) -> list[Result]:
+def check(kind: str, named: Named) -> list[CheckResult]:
     """Run all checks of a kind; return one result per check.
 
     Args:
@@ -156,7 +156,7 @@ def check(kind: str, named: Named) -> list[Result]:
         return _checked(kind, cls)
 
 
-def _checked(kind: str, cls: type[Configurable]) -> list[Result]:
+def _checked(kind: str, cls: type[Configurable]) -> list[CheckResult]:
     results = run_checks(CLASS_CHECKS.get(kind, FIELDS), _Bare(cls))
     try:
         subject = SUBJECTS[kind](cls)
@@ -164,7 +164,7 @@ def _checked(kind: str, cls: type[Configurable]) -> list[Result]:
         return [*results, *skipped(CHECKS[kind], str(reason))]
     except Exception as error:  # noqa: BLE001 - a plugin's class may raise anything when it is instantiated
         broken = f"it cannot be made: {type(error).__name__}: {error}".replace("\n", " ")
-        return [*results, Result("starts", FAILED, broken)]
+        return [*results, CheckResult("starts", FAILED, broken)]
     return [*results, *run_checks(CHECKS[kind], subject)]
 
 
@@ -186,36 +186,36 @@ def assert_conforms(kind: str, named: Named, *, skip: Sequence[str] = ()) -> Non
         raise AssertionError(f"{kind} {named} fails {len(failed)} checks:\n{told}")
 
 
-def check_optimizer(named: Named) -> list[Result]:
+def check_optimizer(named: Named) -> list[CheckResult]:
     """Check an optimizer; see `check`."""
     return check("optimizer", named)
 
 
-def check_layer(named: Named) -> list[Result]:
+def check_layer(named: Named) -> list[CheckResult]:
     """Check a layer; see `check`."""
     return check("layer", named)
 
 
-def check_loss(named: Named) -> list[Result]:
+def check_loss(named: Named) -> list[CheckResult]:
     """Check a loss; see `check`."""
     return check("loss", named)
 
 
-def check_dataset(named: Named) -> list[Result]:
+def check_dataset(named: Named) -> list[CheckResult]:
     """Check a data set; see `check`."""
     return check("dataset", named)
 
 
-def check_schedule(named: Named) -> list[Result]:
+def check_schedule(named: Named) -> list[CheckResult]:
     """Check a schedule; see `check`."""
     return check("schedule", named)
 
 
-def check_metric(named: Named) -> list[Result]:
+def check_metric(named: Named) -> list[CheckResult]:
     """Check a metric; see `check`."""
     return check("metric", named)
 
 
-def check_stage(named: Named) -> list[Result]:
+def check_stage(named: Named) -> list[CheckResult]:
     """Check a stage; see `check`."""
     return check("stage", named)

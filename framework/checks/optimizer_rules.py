@@ -11,7 +11,7 @@ from framework.base.optimizer import Optimizer
 from framework.base.parameters import Parameters, Shape
 from framework.base.schedule import Schedule
 from framework.checks.bits import differing
-from framework.checks.chains import STEPS, ChainSubject, Population
+from framework.checks.chains import STEPS, ChainPopulation, ChainSubject
 from framework.checks.results import Broken, Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label, moved, spread
 from framework.training.update import Update
@@ -153,7 +153,7 @@ def _changes(subject: ChainSubject, name: str, row: Settings, path: np.ndarray) 
 
 
 def _path(subject: ChainSubject, values: Settings) -> np.ndarray:
-    population = Population(subject.chain([values]), subject.shapes, (0,)).walk()
+    population = ChainPopulation(subject.chain([values]), subject.shapes, (0,)).walk()
     return np.concatenate([array.astype(np.float64).reshape(-1) for array in population.arrays()])
 
 

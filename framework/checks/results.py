@@ -11,7 +11,7 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """The result of one check: one line of the table.
 
     Attributes:
@@ -55,29 +55,29 @@ class Broken(Exception):  # noqa: N818 - as for `Skip`, the message is the resul
 Check = Callable[[Any], Figure]
 
 
-def run_checks(checks: Sequence[Check], subject: Any) -> list[Result]:
+def run_checks(checks: Sequence[Check], subject: Any) -> list[CheckResult]:
     """Return one result per check, in order; an exception of the plugin becomes a failed check."""
     return [judge(check, subject) for check in checks]
 
 
-def judge(check: Check, subject: Any) -> Result:
+def judge(check: Check, subject: Any) -> CheckResult:
     """Run one check and return its result."""
     name = check.__name__
     try:
         figure = check(subject)
     except Skip as reason:
-        return Result(name, SKIPPED, str(reason))
+        return CheckResult(name, SKIPPED, str(reason))
     except Broken as reason:
-        return Result(name, FAILED, str(reason))
+        return CheckResult(name, FAILED, str(reason))
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it fails the check
-        return Result(name, FAILED, f"{type(error).__name__}: {error}".replace("\n", " "))
+        return CheckResult(name, FAILED, f"{type(error).__name__}: {error}".replace("\n", " "))
     good = not math.isnan(figure.value) and figure.value <= figure.bound
-    return Result(name, PASSED if good else FAILED, "" if good else figure.says, figure.value, figure.bound)
+    return CheckResult(name, PASSED if good else FAILED, "" if good else figure.says, figure.value, figure.bound)
 
 
-def skipped(checks: Sequence[Check], reason: str) -> list[Result]:
+def skipped(checks: Sequence[Check], reason: str) -> list[CheckResult]:
     """Return a skipped result for every check."""
-    return [Result(check.__name__, SKIPPED, reason) for check in checks]
+    return [CheckResult(check.__name__, SKIPPED, reason) for check in checks]
 
 
 def worst(found: Iterable[tuple[float, str]], bound: float) -> Figure:

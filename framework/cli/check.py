@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from framework.checks.kit import CHECKS, check
-from framework.checks.results import FAILED, PASSED, SKIPPED, Result
+from framework.checks.results import FAILED, PASSED, SKIPPED, CheckResult
 from framework.cli.arguments import Arguments
 from framework.errors import InputError, nearest
 from framework.registry import manager
@@ -98,7 +98,7 @@ def _of_file(path: Path) -> list[NAMED]:
     return found
 
 
-def _lines(kind: str, name: str, results: Sequence[Result], *, brief: bool) -> Iterator[str]:
+def _lines(kind: str, name: str, results: Sequence[CheckResult], *, brief: bool) -> Iterator[str]:
     counts = {status: sum(result.status == status for result in results) for status in (PASSED, FAILED, SKIPPED)}
     yield f"{kind} {name}: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     shown = [result for result in results if result.status == FAILED or not brief]

@@ -15,7 +15,7 @@ import planted_stages
 import pytest
 from planted_rules import PLANTED
 
-from framework.checks import Result, assert_conforms, check, check_layer, check_optimizer, optimizer_engines
+from framework.checks import CheckResult, assert_conforms, check, check_layer, check_optimizer, optimizer_engines
 from framework.checks.chains import chain_subject
 from framework.checks.kit import CHECKS, CLASS_CHECKS, FIELDS
 from framework.checks.results import FAILED, PASSED, SKIPPED, Broken, Figure, Skip, judge, worst
@@ -168,12 +168,12 @@ def test_verdicts():
 
         return judge(one_check, None)
 
-    assert says(Figure(1, 1, "unused")) == Result("one_check", PASSED, "", 1, 1)
-    assert says(Figure(2, 1, "too much")) == Result("one_check", FAILED, "too much", 2, 1)
+    assert says(Figure(1, 1, "unused")) == CheckResult("one_check", PASSED, "", 1, 1)
+    assert says(Figure(2, 1, "too much")) == CheckResult("one_check", FAILED, "too much", 2, 1)
     assert says(Figure(float("nan"), 1, "none")).status == FAILED
-    assert says(Skip("why")) == Result("one_check", SKIPPED, "why")
-    assert says(Broken("how")) == Result("one_check", FAILED, "how")
-    assert says(ValueError("a\nb")) == Result("one_check", FAILED, "ValueError: a b")
+    assert says(Skip("why")) == CheckResult("one_check", SKIPPED, "why")
+    assert says(Broken("how")) == CheckResult("one_check", FAILED, "how")
+    assert says(ValueError("a\nb")) == CheckResult("one_check", FAILED, "ValueError: a b")
     assert worst([(1, "one"), (float("nan"), "bad"), (3, "three")], 2).says == "bad"
     with pytest.raises(Skip):
         worst([], 0)

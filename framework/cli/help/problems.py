@@ -11,7 +11,7 @@ from framework.base.parameters import Shape
 from framework.cli.help import topics
 from framework.cli.help.examples import needed
 from framework.cli.help.presets import Chosen, Presets
-from framework.cli.help.topics import PROGRAM, LayerRow, Samples
+from framework.cli.help.topics import PROGRAM, LayerRow, SampleCounts
 from framework.config.layers import build_layers, expand_layers
 from framework.data.prepare import Dataset, prepared
 from framework.errors import InputError
@@ -80,32 +80,32 @@ def _examples(chosen: Chosen, words: str) -> list[str]:
     return [*examples, f"{PROGRAM} {words} 'model.sizes=[128,64]'"] if sizes else examples
 
 
-def _sizes(config: Mapping[str, Any]) -> tuple[Samples, tuple[LayerRow, ...]]:
+def _sizes(config: Mapping[str, Any]) -> tuple[SampleCounts, tuple[LayerRow, ...]]:
     fields = dict(config["dataset"])
     name = fields.pop("name")
     dataset: Dataset = find("dataset", name).cls(**fields)
     if dataset.layout is None and dataset.downloads:
-        return Samples(unknown=f"the samples of {name} are not loaded for this page"), ()
+        return SampleCounts(unknown=f"the samples of {name} are not loaded for this page"), ()
     try:
         samples, target_shape = _declared(dataset) if dataset.layout is not None else _loaded(dataset)
     except InputError as error:
-        return Samples(unknown=str(error)), ()
+        return SampleCounts(unknown=str(error)), ()
     layers = build_layers([expand_layers(config["model"]["layers"], target_shape)])
     network = Network(layers, samples.input, [0], np.dtype(np.float32))
     return samples, tuple(LayerRow(row.name, row.output_shape, row.parameters) for row in network.rows)
 
 
-def _declared(dataset: Dataset) -> tuple[Samples, Shape]:
+def _declared(dataset: Dataset) -> tuple[SampleCounts, Shape]:
     layout = dataset.layout
     assert layout is not None  # noqa: S101 - for mypy: the caller asked
     split = dataset.split(layout.samples, None, official_test=layout.official_test is not None)
     test = len(split.test) if layout.official_test is None else layout.official_test
     shape: Shape = layout.input_shape if dataset.reconstruct else (layout.classes,)
     target = "the input itself" if dataset.reconstruct else f"{layout.classes} classes"
-    return Samples(len(split.train), len(split.validation), test, layout.input_shape, target), shape
+    return SampleCounts(len(split.train), len(split.validation), test, layout.input_shape, target), shape
 
 
-def _loaded(dataset: Dataset) -> tuple[Samples, Shape]:
+def _loaded(dataset: Dataset) -> tuple[SampleCounts, Shape]:
     data = prepared(dataset, np.dtype(np.float32))
     if data.task == "reconstruction":
         target = "the input itself"
@@ -115,7 +115,7 @@ def _loaded(dataset: Dataset) -> tuple[Samples, Shape]:
         named = not all(name.isdecimal() for name in data.class_names)
         target = f"{data.classes} classes" + (f": {', '.join(data.class_names)}" if named else "")
     sizes = (len(data.train), len(data.validation), len(data.test))
-    return Samples(*sizes, data.input_shape, target), data.target_shape
+    return SampleCounts(*sizes, data.input_shape, target), data.target_shape
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

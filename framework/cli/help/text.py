@@ -21,7 +21,7 @@ from framework.cli.help.topics import (
     Name,
     Overview,
     Problem,
-    Samples,
+    SampleCounts,
     Settings,
     SharedField,
     Topic,
@@ -239,7 +239,7 @@ def _table(rows: Sequence[LayerRow]) -> Iterator[str]:
             yield " " * LABEL + f"{name:<{widths[0]}}   {output:>{widths[1]}}   {parameters:>{widths[2]}}"
 
 
-def _samples(samples: Samples) -> Iterator[str]:
+def _samples(samples: SampleCounts) -> Iterator[str]:
     if samples.unknown:
         yield f"sizes unknown: {samples.unknown}"
         return

@@ -125,7 +125,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class Samples:
+class SampleCounts:
     """Sizes of a data set, as far as they are known without a download.
 
     Attributes:
@@ -158,7 +158,7 @@ class Problem(Topic):
     name: str
     summary: str
     parts: Mapping[str, str]
-    samples: Samples
+    samples: SampleCounts
     layers: tuple[LayerRow, ...]
     settings: Mapping[str, Any]
     examples: tuple[str, ...]
