@@ -7,7 +7,8 @@ On the command line: ``python -m framework check optimizer lion``, ``check FILE.
     def test_lion():
         assert_conforms("optimizer", "lion")
 
-`check_optimizer` and the functions for other kinds take a registered name or a class and return one `CheckResult` per check.
+`check_optimizer` and the functions for other kinds take a registered name or a class and return one `CheckResult` per
+check.
 """
 
 from framework.checks.kit import (
