@@ -22,9 +22,7 @@ from framework.config.settings import (
     NAMED_SECTIONS,
     SECTIONS,
     Display,
-    Launching,
     Settings,
-    Tracking,
     plain,
 )
 from framework.errors import InputError, nearest, short
@@ -67,7 +65,7 @@ def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, A
     for key in config:
         if key not in KNOWN:
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
-    for key in ("model", "stages", "tags", "tracking", "launcher"):
+    for key in ("model", "stages", "tags", *NAMED_SECTIONS):
         if key not in config:
             raise InputError(f"{key}: every run needs this section; leave ~{key} out")
     checked: dict[str, Any] = {"problem": _check_problem(config.get("problem"))}
@@ -80,8 +78,7 @@ def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, A
     checked["metrics"] = config.get("metrics")
     _check_metrics(checked)
     checked["tags"] = _check_tags(config["tags"])
-    checked["tracking"] = Tracking.resolve(_mapping(config["tracking"]), "tracking")
-    checked["launcher"] = Launching.resolve(_mapping(config["launcher"]), "launcher")
+    checked |= {name: section.resolve(_mapping(config[name]), name) for name, section in NAMED_SECTIONS.items()}
     return checked
 
 

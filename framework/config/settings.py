@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from framework.base.fields import Configurable, choice, flag, integer, number, text
 
@@ -49,9 +49,20 @@ class Settings(Configurable):
         return self.patience is not None if self.keep is None else self.keep == "best"
 
 
-class Tracking(Configurable):
+class Section(Configurable):
+    """Settings that users write with the name of their section, as in ``tracking.uri``.
+
+    Attributes:
+        affects_result: whether they change what a run computes; if so, they are part of its identity.
+    """
+
+    affects_result: ClassVar[bool] = True
+
+
+class Tracking(Section):
     """The settings of run records outside the runs' own folders."""
 
+    affects_result = False
     enabled: bool = flag(True, help="send runs to MLflow")
     uri: str | None = text(None, help="an MLflow tracking URI; default MLFLOW_TRACKING_URI, else ./mlflow.db")
     experiment: str | None = text(None, help="default MLFLOW_EXPERIMENT_NAME, else framework")
@@ -64,9 +75,10 @@ class Display(Configurable):
     plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
 
 
-class Launching(Configurable):
+class Launching(Section):
     """The settings that distribute the runs of a sweep over processes."""
 
+    affects_result = False
     backend: str = choice("loky", ("loky", "ray", "dask"), help="joblib's; ray and dask are extras")
     workers: int | None = integer(None, at_least=1, help="processes; default cores / threads")
     block: int | None = integer(None, at_least=1, help="most runs that train as one array program; default by size")
@@ -81,22 +93,34 @@ class Collection:
         default: the value if nothing is set.
         accepts: a description of the accepted values.
         help: one line for help pages.
+        affects_result: as in `Section`.
     """
 
     default: Any
     accepts: str
     help: str
+    affects_result: bool = True
 
 
 COLLECTIONS = {
     "metrics": Collection(None, "a list of metrics, or null", "figures to record; null: those usual for the task"),
     "stages": Collection({}, "a list of stages", "what acts around the update rule, in this order"),
-    "tags": Collection({}, "tags.KEY=VALUE", "your own tags on the run in MLflow"),
+    "tags": Collection({}, "tags.KEY=VALUE", "your own tags on the run in MLflow", affects_result=False),
 }
 """Settings whose value is a list or a mapping."""
 
-NAMED_SECTIONS: dict[str, type[Configurable]] = {"tracking": Tracking, "launcher": Launching}
-"""Settings that users write with the name of their section, as in ``tracking.uri``."""
+NAMED_SECTIONS: dict[str, type[Section]] = {"tracking": Tracking, "launcher": Launching}
+"""The sections by name. A new one is one class and its entry here."""
+
+OUTSIDE = frozenset(
+    {
+        *Display.fields,
+        "kernel",  # the engines give the same bits
+        *(name for name, section in NAMED_SECTIONS.items() if not section.affects_result),
+        *(name for name, collection in COLLECTIONS.items() if not collection.affects_result),
+    }
+)
+"""Keys that are no part of a run's identity: they do not change what it computes."""
 
 
 def everything() -> dict[str, Any]:

@@ -16,9 +16,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework.config.check import Composed
-from framework.config.settings import SECTIONS, plain
+from framework.config.settings import OUTSIDE, SECTIONS, plain
 from framework.registry.manager import find
-from framework.runs.provenance import OUTSIDE
 
 MOST_CHARACTERS = 60
 """Maximum length of a value in a name; a longer one is cut and gets a hash, so that different values differ."""

@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString, Valu
 from hydra.errors import HydraException
 
 from framework.base.fields import Field, text
-from framework.config.settings import SECTIONS, STAGES, Display, Launching, Settings, Tracking
+from framework.config.settings import NAMED_SECTIONS, SECTIONS, STAGES, Display, Settings
 from framework.errors import InputError, short
 from framework.registry.manager import current
 from framework.runs.provenance import unquoted
@@ -66,7 +66,7 @@ def field_of(key: str, words: Sequence[str]) -> Field | None:
         return _ROOT[key]
     if section == "tags":
         return _TAG if name else None
-    own = {"tracking": Tracking, "launcher": Launching}.get(section)
+    own = NAMED_SECTIONS.get(section)
     if own is not None:
         return own.fields.get(name)
     kind, candidates = section, chosen(section, words)

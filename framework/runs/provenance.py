@@ -22,13 +22,11 @@ from threadpoolctl import threadpool_info
 from framework import DISTRIBUTION, __version__
 from framework.base.run import Config
 from framework.config.layers import expand_layers
+from framework.config.settings import OUTSIDE
 from framework.registry.manager import Provider, current, find
 from framework.system.paths import root_folder
 from framework.training import kept_plugins
 from framework.training.population import chosen
-
-OUTSIDE: tuple[str, ...] = ("tracking", "tags", "progress", "plan", "launcher", "kernel")
-"""Keys that determine how a run is shown, stored and executed, but not its results."""
 
 FLAGS = "FRAMEWORK_FLAGS"
 """Environment variable with the command-line flags that a run's command must repeat."""

@@ -159,6 +159,6 @@ def _of_epoch(history: History, epoch: int | None) -> dict[str, float]:
 
 
 def _params(config: Config) -> dict[str, Any]:
-    from framework.runs.provenance import OUTSIDE
+    from framework.config.settings import OUTSIDE
 
     return flatten({key: value for key, value in config.items() if key not in OUTSIDE})

@@ -16,6 +16,7 @@ import numpy as np
 from framework import errors
 from framework.base.run import Run
 from framework.config.figures import directions
+from framework.config.settings import OUTSIDE
 from framework.data.prepare import Data
 from framework.registry.manager import current
 from framework.runs import provenance
@@ -145,7 +146,7 @@ class Journaling(Observer):
             "start",
             name=run.name,
             experiment=run.config["tracking"]["experiment"],
-            params=flatten({key: value for key, value in run.config.items() if key not in provenance.OUTSIDE}),
+            params=flatten({key: value for key, value in run.config.items() if key not in OUTSIDE}),
             tags=provenance.tags(
                 run.config,
                 overrides,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from framework.config.layers import expand_layers, find_layer
+from framework.config.settings import OUTSIDE
 from framework.registry.manager import find
-from framework.runs.provenance import OUTSIDE
 from framework.sweeps.job import Job
 from framework.training.population import chosen
 
