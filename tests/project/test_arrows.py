@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -203,6 +206,19 @@ def test_plugins_import_the_framework_and_their_own_kind(path):
             assert top(name) in {"framework", "numpy", *sys.stdlib_module_names}
     assert not {top(name) for name in imports(path)} & {"hydra", "omegaconf", "mlflow", "pluggy"}
     assert {name for name in imports(path) if top(name) == "framework"} <= PUBLIC
+
+
+SCRIPTS = sorted((ROOT / "scripts").rglob("*.py"))
+IMPORT = re.compile(r"^[ \t]*from (framework[\w.]*) import (\([^)]*\)|[^\n#(]+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
+def test_what_a_script_imports_of_the_framework_exists(path):
+    """No test runs most scripts; some of their imports stand in the text of another process."""
+    for module, names in IMPORT.findall(path.read_text(encoding="utf-8")):
+        for name in re.findall(r"(\w+)(?: as \w+)?", names):
+            found = importlib.import_module(module)
+            assert hasattr(found, name) or importlib.util.find_spec(f"{module}.{name}"), f"{module} has no {name}"
 
 
 def loaded(*words: str, cwd: Path) -> tuple[set[str], str]:
