@@ -267,3 +267,11 @@ def test_an_interrupted_sweep_leaves_every_begun_run_closed(tmp_path):
     for journal in journals:
         ends = [json.loads(line) for line in journal.read_text().splitlines() if '"end"' in line]
         assert [end["status"] for end in ends] == ["KILLED"]
+
+
+def test_the_flag_for_a_sweep_overrules_the_configured_mode(command, tmp_path):
+    code, _, err = command("-m", "hydra.mode=RUN", "seed=0,1", "hydra.sweep.dir=s", "problem=digits_softmax", *QUICK)
+    assert (code, err) == (0, "")
+    recorded = (tmp_path / "s" / "multirun.yaml").read_text()
+    assert "mode: MULTIRUN" in recorded
+    assert {"0", "1", "leaderboard.csv"} <= {path.name for path in (tmp_path / "s").iterdir()}
