@@ -37,6 +37,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
 
     with inline_class(optimizer) as chosen, own_hydra() as hydra:
         from framework.config.check import check
+        from framework.config.settings import Display, Tracking
         from framework.hydra_app.compose import composing
         from framework.hydra_app.composed import plain_data
         from framework.hydra_app.errors import explained
@@ -49,12 +50,12 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
             folder = Path(composed.hydra.run.dir).resolve()
             taken = plain_data(composed)
             config = check(taken)
-        if config["plan"]:
+        if config.section(Display).plan:
             raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
         refuse_used_run(folder, config, taken.unresolved)
         setting = setting_of(config, taken.choices, composing(hydra.config_loader, composed.hydra))
         noted = Cautions()
-        with cleared_if_refused(folder, ()), Tracker.of(config["tracking"]) as tracker:
+        with cleared_if_refused(folder, ()), Tracker.of(config.section(Tracking)) as tracker:
             make(folder, "hydra.run.dir")
             tracker.follow(folder)
             outcome = execute(config, words, folder, setting=setting, observers=[noted], warn=noted.lines.append)

@@ -29,6 +29,7 @@ class Spec:
         kind: the kind of plugin, as in ``check KIND NAME``.
         hook: the kind's registration hook in `framework.hookspecs`.
         base: the base class of this kind.
+        has_section: whether a configuration has a section with this kind's name, which holds the one that a run uses.
 
     Raises:
         PluginError: the name is not of this form, or the class is not a subclass of the kind's base class.
@@ -39,6 +40,7 @@ class Spec:
     kind: ClassVar[str] = ""
     hook: ClassVar[str] = ""
     base: ClassVar[type[Configurable]] = Configurable
+    has_section: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -53,6 +55,7 @@ class OptimizerSpec(Spec):
     kind = "optimizer"
     hook = "register_optimizers"
     base = Optimizer
+    has_section = True
 
 
 class LayerSpec(Spec):
@@ -69,6 +72,7 @@ class LossSpec(Spec):
     kind = "loss"
     hook = "register_losses"
     base = Loss
+    has_section = True
 
 
 class DatasetSpec(Spec):
@@ -77,6 +81,7 @@ class DatasetSpec(Spec):
     kind = "dataset"
     hook = "register_datasets"
     base = Dataset
+    has_section = True
 
 
 class ScheduleSpec(Spec):
@@ -85,6 +90,7 @@ class ScheduleSpec(Spec):
     kind = "schedule"
     hook = "register_schedules"
     base = Schedule
+    has_section = True
 
 
 class MetricSpec(Spec):

@@ -300,22 +300,42 @@ class Configurable:
         return resolved
 
     @classmethod
-    def stack(cls, rows: Sequence[Mapping[str, Any]], where: str = "") -> Self:
+    def stack(cls, rows: Sequence[Mapping[str, Any]], where: str = "", **given: Any) -> Self:
         """Return one instance for R runs; their columns may differ, their structure must not.
 
         Args:
             rows: the settings of each run by field name.
             where: as in `resolve`.
+            **given: values of attributes that are no fields, such as ``seeds``: what the caller knows about the runs.
 
         Raises:
             InputError: as `resolve`, or the structure differs between runs.
+            TypeError: the class has no attribute of a name in ``given``.
         """
-        resolved = [cls.resolve(row, where) for row in rows]
+        return cls.of_checked([cls.resolve(row, where) for row in rows], where, **given)
+
+    @classmethod
+    def of_checked(cls, rows: Sequence[Mapping[str, Any]], where: str = "", **given: Any) -> Self:
+        """Return one instance for R runs from values that `resolve` returned; they are not checked again.
+
+        Args:
+            rows: the checked value of every field, for each run.
+            where: as in `resolve`.
+            **given: as in `stack`.
+
+        Raises:
+            InputError: the structure differs between runs.
+            TypeError: the class has no attribute of a name in ``given``.
+        """
         for name, spec in cls.fields.items():
-            if not spec.column and any(row[name] != resolved[0][name] for row in resolved):
+            if not spec.column and any(row[name] != rows[0][name] for row in rows):
                 raise InputError(f"{where or cls.label()}.{name} differs between runs; it is structure and must not")
         made = cls.__new__(cls)
-        made._settle(resolved)
+        for name, value in given.items():
+            if not hasattr(cls, name):
+                raise TypeError(f"{cls.__name__} has no attribute {name} to be given")
+            setattr(made, name, value)
+        made._settle(rows)
         return made
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Validation of a composed config, which becomes a plain configuration.
+"""Validation of a composed config, which becomes a `RunConfig`.
 
 Hydra composes configs but does not validate values. This module checks types, ranges, unknown keys and NaN against the
 fields that the classes declare. The error for a wrong value is one line: the error, its place and a remedy.
@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 import yaml
 
-from framework.base.run import Config
-from framework.config.figures import metrics_for
+from framework.config.figures import expand_metrics
 from framework.config.layers import expand_layers
-from framework.config.settings import (
-    COLLECTIONS,
-    NAMED_SECTIONS,
-    SECTIONS,
-    Display,
-    Settings,
-    plain,
-)
+from framework.config.part import Part
+from framework.config.resolved import RunConfig
+from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, ROOT_SECTIONS, SECTIONS, Section
 from framework.errors import InputError, nearest, short
 from framework.registry.manager import find
 
@@ -48,38 +44,113 @@ class Composed:
         return set(re.findall(r"\$\{([\w.]+)", yaml.safe_dump(self.unresolved)))
 
 
-KNOWN = {*Settings.fields, *Display.fields, *COLLECTIONS, *NAMED_SECTIONS, *SECTIONS, "problem", "model"}
+Made = TypeVar("Made")
+
+KNOWN = {
+    *(name for section in ROOT_SECTIONS for name in section.fields),
+    *COLLECTIONS,
+    *NAMED_SECTIONS,
+    *SECTIONS,
+    "problem",
+    "model",
+}
 
 
-def check(composed: Composed, referenced: set[str] | None = None) -> dict[str, Any]:
-    """Return a composed config with every value checked and every default filled in, as plain data.
+class Shared:
+    """Checked sections of one configuration, for others that hold the very same sections.
+
+    The configurations of a sweep's jobs differ in few sections; the others are checked once and shared.
+
+    Args:
+        raw: the configuration, before its check.
+    """
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self._raw = raw
+        self._checked: dict[str, Any] = {}
+
+    def section(self, key: str, raw: Any, check: Callable[[Any], Made]) -> Made:
+        """Return ``check(raw)`` for the section ``key``, or its earlier result for the same section."""
+        if key not in self._raw or raw is not self._raw[key]:
+            return check(raw)
+        if key not in self._checked:
+            self._checked[key] = check(raw)
+        return cast(Made, self._checked[key])
+
+
+NOTHING_SHARED = Shared({})
+
+
+def check(composed: Composed, referenced: set[str] | None = None, shared: Shared = NOTHING_SHARED) -> RunConfig:
+    """Return a composed config with every value checked, every default filled in and every name looked up.
 
     Args:
         composed: the composed configuration.
         referenced: the result of `Composed.referenced` if the caller has it already.
+        shared: sections that are checked already.
 
     Raises:
         InputError: an unknown key or name, a wrong type, or a value out of range.
     """
-    config = composed.raw
-    for key in config:
+    for key in composed.raw:
         if key not in KNOWN:
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
     for key in ("model", "stages", "tags", *NAMED_SECTIONS):
-        if key not in config:
+        if key not in composed.raw:
             raise InputError(f"{key}: every run needs this section; leave ~{key} out")
-    checked: dict[str, Any] = {"problem": _check_problem(config.get("problem"))}
-    checked |= plain(Settings.resolve({name: config[name] for name in Settings.fields if name in config}))
-    checked |= Display.resolve({name: config[name] for name in Display.fields if name in config})
-    for kind in SECTIONS:
-        checked[kind] = _check_section(kind, config.get(kind))
-    checked["stages"] = _check_stages(config["stages"])
-    checked["model"] = _check_model(config["model"], composed.referenced() if referenced is None else referenced)
-    checked["metrics"] = config.get("metrics")
-    _check_metrics(checked)
-    checked["tags"] = _check_tags(config["tags"])
-    checked |= {name: section.resolve(_mapping(config[name]), name) for name, section in NAMED_SECTIONS.items()}
-    return checked
+    return _resolved(composed.raw, composed.referenced() if referenced is None else referenced, shared)
+
+
+def remade(data: Mapping[str, Any]) -> RunConfig:
+    """Return a checked configuration from its plain data, `RunConfig.as_data`, in another process.
+
+    Raises:
+        InputError: this process lacks a plugin, or has another version of it.
+    """
+    return _resolved(data, None, NOTHING_SHARED)
+
+
+def _resolved(config: Mapping[str, Any], referenced: set[str] | None, shared: Shared) -> RunConfig:
+    """Return the checked ``config``; refuse keys of the model that are not ``referenced``, unless that is None."""
+    problem = _check_problem(config.get("problem"))
+    sections: dict[type[Section], Section] = {section: _root_section(section, config) for section in ROOT_SECTIONS}
+    parts = {kind: shared.section(kind, config.get(kind), partial(_check_section, kind)) for kind in SECTIONS}
+    stages = shared.section("stages", config["stages"], _check_stages)
+    layers = shared.section("model", config["model"], partial(_check_model, referenced))
+    figures = shared.section("metrics", config.get("metrics"), expand_metrics)
+    tags = shared.section("tags", config["tags"], _check_tags)
+    for name, section in NAMED_SECTIONS.items():
+        sections[section] = shared.section(name, config[name], partial(_named_section, section, name))
+    return RunConfig(
+        problem=problem,
+        model=config["model"].get("name"),
+        parts=MappingProxyType(parts),
+        stages=stages,
+        layers=layers,
+        figures=figures,
+        tags=tags,
+        sections=MappingProxyType(sections),
+        data=MappingProxyType(
+            {
+                "problem": problem,
+                **{name: value for section in ROOT_SECTIONS for name, value in sections[section].data.items()},
+                **{kind: part.data for kind, part in parts.items()},
+                "stages": {part.name: part.values for part in stages},
+                "model": config["model"],
+                "metrics": config.get("metrics"),
+                "tags": tags,
+                **{name: sections[section].data for name, section in NAMED_SECTIONS.items()},
+            }
+        ),
+    )
+
+
+def _root_section(section: type[Section], config: Mapping[str, Any]) -> Section:
+    return section.of_checked([section.resolve({name: config[name] for name in section.fields if name in config})])
+
+
+def _named_section(section: type[Section], name: str, values: Any) -> Section:
+    return section.of_checked([section.resolve(_mapping(values), name)])
 
 
 def _mapping(section: Any) -> Any:
@@ -94,62 +165,35 @@ def _check_problem(problem: Any) -> str | None:
     return problem
 
 
-def _check_section(kind: str, section: Any) -> dict[str, Any]:
+def _check_section(kind: str, section: Any) -> Part:
     if not isinstance(section, Mapping) or not isinstance(section.get("name"), str):
         raise InputError(f"{kind} must be the name of a registered one, as in {kind}=NAME")
     fields = dict(section)
-    name = fields.pop("name")
-    return {"name": name, **plain(find(kind, name).cls.resolve(fields, kind))}
+    return Part.of(find(kind, fields.pop("name")), fields, kind)
 
 
-def _check_stages(stages: Any) -> dict[str, Any]:
+def _check_stages(stages: Any) -> tuple[Part, ...]:
     if not isinstance(stages, Mapping):
         raise InputError("stages must name registered stages, as in 'stages=[clip_norm]'")
-    return {
-        str(name): plain(find("stage", str(name)).cls.resolve(_mapping(fields), f"stages.{name}"))
-        for name, fields in stages.items()
-    }
+    return tuple(
+        Part.of(find("stage", str(name)), _mapping(fields), f"stages.{name}") for name, fields in stages.items()
+    )
 
 
-def _check_model(model: Any, referenced: set[str]) -> dict[str, Any]:
+def _check_model(referenced: set[str] | None, model: Any) -> tuple[Part, ...]:
     if not isinstance(model, Mapping) or "layers" not in model:
         raise InputError("model must have a list of layers: choose one as in model=mlp, or set model.layers")
+    layers = expand_layers(model["layers"])  # shapes are checked when the data are known
+    if referenced is None:
+        return layers
     used = {key.partition(".")[2].partition(".")[0] for key in referenced if key.startswith("model.")}
-    expand_layers(model["layers"], (1,))  # checks names and ranges; shapes are checked when the data are known
     for key in model:
         if key not in {"name", "layers", *used}:
             raise InputError(
                 f"model.{key}: no layer of model {model.get('name')} uses it{nearest(str(key), used)}; "
                 f"~model.{key} takes it away"
             )
-    return dict(model)
-
-
-def _check_metrics(config: Config) -> None:
-    metrics = config["metrics"]
-    if metrics is None:
-        return
-    if not isinstance(metrics, list) or not metrics:
-        raise InputError(
-            f"metrics={short(metrics)} is not a list of names: write metrics=[accuracy], or null for the task's own"
-        )
-    tasks = [set(_metric_tasks(item)) for item in metrics]
-    both = set.intersection(*tasks)
-    if not both:
-        raise InputError(f"metrics={metrics}: no task has all of them; choose those of the data set's task")
-    metrics_for(config, min(both))
-
-
-def _metric_tasks(item: Any) -> tuple[str, ...]:
-    name = item.get("metric") if isinstance(item, Mapping) else item
-    if not isinstance(name, str):
-        raise InputError(
-            f"metrics: {short(item)} is no metric: write its name, or a mapping with metric: NAME and its fields"
-        )
-    try:
-        return tuple(find("metric", name).cls.tasks)
-    except InputError as error:
-        raise InputError(f"metrics: {error}") from None
+    return layers
 
 
 def _check_tags(tags: Any) -> dict[str, str]:

@@ -1,74 +1,131 @@
-"""The metrics of a configuration by the name of their figure."""
+"""The metrics of a configuration and the names of their figures."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from framework.base.metric import Metric
-from framework.errors import InputError
+from framework.config.part import Part
+from framework.errors import InputError, short
 from framework.registry.manager import current, find
 
 LOSS = "loss"
 """The name of the figure that every run has besides its metrics."""
 
 
-def metrics_for(config: Mapping[str, Any], task: str) -> dict[str, Metric]:
-    """Return the metrics by figure name: those that the config lists, or by default those shown for the task.
+@dataclass(frozen=True)
+class Figure:
+    """A metric that a run records, and the name of its figure.
+
+    Attributes:
+        name: the figure's name, as in ``val/NAME``.
+        part: the metric's class and fields.
+        tasks: the tasks for which it is recorded.
+        listed: whether the user listed it; otherwise it is shown for its tasks by default.
+        greater_is_better: as in `Metric`.
+    """
+
+    name: str
+    part: Part
+    tasks: tuple[str, ...]
+    listed: bool
+    greater_is_better: bool
+
+
+def expand_metrics(listed: Any) -> tuple[Figure, ...]:
+    """Return the figures of a configuration's ``metrics``.
 
     Args:
-        config: a composed configuration.
+        listed: names, or mappings with ``metric: NAME`` and the metric's fields; None for those shown by default.
+
+    Raises:
+        InputError: ``listed`` is not a list of metrics, a metric or field is unknown or out of range, no task has all
+            of them, or two figures have the same name.
+    """
+    figures: list[tuple[Figure, str]] = []
+    for figure, words in _default_figures() if listed is None else _listed_figures(listed):
+        for other, its_words in figures:
+            if other.name == figure.name and {*other.tasks} & {*figure.tasks}:
+                raise InputError(
+                    f"metrics: {its_words} and {words} are both named {figure.name}: leave one of them out"
+                )
+        figures.append((figure, words))
+    return tuple(figure for figure, _ in figures)
+
+
+def figures_of(figures: Sequence[Figure], task: str, **given: Any) -> dict[str, Metric]:
+    """Return the metrics that are recorded for a task, by the name of their figure.
+
+    Args:
+        figures: from `expand_metrics`.
         task: ``"classification"``, ``"regression"`` or ``"reconstruction"``.
+        **given: as for `Configurable.of_checked`.
 
     Raises:
-        InputError: a metric is unknown, does not support the task, or has the same figure name as another.
+        InputError: a metric that the user listed does not support the task.
     """
-    named: dict[str, Metric] = {}
-    told: dict[str, str] = {}
-    for name, fields in _listed(config, task):
-        cls: type[Metric] = find("metric", name).cls
-        if task not in cls.tasks:
-            raise InputError(f"metrics: {name} makes no sense for {task}; it is for {' and '.join(cls.tasks)}")
-        metric = cls(**cls.resolve(fields, f"metrics.{name}"))
-        figure, words = _figure(name, metric), " ".join([name, *(f"{key}={fields[key]}" for key in fields)])
-        if figure in named:
-            raise InputError(f"metrics: {told[figure]} and {words} are both named {figure}: leave one of them out")
-        named[figure], told[figure] = metric, words
-    return named
+    made: dict[str, Metric] = {}
+    for figure in figures:
+        if task in figure.tasks:
+            made[figure.name] = figure.part.cls.of_checked([figure.part.fields], **given)
+        elif figure.listed:
+            tasks = " and ".join(figure.tasks)
+            raise InputError(f"metrics: {figure.part.name} makes no sense for {task}; it is for {tasks}")
+    return made
 
 
-def directions(config: Mapping[str, Any]) -> dict[str, bool]:
-    """Return whether greater is better, by figure name, for all metrics that a run of ``config`` may have.
-
-    The task need not be known: if the config lists no metrics, the result includes those shown for any task.
-    """
-    made = [(name, find("metric", name).cls(**fields)) for name, fields in _listed(config, None)]
-    return {_figure(name, metric): metric.greater_is_better for name, metric in made}
+def _default_figures() -> Iterator[tuple[Figure, str]]:
+    for name in current().names("metric"):
+        if find("metric", name).cls.shown_for:
+            yield _figure(Part.of(find("metric", name), {}, f"metrics.{name}"), listed=False), name
 
 
-def _listed(config: Mapping[str, Any], task: str | None) -> list[tuple[str, dict[str, Any]]]:
-    """Return name and fields of each metric that the config lists.
-
-    If it lists none, return the metrics shown for the task, or for any task if ``task`` is None.
-    """
-    if config["metrics"] is None:
-        shown = {name: find("metric", name).cls.shown_for for name in current().names("metric")}
-        return [(name, {}) for name, tasks in shown.items() if task in tasks or (tasks and task is None)]
-    items = [dict(item) if isinstance(item, Mapping) else {"metric": item} for item in config["metrics"]]
-    return [(str(item.pop("metric", None)), item) for item in items]
-
-
-def _figure(name: str, metric: Metric) -> str:
-    """Return the name of a metric's figure.
-
-    Raises:
-        InputError: MLflow does not accept the name, or it is the name of the loss.
-    """
-    figure = metric.name()
-    if not isinstance(figure, str) or not re.fullmatch(r"[\w. /-]+", figure, re.ASCII) or figure == LOSS:
+def _listed_figures(listed: Any) -> Iterator[tuple[Figure, str]]:
+    """Yield the figure of each listed metric and the user's words for it."""
+    if not isinstance(listed, list) or not listed:
         raise InputError(
-            f"metrics: {name} names its figure {figure!r}: its name() must return letters, digits and any of _ - . / "
-            f"and not {LOSS}"
+            f"metrics={short(listed)} is not a list of names: write metrics=[accuracy], or null for the task's own"
         )
-    return figure
+    items = [_name_and_fields(item) for item in listed]
+    if not set.intersection(*(set(_tasks(name)) for name, _ in items)):
+        raise InputError(f"metrics={listed}: no task has all of them; choose those of the data set's task")
+    for name, fields in items:
+        words = " ".join([name, *(f"{key}={fields[key]}" for key in fields)])
+        yield _figure(Part.of(find("metric", name), fields, f"metrics.{name}"), listed=True), words
+
+
+def _name_and_fields(item: Any) -> tuple[str, dict[str, Any]]:
+    fields = dict(item) if isinstance(item, Mapping) else {"metric": item}
+    name = fields.pop("metric", None)
+    if not isinstance(name, str):
+        raise InputError(
+            f"metrics: {short(item)} is no metric: write its name, or a mapping with metric: NAME and its fields"
+        )
+    return name, fields
+
+
+def _tasks(name: str) -> tuple[str, ...]:
+    try:
+        return tuple(find("metric", name).cls.tasks)
+    except InputError as error:
+        raise InputError(f"metrics: {error}") from None
+
+
+def _figure(part: Part, *, listed: bool) -> Figure:
+    """Return the figure of a metric.
+
+    Raises:
+        InputError: MLflow does not accept its name, or it is the name of the loss.
+    """
+    metric: Metric = part.cls.of_checked([part.fields])
+    name = metric.name()
+    if not isinstance(name, str) or not re.fullmatch(r"[\w. /-]+", name, re.ASCII) or name == LOSS:
+        raise InputError(
+            f"metrics: {part.name} names its figure {name!r}: its name() must return letters, digits and any of _ - . "
+            f"/ and not {LOSS}"
+        )
+    tasks = part.cls.tasks if listed else part.cls.shown_for
+    return Figure(name, part, tuple(tasks), listed, metric.greater_is_better)

@@ -8,65 +8,86 @@ activation after it; a list for a field that takes one value repeats the layer, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from framework.base.layer import Layer
 from framework.base.parameters import Shape
+from framework.config.part import Part, stacked
 from framework.errors import InputError
-from framework.registry.manager import find
-
-LayerConfig = tuple[str, dict[str, Any]]
+from framework.registry.manager import Registered, find
 
 
-def expand_layers(items: Any, target_shape: Shape) -> list[LayerConfig]:
-    """Return ``(layer name, checked fields)`` for each layer.
+def expand_layers(items: Any) -> tuple[Part, ...]:
+    """Return one part per layer. The word ``outputs`` remains in its fields; see `with_outputs`.
 
     Args:
         items: the config's list: names, or mappings with ``layer: name`` and the layer's fields.
-        target_shape: the shape of one sample's target, which replaces the word ``outputs``.
 
     Raises:
         InputError: ``items`` is not a list of layers, a layer or field is unknown, or a value is out of range.
     """
     if not isinstance(items, Sequence) or isinstance(items, str) or not items:
         raise InputError("model.layers must be a list of layers, such as [flatten, {layer: dense, units: outputs}]")
-    layers: list[LayerConfig] = []
+    layers: list[Part] = []
     for place, item in enumerate(items):
         where = f"model.layers[{place}]"
         name, fields = _name_and_fields(item, where)
-        cls = find_layer(name, where)
-        activation = fields.pop("activation", None) if "activation" not in cls.fields else None
-        for single in _repeated(cls, fields):
-            layers.append((name, _replace_words(cls.resolve(single, where), target_shape)))
+        entry = find_layer(name, where)
+        activation = fields.pop("activation", None) if "activation" not in entry.cls.fields else None
+        for single in _repeated(entry.cls, fields):
+            layers.append(Part.of(entry, single, where))
             if activation not in (None, "linear"):
-                layers.append((str(activation), find_layer(str(activation), where).resolve({}, where)))
-    return layers
+                layers.append(Part.of(find_layer(str(activation), where), {}, where))
+    return tuple(layers)
 
 
-def build_layers(
-    layers: Sequence[Sequence[LayerConfig]], classes: Mapping[str, type[Layer]] = MappingProxyType({})
-) -> list[tuple[str, Layer]]:
-    """Return ``(layer name, layer)`` for each layer of R runs.
+def with_outputs(layers: Iterable[Part], target_shape: Shape) -> list[Part]:
+    """Return the layers with the word ``outputs`` replaced.
 
     Args:
-        layers: one list of names and fields per run; the lists must have the same structure, columns may differ.
+        layers: from `expand_layers`.
+        target_shape: the shape of one sample's target.
+    """
+    words = {"units": math.prod(target_shape), "shape": tuple(target_shape)}
+    replaced = []
+    for layer in layers:
+        own = {name: value for name, value in words.items() if layer.fields.get(name) == "outputs"}
+        replaced.append(replace(layer, fields={**layer.fields, **own}) if own else layer)
+    return replaced
+
+
+def saved_layers(
+    layers: Sequence[tuple[str, Mapping[str, Any]]], classes: Mapping[str, type[Layer]]
+) -> list[tuple[str, Layer]]:
+    """Return ``(layer name, layer)`` for each layer of a saved model.
+
+    Args:
+        layers: names and fields, one pair per layer.
         classes: layer classes by name, for names that this process's registry may not have.
 
     Raises:
-        InputError: an unknown layer, or the structure differs between runs.
+        InputError: a layer or field is unknown, or a value is out of range.
     """
-    built = []
-    for same in zip(*layers, strict=True):
-        name = same[0][0]
-        cls = classes[name] if name in classes else find_layer(name, "model.layers")
-        built.append((name, cls.stack([fields for _, fields in same], f"model layer {name}")))
-    return built
+    found = [(name, classes.get(name) or find_layer(name, "model.layers").cls, fields) for name, fields in layers]
+    return [(name, cls.stack([fields], f"model layer {name}")) for name, cls, fields in found]
 
 
-def find_layer(name: str, where: str) -> type[Layer]:
-    """Return the layer class of a name.
+def build_layers(rows: Sequence[Sequence[Part]]) -> list[tuple[str, Layer]]:
+    """Return ``(layer name, layer)`` for each layer of R runs.
+
+    Args:
+        rows: the layers of each run; the lists must have the same structure, columns may differ.
+
+    Raises:
+        InputError: the structure differs between runs.
+    """
+    return [(same[0].name, stacked(same, f"model layer {same[0].name}")) for same in zip(*rows, strict=True)]
+
+
+def find_layer(name: str, where: str) -> Registered:
+    """Return the registered layer of a name.
 
     Args:
         name: the registered name.
@@ -76,7 +97,7 @@ def find_layer(name: str, where: str) -> type[Layer]:
         InputError: no layer has this name.
     """
     try:
-        return find("layer", name).cls
+        return find("layer", name)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 
@@ -102,12 +123,3 @@ def _repeated(cls: type[Layer], fields: dict[str, Any]) -> list[dict[str, Any]]:
         raise InputError(f"{', '.join(lists)}: lists that repeat a layer must have one length")
     names = list(lists)
     return [{**fields, **dict(zip(names, values, strict=True))} for values in zip(*lists.values(), strict=True)]
-
-
-def _replace_words(fields: dict[str, Any], target_shape: Shape) -> dict[str, Any]:
-    replaced = dict(fields)
-    if replaced.get("units") == "outputs":
-        replaced["units"] = math.prod(target_shape)
-    if replaced.get("shape") == "outputs":
-        replaced["shape"] = list(target_shape)
-    return replaced

@@ -8,15 +8,36 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from framework.base.fields import Configurable, choice, flag, integer, number, text
+from framework.specs import SPECS
 
-SECTIONS = ("dataset", "loss", "optimizer", "schedule")
+SECTIONS = tuple(kind for kind, spec in SPECS.items() if spec.has_section)
 """Config groups whose section holds one plugin: its name and its fields."""
 
 STAGES = "stages"
 """The config group of which a run may use several options."""
 
 
-class Settings(Configurable):
+class Section(Configurable):
+    """Settings that belong together. An instance is immutable.
+
+    Attributes:
+        affects_result: whether they change what a run computes; if so, they are part of its identity.
+    """
+
+    affects_result: ClassVar[bool] = True
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The settings as plain data."""
+        return plain(self.rows[0])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self):
+            raise AttributeError(f"{type(self).__name__}.{name} cannot be changed: checked settings are immutable")
+        super().__setattr__(name, value)
+
+
+class Settings(Section):
     """The training settings of one run."""
 
     registered_name = "budget"
@@ -46,17 +67,7 @@ class Settings(Configurable):
     @property
     def keeps_best(self) -> bool:
         """Whether the parameters with the lowest validation loss are kept instead of the last ones."""
-        return self.patience is not None if self.keep is None else self.keep == "best"
-
-
-class Section(Configurable):
-    """Settings that users write with the name of their section, as in ``tracking.uri``.
-
-    Attributes:
-        affects_result: whether they change what a run computes; if so, they are part of its identity.
-    """
-
-    affects_result: ClassVar[bool] = True
+        return keeps_best(self.keep, self.patience)
 
 
 class Tracking(Section):
@@ -68,9 +79,15 @@ class Tracking(Section):
     experiment: str | None = text(None, help="default MLFLOW_EXPERIMENT_NAME, else framework")
 
 
-class Display(Configurable):
+def keeps_best(keep: str | None, patience: int | None) -> bool:
+    """Return whether the best parameters are kept, for values of the settings ``keep`` and ``patience``."""
+    return patience is not None if keep is None else keep == "best"
+
+
+class Display(Section):
     """The settings of the output during a run."""
 
+    affects_result = False
     progress: bool = flag(True, help="show how far runs are: in place on a terminal, a few lines in a log")
     plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
 
@@ -109,13 +126,16 @@ COLLECTIONS = {
 }
 """Settings whose value is a list or a mapping."""
 
+ROOT_SECTIONS: tuple[type[Section], ...] = (Settings, Display)
+"""The sections whose settings users write without a section's name, as in ``epochs``."""
+
 NAMED_SECTIONS: dict[str, type[Section]] = {"tracking": Tracking, "launcher": Launching}
-"""The sections by name. A new one is one class and its entry here."""
+"""The sections whose name users write, as in ``tracking.uri``. A new section is one class and its entry here."""
 
 OUTSIDE = frozenset(
     {
-        *Display.fields,
         "kernel",  # the engines give the same bits
+        *(name for section in ROOT_SECTIONS if not section.affects_result for name in section.fields),
         *(name for name, section in NAMED_SECTIONS.items() if not section.affects_result),
         *(name for name, collection in COLLECTIONS.items() if not collection.affects_result),
     }
@@ -127,7 +147,8 @@ def everything() -> dict[str, Any]:
     """Return the defaults of all settings that are not fields of plugins, as the root of a configuration."""
     collections = {name: copy.copy(setting.default) for name, setting in COLLECTIONS.items()}
     sections = {name: section.defaults() for name, section in NAMED_SECTIONS.items()}
-    return {**Settings.defaults(), **Display.defaults(), **collections, **sections}
+    root = {name: default for section in ROOT_SECTIONS for name, default in section.defaults().items()}
+    return {**root, **collections, **sections}
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

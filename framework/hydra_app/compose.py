@@ -22,7 +22,8 @@ from hydra.core.override_parser.types import Override, OverrideType
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from framework.config.check import Composed, check
+from framework.config.check import Composed, Shared, check
+from framework.config.resolved import RunConfig
 from framework.errors import InputError
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.errors import explained
@@ -41,10 +42,12 @@ class Template:
     Attributes:
         composed: the configuration.
         referenced: the keys to which its interpolations refer.
+        shared: its sections that are checked already.
     """
 
     composed: Composed
     referenced: set[str]
+    shared: Shared
 
     def takes(self, override: Override) -> bool:
         """Return whether the override only sets a number or a text to which no interpolation refers."""
@@ -78,17 +81,7 @@ class Composer:
         self._compose = composing(loader, sweep_config.hydra)
         self._templates: dict[tuple[str, ...], Template] = {}
         self._is_group = functools.cache(lambda key: bool(loader.get_group_options(key)))
-        self._jobs: dict[tuple[str, ...], tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]] = {}
-
-    def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
-        """Return a job's checked configuration, and the unresolved one that Hydra would store.
-
-        Raises:
-            InputError: the configuration is invalid.
-            HydraException: Hydra cannot compose it.
-        """
-        config, unresolved, _ = self._known(tuple(overrides))
-        return config, unresolved
+        self._jobs: dict[tuple[str, ...], tuple[RunConfig, Mapping[str, Any], Mapping[str, Any]]] = {}
 
     def jobs(self, overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
         """Return checked jobs, one per list of overrides, numbered from ``first``.
@@ -109,7 +102,7 @@ class Composer:
             )
         return jobs
 
-    def _known(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    def _known(self, overrides: tuple[str, ...]) -> tuple[RunConfig, Mapping[str, Any], Mapping[str, Any]]:
         if overrides not in self._jobs:
             self._jobs[overrides] = self._composed(overrides)
         return self._jobs[overrides]
@@ -130,7 +123,7 @@ class Composer:
         with seen_by_hydra(config):  # ${hydra:…} in a folder's name refers to this config
             return top / str(config.hydra.sweep.subdir)
 
-    def _composed(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    def _composed(self, overrides: tuple[str, ...]) -> tuple[RunConfig, Mapping[str, Any], Mapping[str, Any]]:
         parsed = [self._parse(text) for text in overrides]
         structural = [item for item in parsed if not self._is_simple(item)]
         simple = [item for item in parsed if self._is_simple(item) and not self._is_below(item, structural)]
@@ -142,7 +135,8 @@ class Composer:
         values = {str(item.key_or_group): item.value() for item in simple}
         raw = with_values(template.composed.raw, values)
         unresolved = with_values(template.composed.unresolved, values)
-        return check(Composed(raw, unresolved), template.referenced), unresolved, template.composed.choices
+        config = check(Composed(raw, unresolved), template.referenced, template.shared)
+        return config, unresolved, template.composed.choices
 
     def _is_simple(self, override: Override) -> bool:
         return (
@@ -165,7 +159,7 @@ class Composer:
         key = tuple(overrides)
         if key not in self._templates:
             composed = plain_data(self._loader.load_sweep_config(self._sweep_config, list(overrides)))
-            self._templates[key] = Template(composed, composed.referenced())
+            self._templates[key] = Template(composed, composed.referenced(), Shared(composed.raw))
         return self._templates[key]
 
 

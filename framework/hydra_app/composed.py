@@ -12,6 +12,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from framework.config.check import Composed, check
+from framework.config.resolved import RunConfig
 from framework.errors import InputError
 from framework.system.paths import hydra_plugins_folder
 
@@ -51,7 +52,7 @@ def plain_data(composed: DictConfig) -> Composed:
     return Composed(cast(dict[str, Any], raw), unresolved, choices)
 
 
-def checked(config: Mapping[str, Any]) -> dict[str, Any]:
+def checked(config: Mapping[str, Any]) -> RunConfig:
     """Return a configuration with interpolations resolved, every value checked and every default filled in.
 
     Args:

@@ -18,12 +18,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
+from framework.config.resolved import flatten
 from framework.config.settings import STAGES, everything
 from framework.errors import FrameworkError, InputError, nearest, short
 from framework.hydra_app.words import chosen, field_of, parsed, quoted
 from framework.registry.manager import current, find
 from framework.system.paths import conf_folder
-from framework.training.record import flatten
 
 ERRORS = (HydraException, OmegaConfBaseException)
 READERS = ("hydra", "omegaconf", "antlr4", "yaml")

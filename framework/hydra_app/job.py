@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from framework.config.check import check
+from framework.config.resolved import RunConfig
+from framework.config.settings import Display, Tracking
 from framework.errors import warn_all
 from framework.hydra_app.compose import composing
 from framework.hydra_app.composed import plain_data
@@ -20,8 +22,9 @@ from framework.hydra_app.setting import setting_of
 from framework.hydra_app.splitting import shared_by_all, split
 from framework.runs import summary
 from framework.runs.console import observers
+from framework.runs.finished import Finished
 from framework.runs.journal import FILE as JOURNAL
-from framework.runs.runner import Finished, execute
+from framework.runs.runner import execute
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
 from framework.training.record import Outcome
@@ -44,7 +47,7 @@ def job(composed: DictConfig) -> Finished:
     return alone(config, overrides_of(hydra), Path(hydra.runtime.output_dir))
 
 
-def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> Finished:
+def alone(config: RunConfig, overrides: Sequence[str], folder: Path) -> Finished:
     """Train a single run, show its progress and print where its files are.
 
     Args:
@@ -55,7 +58,8 @@ def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> 
     Raises:
         InputError: the parts of the configuration do not fit together.
     """
-    with DeliveryProgress(progress=config["progress"]) as waiting, Tracker.of(config["tracking"], waiting) as tracker:
+    progress = config.section(Display).progress
+    with DeliveryProgress(progress=progress) as waiting, Tracker.of(config.section(Tracking), waiting) as tracker:
         tracker.follow(folder)
 
         def show(outcome: Outcome) -> None:
@@ -63,11 +67,11 @@ def alone(config: Mapping[str, Any], overrides: Sequence[str], folder: Path) -> 
             sys.stdout.flush()
             tracker.announce()
 
-        watchers = observers(progress=config["progress"])
+        watchers = observers(progress=progress)
         outcome = execute(config, overrides, folder, setting=_setting(config), observers=watchers, result=show)
     warn_all(tracker.problems)
     sys.stdout.write(whereabouts(folder, tracker.uri))
-    return Finished.of(outcome, overrides)
+    return Finished.of(outcome, config, overrides)
 
 
 def quiet_job(composed: DictConfig) -> Finished:
@@ -76,7 +80,7 @@ def quiet_job(composed: DictConfig) -> Finished:
     return _train_in_sweep(check(plain_data(composed)), hydra)[1]
 
 
-def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Finished]:
+def _train_in_sweep(config: RunConfig, hydra: Any) -> tuple[Outcome, Finished]:
     overrides, parent = overrides_of(hydra), Path(hydra.sweep.dir).resolve()
     record = parent / "multirun.yaml"  # missing if a launcher is called without a sweeper
     arguments = overrides_of(OmegaConf.load(record).hydra) if record.is_file() else []
@@ -84,7 +88,7 @@ def _train_in_sweep(config: Mapping[str, Any], hydra: Any) -> tuple[Outcome, Fin
     distinguishing = [word for word in overrides if word not in shared]
     folder = Path(hydra.runtime.output_dir)
     outcome = execute(config, overrides, folder, parent=parent, distinguishing=distinguishing, setting=_setting(config))
-    return outcome, Finished.of(outcome, distinguishing)
+    return outcome, Finished.of(outcome, config, distinguishing)
 
 
 def overrides_of(hydra: Any) -> list[str]:
@@ -92,6 +96,6 @@ def overrides_of(hydra: Any) -> list[str]:
     return cast(list[str], OmegaConf.to_container(hydra.overrides.task, resolve=False))
 
 
-def _setting(config: Mapping[str, Any]) -> str:
+def _setting(config: RunConfig) -> str:
     hydra = HydraConfig.get()
     return setting_of(config, hydra.runtime.choices, composing(GlobalHydra.instance().config_loader(), hydra))

@@ -10,6 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from framework.config.settings import Display, Launching
 from framework.errors import InputError, RunFailedError, warn_all
 from framework.hydra_app.compose import Composer, seen_by_hydra
 from framework.hydra_app.job_files import hydra_record
@@ -116,14 +117,14 @@ class PopulationLaunch:
         callbacks = JobCallbacks(self._context, self._config, self._task_function)
         callbacks.start(jobs)
         returns: dict[int, JobReturn] = {}
-        with watching(jobs, planned, progress=config["progress"]) as watch:
+        with watching(jobs, planned, progress=config.section(Display).progress) as watch:
 
             def done(job: Job, ended: Ended) -> None:
                 returns[job.number] = LazyReturn(job, ended, self._config)
                 callbacks.end(job, returns[job.number])
                 watch.ended(job, ended)
 
-            launch(planned, config["launcher"], parent, record, done, _warn, watch.fractions)
+            launch(planned, config.section(Launching).backend, parent, record, done, _warn, watch.fractions)
         return [returns[job.number] for job in jobs]
 
     def _plan(self, job_overrides: Sequence[Sequence[str]], first: int) -> tuple[Sequence[Job], Plan]:
@@ -131,7 +132,7 @@ class PopulationLaunch:
         if not job_overrides:
             raise InputError("the sweep has no run: a range or a choice in it is empty")
         jobs = Composer(self._context.config_loader, self._config).jobs(job_overrides, first)
-        return jobs, plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
+        return jobs, plan(jobs)
 
 
 class JobCallbacks:

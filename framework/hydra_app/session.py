@@ -27,6 +27,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from framework.config.check import check
+from framework.config.settings import Display
 from framework.errors import InputError, nearest, warn_all
 from framework.hydra_app import job
 from framework.hydra_app.compose import seen_by_hydra
@@ -121,8 +122,8 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
         taken = plain_data(composed)
         config = check(taken)
     overrides = job.overrides_of(composed.hydra)
-    if config["plan"]:
-        planned = plan([Job(0, tuple(overrides), config, {}, folder)], config["launcher"], config["threads"])
+    if config.section(Display).plan:
+        planned = plan([Job(0, tuple(overrides), config, {}, folder)])
         warn_all(planned.cautions)
         sys.stdout.write(plan_text(planned))
         return

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework.config.check import Composed
+from framework.config.resolved import RunConfig
 from framework.config.settings import OUTSIDE, SECTIONS, plain
 from framework.registry.manager import find
 
@@ -31,7 +32,7 @@ Compose = Callable[[Sequence[str]], Composed | None]
 _NOTHING = Composed({}, {})
 
 
-def setting_of(config: Mapping[str, Any], choices: Mapping[str, Any], compose: Compose) -> str:
+def setting_of(config: RunConfig, choices: Mapping[str, Any], compose: Compose) -> str:
     """Return the name of a run's setting, such as ``"adam lr=0.01 batch_size=64"``.
 
     The learning rate is always part of it. A problem that only composes together with further overrides has no
@@ -46,7 +47,7 @@ def setting_of(config: Mapping[str, Any], choices: Mapping[str, Any], compose: C
     default = compose(problem) or compose([]) or _NOTHING
     usual = default.choices.get("model") == choices.get("model")  # then a second composition would give the same result
     chosen = default if usual else compose([*problem, *model]) or compose(model) or _NOTHING
-    return _name(config, default.raw, chosen)
+    return _name(config.data, default.raw, chosen)
 
 
 def _name(config: Mapping[str, Any], default: Mapping[str, Any], chosen: Composed) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -14,15 +14,17 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from framework import errors
+from framework.config.resolved import RunConfig
+from framework.config.settings import Display, Tracking
 from framework.errors import FrameworkError, format_error, warn_all
 from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
 from framework.hydra_app.launcher import refuse_unkept
 from framework.hydra_app.splitting import split
 from framework.runs import provenance
+from framework.runs.finished import Finished
 from framework.runs.folder import make, refuse_unusable
 from framework.runs.journal import Journal
-from framework.runs.runner import Finished
 from framework.sweeps.blocks import Ended, Failed, close_interrupted
 from framework.sweeps.console import watching
 from framework.sweeps.folder import refuse_used_sweep
@@ -124,13 +126,14 @@ class Sweep:
         """
         jobs = self._composer.jobs(split(arguments), 0)
         first = jobs[0].config
-        if first["plan"]:
-            planned = plan(jobs, first["launcher"], first["threads"])
+        display = first.section(Display)
+        if display.plan:
+            planned = plan(jobs)
             warn_all(planned.cautions)
             sys.stdout.write(plan_text(planned))
             return []
-        waiting = DeliveryProgress(progress=first["progress"])
-        tracker = Tracker.of(first["tracking"], waiting)
+        waiting = DeliveryProgress(progress=display.progress)
+        tracker = Tracker.of(first.section(Tracking), waiting)
         refuse_unusable([self._folder], "hydra.sweep.dir")
         refuse_unusable((job.folder for job in jobs), "hydra.sweep.subdir")
         begun = refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir)
@@ -154,7 +157,7 @@ class Sweep:
         if not isinstance(self._launcher, TakesPlan):
             return refuse_misfits(jobs)
         refuse_unkept(self._config)
-        planned = plan(jobs, jobs[0].config["launcher"], jobs[0].config["threads"])
+        planned = plan(jobs)
         self._launcher.planned = jobs, planned
         return planned.cautions
 
@@ -176,35 +179,34 @@ class Sweep:
             close_interrupted(jobs)
             raise
         finally:
-            journal.write("end", status=status)
-            journal.close()
+            journal.end(status, artifact=False)
         return found, failed
 
     def _launch(self, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         overrides = [job.overrides for job in jobs]
         if isinstance(self._launcher, TakesPlan):  # such a launcher shows the progress itself
             return self._launcher.launch(overrides, initial_job_idx=0)
-        with watching(jobs, None, progress=jobs[0].config["progress"]) as watch:
+        with watching(jobs, None, progress=jobs[0].config.section(Display).progress) as watch:
             self._task.tell(jobs, watch.ended)
             return self._launcher.launch(overrides, initial_job_idx=0)
 
-    def _begin(self, journal: Journal, arguments: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> None:
+    def _begin(self, journal: Journal, arguments: Sequence[str], configs: Sequence[RunConfig]) -> None:
         first = configs[0]
         OmegaConf.save(self._config, self._folder / "multirun.yaml")
         command = provenance.command(arguments, sweep=True)
         self._description = f"A sweep of {len(configs)} runs.\n\nRun it again:\n\n```\n{command}\n```\n"
-        optimizers = list(dict.fromkeys(config["optimizer"]["name"] for config in configs))
+        optimizers = list(dict.fromkeys(config.optimizer.name for config in configs))
         journal.write(
             "start",
             name=f"sweep of {len(configs)}: {', '.join(optimizers)}"[:200],
-            experiment=first["tracking"]["experiment"],
+            experiment=first.section(Tracking).experiment,
             params={"runs": len(configs), "arguments": " ".join(arguments)},
             tags={
                 "sweep_id": self._folder.name,
-                "problem": ", ".join(dict.fromkeys(str(config["problem"]) for config in configs)),
+                "problem": ", ".join(dict.fromkeys(str(config.problem) for config in configs)),
                 "command": command,
                 **provenance.git_state(),
-                **first["tags"],
+                **first.tags,
             },
             description=self._description,
             parent=None,

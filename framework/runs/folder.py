@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from framework.config.resolved import RunConfig
 from framework.errors import InputError, short
-from framework.runs import provenance
 from framework.runs.cursor import FILE as MARK
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, read_journal
@@ -26,7 +26,7 @@ LONGEST_FILE = 80
 ANOTHER = "choose another folder, or take that one away"
 
 
-def refuse_another(folder: Path, config: Mapping[str, Any], begun: Sequence[Entry]) -> None:
+def refuse_another(folder: Path, config: RunConfig, begun: Sequence[Entry]) -> None:
     """Raise `InputError` if the folder holds a run that has ended or has another configuration.
 
     Args:
@@ -41,9 +41,7 @@ def refuse_another(folder: Path, config: Mapping[str, Any], begun: Sequence[Entr
         raise InputError(f"{folder} holds another run: {ANOTHER}")
 
 
-def refuse_used_run(
-    folder: Path, config: Mapping[str, Any], unresolved: Mapping[str, Any], subdir: str | None = None
-) -> None:
+def refuse_used_run(folder: Path, config: RunConfig, unresolved: Mapping[str, Any], subdir: str | None = None) -> None:
     """Raise `InputError` if the run would overwrite a file in the folder.
 
     A run that was killed may be started again in its own folder, because its files have the same content.
@@ -66,9 +64,9 @@ def refuse_used_run(
     hydra = folder / subdir if subdir else None
     if hydra is not None and not _says(hydra / "config.yaml", unresolved):
         refuse_files(hydra, HYDRA_FILES)
-    if not _says(folder / "config.yaml", provenance.jsonable(config)):
+    if not _says(folder / "config.yaml", config.as_data()):
         refuse_files(folder, ("config.yaml", *RUN_FILES))
-    for name, content in provenance.plugin_sources(config).items():
+    for name, content in config.plugin_sources.items():
         if not ((folder / name).is_file() and (folder / name).read_bytes() == content):
             refuse_files(folder, (name,))
 
@@ -171,9 +169,9 @@ def begun_in(folder: Path) -> list[Entry]:
     return read_journal(folder) if (folder / JOURNAL).is_file() else []
 
 
-def same_run(begun: Sequence[Entry], config: Mapping[str, Any]) -> bool:
+def same_run(begun: Sequence[Entry], config: RunConfig) -> bool:
     """Return whether the entries of a journal are those of a run with this checked configuration."""
-    return bool(begun) and begun[0].content.get("tags", {}).get("config_hash") == provenance.identity(config)
+    return bool(begun) and begun[0].content.get("tags", {}).get("config_hash") == config.identity
 
 
 def _says(path: Path, content: Mapping[str, Any]) -> bool:

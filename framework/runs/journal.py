@@ -90,8 +90,23 @@ class Journal:
             if file.write(data) != len(data):
                 raise OSError(f"{self._path}: the disk took only part of an entry; free some space")
 
+    def end(self, status: str, *, error: str = "", artifact: bool = True) -> None:
+        """Write the last entries and refuse further ones.
+
+        Args:
+            status: as in the ``end`` entry.
+            error: the error that ended the run, for its tags.
+            artifact: whether the journal itself becomes an artifact of the run.
+        """
+        if error:
+            self.write("tags", values={"error": error})
+        if artifact:
+            self.write("artifact", path=FILE, to="")
+        self.write("end", status=status)
+        self.close()
+
     def close(self) -> None:
-        """Refuse further entries."""
+        """Refuse further entries; the journal may be continued by another object."""
         self._closed = True
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.metadata
-import importlib.util
-import json
 import os
 import platform
 import re
@@ -15,18 +12,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from threadpoolctl import threadpool_info
 
 from framework import DISTRIBUTION, __version__
-from framework.base.run import Config
-from framework.config.layers import expand_layers
+from framework.config.resolved import RunConfig
 from framework.config.settings import OUTSIDE
-from framework.registry.manager import Provider, current, find
+from framework.registry.manager import current
+from framework.registry.sources import file_name
 from framework.system.paths import root_folder
-from framework.training import kept_plugins
-from framework.training.population import chosen
 
 FLAGS = "FRAMEWORK_FLAGS"
 """Environment variable with the command-line flags that a run's command must repeat."""
@@ -39,23 +33,23 @@ def outside(key: str) -> bool:
     return key.partition(".")[0] in OUTSIDE
 
 
-def run_name(config: Config, overrides: Sequence[str] = ()) -> str:
+def run_name(config: RunConfig, overrides: Sequence[str] = ()) -> str:
     """Return the name of a run in lists, such as ``"adam lr=0.001 seed=0"``; at most 200 characters.
 
     Args:
-        config: the resolved configuration.
+        config: the checked configuration.
         overrides: the user's overrides; those that are not in the name already are added.
     """
-    optimizer = config["optimizer"]
-    parts = [optimizer["name"]]
-    if "lr" in optimizer:
-        parts.append(f"lr={optimizer['lr']:g}")
+    optimizer = config.optimizer
+    parts = [optimizer.name]
+    if "lr" in optimizer.fields:
+        parts.append(f"lr={optimizer.fields['lr']:g}")
     for override in overrides:
         key, _, value = override.lstrip("+").partition("=")
         gone = override.startswith("~")
         if not gone and key not in ("optimizer", "optimizer.lr", "seed") and not outside(key):
             parts.append(f"{key.removeprefix('optimizer.')}={unquoted(value)}")
-    parts.append(f"seed={config['seed']}")
+    parts.append(f"seed={config.settings.seed}")
     return " ".join(parts)[:200]
 
 
@@ -79,73 +73,47 @@ def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
     """
     loaded = [provider for provider in current().providers if provider.status == "ok"]
     files = [str(provider.path) for provider in loaded if provider.path]
-    files += [kept_plugins.file_name(provider) for provider in loaded if provider.source and not provider.path]
+    files += [file_name(provider) for provider in loaded if provider.source and not provider.path]
     flags = shlex.split(os.environ.get(FLAGS, ""))
     words = ["python", "-m", "framework", *(f"--plugin={path}" for path in files), *flags, *(["-m"] if sweep else [])]
     return shlex.join([*words, *overrides])
 
 
-def identity(config: Config) -> str:
-    """Return a short hash of all that determines a run's results: its configuration and its plugin files.
-
-    The keys in `OUTSIDE` are left out.
-    """
-    decisive = {key: value for key, value in config.items() if key not in OUTSIDE}
-    sources = [importlib.util.decode_source(source) for source in plugin_sources(config).values()]
-    text = json.dumps([decisive, sources], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def providers(config: Config) -> list[Provider]:
-    """Return the plugins that provide a run's parts, without repetition, the optimizer's first."""
-    used = [find(kind, config[kind]["name"]).provider for kind in ("optimizer", "dataset", "loss", "schedule")]
-    used += [find("stage", name).provider for name in config["stages"]]
-    used += [find("layer", name).provider for name, _ in expand_layers(config["model"]["layers"], (1,))]
-    for item in config["metrics"] or ():
-        used.append(find("metric", item if isinstance(item, str) else item["metric"]).provider)
-    return list(dict.fromkeys(used))
-
-
-def plugin_sources(config: Config) -> dict[str, bytes]:
-    """Return the source of a run's plugin files and inline classes, by the name of the file that it is saved in."""
-    return {name: provider.source for name, provider in kept_plugins.files(providers(config)).items()}
-
-
 def tags(
-    config: Config, overrides: Sequence[str], folder: Path, *, sweep_id: str = "", setting: str = ""
+    config: RunConfig, overrides: Sequence[str], folder: Path, *, sweep_id: str = "", setting: str = ""
 ) -> dict[str, str]:
     """Return the tags of a run, including the user's.
 
     Args:
-        config: the resolved configuration.
+        config: the checked configuration.
         overrides: the user's overrides.
         folder: folder of the run's files.
         sweep_id: name of its sweep's folder, or "".
         setting: name of its setting, which lets the UI average over seeds.
     """
-    plugin = providers(config)[0]
+    plugin = config.optimizer.provider
     seen: dict[str, str] = {
-        "optimizer": config["optimizer"]["name"],
+        "optimizer": config.optimizer.name,
         "setting": setting,
-        "problem": str(config["problem"]),
-        "seed": str(config["seed"]),
+        "problem": str(config.problem),
+        "seed": str(config.settings.seed),
         "sweep_id": sweep_id,
-        "config_hash": identity(config),
+        "config_hash": config.identity,
         "plugin": plugin.name,
         "plugin_version": plugin.version,
         "command": command(overrides),
         "folder": str(folder.resolve()),
         **git_state(),
     }
-    return {**{key: value for key, value in seen.items() if value}, **config["tags"]}
+    return {**{key: value for key, value in seen.items() if value}, **config.tags}
 
 
-def description(config: Config, overrides: Sequence[str]) -> str:
+def description(config: RunConfig, overrides: Sequence[str]) -> str:
     """Return the note on a run's page in Markdown: optimizer, problem, and the command that repeats the run."""
-    cls, _ = chosen(config, "optimizer")
+    names = {kind: part.name for kind, part in config.parts.items()}
     return (
-        f"{cls.summary()}\n\nProblem `{config['problem']}`: data set `{config['dataset']['name']}`, "
-        f"model `{config['model'].get('name', 'own')}`, loss `{config['loss']['name']}`.\n\n"
+        f"{config.optimizer.cls.summary()}\n\nProblem `{config.problem}`: data set `{names['dataset']}`, "
+        f"model `{config.model or 'own'}`, loss `{names['loss']}`.\n\n"
         f"Run it again:\n\n```\n{command(overrides)}\n```\n"
     )
 
@@ -220,8 +188,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or sys.platform
-
-
-def jsonable(value: Any) -> Any:
-    """Return a value of a resolved configuration as JSON data (tuples become lists)."""
-    return json.loads(json.dumps(value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from framework.config.resolved import decisive, flatten
+from framework.config.settings import keeps_best
 from framework.errors import InputError
 from framework.runs.cursor import run_id
 from framework.runs.journal import read_journal
-from framework.training import kept
+from framework.runs.recorded import Recorded
 from framework.training.history import History
 from framework.training.predictor import Predictor
-from framework.training.record import Outcome, flatten
+from framework.training.record import Outcome
 
 if TYPE_CHECKING:
-    from framework.base.run import Config
     from framework.plots import Picture
 
 
@@ -101,7 +101,7 @@ def result_of(outcome: Outcome) -> Result:
         metrics=outcome.metrics,
         history=History(outcome.history),
         run_id=run_id(folder),
-        params=_params(outcome.run.config),
+        params=flatten(decisive(outcome.run.config)),
         folder=folder,
         ended=outcome.ended,
         setting=outcome.run.setting,
@@ -124,41 +124,15 @@ def read_run(folder: Path, run: str | None) -> Result:
     if not config_file.is_file():
         raise InputError(f"{folder} is not a run's folder: it holds no {config_file.name}")
     config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-    history, figures, tags = History(), dict[str, float](), dict[str, str]()
-    for entry in entries:
-        if entry.kind == "metrics":
-            values = dict(entry.content["values"])
-            if kept.plain(values):
-                figures |= values
-            else:
-                history.append({"epoch": entry.content["epoch"], "step": entry.content["step"], **values})
-        elif entry.kind in ("start", "tags"):
-            tags |= entry.content["tags" if entry.kind == "start" else "values"]
-    kept_epoch = int(figures[kept.EPOCH]) if kept.EPOCH in figures else _kept_by_tags(len(history), config, tags)
+    best = keeps_best(config.get("keep"), config.get("patience"))
+    recorded, params = Recorded.of(entries), flatten(decisive(config))
     return Result(
-        metrics=_of_epoch(history, kept_epoch) | kept.plain(figures),
-        history=history,
+        metrics=recorded.metrics(best),
+        history=recorded.history,
         run_id=run,
-        params=_params(config),
+        params=params,
         folder=folder,
-        ended=tags.get("ended", "unfinished"),
-        setting=tags.get("setting") or str(_params(config).get("optimizer.name", "")),
-        kept_epoch=kept_epoch,
+        ended=recorded.ended,
+        setting=recorded.tags.get("setting") or str(params.get("optimizer.name", "")),
+        kept_epoch=recorded.kept_epoch(best),
     )
-
-
-def _kept_by_tags(epochs: int, config: Mapping[str, Any], tags: Mapping[str, str]) -> int | None:
-    """Return the kept epoch of a run whose journal does not state it: an earlier version's, or an unfinished one."""
-    best = tags.get("best_epoch") if config["keep"] == "best" or config["patience"] is not None else None
-    return int(best) if best else epochs or None
-
-
-def _of_epoch(history: History, epoch: int | None) -> dict[str, float]:
-    row = history[epoch - 1] if epoch else {}
-    return {name: value for name, value in row.items() if name.startswith(("train/", "val/"))}
-
-
-def _params(config: Config) -> dict[str, Any]:
-    from framework.config.settings import OUTSIDE
-
-    return flatten({key: value for key, value in config.items() if key not in OUTSIDE})

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from framework import errors
 from framework.base.run import Run
-from framework.config.figures import directions
-from framework.config.settings import OUTSIDE
+from framework.config.resolved import RunConfig, flatten
+from framework.config.settings import Tracking
 from framework.data.prepare import Data
 from framework.registry.manager import current
 from framework.runs import provenance
@@ -28,61 +26,9 @@ from framework.training import kept
 from framework.training.loop import train
 from framework.training.observers import Observer, hooks
 from framework.training.population import Population
-from framework.training.record import Outcome, Record, flatten
+from framework.training.record import Outcome, Record
 
 NOT_LOGGED = ("epoch", "step")
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The outcome of a job's run as plain data: the return value of a job.
-
-    Attributes:
-        seconds, population_seconds: training time as in `framework.training.record.Clock`.
-        metrics: the kept model's metrics, named as in `framework.training.kept`.
-        params: settings that identify the run, as in `run_params`.
-        directions: whether greater is better, by the metric's name, as in `framework.config.figures.directions`.
-    """
-
-    name: str
-    folder: str
-    ended: str
-    seconds: float
-    population_seconds: float
-    steps: int
-    metrics: Mapping[str, float]
-    params: Mapping[str, Any]
-    directions: Mapping[str, bool]
-
-    @classmethod
-    def of(cls, outcome: Outcome, overrides: Sequence[str]) -> Finished:
-        """Return the plain data of an outcome."""
-        return cls(
-            name=outcome.run.name,
-            folder=str(outcome.run.folder),
-            ended=outcome.ended,
-            seconds=outcome.clock.share,
-            population_seconds=outcome.clock.population,
-            steps=outcome.steps,
-            metrics=kept.recorded(outcome.metrics),
-            params=run_params(outcome.run.config, overrides),
-            directions=directions(outcome.run.config),
-        )
-
-    def row(self) -> dict[str, Any]:
-        """Return the run's row of the leaderboard as a flat mapping."""
-        time = {"seconds": self.seconds, "population_seconds": self.population_seconds}
-        rest = {"ended": self.ended, "steps": self.steps, **time, "folder": self.folder}
-        return {"run": self.name, **self.params, **self.metrics, **rest}
-
-
-def run_params(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the settings that identify a run, by name: optimizer, lr, seed and the user's other overrides."""
-    named = dict(item.lstrip("+").partition("=")[::2] for item in overrides if not item.startswith("~"))
-    params = {"optimizer": config["optimizer"]["name"], "lr": config["optimizer"].get("lr"), "seed": config["seed"]}
-    said = ("optimizer", "optimizer.lr", "seed")
-    rest = {key: value for key, value in named.items() if key not in said and not provenance.outside(key)}
-    return params | {key: provenance.unquoted(value) for key, value in rest.items()}
 
 
 class Journaling(Observer):
@@ -92,6 +38,7 @@ class Journaling(Observer):
     skipped.
 
     Args:
+        configs: the checked configurations, by run id.
         overrides: the user's overrides, by run id.
         parent: the sweep's folder, or None for a single run.
         single: whether this is a single run. Its journal stays open when it has finished: `conclude` adds the curves.
@@ -104,6 +51,7 @@ class Journaling(Observer):
 
     def __init__(
         self,
+        configs: Mapping[str, RunConfig],
         overrides: Mapping[str, Sequence[str]],
         *,
         parent: Path | None,
@@ -111,6 +59,7 @@ class Journaling(Observer):
         final: bool = True,
         warn: Callable[[str], object] = errors.warn,
     ) -> None:
+        self._configs = configs
         self._overrides = overrides
         self._parent = parent
         self._single = single
@@ -133,31 +82,31 @@ class Journaling(Observer):
             folder = _folder(run)
             folder.mkdir(parents=True, exist_ok=True)
             begun = read_journal(folder) if (folder / JOURNAL).is_file() else []
-            refuse_another(folder, run.config, begun)
+            refuse_another(folder, self._configs[run.id], begun)
             self._recorded[run.id] = max((entry.content.get("epoch") or 0 for entry in begun), default=0)
             self._journals[run.id] = Journal(folder)
             if not begun:
                 self._begin(run, folder, data)
 
     def _begin(self, run: Run, folder: Path, data: Data) -> None:
-        overrides, journal = list(self._overrides[run.id]), self._journals[run.id]
-        files = _write_files(folder, run, overrides)
+        overrides, journal, config = list(self._overrides[run.id]), self._journals[run.id], self._configs[run.id]
+        files = _write_files(folder, config, overrides)
         journal.write(
             "start",
             name=run.name,
-            experiment=run.config["tracking"]["experiment"],
-            params=flatten({key: value for key, value in run.config.items() if key not in OUTSIDE}),
+            experiment=config.section(Tracking).experiment,
+            params=flatten(config.decisive),
             tags=provenance.tags(
-                run.config,
+                config,
                 overrides,
                 folder,
                 sweep_id=self._parent.name if self._parent else "",
                 setting=run.setting,
             ),
-            description=provenance.description(run.config, overrides),
+            description=provenance.description(config, overrides),
             parent=str(self._parent) if self._parent else None,
             dataset={
-                "name": run.config["dataset"]["name"],
+                "name": config.parts["dataset"].name,
                 "source": data.source,
                 "digest": data.digest,
                 "samples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
@@ -186,7 +135,7 @@ class Journaling(Observer):
             np.save(folder / "model" / "example.npy", self._example)
             journal.write("model", path="model", input_example="model/example.npy")
         else:
-            self._close(outcome.run, "FINISHED")
+            journal.end("FINISHED")
         self.outcomes[outcome.run.id] = outcome
 
     def conclude(self, outcome: Outcome) -> None:
@@ -202,27 +151,22 @@ class Journaling(Observer):
             if drawn(lambda: curves(outcome.history, title, outcome.kept_epoch), folder / "curves.png", self._warn):
                 self._journals[run.id].write("artifact", path="curves.png", to="")
         finally:
-            self._close(run, "FINISHED")
+            self._journals[run.id].end("FINISHED")
 
     def failed(self, run: Run, error: BaseException) -> None:
         """Record the error and the end of the run in its journal; only close it if the run will be trained again."""
         if run.id not in self._journals or run.id in self.outcomes:
             return
-        if isinstance(error, Exception) and not self._final:
-            self._journals[run.id].close()
-            return
-        self._journals[run.id].write("tags", values={"error": f"{type(error).__name__}: {error}"[:500]})
-        self._close(run, "FAILED" if isinstance(error, Exception) else "KILLED")
-
-    def _close(self, run: Run, status: str) -> None:
         journal = self._journals[run.id]
-        journal.write("artifact", path=JOURNAL, to="")
-        journal.write("end", status=status)
-        journal.close()
+        if isinstance(error, Exception) and not self._final:
+            journal.close()
+            return
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        journal.end(status, error=f"{type(error).__name__}: {error}"[:500])
 
 
 def execute(
-    config: Mapping[str, Any],
+    config: RunConfig,
     overrides: Sequence[str],
     folder: Path,
     *,
@@ -250,8 +194,8 @@ def execute(
         InputError: the parts do not fit together, or the folder holds another run.
     """
     name = provenance.run_name(config, overrides if distinguishing is None else distinguishing)
-    run = Run(uuid.uuid4().hex, name, config, folder, setting)
-    journaling = Journaling({run.id: overrides}, parent=parent, single=parent is None, warn=warn)
+    run = Run(uuid.uuid4().hex, name, config.as_data(), folder, setting)
+    journaling = Journaling({run.id: config}, {run.id: overrides}, parent=parent, single=parent is None, warn=warn)
     try:
         (outcome,) = train([config], [run], [journaling, *hooks(current()), *observers])
         if result is not None:
@@ -272,13 +216,13 @@ def _folder(run: Run) -> Path:
     return run.folder
 
 
-def _write_files(folder: Path, run: Run, overrides: Sequence[str]) -> list[str]:
+def _write_files(folder: Path, config: RunConfig, overrides: Sequence[str]) -> list[str]:
     texts = {
-        "config.yaml": dump(provenance.jsonable(run.config)),
+        "config.yaml": dump(config.as_data()),
         "overrides.yaml": dump(list(overrides)),
         "environment.txt": provenance.environment(),
     }
-    contents = {name: text.encode() for name, text in texts.items()} | provenance.plugin_sources(run.config)
+    contents = {name: text.encode() for name, text in texts.items()} | config.plugin_sources
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     return list(contents)

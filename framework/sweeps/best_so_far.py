@@ -32,7 +32,7 @@ class BestSoFar:
         self._problems = {job.number: problem for job, problem in zip(jobs, problems(jobs), strict=True)}
         self._seeds: dict[Key, set[Any]] = {}
         for job in jobs:
-            self._seeds.setdefault((self._problems[job.number], job.setting), set()).add(job.config["seed"])
+            self._seeds.setdefault((self._problems[job.number], job.setting), set()).add(job.config.settings.seed)
         names: dict[str, list[str]] = {}
         for problem, name in self._seeds:
             names.setdefault(problem, []).append(name)

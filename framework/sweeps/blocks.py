@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from framework.base.run import Run
-from framework.config.figures import directions
 from framework.errors import format_error
 from framework.registry import manager
 from framework.runs import provenance
-from framework.runs.journal import FILE as JOURNAL
-from framework.runs.journal import Journal, read_journal
-from framework.runs.runner import Finished, Journaling, run_params
+from framework.runs.finished import Finished
+from framework.runs.folder import begun_in
+from framework.runs.journal import Journal
+from framework.runs.recorded import Recorded
+from framework.runs.runner import Journaling
 from framework.sweeps.job import HydraRecord, Job
-from framework.training import kept
 from framework.training.loop import train
 from framework.training.observers import Observer, hooks
 
@@ -35,6 +36,15 @@ class Block:
     jobs: tuple[Job, ...]
     memory: int
     seconds: float
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the block as plain data for `remade`."""
+        return {**vars(self), "jobs": [job.as_data() for job in self.jobs]}
+
+    @classmethod
+    def remade(cls, data: Mapping[str, Any]) -> Block:
+        """Return the block of `as_data` in another process; errors as for `Job.remade`."""
+        return cls(**{**data, "jobs": tuple(map(Job.remade, data["jobs"]))})
 
 
 @dataclass(frozen=True)
@@ -99,23 +109,22 @@ def _train(
     jobs: Sequence[Job], parent: Path, ended: dict[int, Ended], observers: Sequence[Observer], *, final: bool
 ) -> None:
     """Train jobs as one population; add those that finished to ``ended``, even if an error is raised later."""
-    runs = [
-        Run(str(job.number), provenance.run_name(job.config, job.distinguishing), job.config, job.folder, job.setting)
-        for job in jobs
-    ]
-    overrides = {run.id: job.overrides for run, job in zip(runs, jobs, strict=True)}
-    journaling = Journaling(overrides, parent=parent, single=False, final=final)
+    by_id = {str(job.number): job for job in jobs}
+    configs = {name: job.config for name, job in by_id.items()}
+    overrides = {name: job.overrides for name, job in by_id.items()}
+    journaling = Journaling(configs, overrides, parent=parent, single=False, final=final)
     try:
-        train([job.config for job in jobs], runs, [journaling, *hooks(manager.current(), final=final), *observers])
+        observing = [journaling, *hooks(manager.current(), final=final), *observers]
+        train(list(configs.values()), [_run(job) for job in jobs], observing)
     finally:
-        for job in jobs:
-            if str(job.number) in journaling.outcomes:
-                ended[job.number] = Finished.of(journaling.outcomes[str(job.number)], job.distinguishing)
+        for name, outcome in journaling.outcomes.items():
+            job = by_id[name]
+            ended[job.number] = Finished.of(outcome, job.config, job.distinguishing)
 
 
 def _run(job: Job) -> Run:
     name = provenance.run_name(job.config, job.distinguishing)
-    return Run(str(job.number), name, job.config, job.folder, job.setting)
+    return Run(str(job.number), name, job.config.as_data(), job.folder, job.setting)
 
 
 def result_from_journal(job: Job, since: float) -> Ended | None:
@@ -123,51 +132,32 @@ def result_from_journal(job: Job, since: float) -> Ended | None:
 
     Args:
         job: the job.
-        since: Unix time in seconds; earlier entries of the journal belong to another sweep.
+        since: Unix time in seconds; a journal that ended earlier belongs to another sweep.
 
     Returns:
-        The result, or None if the journal has no end entry since then, or no epoch before a successful end.
+        The result, or None if the journal did not end since then, or has no epoch before a successful end.
     """
-    if not (job.folder / JOURNAL).is_file():
+    entries = begun_in(job.folder)
+    if not entries or entries[-1].kind != "end" or entries[-1].time < since:
         return None
-    entries = [entry for entry in read_journal(job.folder) if entry.time >= since]
-    if not entries or entries[-1].kind != "end":
+    recorded = Recorded.of(entries)
+    if recorded.status != "FINISHED":
+        return Failed(recorded.tags.get("error", DIED))
+    if not recorded.history:
         return None
-    tags = {name: value for entry in entries if entry.kind == "tags" for name, value in entry.content["values"].items()}
-    if entries[-1].content["status"] != "FINISHED":
-        return Failed(tags.get("error", DIED))
-    *epochs, final = [entry.content for entry in entries if entry.kind == "metrics"]
-    if not epochs:
-        return None
-    return Finished(
-        name=provenance.run_name(job.config, job.distinguishing),
-        folder=str(job.folder),
-        ended=tags["ended"],
-        seconds=epochs[-1]["values"]["time/seconds"],
-        population_seconds=epochs[-1]["values"]["time/population_seconds"],
-        steps=epochs[-1]["step"],
-        metrics=kept.recorded(kept.plain(final["values"])),
-        params=run_params(job.config, job.distinguishing),
-        directions=directions(job.config),
-    )
+    return Finished.of_recorded(recorded, str(job.folder), job.config, job.distinguishing)
 
 
 def record_worker_death(job: Job) -> Failed:
     """Record the worker's death in the job's journal, if there is one, and return the failure."""
-    if (job.folder / JOURNAL).is_file():
-        journal = Journal(job.folder)
-        journal.write("tags", values={"error": DIED})
-        journal.write("artifact", path=JOURNAL, to="")
-        journal.write("end", status="FAILED")
-        journal.close()
+    if begun_in(job.folder):
+        Journal(job.folder).end("FAILED", error=DIED)
     return Failed(DIED)
 
 
 def close_interrupted(jobs: Sequence[Job]) -> None:
     """Write the end status KILLED to each unfinished journal, because the interrupt killed its worker first."""
     for job in jobs:
-        if (job.folder / JOURNAL).is_file() and read_journal(job.folder)[-1].kind != "end":
-            journal = Journal(job.folder)
-            journal.write("artifact", path=JOURNAL, to="")
-            journal.write("end", status="KILLED")
-            journal.close()
+        begun = begun_in(job.folder)
+        if begun and begun[-1].kind != "end":
+            Journal(job.folder).end("KILLED")

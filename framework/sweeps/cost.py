@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.base.run import Config
+from framework.config.resolved import RunConfig
 from framework.data.batches import Batch
 from framework.data.prepare import Samples
 from framework.errors import InputError, format_error
@@ -67,7 +67,7 @@ class Estimate:
         return min(limit, self.steps * (self.alone + (runs - 1) * self.beside))
 
 
-def estimate(configs: Sequence[Config]) -> Estimate:
+def estimate(configs: Sequence[RunConfig]) -> Estimate:
     """Return the cost of runs of one structure, measured on a few steps of one, two and up to `MANY` runs.
 
     A configuration whose training raises a plugin's error is skipped: its own run will report the error. If all fail,
@@ -82,7 +82,7 @@ def estimate(configs: Sequence[Config]) -> Estimate:
     why = ""
     for tried in configs:
         try:
-            return _estimate([{**tried, "seed": config["seed"]} for config in configs])
+            return _estimate([tried.with_seed(config.settings.seed) for config in configs])
         except InputError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin's error belongs to its own run; probe the others
@@ -90,7 +90,7 @@ def estimate(configs: Sequence[Config]) -> Estimate:
     return Estimate(0, 0, 0.0, 0.0, 0, failed=why)
 
 
-def fits(configs: Sequence[Config]) -> list[str]:
+def fits(configs: Sequence[RunConfig]) -> list[str]:
     """Build the parts of a run of one structure without training it; return its `Population.cautions`.
 
     A plugin's error is ignored, as in `estimate`.
@@ -109,8 +109,8 @@ def fits(configs: Sequence[Config]) -> list[str]:
         return []
 
 
-def _estimate(configs: Sequence[Config]) -> Estimate:
-    with blas_threads(configs[0]["threads"]), np.errstate(all="ignore"):
+def _estimate(configs: Sequence[RunConfig]) -> Estimate:
+    with blas_threads(configs[0].settings.threads), np.errstate(all="ignore"):
         first = Population(configs[:1])
         data = first.data
         shared = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
@@ -133,11 +133,11 @@ def _estimate(configs: Sequence[Config]) -> Estimate:
     return Estimate(shared, each, alone, beside, first.total, limit=limit, cautions=cautions)
 
 
-def _repeated(configs: Sequence[Config], runs: int) -> list[Config]:
+def _repeated(configs: Sequence[RunConfig], runs: int) -> list[RunConfig]:
     return list(itertools.islice(itertools.cycle(configs), runs))
 
 
-def _memory(configs: Sequence[Config]) -> tuple[int, int]:
+def _memory(configs: Sequence[RunConfig]) -> tuple[int, int]:
     """Return the bytes that a population holds before its first step, and its peak."""
     tracing = tracemalloc.is_tracing()
     if not tracing:
@@ -168,7 +168,7 @@ def _meet_all_sizes(population: Population) -> None:
             evaluate(population, Samples(samples.inputs[:count], samples.targets[:count]))
 
 
-def _step_seconds(configs: Sequence[Config]) -> float:
+def _step_seconds(configs: Sequence[RunConfig]) -> float:
     return min(_steps(Population(configs)))
 
 

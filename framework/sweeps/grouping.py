@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from framework.config.layers import expand_layers, find_layer
-from framework.config.settings import OUTSIDE
-from framework.registry.manager import find
+from framework.config.resolved import RunConfig
 from framework.sweeps.job import Job
-from framework.training.population import chosen
 
 
 @dataclass(frozen=True)
@@ -30,9 +26,7 @@ class Group:
     def label(self) -> str:
         """Return a readable label: optimizer, data set and model."""
         config = self.jobs[0].config
-        return (
-            f"{config['optimizer']['name']} on {config['dataset']['name']}, model {config['model'].get('name', 'own')}"
-        )
+        return f"{config.optimizer.name} on {config.parts['dataset'].name}, model {config.model or 'own'}"
 
 
 def grouped(jobs: Sequence[Job]) -> list[Group]:
@@ -41,40 +35,31 @@ def grouped(jobs: Sequence[Job]) -> list[Group]:
     for job in jobs:
         found.setdefault(structure(job.config), []).append(job)
     return [
-        Group(tuple(sorted(same, key=lambda job: (job.config["seed"], job.number))), why_alone(same[0].config))
+        Group(tuple(sorted(same, key=lambda job: (job.config.settings.seed, job.number))), why_alone(same[0].config))
         for same in found.values()
     ]
 
 
-def structure(config: Mapping[str, Any]) -> str:
+def structure(config: RunConfig) -> str:
     """Return a key that is equal for two runs if and only if they can train as one array program.
 
     The key is the configuration without the values that a population holds per run: the seed, and each plugin field
     that is a column.
     """
-    rest = {key: value for key, value in config.items() if key not in (*OUTSIDE, "seed", "model", "stages", "metrics")}
-    for kind in ("dataset", "loss", "optimizer", "schedule"):
-        cls, fields = chosen(config, kind)
-        rest[kind] = [config[kind]["name"], _structural(cls, fields)]
-    rest["stages"] = [[name, _structural(find("stage", name).cls, config["stages"][name])] for name in config["stages"]]
-    layers = expand_layers(config["model"]["layers"], (1,))
-    rest["model"] = [[name, _structural(find_layer(name, ""), fields)] for name, fields in layers]
-    rest["metrics"] = config["metrics"]
+    replaced = {"seed", "stages", "model", *config.parts}
+    rest = {key: value for key, value in config.decisive.items() if key not in replaced}
+    for kind, part in config.parts.items():
+        rest[kind] = [part.name, part.structure]
+    rest["stages"] = [[stage.name, stage.structure] for stage in config.stages]
+    rest["layers"] = [[layer.name, layer.structure] for layer in config.layers]
     return json.dumps(rest, sort_keys=True)
 
 
-def _structural(cls: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if not cls.fields[name].column}
-
-
-def why_alone(config: Mapping[str, Any]) -> str:
+def why_alone(config: RunConfig) -> str:
     """Return the reason why runs of this configuration cannot train as one array program, or ""."""
-    optimizer = find("optimizer", config["optimizer"]["name"])
-    if not optimizer.cls.vectorized:
-        return f"optimizer {optimizer.name} takes one run at a time"
-    for name, _ in expand_layers(config["model"]["layers"], (1,)):
-        if not find_layer(name, "").vectorized:
-            return f"layer {name} takes one run at a time"
-    if config["max_seconds"] is not None:
+    for part in (config.optimizer, *config.layers):
+        if not part.cls.vectorized:
+            return f"{part.kind} {part.name} takes one run at a time"
+    if config.settings.max_seconds is not None:
         return "max_seconds limits each run's own time"
     return ""

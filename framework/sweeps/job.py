@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from framework.config.check import remade
+from framework.config.resolved import RunConfig
 from framework.runs.yaml_text import dump
 
 
@@ -18,7 +20,7 @@ class Job:
     Attributes:
         number: its position in the sweep, from 0.
         overrides: the user's overrides for this job.
-        config: the checked configuration, as plain data.
+        config: the checked configuration.
         unresolved: the configuration as Hydra stores it, with interpolations.
         folder: the folder for its files.
         dirname: the overrides in the form that Hydra uses in folder names.
@@ -29,13 +31,26 @@ class Job:
 
     number: int
     overrides: tuple[str, ...]
-    config: Mapping[str, Any]
+    config: RunConfig
     unresolved: Mapping[str, Any]
     folder: Path
     dirname: str = ""
     choices: Mapping[str, Any] = field(default_factory=dict)
     distinguishing: tuple[str, ...] = ()
     setting: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the job as plain data for `remade`: classes of plugin files cannot be sent to another process."""
+        return {**vars(self), "config": self.config.as_data()}
+
+    @classmethod
+    def remade(cls, data: Mapping[str, Any]) -> Job:
+        """Return the job of `as_data` in another process, with this process's classes.
+
+        Raises:
+            InputError: this process lacks a plugin, or has another version of it.
+        """
+        return cls(**{**data, "config": remade(data["config"])})
 
 
 def own_values(job: Job) -> dict[str, dict[str, Any]]:

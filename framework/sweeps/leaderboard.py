@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from framework.registry.manager import find
+from framework.config.part import Part
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.by_setting import FAILED, Setting, by_setting, records
 from framework.sweeps.job import Job
@@ -102,31 +102,30 @@ def tables(jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Table]:
 
 def problems(jobs: Sequence[Job]) -> list[str]:
     """Return each job's problem, with its data set if the jobs of that problem train on several data sets."""
-    pairs = [(str(job.config["problem"]), _data(job.config["dataset"])) for job in jobs]
+    pairs = [(str(job.config.problem), _data(job.config.parts["dataset"])) for job in jobs]
     data: dict[str, set[str]] = {}
     for problem, name in pairs:
         data.setdefault(problem, set()).add(name)
     return [f"{problem} on {name}" if len(data[problem]) > 1 else problem for problem, name in pairs]
 
 
-def _data(dataset: Mapping[str, Any]) -> str:
+def _data(dataset: Part) -> str:
     """Return a data set's name and its free-text fields (files, columns); other fields split or scale the same data."""
-    fields = find("dataset", dataset["name"]).cls.fields.items()
-    texts = [name for name, field in fields if field.kind == "text" and not field.choices]
-    return " ".join([dataset["name"], *(f"{name}={dataset[name]}" for name in texts if dataset.get(name))])
+    texts = [name for name, field in dataset.cls.fields.items() if field.kind == "text" and not field.choices]
+    return " ".join([dataset.name, *(f"{name}={dataset.fields[name]}" for name in texts if dataset.fields[name])])
 
 
 def row_of(job: Job, problem: str, end: Ended) -> Row:
     """Return one run as a row of the leaderboard, without figures if it failed; ``problem`` is from `problems`."""
-    optimizer = job.config["optimizer"]
+    optimizer = job.config.optimizer
     ended = {"ended": FAILED} if isinstance(end, Failed) else end.row()
     return {
         **ended,
         "problem": problem,
         "setting": job.setting,
-        "optimizer": optimizer["name"],
-        "lr": optimizer.get("lr"),
-        "seed": job.config["seed"],
+        "optimizer": optimizer.name,
+        "lr": optimizer.fields.get("lr"),
+        "seed": job.config.settings.seed,
     }
 
 

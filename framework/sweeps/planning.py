@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from framework.config.settings import Launching
 from framework.sweeps.blocks import Block, Ended, train_block
 from framework.sweeps.cost import Estimate, estimate, fits
 from framework.sweeps.fractions import writers
@@ -55,25 +55,25 @@ class Plan:
         return list(dict.fromkeys(line for _, cost in self.groups for line in cost.cautions))
 
 
-def plan(jobs: Sequence[Job], options: Mapping[str, Any], threads: int) -> Plan:
+def plan(jobs: Sequence[Job]) -> Plan:
     """Return the plan: groups of jobs, blocks, and the number of workers.
 
     Args:
-        jobs: the jobs of one sweep.
-        options: the ``launcher`` section; its ``memory`` is in GiB.
-        threads: BLAS threads per worker; by default there are cores / threads workers.
+        jobs: the jobs of one sweep. They have the same settings of the launcher; by default there are cores / threads
+            workers.
 
     Raises:
         InputError: the parts of a job do not fit together, or the backend is not installed.
     """
-    require(options["backend"])
+    options, threads = jobs[0].config.section(Launching), jobs[0].config.settings.threads
+    require(options.backend)
     groups = [(group, estimate([job.config for job in group.jobs])) for group in grouped(jobs)]
-    workers = options["workers"] or max(1, cores() // threads)
-    limit = (options["memory"] * 2**30 if options["memory"] else available_memory() / 2) / workers
-    blocks = [block for group, cost in groups for block in _blocks(group, cost, options["block"], workers, limit)]
+    workers = options.workers or max(1, cores() // threads)
+    limit = (options.memory * 2**30 if options.memory else available_memory() / 2) / workers
+    blocks = [block for group, cost in groups for block in _blocks(group, cost, options.block, workers, limit)]
     blocks.sort(key=lambda block: -block.seconds)
     total = sum(block.seconds for block in blocks)
-    few = len(blocks) == 1 or (options["workers"] is None and total < WORTH_A_POOL)
+    few = len(blocks) == 1 or (options.workers is None and total < WORTH_A_POOL)
     return Plan(tuple(groups), tuple(blocks), 1 if few else min(workers, len(blocks)))
 
 
@@ -100,7 +100,7 @@ def _blocks(group: Group, cost: Estimate, most: int | None, workers: int, limit:
 
 def launch(
     planned: Plan,
-    options: Mapping[str, Any],
+    backend: str,
     parent: Path,
     record: HydraRecord | None,
     done: Callable[[Job, Ended], None],
@@ -111,7 +111,7 @@ def launch(
 
     Args:
         planned: from `plan`.
-        options: the ``launcher`` section.
+        backend: as in `Launching`.
         parent: the sweep's folder.
         record: writes Hydra's files of each job, or None.
         done: called with each job and its result when its block has returned.
@@ -123,7 +123,7 @@ def launch(
     results = (
         (train_block(block, parent, record, writers(fractions)) for block in planned.blocks)
         if planned.workers == 1
-        else Workers(options["backend"], planned.workers, parent, record, fractions).train(planned.blocks)
+        else Workers(backend, planned.workers, parent, record, fractions).train(planned.blocks)
     )
     for trained in results:
         if trained.caution:

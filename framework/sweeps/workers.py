@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from framework.registry import manager
 from framework.sweeps.blocks import Block, Trained, record_worker_death, result_from_journal, train_block
@@ -92,14 +93,14 @@ class Workers:
         from joblib import delayed
 
         given = (*self._given, _doors(), marks)
-        calls = (delayed(_in_worker)(place, block, *given) for place, block in enumerate(blocks))
+        calls = (delayed(_in_worker)(place, block.as_data(), *given) for place, block in enumerate(blocks))
         with pool(self._backend, self._count) as parallel:
             yield from parallel(calls)
 
 
 def _in_worker(
     place: int,
-    block: Block,
+    block: Mapping[str, Any],
     parent: Path,
     record: HydraRecord | None,
     fractions: Path | None,
@@ -115,7 +116,7 @@ def _in_worker(
                 os.environ[name] = value
         manager.install(None)
     manager.current(warn=_said_already)
-    return place, train_block(block, parent, record, writers(fractions))
+    return place, train_block(Block.remade(block), parent, record, writers(fractions))
 
 
 def _said_already(line: str) -> None:

@@ -11,13 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
+from framework.config.settings import Tracking
 from framework.errors import InputError
 from framework.runs.cursor import RUN_ID, Cursor
 from framework.runs.journal import FILE as JOURNAL
@@ -104,19 +105,19 @@ class Tracker:
         self._broken = ""
 
     @classmethod
-    def of(cls, section: Mapping[str, Any], progress: Progress | None = None) -> Tracker:
-        """Return the tracker for a checked ``tracking`` section.
+    def of(cls, section: Tracking, progress: Progress | None = None) -> Tracker:
+        """Return the tracker for a run's settings.
 
         Args:
-            section: the section of the configuration.
+            section: the settings.
             progress: as for the class.
 
         Raises:
             InputError: the store's address is invalid, or no store accepts the experiment's name.
         """
-        if section["enabled"]:
-            resolve_experiment(section["experiment"])
-        return cls(section["uri"], section["enabled"], progress)
+        if section.enabled:
+            resolve_experiment(section.experiment)
+        return cls(section.uri, section.enabled, progress)
 
     def __enter__(self) -> Tracker:
         if self.enabled:

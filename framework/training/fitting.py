@@ -40,6 +40,12 @@ def check_fit(model: Model, loss: Loss, metrics: Iterable[Metric], data: Data) -
             metric.update(predictions, targets)
 
 
+def gives_all_classes(model: Model, data: Data) -> bool:
+    """Return whether the model has one row of outputs per sample, at least one output for each class."""
+    outputs = model.output_shape
+    return data.classes is not None and len(outputs) == 1 and outputs[0] >= data.classes
+
+
 def _check_classes(model: Model, loss: Loss, data: Data) -> None:
     """Raise `InputError` if there is only one class, or the model has too few outputs for the classes."""
     classes, outputs = data.classes, model.output_shape
@@ -47,7 +53,7 @@ def _check_classes(model: Model, loss: Loss, data: Data) -> None:
         return
     if classes < 2:
         raise InputError("every sample of the data set has the same label: there is nothing to learn")
-    if len(outputs) != 1 or outputs[0] >= classes:
+    if len(outputs) != 1 or gives_all_classes(model, data):
         return
     if outputs[0] > 1:
         raise InputError(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framework.config.part import Part
 from framework.errors import InputError, PluginError
 from framework.registry.discovery import PluginFile
-from framework.registry.manager import Provider, Registered, Registry, current, find, numbered
+from framework.registry.manager import Provider, Registered, Registry, current
+from framework.registry.sources import files
 
 if TYPE_CHECKING:
     from framework.base.layer import Layer
@@ -81,13 +83,12 @@ class Needed:
             raise InputError(f"{file.path}: {error}") from error
 
 
-def needed(layers: Iterable[str]) -> tuple[list[Needed], dict[str, bytes]]:
+def needed(layers: Iterable[Part]) -> tuple[list[Needed], dict[str, bytes]]:
     """Return the plugins that provide ``layers``, except built-in ones, and the contents of their files by name."""
-    used: dict[Provider, list[str]] = {}
-    for name in dict.fromkeys(layers):
-        provider = find("layer", name).provider
-        if provider.door != "built-in":
-            used.setdefault(provider, []).append(name)
+    used: dict[Provider, dict[str, None]] = {}
+    for layer in layers:
+        if layer.provider.door != "built-in":
+            used.setdefault(layer.provider, {})[layer.name] = None
     kept = files(used)
     plugins = [
         Needed(provider.name, tuple(used[provider]), file, _hash(provider.source)) for file, provider in kept.items()
@@ -98,21 +99,6 @@ def needed(layers: Iterable[str]) -> tuple[list[Needed], dict[str, bytes]]:
         requirement = f"{provider.distribution}=={provider.version}" if provider.distribution else ""
         plugins.append(Needed(provider.name, tuple(used[provider]), requirement=requirement))
     return plugins, {file: provider.source for file, provider in kept.items()}
-
-
-def files(providers: Iterable[Provider]) -> dict[str, Provider]:
-    """Return those plugins whose source is saved with runs and models, by the name of the saved file."""
-    named: dict[str, Provider] = {}
-    for provider in providers:
-        if provider.source:
-            stem = numbered(Path(file_name(provider)).stem, {Path(name).stem for name in named})
-            named[f"{stem}.py"] = provider
-    return named
-
-
-def file_name(provider: Provider) -> str:
-    """Return the name of the file that a plugin's source is saved in, unless another plugin's file has that name."""
-    return f"{provider.name.removeprefix('inline ')}.py"
 
 
 def save(contents: Mapping[str, bytes], folder: Path) -> None:

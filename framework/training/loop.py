@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.base.run import Config, Run
+from framework.base.run import Run
+from framework.config.resolved import RunConfig
 from framework.data.batches import Batch, chunks
 from framework.data.prepare import Samples
 from framework.system.resources import blas_threads
@@ -26,11 +27,11 @@ COPIED = 8
 """Runs that leave before the others are tested in copies of at most 1/COPIED of their population (at least one run)."""
 
 
-def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Observer] = ()) -> list[Outcome]:
+def train(configs: Sequence[RunConfig], runs: Sequence[Run], observers: Sequence[Observer] = ()) -> list[Outcome]:
     """Train R runs of one structure; return their outcomes in the order of ``runs``.
 
     Args:
-        configs: one resolved configuration per run; only numbers and seeds may differ.
+        configs: one checked configuration per run; only numbers and seeds may differ.
         runs: the identities of the runs, for observers and hooks.
         observers: called at each event; those without a ``step`` method cost nothing per step.
 
@@ -38,7 +39,7 @@ def train(configs: Sequence[Config], runs: Sequence[Run], observers: Sequence[Ob
         InputError: the parts do not fit together; nothing was trained.
     """
     # A diverging run overflows. Divergence is detected and recorded, so NumPy's warnings are switched off.
-    with blas_threads(configs[0]["threads"]), np.errstate(all="ignore"):
+    with blas_threads(configs[0].settings.threads), np.errstate(all="ignore"):
         watch = Observers(observers)
         population = Population(configs)
         records = [Record(run, population.settings) for run in runs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -11,42 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from framework.base.fields import Configurable
 from framework.base.loss import Loss
 from framework.base.metric import Metric
 from framework.base.optimizer import Optimizer
-from framework.base.run import Config
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
-from framework.config.figures import metrics_for
-from framework.config.layers import build_layers, expand_layers
-from framework.config.settings import Settings
+from framework.config.layers import build_layers
+from framework.config.part import stacked
+from framework.config.resolved import RunConfig
 from framework.data.batches import Batches, chunks
-from framework.data.prepare import Data, Dataset, prepared
-from framework.registry.manager import find
+from framework.data.prepare import Data, prepared
 from framework.training.acting import refuse_idle
-from framework.training.fitting import check_fit
+from framework.training.fitting import check_fit, gives_all_classes
 from framework.training.model import Model
 from framework.training.update import Update
-
-
-def chosen(config: Config, kind: str) -> tuple[type[Configurable], dict[str, Any]]:
-    """Return the class and the fields of a configuration's section ``kind`` (``{"name": "adam", "lr": 0.001, …}``)."""
-    fields = dict(config[kind])
-    return find(kind, fields.pop("name")).cls, fields
-
-
-def stacked(configs: Sequence[Config], kind: str) -> Any:
-    """Return one object of ``kind`` for R runs of the same structure."""
-    cls, _ = chosen(configs[0], kind)
-    return cls.stack([chosen(config, kind)[1] for config in configs], kind)
 
 
 class Population:
     """The data, model, loss, metrics and update chain of R runs of one structure.
 
     Attributes:
-        configs: one resolved configuration per run; settings other than the seed are the same in all.
+        configs: one checked configuration per run; settings other than the seed are the same in all.
         settings: those shared settings.
         total: optimizer steps in the budget, or None if only time limits it.
 
@@ -54,28 +38,20 @@ class Population:
         InputError: the parts do not fit together, or the budget ends before all of them have acted.
     """
 
-    def __init__(self, configs: Sequence[Config]) -> None:
+    def __init__(self, configs: Sequence[RunConfig]) -> None:
         self.configs = list(configs)
         first = configs[0]
-        self.settings = Settings(**{name: first[name] for name in Settings.fields})
-        seeds = [config["seed"] for config in configs]
-        dataset: Dataset = stacked(configs, "dataset")
-        self.data: Data = prepared(dataset, np.dtype(self.settings.dtype))
-        self.model = Model(
-            build_layers([expand_layers(c["model"]["layers"], self.data.target_shape) for c in configs]),
-            self.data.input_shape,
-            seeds,
-            np.dtype(self.settings.dtype),
+        self.settings = first.settings
+        seeds = [config.settings.seed for config in configs]
+        dtype = np.dtype(self.settings.dtype)
+        self.data: Data = prepared(self._stacked("dataset"), dtype)
+        layers = build_layers([config.layers_for(self.data.target_shape) for config in configs])
+        self.model = Model(layers, self.data.input_shape, seeds, dtype)
+        self.loss: Loss = self._stacked("loss", labels_checked=gives_all_classes(self.model, self.data))
+        self._metrics = first.metrics_for(
+            self.data.task, predicted=self.loss.expects, target_scale=self.data.target_scaling.scale
         )
-        self.loss: Loss = stacked(configs, "loss")
-        self._metrics = metrics_for(first, self.data.task)
-        for metric in self._metrics.values():
-            metric.predicted = self.loss.expects
-            metric.target_scale = self.data.target_scaling.scale
         check_fit(self.model, self.loss, self._metrics.values(), self.data)
-        self.loss.labels_checked = len(self.model.output_shape) == 1 and self.model.output_shape[0] >= (
-            self.data.classes or math.inf
-        )
         self.batches = Batches(
             self.data.train,
             seeds,
@@ -86,14 +62,17 @@ class Population:
         self.total = self._total()
         self.update = self._update(seeds)
 
+    def _stacked(self, kind: str, **given: Any) -> Any:
+        return stacked([config.parts[kind] for config in self.configs], kind, **given)
+
     def _update(self, seeds: list[int]) -> Update:
-        optimizer: Optimizer = stacked(self.configs, "optimizer")
-        schedule: Schedule = stacked(self.configs, "schedule")
-        stages = [_stage(self.configs, name) for name in self.configs[0]["stages"]]
+        optimizer: Optimizer = self._stacked("optimizer", seeds=seeds)
+        schedule: Schedule = self._stacked("schedule")
+        stages: list[Stage] = [
+            stacked(same, f"stages.{same[0].name}", seeds=seeds)
+            for same in zip(*(config.stages for config in self.configs), strict=True)
+        ]
         refuse_idle(optimizer, stages, self.total)
-        optimizer.seeds = seeds
-        for stage in stages:
-            stage.seeds = seeds
         return Update(
             optimizer,
             self.model.parameters,
@@ -113,7 +92,7 @@ class Population:
     @property
     def cautions(self) -> list[str]:
         """Warnings about settings of these runs that are allowed but questionable, one line each, without repeats."""
-        lines = [find("optimizer", config["optimizer"]["name"]).cls.warning for config in self.configs]
+        lines = [config.optimizer.cls.warning for config in self.configs]
         lines += self.data.cautions
         if self.data.guessed and self.data.classes is not None and self.loss.expects == "values":
             lines.append(
@@ -150,7 +129,7 @@ class Population:
         return Population.take(self.configs, self.tensors(), rows)
 
     @classmethod
-    def take(cls, configs: Sequence[Config], tensors: Mapping[str, np.ndarray], rows: Sequence[int]) -> Population:
+    def take(cls, configs: Sequence[RunConfig], tensors: Mapping[str, np.ndarray], rows: Sequence[int]) -> Population:
         """Return a new population of the runs at ``rows`` of another one, which need not exist any more.
 
         Args:
@@ -196,8 +175,3 @@ class Population:
     def _recompute_buffers(self, epoch: int) -> None:
         batches = chunks(self.data.train, self.settings.batch_size)
         self.model.recompute_buffers((batch.inputs for batch in islice(batches, self.batches.per_epoch)), epoch)
-
-
-def _stage(configs: Sequence[Config], name: str) -> Stage:
-    cls = find("stage", name).cls
-    return cls.stack([config["stages"][name] or {} for config in configs], f"stages.{name}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framework.base.parameters import Shape
-from framework.config.layers import build_layers, expand_layers
+from framework.config.layers import saved_layers
 from framework.data.archives import UNREADABLE, array_names, read_array
 from framework.data.scaling import Scaling
 from framework.errors import InputError
@@ -115,7 +115,7 @@ class Predictor:
     @cached_property
     def _model(self) -> Model:
         described = self.description
-        layers = build_layers([described.layers], self._layer_classes)
+        layers = saved_layers(described.layers, self._layer_classes)
         model = Model(layers, tuple(described.input_shape), [0], np.dtype(described.dtype))
         for name, tensors in (("parameters", model.parameters), ("buffers", model.buffers)):
             if self._arrays[name].shape != tensors.flat[0].shape:
@@ -129,10 +129,10 @@ class Predictor:
     def of(cls, population: Population, row: int) -> Predictor:
         """Return the predictor of the run in ``row`` of a population, with copies of its parameters and buffers."""
         data, model = population.data, population.model
-        layers = expand_layers(population.configs[row]["model"]["layers"], data.target_shape)
-        plugins, files = kept_plugins.needed(name for name, _ in layers)
+        layers = population.configs[row].layers_for(data.target_shape)
+        plugins, files = kept_plugins.needed(layers)
         description = Description(
-            layers=layers,
+            layers=[(layer.name, dict(layer.fields)) for layer in layers],
             input_shape=data.input_shape,
             dtype=str(model.parameters.dtype),
             task=data.task,

@@ -51,7 +51,7 @@ def samples(network: Network) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
     """Return a function that takes one step of ``runs`` runs."""
-    from framework.config.layers import build_layers, expand_layers
+    from framework.config.layers import build_layers, expand_layers, with_outputs
     from framework.registry.manager import find
     from framework.training.model import Model
     from framework.training.update import Update
@@ -66,10 +66,9 @@ def ours(network: Network, runs: int, threads: int = 1) -> Callable[[], object]:
     ]
     hidden = [{"layer": "dense", "units": list(network.hidden), "activation": "relu"}] if network.hidden else []
     items = [*(conv if network.convolutional else []), "flatten", *hidden, "dense"]
-    layers = expand_layers(items, (CLASSES,))
+    layers = with_outputs(expand_layers(items), (CLASSES,))
     model = Model(build_layers([layers] * runs), network.input_shape, [0] * runs, np.dtype(np.float32))
-    loss = find("loss", "softmax_cross_entropy").cls()
-    loss.labels_checked = True  # as in a population, which validates labels once
+    loss = find("loss", "softmax_cross_entropy").cls.stack([{}], labels_checked=True)  # as in a population
     adam = find("optimizer", "adam").cls()
     update = Update(adam, model.parameters, model.gradients, kernel="fused", threads=threads)
     inputs, labels = samples(network)

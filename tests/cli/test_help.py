@@ -308,9 +308,8 @@ def test_problems_are_put_together_as_hydra_does(lookup):
     register_resolvers()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         for name in lookup.names("problem"):
-            assert lookup.presets.problem(name).config == check(plain_data(compose("config", [f"problem={name}"]))), (
-                name
-            )
+            composed = check(plain_data(compose("config", [f"problem={name}"])))
+            assert lookup.presets.problem(name).config.data == composed.data, name
 
 
 def test_problems_and_models_of_a_config_folder_are_explained(command, tmp_path):

@@ -63,36 +63,40 @@ def composer(hydra):
     return Composer(hydra[0].config_loader, hydra[1])
 
 
+def composed(composer, overrides):
+    (job,) = composer.jobs([overrides], 0)
+    return job
+
+
 def hydras_own(hydra, overrides):
-    composed = plain_data(hydra[0].config_loader.load_sweep_config(hydra[1], list(overrides)))
-    return check(composed), composed.unresolved
+    own = plain_data(hydra[0].config_loader.load_sweep_config(hydra[1], list(overrides)))
+    return check(own), own.unresolved
 
 
 @pytest.mark.parametrize("overrides", COMBINATIONS)
 def test_a_composed_job_is_the_one_hydra_composes(hydra, composer, overrides):
-    config, unresolved = composer.compose(overrides)
+    job = composed(composer, overrides)
     expected, stored = hydras_own(hydra, overrides)
-    assert config == expected
-    assert list(config) == list(expected)
-    assert unresolved == stored
-    assert all(type(config[key]) is type(expected[key]) for key in config)
+    assert job.config.data == expected.data
+    assert list(job.config.data) == list(expected.data)
+    assert job.unresolved == stored
+    assert all(type(job.config.data[key]) is type(expected.data[key]) for key in expected.data)
 
 
 def test_numbers_need_no_second_composition(hydra, monkeypatch):
     composer = Composer(hydra[0].config_loader, hydra[1])
-    composer.compose(["optimizer=sgd", "seed=0"])
+    composed(composer, ["optimizer=sgd", "seed=0"])
     monkeypatch.setattr(hydra[0].config_loader, "load_sweep_config", None)
-    config, _ = composer.compose(["optimizer=sgd", "seed=7", "optimizer.lr=0.25", "tags.x=1"][:3])
-    assert (config["seed"], config["optimizer"]["lr"]) == (7, 0.25)
+    config = composed(composer, ["optimizer=sgd", "seed=7", "optimizer.lr=0.25"]).config
+    assert (config.settings.seed, config.optimizer.fields["lr"]) == (7, 0.25)
     with pytest.raises(TypeError):  # what something else is made from does need one
-        composer.compose(["optimizer=sgd", "model.activation=tanh"])
+        composed(composer, ["optimizer=sgd", "model.activation=tanh"])
 
 
 def test_jobs_share_no_section_that_one_could_change(composer):
-    first, _ = composer.compose(["optimizer.lr=0.1"])
-    second, _ = composer.compose(["optimizer.lr=0.2"])
-    assert first["optimizer"] is not second["optimizer"]
-    assert (first["optimizer"]["lr"], second["optimizer"]["lr"]) == (0.1, 0.2)
+    first, second = (composed(composer, [f"optimizer.lr={lr}"]).config.data["optimizer"] for lr in (0.1, 0.2))
+    assert first is not second
+    assert (first["lr"], second["lr"]) == (0.1, 0.2)
 
 
 def test_jobs_are_numbered_and_have_folders_of_their_own(hydra, composer):
@@ -138,7 +142,7 @@ def test_wrong_values_are_refused_as_those_of_single_runs(hydra, composer, overr
     with pytest.raises(InputError, match=said) as own:
         hydras_own(hydra, overrides)
     with pytest.raises(InputError, match=said) as cheap:
-        composer.compose(overrides)
+        composed(composer, overrides)
     assert str(cheap.value) == str(own.value)
 
 

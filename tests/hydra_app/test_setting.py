@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hydra.types import RunMode
 
 import framework
-from framework.config.check import check
+from framework.config.check import check, remade
 from framework.config.settings import plain
 from framework.hydra_app.compose import Composer, composing
 from framework.hydra_app.composed import plain_data
@@ -170,11 +172,11 @@ def test_all_that_is_registered_is_named_by_its_name_alone(hydra, kind):
     for entry in manager.current().names(kind):
         fields = plain(manager.find(kind, entry).cls.defaults())
         section = {"stages": {entry: fields}} if kind == "stage" else {kind: {"name": entry, **fields}}
-        words = setting_of({**default, **section}, {}, lambda _: base).split(" ")
+        words = setting_of(replace(default, data={**default.data, **section}), {}, lambda _: base).split(" ")
         if kind == "optimizer":
             assert words[0] == entry
             assert [word.partition("=")[0] for word in words[1:]] == (["lr"] if "lr" in fields else [])
-        elif default.get(kind, {}).get("name") != entry:
+        elif default.data.get(kind, {}).get("name") != entry:
             assert words[2:] == [f"stages=[{entry}]" if kind == "stage" else f"{kind}={entry}"]
 
 
@@ -192,7 +194,7 @@ def test_an_optimizers_field_is_not_taken_for_a_setting(hydra):
     section = {"name": "patient", "lr": 0.1, "patience": 5}
     with manager.beside(manager.current()) as widened:
         widened.add(manager.Provider("inline", "inline"), lambda: ImplicitPlugin([Patient]))
-        name = setting_of({**check(base), "optimizer": section, "patience": 3}, {}, lambda _: base)
+        name = setting_of(remade({**check(base).data, "optimizer": section, "patience": 3}), {}, lambda _: base)
     assert name == "patient lr=0.1 optimizer.patience=5 patience=3"
 
 

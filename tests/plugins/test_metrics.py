@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import config, trained
+from runs import config, data_of, trained
 from sklearn.metrics import (
     accuracy_score,
     mean_absolute_error,
@@ -20,10 +20,7 @@ from sklearn.metrics import (
 )
 
 from framework.base.metric import Metric
-from framework.config.figures import metrics_for
-from framework.data.prepare import prepared
 from framework.errors import InputError
-from framework.training.population import stacked
 from plugins.metrics.accuracy import Accuracy
 from plugins.metrics.mae import MeanAbsoluteError
 from plugins.metrics.mae_units import MeanAbsoluteErrorInUnits
@@ -123,13 +120,13 @@ def test_a_regression_reports_its_error_in_the_targets_own_units(tmp_path: Path)
         metrics=["mse", "rmse_units", "mae_units", "r2"],
     )
     outcome = trained(chosen)[0]
-    data = prepared(stacked([chosen], "dataset"), np.float32)
+    data = data_of(chosen)
     years = 1900 + 50 * np.square(data.input_scaling.invert(data.test.inputs))
     predicted = outcome.predictor.predict(data.input_scaling.invert(data.test.inputs))
     assert outcome.metrics["test/rmse_units"] == pytest.approx(root_mean_squared_error(years, predicted), rel=1e-4)
     assert outcome.metrics["test/mae_units"] == pytest.approx(mean_absolute_error(years, predicted), rel=1e-4)
     assert outcome.metrics["test/rmse_units"] > 2  # in years; the model's own units are about 15 of them
-    assert list(metrics_for({**chosen, "metrics": None}, "regression")) == ["mse", "r2", "rmse_units"]
+    assert list(config().metrics_for("regression")) == ["mse", "r2", "rmse_units"]
 
 
 @each_metric

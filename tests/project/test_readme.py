@@ -82,4 +82,4 @@ def test_what_is_to_be_typed_after_the_programs_name_composes():
         for words in TABLED:
             overrides = shlex.split(words)
             composed = check(plain_data(compose("config", overrides)))
-            assert f"problem={composed['problem']}" == overrides[0]
+            assert f"problem={composed.problem}" == overrides[0]

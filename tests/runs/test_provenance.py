@@ -104,22 +104,23 @@ BESIDE = [
 
 
 def test_the_identity_is_of_what_decides_numbers():
-    own = provenance.identity(config())
-    assert [provenance.identity(config(**changes)) == own for changes in DECISIVE] == [False] * len(DECISIVE)
-    assert [provenance.identity(config(**changes)) == own for changes in BESIDE] == [True] * len(BESIDE)
-    assert len({provenance.identity(config(**changes)) for changes in DECISIVE}) == len(DECISIVE)
+    own = config().identity
+    assert [config(**changes).identity == own for changes in DECISIVE] == [False] * len(DECISIVE)
+    assert [config(**changes).identity == own for changes in BESIDE] == [True] * len(BESIDE)
+    assert len({config(**changes).identity for changes in DECISIVE}) == len(DECISIVE)
 
 
 def test_the_identity_knows_the_source_of_a_plugin_file(rule):
-    chosen = config(optimizer={"name": "halving"})
-    before = provenance.identity(chosen)
-    unrelated = provenance.identity(config())
+    before = config(optimizer={"name": "halving"}).identity
+    unrelated = config().identity
     rule.write_text(RULE.replace("0.5", "0.25"))
-    assert provenance.identity(chosen) == before  # the loaded code decides, not what became of its file
+    assert (
+        config(optimizer={"name": "halving"}).identity == before
+    )  # the loaded code decides, not what became of its file
     with manager.beside(manager.load(environ={})) as reloaded:
         reloaded.add_file(rule)
-        assert provenance.identity(chosen) != before
-        assert provenance.identity(config()) == unrelated
+        assert config(optimizer={"name": "halving"}).identity != before
+        assert config().identity == unrelated
 
 
 @pytest.mark.parametrize(
@@ -132,8 +133,8 @@ def test_the_identity_knows_the_source_of_a_plugin_file(rule):
     ids=["optimizer", "layer", "activation"],
 )
 def test_plugin_files_are_kept_wherever_they_are_used(rule, changes):
-    assert provenance.plugin_sources(config(**changes)) == {"my rule.py": RULE.encode()}
-    assert provenance.plugin_sources(config()) == {}
+    assert config(**changes).plugin_sources == {"my rule.py": RULE.encode()}
+    assert config().plugin_sources == {}
 
 
 def test_tags_say_where_a_run_comes_from(tmp_path):
@@ -145,7 +146,7 @@ def test_tags_say_where_a_run_comes_from(tmp_path):
     assert tags["seed"] == "own"  # the user's word counts
     assert tags["folder"] == str(tmp_path)
     assert tags["plugin"] == "plugins.optimizers.adam"
-    assert tags["config_hash"] == provenance.identity(config())
+    assert tags["config_hash"] == config().identity
     assert tags["plugin_version"]
     assert "sweep_id" not in provenance.tags(config(), [], tmp_path)
     assert all(isinstance(value, str) and value for value in tags.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from framework.base.run import Run
-from framework.config.settings import Settings
+from framework.config.check import remade
+from framework.config.part import stacked
+from framework.config.resolved import RunConfig
+from framework.config.settings import everything
+from framework.data.prepare import Data, prepared
 from framework.training.loop import train
 from framework.training.observers import Observer
 from framework.training.record import Outcome
@@ -29,25 +32,22 @@ SMALL = {"name": "digits", "train_limit": 75}
 """75 samples; with batches of 32, the last batch of an epoch has 11."""
 
 
-def config(**changes: Any) -> dict[str, Any]:
-    """Return one run's configuration.
+def config(**changes: Any) -> RunConfig:
+    """Return one run's checked configuration.
 
     Args:
         changes: values that replace the defaults; ``SECTION__FIELD`` replaces one field of a section.
     """
     base: dict[str, Any] = {
         "problem": "test",
-        **Settings.defaults(),
+        **everything(),
         "epochs": 3,
         "dataset": dict(SMALL),
         "model": {"name": "small", "layers": DENSE},
         "loss": {"name": "softmax_cross_entropy"},
         "optimizer": {"name": "adam", "lr": 0.01},
         "schedule": {"name": "constant"},
-        "stages": {},
-        "metrics": None,
-        "tags": {},
-        "tracking": {"enabled": False, "uri": None, "experiment": None},
+        "tracking": {"enabled": False},
     }
     for key, value in changes.items():
         section, _, field = key.partition("__")
@@ -55,15 +55,26 @@ def config(**changes: Any) -> dict[str, Any]:
             base[section] = {**base[section], field: value}
         else:
             base[section] = value
-    return copy.deepcopy(base)
+    return remade(base)
 
 
-def runs_of(configs: Sequence[Mapping[str, Any]], folders: Sequence[Path] | None = None) -> list[Run]:
+def changed(chosen: RunConfig, **settings: Any) -> RunConfig:
+    """Return a configuration with other values at the top level."""
+    return remade({**chosen.as_data(), **settings})
+
+
+def data_of(*configs: RunConfig) -> Data:
+    """Return the data of runs that train together."""
+    dataset = stacked([chosen.parts["dataset"] for chosen in configs], "dataset")
+    return prepared(dataset, np.dtype(configs[0].settings.dtype))
+
+
+def runs_of(configs: Sequence[RunConfig], folders: Sequence[Path] | None = None) -> list[Run]:
     """Return one run per configuration, with its folder if there are folders."""
-    return [Run(str(i), f"run {i}", c, folders[i] if folders else None) for i, c in enumerate(configs)]
+    return [Run(str(i), f"run {i}", c.as_data(), folders[i] if folders else None) for i, c in enumerate(configs)]
 
 
-def trained(*configs: Mapping[str, Any], observers: Sequence[Observer] = ()) -> list[Outcome]:
+def trained(*configs: RunConfig, observers: Sequence[Observer] = ()) -> list[Outcome]:
     """Train one run per configuration, all together; return their outcomes."""
     return train(configs, runs_of(configs), observers)
 
@@ -95,7 +106,7 @@ def assert_same(one: Outcome, other: Outcome) -> None:
         assert np.array_equal(array, others[name], equal_nan=array.dtype.kind == "f"), name
 
 
-def assert_same_alone(configs: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+def assert_same_alone(configs: Sequence[RunConfig]) -> list[Outcome]:
     """Assert that runs have the same outcomes together, in reverse order and alone; return the outcomes."""
     together = trained(*configs)
     for one, other in zip(together, reversed(trained(*reversed(configs))), strict=True):

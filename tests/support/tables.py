@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framework.runs.runner import Finished
+from runs import config
+
+from framework.runs.finished import Finished
 from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import tables
 from framework.training.kept import recorded
@@ -14,9 +16,11 @@ DIRECTIONS = {"accuracy": True, "mse": False}
 
 def job(number, optimizer="adam", lr=0.1, seed=0, problem="p", setting=None, **dataset):
     """Return a job with the given settings; ``dataset`` has fields of the data set."""
-    config = {"optimizer": {"name": optimizer, "lr": lr}, "seed": seed, "problem": problem}
-    config["dataset"] = {"name": "digits", **dataset}
-    return Job(number, (), config, {}, Path("/f"), setting=setting or f"{optimizer} lr={lr:g}")
+    fields = {} if lr is None else {"lr": lr}
+    chosen = config(
+        optimizer={"name": optimizer, **fields}, seed=seed, problem=problem, dataset={"name": "digits", **dataset}
+    )
+    return Job(number, (), chosen, {}, Path("/f"), setting=setting or f"{optimizer} lr={lr:g}")
 
 
 def ended(how="budget", **metrics):

@@ -6,13 +6,11 @@ import gc
 import tracemalloc
 
 import pytest
-from runs import IMAGES, config, trained
+from runs import IMAGES, config, data_of, trained
 
-from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.sweeps.cost import Estimate, estimate
 from framework.training.observers import Observer
-from framework.training.population import stacked
 
 MODELS = {
     "mlp": {
@@ -54,7 +52,7 @@ def peak_and_estimate(runs, leaving, *, one_seed, changes):
     configs = [
         config(seed=0 if one_seed else run, optimizer__lr=0.001 * (run + 1), epochs=2, **changes) for run in range(runs)
     ]
-    data = prepared(stacked(configs, "dataset"), configs[0]["dtype"])
+    data = data_of(*configs)
     held = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
     expected = estimate(configs)
     assert expected.shared >= held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from sweeping import (
     yaml_of,
 )
 
+from framework.config.check import remade
 from framework.sweeps import planning
 from framework.sweeps.blocks import result_from_journal
 from framework.sweeps.cost import Estimate
@@ -32,8 +34,6 @@ from framework.sweeps.job import Job
 from framework.sweeps.planning import plan
 
 pytestmark = pytest.mark.usefixtures("unrendered")
-
-OPTIONS = {"backend": "loky", "workers": 1, "block": None, "memory": None}
 
 
 @pytest.fixture(scope="module")
@@ -260,17 +260,23 @@ def test_jobs_are_grouped_in_order_and_sorted_by_seed():
     assert groups[0].alone == ""
 
 
+def planned(jobs, threads=1, **options):
+    """Plan jobs as if they had these settings of the launcher; by default one worker."""
+    changes = {"threads": threads, "launcher": {"workers": 1, **options}}
+    return plan([replace(one, config=remade({**one.config.data, **changes})) for one in jobs])
+
+
 def test_who_takes_one_run_at_a_time_says_why():
     assert "lbfgs takes one run at a time" in why_alone(config(optimizer={"name": "lbfgs"}))
     assert "max_seconds" in why_alone(config(max_seconds=5.0))
-    alone = plan([job(n, seed=n, max_seconds=5.0) for n in range(3)], OPTIONS, 1)
+    alone = planned([job(n, seed=n, max_seconds=5.0) for n in range(3)])
     assert [len(block.jobs) for block in alone.blocks] == [1, 1, 1]
 
 
 def test_runs_that_only_time_limits_are_worth_a_pool(monkeypatch):
     monkeypatch.setattr(planning, "cores", lambda: 4)
     jobs = [job(n, seed=n, epochs=None, max_seconds=5.0) for n in range(3)]
-    timed = plan(jobs, {**OPTIONS, "workers": None}, 1)
+    timed = planned(jobs, workers=None)
     assert timed.workers == 3
     assert timed.seconds == 5.0
 
@@ -286,38 +292,37 @@ def sizes(planned):
 def test_blocks_are_cut_to_size(monkeypatch):
     jobs = [job(n, seed=n) for n in range(10)]
     monkeypatch.setattr(planning, "estimate", cost())
-    assert sizes(plan(jobs, OPTIONS, 1)) == [10]
-    assert sizes(plan(jobs, {**OPTIONS, "block": 4}, 1)) == [4, 3, 3]
-    assert sizes(plan(jobs, {**OPTIONS, "workers": 2}, 1)) == [5, 5]
+    assert sizes(planned(jobs)) == [10]
+    assert sizes(planned(jobs, block=4)) == [4, 3, 3]
+    assert sizes(planned(jobs, workers=2)) == [5, 5]
     monkeypatch.setattr(planning, "estimate", cost(per_run=planning.CACHED // 3))
-    assert sizes(plan(jobs, OPTIONS, 1)) == [3, 3, 2, 2]
-    assert {item.number for block in plan(jobs, OPTIONS, 1).blocks for item in block.jobs} == set(range(10))
+    assert sizes(planned(jobs)) == [3, 3, 2, 2]
+    assert {item.number for block in planned(jobs).blocks for item in block.jobs} == set(range(10))
 
 
 def test_memory_bounds_blocks_for_all_workers_together(monkeypatch):
     jobs = [job(n, seed=n) for n in range(8)]
     gigabyte = 2**30
     monkeypatch.setattr(planning, "estimate", cost(per_run=gigabyte // 8, shared=gigabyte // 2))
-    planned = plan(jobs, {**OPTIONS, "memory": 1.0, "block": 8}, 1)
-    assert sizes(planned) == [4, 4]
-    assert planned.memory <= gigabyte
-    planned = plan(jobs, {**OPTIONS, "memory": 2.0, "block": 8, "workers": 2}, 1)
-    assert sizes(planned) == [4, 4]
-    assert planned.memory <= 2 * gigabyte
-    assert sizes(plan(jobs, {**OPTIONS, "memory": 0.1, "block": 8}, 1)) == [1] * 8  # never less than one
+    limited = planned(jobs, memory=1.0, block=8)
+    assert sizes(limited) == [4, 4]
+    assert limited.memory <= gigabyte
+    limited = planned(jobs, memory=2.0, block=8, workers=2)
+    assert sizes(limited) == [4, 4]
+    assert limited.memory <= 2 * gigabyte
+    assert sizes(planned(jobs, memory=0.1, block=8)) == [1] * 8  # never less than one
 
 
 def test_short_sweeps_start_no_workers(monkeypatch):
     jobs = [job(n, seed=n) for n in range(8)]
     monkeypatch.setattr(planning, "cores", lambda: 4)
-    unset = {**OPTIONS, "workers": None}
     monkeypatch.setattr(planning, "estimate", cost(alone=1e-6))
-    assert plan(jobs, unset, 1).workers == 1
-    assert plan(jobs, {**unset, "workers": 2}, 1).workers == 2
+    assert planned(jobs, workers=None).workers == 1
+    assert planned(jobs, workers=2).workers == 2
     monkeypatch.setattr(planning, "estimate", cost(alone=1.0))
-    assert plan(jobs, unset, 1).workers == 4
-    assert plan(jobs, unset, 2).workers == 2  # each run takes two threads
-    assert plan(jobs[:1], {**unset, "workers": 3}, 1).workers == 1
+    assert planned(jobs, workers=None).workers == 4
+    assert planned(jobs, workers=None, threads=2).workers == 2  # each run takes two threads
+    assert planned(jobs[:1], workers=3).workers == 1
 
 
 def test_a_sweep_beyond_the_memory_limit_is_split_and_runs(tmp_path, capsys):

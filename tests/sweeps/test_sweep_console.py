@@ -97,7 +97,8 @@ def test_lost_runs_count_against_their_setting():
 
 def test_at_the_end_the_best_so_far_is_the_first_of_the_table():
     rng = np.random.default_rng(0)
-    jobs = [job(n, f"rule{name}", 0.1 * (lr + 1), seed) for n, (name, lr, seed) in enumerate(np.ndindex(3, 4, 3))]
+    places = enumerate(np.ndindex(3, 4, 3))
+    jobs = [job(n, ("sgd", "adam", "lion")[rule], 0.1 * (lr + 1), seed) for n, (rule, lr, seed) in places]
     pairs = [(one, accurate(float(value))) for one, value in zip(jobs, rng.random(len(jobs)), strict=True)]
     rng.shuffle(pairs)
     first, *_ = by_setting([row_of(one, "p", end) for one, end in pairs], "kept/val/accuracy", greater=True)
@@ -197,10 +198,10 @@ def test_runs_of_a_block_tell_how_far_they_are(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_whoever_trains_runs_writes_how_far_they_are(tmp_path, workers):
-    options = {"backend": "loky", "workers": workers, "block": 1, "memory": None}
-    jobs = [planted(tmp_path, number, epochs=1, seed=number) for number in range(2)]
+    options = {"workers": workers, "block": 1}
+    jobs = [planted(tmp_path, number, epochs=1, seed=number, launcher=options) for number in range(2)]
     with Fractions({0: 1.0, 1: 1.0}) as fractions:
-        ends = launch(plan(jobs, options, 1), options, tmp_path, None, lambda *_: None, pytest.fail, fractions.path)
+        ends = launch(plan(jobs), "loky", tmp_path, None, lambda *_: None, pytest.fail, fractions.path)
         assert not any(isinstance(end, Failed) for end in ends.values())
         assert fractions.share() == 1.0
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from runs import IMAGES, assert_same_alone, config, same_numbers, trained
+from runs import IMAGES, assert_same_alone, config, data_of, same_numbers, trained
 
 from framework.base.layer import Buffer, Layer
-from framework.data.prepare import prepared
 from framework.training.loop import train_step
 from framework.training.model import Model
-from framework.training.population import Population, stacked
+from framework.training.population import Population
 from framework.training.record import EpochMeans
 from plugins.layers.batch_norm import BatchNorm
 
@@ -28,10 +27,6 @@ AVERAGED = {
     "schedule_free_sgd": {"optimizer": {"name": "schedule_free_sgd", "lr": 0.5}},
     "schedule_free_adamw": {"optimizer": {"name": "schedule_free_adamw", "lr": 0.02}},
 }
-
-
-def data_of(run):
-    return prepared(stacked([run], "dataset"), np.dtype(run["dtype"]))
 
 
 def statistics(x, batch_size, *, drop_last):

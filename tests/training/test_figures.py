@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from runs import config, trained
 
-from framework.config.figures import directions, metrics_for
 from framework.errors import InputError
 from framework.registry import manager
 from plugins.metrics import mse
@@ -26,7 +25,7 @@ def test_two_metrics_of_one_class_are_both_recorded():
 
 def test_names_have_the_fields_that_decide_what_is_measured():
     listed = [*TWO, "top_k", "accuracy", {"metric": "accuracy", "threshold": 0.3}]
-    named = metrics_for({"metrics": listed}, "classification")
+    named = config(metrics=listed).metrics_for("classification")
     assert list(named) == ["top_1", "top_2", "top_5", "accuracy", "accuracy_0.3"]
 
 
@@ -40,7 +39,7 @@ def test_names_have_the_fields_that_decide_what_is_measured():
 )
 def test_equal_names_are_refused(listed, words):
     with pytest.raises(InputError, match=f"metrics: {words}: leave one of them out"):
-        metrics_for({"metrics": listed}, "classification")
+        config(metrics=listed).metrics_for("classification")
 
 
 class Median(mse.MeanSquaredError):
@@ -64,20 +63,20 @@ def median():
 
 
 def test_a_name_of_ones_own_is_used_and_must_be_one_that_stores_take(median, monkeypatch):
-    assert list(metrics_for({"metrics": ["median", "mse"]}, "regression")) == ["median error", "mse"]
+    assert list(config(metrics=["median", "mse"]).metrics_for("regression")) == ["median error", "mse"]
     for bad in ("loss", "", "a:b", "grün", None):
         monkeypatch.setattr(median, "called", bad)
         with pytest.raises(InputError, match="metrics: median names its figure"):
-            metrics_for({"metrics": ["median"]}, "regression")
+            config(metrics=["median"]).metrics_for("regression")
     monkeypatch.setattr(median, "called", "mse")
     with pytest.raises(InputError, match="median and mse are both named mse"):
-        metrics_for({"metrics": ["median", "mse"]}, "regression")
+        config(metrics=["median", "mse"]).metrics_for("regression")
 
 
 def test_the_direction_of_each_figure_is_known_without_the_task(median):
-    assert directions({"metrics": None}) == {"accuracy": True, "mse": False, "r2": True, "rmse_units": False}
-    assert directions({"metrics": ["median", "r2"]}) == {"median error": False, "r2": True}
-    assert directions({"metrics": TWO}) == {"top_1": True, "top_2": True}
+    assert config(metrics=None).directions == {"accuracy": True, "mse": False, "r2": True, "rmse_units": False}
+    assert config(metrics=["median", "r2"]).directions == {"median error": False, "r2": True}
+    assert config(metrics=TWO).directions == {"top_1": True, "top_2": True}
 
 
 def test_a_threshold_is_named_to_the_last_digit():

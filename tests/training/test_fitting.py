@@ -11,7 +11,7 @@ from runs import config
 import framework
 from framework.base.loss import Loss
 from framework.cli import commands
-from framework.config.layers import build_layers, expand_layers
+from framework.config.layers import build_layers, expand_layers, with_outputs
 from framework.data.prepare import Dataset, Raw, Samples
 from framework.errors import InputError
 from framework.training import model
@@ -67,7 +67,7 @@ def given(labels, **fields):
 
 
 def model_for(data, layers):
-    return Model(build_layers([expand_layers(layers, data.target_shape)]), (4,), [0], np.float32)
+    return Model(build_layers([with_outputs(expand_layers(layers), data.target_shape)]), (4,), [0], np.float32)
 
 
 class Picks(Loss):

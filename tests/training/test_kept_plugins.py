@@ -11,9 +11,11 @@ import pytest
 from runs import config, trained
 
 from framework.cli import commands
+from framework.config.layers import expand_layers
 from framework.errors import InputError
 from framework.registry import manager
 from framework.registry.manager import Provider
+from framework.registry.sources import files
 from framework.training import kept_plugins
 from framework.training.predictor import Predictor
 
@@ -123,7 +125,7 @@ def test_installed_packages_are_named_not_kept(tmp_path: Path, file: Path) -> No
     entry = manager.Registered("layer", "bend", source.cls, Provider("bends", "entry point", "my-layers", "1.5"))
     with manager.beside(manager.current()) as widened:
         widened.entries["layer", "bend"] = entry
-        plugins, kept = kept_plugins.needed(["dense", "bend", "dense"])
+        plugins, kept = kept_plugins.needed(expand_layers(["dense", "bend", "dense"]))
         assert plugins[0].layer_classes(tmp_path, consent=False) == {"bend": source.cls}
     assert kept == {}
     assert kept_plugins.requirements(plugins) == ["my-layers==1.5"]
@@ -133,7 +135,7 @@ def test_installed_packages_are_named_not_kept(tmp_path: Path, file: Path) -> No
 
 def test_files_of_one_name_are_kept_apart() -> None:
     twins = [Provider("rule", "file", source=b"1"), Provider("inline rule", "inline", source=b"2")]
-    assert kept_plugins.files([*twins, Provider("built", "built-in")]) == {"rule.py": twins[0], "rule_2.py": twins[1]}
+    assert files([*twins, Provider("built", "built-in")]) == {"rule.py": twins[0], "rule_2.py": twins[1]}
 
 
 SCRIPT = """

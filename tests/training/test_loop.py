@@ -7,19 +7,29 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from runs import DENSE, IMAGES, assert_same, assert_same_alone, config, same_numbers, timeless, trained
+from runs import (
+    DENSE,
+    IMAGES,
+    assert_same,
+    assert_same_alone,
+    changed,
+    config,
+    data_of,
+    same_numbers,
+    timeless,
+    trained,
+)
 
 from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.base.fields import hyper
 from framework.base.loss import Loss, as_values
-from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.hookspecs import hookimpl
 from framework.registry import manager
 from framework.registry.manager import find
 from framework.training.loop import evaluate, train_step
 from framework.training.observers import Observer, hooks
-from framework.training.population import Population, stacked
+from framework.training.population import Population
 from framework.training.record import EpochMeans
 
 TOO_FAR = {"float32": 1e30, "float64": 1e200}
@@ -173,7 +183,7 @@ def counted():
 
 
 def test_train_loss_is_the_sample_weighted_mean_of_an_epoch(counted):
-    targets = prepared(stacked([counted], "dataset"), np.float32).train.targets
+    targets = data_of(counted).train.targets
     weighted = trained(counted)[0].history[0]["train/loss"]
     assert weighted == pytest.approx(targets.mean(), rel=1e-6)
     unweighted = np.mean([np.mean(targets[start : start + 32]) for start in (0, 32, 64)])
@@ -181,9 +191,9 @@ def test_train_loss_is_the_sample_weighted_mean_of_an_epoch(counted):
 
 
 def test_drop_last_leaves_the_smaller_batch_out(counted):
-    counted["shuffle"] = False
-    targets = prepared(stacked([counted], "dataset"), np.float32).train.targets
-    outcome = trained({**counted, "drop_last": True})[0]
+    counted = changed(counted, shuffle=False)
+    targets = data_of(counted).train.targets
+    outcome = trained(changed(counted, drop_last=True))[0]
     assert outcome.steps == 4
     assert outcome.history[0]["train/loss"] == pytest.approx(targets[:64].mean(), rel=1e-6)
     assert trained(counted)[0].steps == 6
@@ -192,7 +202,7 @@ def test_drop_last_leaves_the_smaller_batch_out(counted):
 def test_figures_are_those_of_a_plain_evaluation():
     chosen = config(epochs=1, dtype="float64")
     outcome = trained(chosen)[0]
-    data = prepared(stacked([chosen], "dataset"), np.float64)
+    data = data_of(chosen)
     raw = data.input_scaling.invert(data.test.inputs)
     scores = outcome.predictor.predict(raw)
     shifted = scores - scores.max(axis=1, keepdims=True)
@@ -373,7 +383,7 @@ def test_parameters_that_blow_up_in_the_last_step_of_an_epoch_count(blast):
 
 
 def test_a_diverged_run_with_a_best_epoch_keeps_it(blast):
-    chosen = {**blast(4), "keep": "best"}
+    chosen = changed(blast(4), keep="best")
     outcome = trained(chosen)[0]
     assert outcome.ended == "diverged"
     assert outcome.best_epoch == 1

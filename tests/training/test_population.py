@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from runs import DENSE, IMAGES, config
 
-from framework.config.figures import metrics_for
 from framework.errors import InputError
 from framework.training.loop import train_step
 from framework.training.population import Population
@@ -41,7 +40,7 @@ def test_rows_are_the_runs_in_order():
     for row, chosen in enumerate(mixed()):
         alone = Population([chosen])
         assert np.array_equal(population.model.parameters.flat[row], alone.model.parameters.flat[0])
-        assert population.update.lr(1)[row] == chosen["optimizer"]["lr"]
+        assert population.update.lr(1)[row] == chosen.optimizer.fields["lr"]
 
 
 @pytest.mark.parametrize(
@@ -123,13 +122,12 @@ def test_losses_get_what_they_take(layers, loss, said):
 
 
 def test_metrics_are_the_tasks_own_or_those_listed():
-    chosen = config()
-    assert list(metrics_for(chosen, "classification")) == ["accuracy"]
-    assert {"mse", "r2"} <= set(metrics_for(chosen, "regression"))
-    listed = metrics_for({**chosen, "metrics": ["accuracy", {"metric": "top_k", "k": 3}]}, "classification")
+    assert list(config().metrics_for("classification")) == ["accuracy"]
+    assert {"mse", "r2"} <= set(config().metrics_for("regression"))
+    listed = config(metrics=["accuracy", {"metric": "top_k", "k": 3}]).metrics_for("classification")
     assert list(listed) == ["accuracy", "top_3"]
     assert listed["top_3"].k == 3
     with pytest.raises(InputError, match="accuracy makes no sense for regression"):
-        metrics_for({**chosen, "metrics": ["accuracy"]}, "regression")
+        config(metrics=["accuracy"]).metrics_for("regression")
     with pytest.raises(InputError, match="no metric is called acuracy; did you mean accuracy"):
-        metrics_for({**chosen, "metrics": ["acuracy"]}, "classification")
+        config(metrics=["acuracy"])

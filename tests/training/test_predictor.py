@@ -7,14 +7,12 @@ import json
 import numpy as np
 import pandas
 import pytest
-from runs import IMAGES, config, trained
+from runs import IMAGES, config, data_of, trained
 from threadpoolctl import threadpool_limits
 
-from framework.data.prepare import prepared
 from framework.errors import InputError
 from framework.system import resources
 from framework.training.model import Model
-from framework.training.population import stacked
 from framework.training.predictor import Description, Predictor
 
 
@@ -25,7 +23,7 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def raw():
-    data = prepared(stacked([config()], "dataset"), np.float32)
+    data = data_of(config())
     return data.input_scaling.invert(data.test.inputs)
 
 
@@ -186,7 +184,7 @@ def test_regressions_answer_in_the_targets_units():
         dtype="float64",
     )
     outcome = trained(chosen)[0]
-    data = prepared(stacked([chosen], "dataset"), np.float64)
+    data = data_of(chosen)
     inputs, targets = (
         scaling.invert(values)
         for scaling, values in ((data.input_scaling, data.test.inputs), (data.target_scaling, data.test.targets))

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from framework.config.resolved import RunConfig
 from framework.config.settings import SECTIONS, everything
 from framework.errors import InputError, nearest
 from framework.hydra_app.source import node
@@ -30,7 +31,7 @@ class Chosen:
 
     parts: Mapping[str, str]
     settings: Mapping[str, Any]
-    config: Mapping[str, Any]
+    config: RunConfig
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from framework.cli.help import topics
 from framework.cli.help.examples import needed
 from framework.cli.help.presets import Chosen, Presets
 from framework.cli.help.topics import PROGRAM, LayerRow, SampleCounts
-from framework.config.layers import build_layers, expand_layers
+from framework.config.layers import build_layers
+from framework.config.part import stacked
+from framework.config.resolved import RunConfig
 from framework.data.prepare import Dataset, prepared
 from framework.errors import InputError
 from framework.registry.manager import find
@@ -76,21 +78,20 @@ def _model_of(presets: Presets, problem: str) -> str:
 def _examples(chosen: Chosen, words: str) -> list[str]:
     words = f"{words} {needed(find('dataset', chosen.parts['dataset']).cls)}".strip()
     examples = [f"{PROGRAM} {words}", f"{PROGRAM} -m {words} optimizer=sgd,adam 'seed=range(3)'"]
-    sizes = chosen.config["model"].get("sizes")
+    sizes = chosen.config.data["model"].get("sizes")
     return [*examples, f"{PROGRAM} {words} 'model.sizes=[128,64]'"] if sizes else examples
 
 
-def _sizes(config: Mapping[str, Any]) -> tuple[SampleCounts, tuple[LayerRow, ...]]:
-    fields = dict(config["dataset"])
-    name = fields.pop("name")
-    dataset: Dataset = find("dataset", name).cls(**fields)
+def _sizes(config: RunConfig) -> tuple[SampleCounts, tuple[LayerRow, ...]]:
+    part = config.parts["dataset"]
+    dataset: Dataset = stacked([part], part.kind)
     if dataset.layout is None and dataset.downloads:
-        return SampleCounts(unknown=f"the samples of {name} are not loaded for this page"), ()
+        return SampleCounts(unknown=f"the samples of {part.name} are not loaded for this page"), ()
     try:
         samples, target_shape = _declared(dataset) if dataset.layout is not None else _loaded(dataset)
     except InputError as error:
         return SampleCounts(unknown=str(error)), ()
-    layers = build_layers([expand_layers(config["model"]["layers"], target_shape)])
+    layers = build_layers([config.layers_for(target_shape)])
     network = Network(layers, samples.input, [0], np.dtype(np.float32))
     return samples, tuple(LayerRow(row.name, row.output_shape, row.parameters) for row in network.rows)
 

@@ -1,0 +1,139 @@
+"""A run's configuration after its check: one immutable object that training, recording and planning read.
+
+It holds the chosen classes with their checked fields. Whoever has it need not look up a name, check a value or expand a
+list of layers again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from framework.base.metric import Metric
+from framework.base.parameters import Shape
+from framework.config.figures import Figure, figures_of
+from framework.config.layers import with_outputs
+from framework.config.part import Part
+from framework.config.settings import OUTSIDE, Section, Settings
+from framework.registry.manager import Provider
+from framework.registry.sources import files
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+@dataclass(frozen=True, eq=False)
+class RunConfig:
+    """The checked configuration of one run. It is made by `framework.config.check.check`.
+
+    Attributes:
+        problem: the name of the problem, or None.
+        model: the name of the model, or None.
+        parts: the dataset, loss, optimizer and schedule by kind: every kind with `Spec.has_section`.
+        stages: the stages around the rule, in their order.
+        layers: the model's layers, one per layer; fields may hold the word ``outputs``.
+        figures: the metrics that are recorded; see `figures_for`.
+        tags: the user's tags.
+        sections: the settings by class; see `section`.
+        data: the configuration as plain data, in the form of `as_data`; not to be changed, for runs share sections.
+    """
+
+    problem: str | None
+    model: str | None
+    parts: Mapping[str, Part]
+    stages: tuple[Part, ...]
+    layers: tuple[Part, ...]
+    figures: tuple[Figure, ...]
+    tags: Mapping[str, str]
+    sections: Mapping[type[Section], Section]
+    data: Mapping[str, Any] = field(repr=False)
+
+    def section(self, cls: type[AnySection]) -> AnySection:
+        """Return the settings of one class, such as ``section(Tracking).uri``."""
+        return cast(AnySection, self.sections[cls])
+
+    @property
+    def settings(self) -> Settings:
+        """The training settings."""
+        return self.section(Settings)
+
+    @property
+    def optimizer(self) -> Part:
+        """The optimizer."""
+        return self.parts["optimizer"]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return a copy as plain data: settings at the top level, and one section per plugin.
+
+        It is what ``config.yaml`` holds and what hooks see as ``run.config``.
+        """
+        return _copied(self.data)
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """The plain data that determine the result: without the settings in `OUTSIDE`."""
+        return decisive(self.data)
+
+    @cached_property
+    def providers(self) -> tuple[Provider, ...]:
+        """The plugins that provide the run's parts, without repetition, the optimizer's first."""
+        parts = [self.optimizer, *self.parts.values(), *self.stages, *self.layers]
+        named = [figure.part for figure in self.figures if figure.listed]
+        return tuple(dict.fromkeys(part.provider for part in [*parts, *named]))
+
+    @property
+    def plugin_sources(self) -> dict[str, bytes]:
+        """The sources of the run's plugin files and inline classes, by the name of the file that each is saved in."""
+        return {name: provider.source for name, provider in files(self.providers).items()}
+
+    @cached_property
+    def identity(self) -> str:
+        """A short hash of all that determines the run's result: its decisive settings and its plugin files."""
+        sources = [importlib.util.decode_source(source) for source in self.plugin_sources.values()]
+        text = json.dumps([self.decisive, sources], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def layers_for(self, target_shape: Shape) -> list[Part]:
+        """Return the layers for a data set whose targets have ``target_shape``; it replaces the word ``outputs``."""
+        return with_outputs(self.layers, target_shape)
+
+    def metrics_for(self, task: str, **given: Any) -> dict[str, Metric]:
+        """Return the metrics of a task by the name of their figure; arguments and errors as for `figures_of`."""
+        return figures_of(self.figures, task, **given)
+
+    @property
+    def directions(self) -> dict[str, bool]:
+        """Whether greater is better, by the name of the figure, for all metrics that the run may have."""
+        return {figure.name: figure.greater_is_better for figure in self.figures}
+
+    def with_seed(self, seed: int) -> RunConfig:
+        """Return the same configuration with another seed."""
+        settings = Settings.of_checked([{**self.settings.rows[0], "seed": seed}])
+        sections = {**self.sections, Settings: settings}
+        return replace(self, sections=sections, data={**self.data, "seed": seed})
+
+
+def decisive(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain data of a configuration without the settings in `OUTSIDE`."""
+    return {key: value for key, value in data.items() if key not in OUTSIDE}
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested configuration as one level with dotted keys: ``{"optimizer.lr": 0.001}``."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,78 @@
+"""A run as its journal records it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from framework.runs.journal import Entry
+from framework.training import kept
+from framework.training.history import History
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The content of a run's journal.
+
+    Attributes:
+        name: name of the run, or "".
+        history: one row per epoch.
+        figures: the kept model's figures, under the journal's names; empty before the end.
+        tags: the run's tags.
+        status: status of the ``end`` entry, or "" if there is none.
+    """
+
+    name: str
+    history: History
+    figures: dict[str, float]
+    tags: dict[str, str]
+    status: str
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Recorded:
+        """Return the content of a journal's entries."""
+        name, status, history = "", "", History()
+        figures, tags = dict[str, float](), dict[str, str]()
+        for entry in entries:
+            content: dict[str, Any] = entry.content
+            if entry.kind == "start":
+                name, tags = content["name"], tags | content["tags"]
+            elif entry.kind == "tags":
+                tags |= content["values"]
+            elif entry.kind == "end":
+                status = content["status"]
+            elif entry.kind == "metrics" and kept.plain(content["values"]):
+                figures |= content["values"]
+            elif entry.kind == "metrics":
+                history.append({"epoch": content["epoch"], "step": content["step"], **content["values"]})
+        return cls(name, history, figures, tags, status)
+
+    @property
+    def ended(self) -> str:
+        """How the run ended, as in `Outcome`, or ``"unfinished"``."""
+        return self.tags.get("ended", "unfinished")
+
+    def kept_epoch(self, keeps_best: bool) -> int | None:
+        """Return the epoch whose parameters are kept, or None before the first.
+
+        The journals of an earlier version, and of unfinished runs, do not state it.
+
+        Args:
+            keeps_best: whether the run's settings keep the best parameters instead of the last ones.
+        """
+        if kept.EPOCH in self.figures:
+            return int(self.figures[kept.EPOCH])
+        best = self.tags.get("best_epoch") if keeps_best else None
+        return int(best) if best else len(self.history) or None
+
+    def metrics(self, keeps_best: bool) -> dict[str, float]:
+        """Return the metrics of the kept parameters: ``train/…``, ``val/…`` and, at the end, ``test/…``.
+
+        Args:
+            keeps_best: as in `kept_epoch`.
+        """
+        epoch = self.kept_epoch(keeps_best)
+        row = self.history[epoch - 1] if epoch else {}
+        shown = {name: value for name, value in row.items() if name.startswith(("train/", "val/"))}
+        return shown | kept.plain(self.figures)
