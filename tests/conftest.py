@@ -83,7 +83,7 @@ def command(tmp_path, monkeypatch, capfd, unrendered):
     from framework.registry import manager
 
     monkeypatch.chdir(tmp_path)
-    for name in manager.DOORS:
+    for name in manager.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
     monkeypatch.setattr(commands, "start_early", lambda: None)

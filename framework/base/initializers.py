@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from framework.base.layer import Weight
+from framework.base.numerics import trailing
 from framework.base.randomness import SeedGroups, stream
 from framework.errors import InputError, nearest
 
@@ -81,5 +82,5 @@ def initialize(view: np.ndarray, weight: Weight, name: str, groups: SeedGroups) 
         raise InputError(f"{name}: no initialiser {weight.initial}{nearest(weight.initial, INITIALIZERS)}")
     draw = INITIALIZERS[weight.initial]
     drawn = np.stack([draw(stream(seed, "init", name), weight) for seed in groups.seeds])
-    scale = np.asarray(weight.scale, dtype=np.float64).reshape(-1, *[1] * len(weight.shape))
+    scale = trailing(np.asarray(weight.scale, dtype=np.float64), len(weight.shape))
     view[...] = groups.spread(drawn) * scale

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from framework.base.fields import Configurable
+from framework.base.numerics import trailing
 from framework.base.parameters import Shape
 from framework.base.randomness import Noise
 
@@ -147,7 +148,7 @@ class Layer(Configurable, ABC):
     @staticmethod
     def column(values: np.ndarray | float, like: np.ndarray) -> np.ndarray:
         """Return a per-run column ``(R, 1)`` as ``(R, 1, …)``, to broadcast with ``like``, in its dtype."""
-        return np.asarray(values, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+        return trailing(np.asarray(values, dtype=like.dtype), like.ndim - 1)
 
 
 def count(weights: Mapping[str, Weight]) -> int:

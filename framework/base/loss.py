@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from framework.base.fields import Configurable
+from framework.base.numerics import trailing
 from framework.errors import InputError
 
 INTEGERS = "iu"
@@ -23,8 +24,8 @@ class Loss(Configurable, ABC):
 
     Attributes:
         expects: the kind of predictions needed: ``"logits"`` (any real scores), ``"probabilities"`` or ``"values"``.
-        labels_checked: whether the labels were validated for the whole data set; a loss can then skip the check per
-            batch.
+        labels_checked: whether the labels were validated for the whole data set, given to `stack`; a loss can then skip
+            the check per batch.
     """
 
     expects: ClassVar[str] = "values"
@@ -46,7 +47,7 @@ class Loss(Configurable, ABC):
     @staticmethod
     def column(values: np.ndarray | float, like: np.ndarray) -> np.ndarray:
         """Return a per-run column ``(R, 1)`` as ``(R, 1, …)``, to broadcast with ``like``, in its dtype."""
-        return np.asarray(values, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+        return trailing(np.asarray(values, dtype=like.dtype), like.ndim - 1)
 
 
 def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:

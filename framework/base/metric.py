@@ -20,9 +20,9 @@ class Metric(Configurable, ABC):
         shown_for: the tasks for which it is logged if the user names no metrics.
         greater_is_better: whether a greater figure is better.
         predicted: the kind of the predictions, ``"logits"``, ``"probabilities"`` or ``"values"``: the ``expects`` of
-            the training loss. The training code sets it on the instance.
+            the training loss, given to `stack`.
         target_scale: the target's own units per unit of the scaled targets, one number per output or shape ``()``.
-            The training code sets it on the instance. An error times this number is in the target's own units.
+            Given to `stack`. An error times this number is in the target's own units.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ()

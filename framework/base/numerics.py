@@ -1,4 +1,4 @@
-"""A memory layout of columns and step numbers whose powers have the same bits in any population."""
+"""Shapes and memory layouts of per-run columns."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def pad_for_pow(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     made = np.empty((max(2, shape[0]), *shape[1:]), dtype=np.float64)
     made[...] = values
     return made
+
+
+def trailing(column: np.ndarray, dimensions: int) -> np.ndarray:
+    """Return a per-run column ``(R,)`` or ``(R, 1)`` as ``(R, 1, …)`` with ``dimensions`` axes after the first."""
+    return column.reshape(-1, *[1] * dimensions)

@@ -42,9 +42,10 @@ class Optimizer(Configurable, ABC):
         warning: a line to show when this optimizer is used, or "".
 
     Attributes:
-        seeds: one seed per run, or one for all runs. A rule's noise may depend on the seed and the step only.
+        seeds: one seed per run, or one for all runs, given to `stack`. A rule's noise may depend on the seed and the
+            step only.
         first_factor: the schedule's factor on lr at the first step, a number or ``(R or 1, 1)``. A slot that starts at
-            ``lr`` starts at that step's lr. The caller of the optimizer sets it.
+            ``lr`` starts at that step's lr. `start` sets it.
         scalars: start values, by name, of the float64 numbers per run that `coefficients` carries from step to step.
         reference: the author's own plain loop to check the rule against, or None. ``reference(x0, gradients,
             **fields)`` takes one tensor of one run in float64, its gradients ``(steps, *shape)`` and every field by
@@ -119,6 +120,16 @@ class Optimizer(Configurable, ABC):
     def initial_scalars(self, runs: int) -> State:
         """Return the start values of ``scalars`` by name, shape ``(R, 1)`` each."""
         return {name: np.full((runs, 1), start, dtype=np.float64) for name, start in self.scalars.items()}
+
+    def start(self, parameters: Parameters, first_factor: float | np.ndarray = 1.0) -> State:
+        """Return the whole state before the first step: `initial_state` and `initial_scalars`.
+
+        Args:
+            parameters: the parameters' values before the first step.
+            first_factor: see the attribute.
+        """
+        self.first_factor = first_factor
+        return self.initial_state(parameters) | self.initial_scalars(parameters.runs)
 
     @abstractmethod
     def initial_state(self, parameters: Parameters) -> State:

@@ -25,7 +25,8 @@ class Stage(Configurable, ABC):
             the rule.
         every: the chain continues after this stage only at each ``every``-th step that reaches it, which then counts
             as one step of the rule. The other steps end with this stage's `before`.
-        seeds: one seed per run, or one for all runs. A stage's noise may depend on the seed and the step only.
+        seeds: one seed per run, or one for all runs, given to `stack`. A stage's noise may depend on the seed and the
+            step only.
     """
 
     needs_lr: ClassVar[bool] = False

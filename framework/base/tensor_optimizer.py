@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from framework.base.numerics import trailing
 from framework.base.optimizer import HERE, Columns, Objective, Optimizer, starting
 from framework.base.parameters import Parameters, Shape, State
 from framework.errors import PluginError
@@ -79,7 +80,7 @@ class TensorOptimizer(Optimizer):
                 made = np.empty((parameters.runs, *slot_shape), dtype=parameters.dtype)
                 value = starting(self, start, views[tensor])
                 if isinstance(start, str) and start != HERE:
-                    value = value.reshape(-1, *[1] * len(slot_shape))
+                    value = trailing(value, len(slot_shape))
                 made[...] = value
                 state[f"{tensor}/{slot}"] = made
         return state
@@ -96,7 +97,7 @@ class TensorOptimizer(Optimizer):
                 s = SimpleNamespace(**{name: state[f"{tensor}/{name}"] for name in names})
                 c = SimpleNamespace(**flags, losses=objective.losses[:, None])
                 for name, column in columns.items():
-                    setattr(c, name, column.reshape(-1, *[1] * len(shape)))
+                    setattr(c, name, trailing(column, len(shape)))
                 values[tensor][...] = self.rule(values[tensor], slopes[tensor], s, c)
                 for name in names:
                     state[f"{tensor}/{name}"][...] = getattr(s, name)

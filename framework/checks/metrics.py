@@ -62,9 +62,7 @@ class MetricCase:
 
     def new(self) -> Metric:
         """Return a new metric, which takes logits for classification, else values."""
-        made = self.cls.stack([self.values])
-        made.predicted = "logits" if self.labelled else "values"
-        return made
+        return self.cls.stack([self.values], predicted="logits" if self.labelled else "values")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if _records(words):
             start_early()
-        rest = _open_doors(words)
+        rest = _load_plugins(words)
         if rest and rest[0] in COMMANDS:
             return COMMANDS[rest[0]].run(rest[1:])
         if {"--help", "-h"}.intersection(rest):
@@ -66,7 +66,7 @@ def _complain(error: object, code: int) -> int:
     return code
 
 
-def _open_doors(words: Sequence[str]) -> list[str]:
+def _load_plugins(words: Sequence[str]) -> list[str]:
     """Load the plugins; return the arguments without the plugin flags.
 
     Raises:

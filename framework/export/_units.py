@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from framework.base.optimizer import Optimizer
-from framework.base.parameters import Parameters, State
+from framework.base.parameters import Parameters
 from framework.errors import InputError
 
 STEP = "step"
@@ -66,13 +66,10 @@ class Unit:
             check_tensor(tensor, label)
         self._shapes = {name: self._numbers(tensor).shape for name, tensor in self._tensors.items()}
         self._dtype = self.anchor.detach().numpy().dtype
-        self._state = self._initial(optimizer)
+        self._state = optimizer.start(self._values())
         self._taken = 0
         if saved:
             self._restore(saved)
-
-    def _initial(self, optimizer: Optimizer) -> State:
-        return optimizer.initial_state(self._values()) | optimizer.initial_scalars(1)
 
     def held(self) -> dict[str, Any]:
         """Return the state in torch's form: step count, shapes, and tensors that share the arrays' memory."""
@@ -112,8 +109,7 @@ class Unit:
             return False
         values, slopes = self._values(), self._slopes()
         if not self._taken:
-            optimizer.first_factor = factor
-            self._state = self._initial(optimizer)  # the tensors and lr may have changed since __init__
+            self._state = optimizer.start(values, factor)  # the tensors and lr may have changed since __init__
         self._taken += 1
         if not values.size:
             return True

@@ -90,30 +90,32 @@ class PluginFile:
     content: bytes = field(repr=False)
 
     @classmethod
-    def read(cls, path: Path, door: str = "--plugin") -> PluginFile:
+    def read(cls, path: Path, named_by: str = "--plugin") -> PluginFile:
         """Read a plugin file.
 
         Args:
             path: the file.
-            door: option or variable that named the file, for the message.
+            named_by: option or variable that named the file, for the message.
 
         Raises:
             InputError: there is no such file, it cannot be read, its path is not UTF-8, or its name does not end in
                 ``.py``.
         """
         if path.is_dir():
-            raise InputError(f"{door} {path}: this is a folder: name a Python file in it")
+            raise InputError(f"{named_by} {path}: this is a folder: name a Python file in it")
         if not path.is_file():
-            raise InputError(f"{door} {path}: there is no such file")
+            raise InputError(f"{named_by} {path}: there is no such file")
         if path.suffix != ".py":
-            raise InputError(f"{door} {path}: a plugin is a Python file, whose name ends in .py")
+            raise InputError(f"{named_by} {path}: a plugin is a Python file, whose name ends in .py")
         try:
             str(path).encode()
             return cls(path, path.read_bytes())
         except UnicodeEncodeError as error:
-            raise InputError(f"{door} {str(path)!a}: its path is not UTF-8, as records need it: rename it") from error
+            raise InputError(
+                f"{named_by} {str(path)!a}: its path is not UTF-8, as records need it: rename it"
+            ) from error
         except OSError as error:
-            raise InputError(f"{door} {path}: this file cannot be read: {error.strerror}") from error
+            raise InputError(f"{named_by} {path}: this file cannot be read: {error.strerror}") from error
 
     def load(self) -> object:
         """Execute the file and return it as a module; raises any exception that the file raises.

@@ -31,7 +31,7 @@ ENTRY_POINTS = "framework.plugins"
 MOST_SAID = 500
 """Most characters shown of a plugin's error message: a library's message may fill pages."""
 
-DOORS = ("FRAMEWORK_PLUGINS", "FRAMEWORK_DISABLE_PLUGINS", "FRAMEWORK_STRICT_PLUGINS", "FRAMEWORK_NO_PLUGINS")
+VARIABLES = ("FRAMEWORK_PLUGINS", "FRAMEWORK_DISABLE_PLUGINS", "FRAMEWORK_STRICT_PLUGINS", "FRAMEWORK_NO_PLUGINS")
 """Environment variables that determine the plugins; with them a worker process loads the same ones."""
 
 
@@ -41,7 +41,7 @@ class Provider:
 
     Attributes:
         name: entry point, file stem or module name; numbered (``my_rule_2``) if another plugin has that name.
-        door: kind of origin: ``"built-in"``, ``"entry point"``, ``"file"`` or ``"inline"``.
+        origin: kind of origin: ``"built-in"``, ``"entry point"``, ``"file"`` or ``"inline"``.
         distribution: name of the installed distribution, or "".
         version: version of the distribution, or "".
         path: the plugin file, which is saved with every run that uses it; None for other plugins.
@@ -51,7 +51,7 @@ class Provider:
     """
 
     name: str
-    door: str
+    origin: str
     distribution: str = ""
     version: str = ""
     path: Path | None = None
@@ -60,8 +60,8 @@ class Provider:
     source: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
-        origin = self.path or f"{self.distribution} {self.version}".strip()
-        return f"plugin {self.name}" + (f" ({origin})" if origin else "")
+        place = self.path or f"{self.distribution} {self.version}".strip()
+        return f"plugin {self.name}" + (f" ({place})" if place else "")
 
 
 @dataclass(frozen=True)
@@ -138,23 +138,23 @@ class Registry:
             self.entries[entry.kind, entry.name] = entry
         self.providers.append(provider)
 
-    def add_file(self, path: Path, door: str = "--plugin") -> None:
+    def add_file(self, path: Path, named_by: str = "--plugin") -> None:
         """Load a plugin file.
 
         Args:
             path: the file.
-            door: option or variable that named the file, for the message.
+            named_by: option or variable that named the file, for the message.
 
         Raises:
             InputError: as in `PluginFile.read`.
             PluginError: as in `add`.
         """
-        file = PluginFile.read(path, door)
+        file = PluginFile.read(path, named_by)
         self.add(Provider(file.path.stem, "file", path=file.path, source=file.content), file.load)
 
     def _fail(self, provider: Provider, error: BaseException) -> None:
         words = short(format_error(error), MOST_SAID)
-        if self.strict or provider.door in ("built-in", "inline"):
+        if self.strict or provider.origin in ("built-in", "inline"):
             raise PluginError(f"{provider} was not loaded: {words}") from error
         self.warn(f"{provider} was not loaded: {words} (FRAMEWORK_DISABLE_PLUGINS={provider.name} silences this)")
         self.providers.append(replace(provider, status="failed", error=words))
@@ -247,7 +247,7 @@ def load(
 
     Args:
         files: plugin files, in addition to those that ``FRAMEWORK_PLUGINS`` names (separated as in PATH).
-        environ: mapping with the variables in `DOORS`, in their order: plugin files; names of plugins to leave out,
+        environ: mapping with the variables in `VARIABLES`, in their order: plugin files; names of plugins to leave out,
             separated by commas; 1 to raise an error for a broken plugin; 1 to load only built-in plugins.
         built_in: packages of built-in plugins; fewer packages load faster if only one kind is needed.
         warn: called with one line per plugin that failed.
@@ -261,18 +261,20 @@ def load(
         filter(None, (name.strip() for name in environ.get("FRAMEWORK_DISABLE_PLUGINS", "").split(",")))
     )
     registry = Registry(environ.get("FRAMEWORK_STRICT_PLUGINS", "") == "1", disabled, warn)
-    with _opening():
-        _open(registry, files, environ, built_in)
+    with _not_nested():
+        _load_all(registry, files, environ, built_in)
     return registry
 
 
-def _open(registry: Registry, files: Iterable[str | Path], environ: Mapping[str, str], built_in: Sequence[str]) -> None:
+def _load_all(
+    registry: Registry, files: Iterable[str | Path], environ: Mapping[str, str], built_in: Sequence[str]
+) -> None:
     for module, load in importers(built_in).items():
         registry.add(Provider(module, "built-in", *_own_distribution()), load)
     if environ.get("FRAMEWORK_NO_PLUGINS", "") != "1":
         for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-            origin = (point.dist.name, point.dist.version) if point.dist else ("", "")
-            registry.add(Provider(point.name, "entry point", *origin), point.load)
+            distribution = (point.dist.name, point.dist.version) if point.dist else ("", "")
+            registry.add(Provider(point.name, "entry point", *distribution), point.load)
         named = [Path(name) for name in environ.get("FRAMEWORK_PLUGINS", "").split(os.pathsep) if name]
         for path in dict.fromkeys(Path(name).resolve() for name in [*named, *files]):
             registry.add_file(path)
@@ -282,7 +284,7 @@ _loading = False
 
 
 @contextmanager
-def _opening() -> Iterator[None]:
+def _not_nested() -> Iterator[None]:
     """Raise `PluginError` if plugins are being loaded already.
 
     A plugin that loads plugins while it is imported would be loaded again without end.

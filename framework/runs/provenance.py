@@ -126,7 +126,7 @@ def environment() -> str:
     for package in PACKAGES:
         facts[package] = version(package)
     for provider in current().providers:
-        if provider.door == "entry point" and provider.status == "ok":
+        if provider.origin == "entry point" and provider.status == "ok":
             facts[f"plugin {provider.name}"] = f"{provider.distribution} {provider.version}"
     for library in threadpool_info():
         if library.get("user_api") == "blas":

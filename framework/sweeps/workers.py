@@ -92,7 +92,7 @@ class Workers:
     def _pooled(self, blocks: Sequence[Block], marks: str) -> Iterator[tuple[int, Trained]]:
         from joblib import delayed
 
-        given = (*self._given, _doors(), marks)
+        given = (*self._given, _plugin_variables(), marks)
         calls = (delayed(_in_worker)(place, block.as_data(), *given) for place, block in enumerate(blocks))
         with pool(self._backend, self._count) as parallel:
             yield from parallel(calls)
@@ -104,13 +104,15 @@ def _in_worker(
     parent: Path,
     record: HydraRecord | None,
     fractions: Path | None,
-    doors: Mapping[str, str | None],
+    variables: Mapping[str, str | None],
     marks: str,
 ) -> tuple[int, Trained]:
     if Path(marks).is_dir():
         (Path(marks) / str(place)).touch()
-    if _doors() != doors:  # not inherited on another machine; a reused worker may hold an earlier sweep's
-        for name, value in doors.items():
+    if (
+        _plugin_variables() != variables
+    ):  # not inherited on another machine; a reused worker may hold an earlier sweep's
+        for name, value in variables.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
@@ -123,5 +125,5 @@ def _said_already(line: str) -> None:
     """Ignore a warning about a plugin that does not load: the command that started the workers has already shown it."""
 
 
-def _doors() -> dict[str, str | None]:
-    return {name: os.environ.get(name) for name in manager.DOORS}
+def _plugin_variables() -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in manager.VARIABLES}

@@ -87,7 +87,7 @@ def needed(layers: Iterable[Part]) -> tuple[list[Needed], dict[str, bytes]]:
     """Return the plugins that provide ``layers``, except built-in ones, and the contents of their files by name."""
     used: dict[Provider, dict[str, None]] = {}
     for layer in layers:
-        if layer.provider.door != "built-in":
+        if layer.provider.origin != "built-in":
             used.setdefault(layer.provider, {})[layer.name] = None
     kept = files(used)
     plugins = [

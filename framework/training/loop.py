@@ -82,6 +82,8 @@ def _epochs(
             for row, record in enumerate(records):
                 record.finish_epoch(step, row, seconds, means, training, validation, population)
                 watch.epoch(record)
+                if watch.should_stop(record):
+                    record.stop()
         population.update.observe(validation["loss"])
         leaving = {row: record for row, record in enumerate(records) if ended or record.done}
         if leaving:
@@ -152,7 +154,8 @@ def _conclude(population: Population, leaving: dict[int, Record], watch: Observe
     outcomes = {}
     for at in range(0, len(rows), most):
         some = [leaving[row] for row in rows[at : at + most]]
-        last = population.subset(rows[at : at + most])
+        chosen = rows[at : at + most]
+        last = population if len(chosen) == population.runs else population.copy_of(chosen)
         last.settle(len(some[0].history))
         for row, record in enumerate(some):
             record.restore_kept(last, row)

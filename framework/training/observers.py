@@ -27,6 +27,10 @@ class Observer:
     def epoch(self, record: Record) -> None:
         """Handle the end of an epoch of one run: the last row of ``record.history``."""
 
+    def should_stop(self, record: Record) -> bool:
+        """Return whether a run should end after the epoch that `epoch` was told of."""
+        return False
+
     def finished(self, outcome: Outcome) -> None:
         """Handle a run that ended without an error."""
 
@@ -57,6 +61,11 @@ class Observers:
         """Call `Observer.epoch` of each observer."""
         for observer in self._all:
             observer.epoch(record)
+
+    def should_stop(self, record: Record) -> bool:
+        """Call `Observer.should_stop` of every observer; return whether any of them wants the run to end."""
+        answers = [observer.should_stop(record) for observer in self._all]
+        return any(answers)
 
     def finished(self, outcome: Outcome) -> None:
         """Call `Observer.finished` of each observer."""
@@ -107,12 +116,15 @@ class Hooks(Observer):
                 self._started(run=run)
 
     def epoch(self, record: Record) -> None:
-        """Call ``epoch_finished``, then ``should_stop``; request a stop if any plugin returns true."""
-        epoch, metrics = len(record.history), dict(record.history[-1])
+        """Call ``epoch_finished``."""
         if self._epoch:
-            self._epoch(run=record.run, epoch=epoch, metrics=metrics)
-        if self._stop and any(self._stop(run=record.run, epoch=epoch, metrics=metrics)):
-            record.stop_asked = True
+            self._epoch(run=record.run, epoch=len(record.history), metrics=dict(record.history[-1]))
+
+    def should_stop(self, record: Record) -> bool:
+        """Call ``should_stop``; return whether any plugin returns true."""
+        if not self._stop:
+            return False
+        return any(self._stop(run=record.run, epoch=len(record.history), metrics=dict(record.history[-1])))
 
     def finished(self, outcome: Outcome) -> None:
         """Call ``run_finished``."""

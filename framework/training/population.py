@@ -119,13 +119,8 @@ class Population:
         state = {f"update/{name}": array for name, array in self.update.state.items()}
         return {"parameters": self.model.parameters.flat, "buffers": self.model.buffers.flat, **state}
 
-    def subset(self, rows: Sequence[int]) -> Population:
-        """Return the runs at ``rows`` as a population, in their current state of training.
-
-        The population itself is returned if ``rows`` are all of its runs in order; else a copy.
-        """
-        if list(rows) == list(range(self.runs)):
-            return self
+    def copy_of(self, rows: Sequence[int]) -> Population:
+        """Return a copy of the runs at ``rows`` as a population, in their current state of training."""
         return Population.take(self.configs, self.tensors(), rows)
 
     @classmethod

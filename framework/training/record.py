@@ -133,7 +133,7 @@ class Record:
         self.run = run
         self.history: list[dict[str, float]] = []
         self.best_epoch: int | None = None
-        self.stop_asked = False
+        self._stopped = False
         self._settings = settings
         self._best_loss = math.inf
         self._improved_epoch = 0
@@ -149,12 +149,16 @@ class Record:
             return "diverged"
         if self._out_of_patience:
             return "early stopping"
-        return "stopped" if self.stop_asked else "budget"
+        return "stopped" if self._stopped else "budget"
 
     @property
     def done(self) -> bool:
         """Whether the run ends before its budget is used up."""
         return self.ended != "budget"
+
+    def stop(self) -> None:
+        """End the run after the epochs that it has."""
+        self._stopped = True
 
     @property
     def _out_of_patience(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,12 +11,11 @@ from framework.base.optimizer import Objective, Optimizer, Recorded
 from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
-from framework.compiler.fused import FusedStep, fusable, fuse, numpy_steps
+from framework.compiler.fused import FusedStep
 from framework.errors import InputError
 from framework.training.acting import refuse_orders, steps_to_rule
-
-LOOKED_AHEAD = 10_000
-"""Number of steps that are searched for an effect of the schedule if the optimizer has no learning rate."""
+from framework.training.engine import Engine
+from framework.training.rates import Rates
 
 TABLE = 512
 """Steps whose coefficients are computed at once: enough to make their cost negligible, in little memory."""
@@ -61,48 +59,44 @@ class Update:
         self.optimizer = optimizer
         self.parameters = parameters
         self.gradients = gradients
-        self._schedule = schedule
         self._stages = list(stages)
         self._total = total
         self._every = steps_to_rule(self._stages)
-        self._check_lr()
+        self._rates = Rates(optimizer, schedule, total, parameters.runs)
+        self._refuse_unused_rate()
         refuse_orders(optimizer, self._stages)
-        runs = parameters.runs
-        optimizer.first_factor = self._factors(np.array([min(self._every, total or self._every)]))[0]
-        self._rule_state = optimizer.initial_state(parameters) | optimizer.initial_scalars(runs)
+        self._rule_state = optimizer.start(parameters, self._rates.first_factor(self._every))
         self._stage_states = [stage.initial_state(parameters) for stage in self._stages]
-        self._schedule_state = schedule.initial_state(runs) if schedule else {}
-        self._scale = np.ones((runs, 1))
+        rule_steps = None if total is None else total // self._every
+        self._engine = Engine(
+            optimizer, parameters, gradients, self._rule_state, total=rule_steps, kernel=kernel, threads=threads
+        )
         self._first = 0
         self._length = 0
-        self._origin = 0
-        self._threads = threads
-        self._fused: FusedStep | None = None
-        self._kernel = kernel
-        self._fuse_after: float | None = None
 
-    def _check_lr(self) -> None:
-        factors = self._factors(np.arange(1, min(self._total or LOOKED_AHEAD, LOOKED_AHEAD) + 1))
+    def _refuse_unused_rate(self) -> None:
         if "lr" in self.optimizer.fields:
             return
         name = self.optimizer.label()
         for stage in self._stages:
             if stage.needs_lr:
                 raise InputError(f"stages: {stage.label()} needs a learning rate and optimizer {name} has none")
-        if self._schedule and ((factors != 1.0).any() or self._schedule.initial_state(1)):
+        if not self._rates.constant:
             raise InputError(f"schedule: optimizer {name} has no learning rate that a schedule could act on")
 
-    def _factors(self, steps: np.ndarray) -> np.ndarray:
-        return self._schedule.factors(steps, self._total) if self._schedule else np.ones((len(steps), 1, 1))
+    @property
+    def compiled(self) -> FusedStep | None:
+        """The compiled step in use, or None while the rule runs in NumPy."""
+        return self._engine.compiled
 
     @property
     def state(self) -> dict[str, np.ndarray]:
         """The arrays of the chain by name (no copies): changing one in place changes the chain."""
         named = {f"rule/{name}": array for name, array in self._rule_state.items()}
-        for place, held in enumerate(self._stage_states):
-            named |= {f"stage{place}/{name}": array for name, array in held.items()}
-        named |= {f"schedule/{name}": array for name, array in self._schedule_state.items()}
-        return {**named, "schedule_scale": self._scale}
+        for place, state in enumerate(self._stage_states):
+            named |= {f"stage{place}/{name}": array for name, array in state.items()}
+        named |= {f"schedule/{name}": array for name, array in self._rates.state.items()}
+        return {**named, "schedule_scale": self._rates.scale}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Copy the values of ``state`` into this chain; it comes from `state` of a chain of the same structure.
@@ -139,54 +133,22 @@ class Update:
             at = 0
         if self._stages and not self._reaches_rule(t, at):
             return
-        row = t // self._every - self._origin
-        if self._fused is not None:
-            self._fused.step(row)
-        else:
-            self._interpret(row, objective)
-        for name, rows in self._scalars.items():
-            self._rule_state[name][...] = rows[row]
+        if objective is None and self._engine.compiled is None:
+            objective = self._recorded()
+        self._engine.step(t // self._every, objective)
         if self._stages:
-            for stage, held in zip(self._stages, self._stage_states, strict=True):
-                stage.after(self.parameters, self.gradients, held, self._lr[at])
+            for stage, state in zip(self._stages, self._stage_states, strict=True):
+                stage.after(self.parameters, self.gradients, state, self._lr[at])
 
     def _reaches_rule(self, t: int, at: int) -> bool:
         """Call the stages' `before`; return False if a stage that joins batches ends the step before the rule."""
         every = 1
-        for stage, held in zip(self._stages, self._stage_states, strict=True):
-            stage.before(self.parameters, self.gradients, held, self._lr[at])
+        for stage, state in zip(self._stages, self._stage_states, strict=True):
+            stage.before(self.parameters, self.gradients, state, self._lr[at])
             every *= stage.every
             if t % every:
                 return False
         return True
-
-    def _interpret(self, row: int, objective: Objective | None) -> None:
-        objective = self._recorded() if objective is None else objective
-        columns = {name: rows[row] for name, rows in self._columns.items()}
-        self.optimizer.step(self.parameters, self.gradients, self._rule_state, columns, objective)
-        if self._fuse_after is not None and self._origin + row >= self._fuse_after:
-            self._fuse()
-
-    def _last_interpreted(self) -> float:
-        """Return the last step of the rule that runs in NumPy before the compiled loop takes over; inf for never.
-
-        The result has the same bits whichever step this is.
-        """
-        before = self._origin - 1
-        if self._kernel == "fused":
-            return before
-        if self._kernel == "numpy" or not fusable(self.optimizer):
-            return math.inf
-        steps = numpy_steps(self.optimizer, self.parameters, self.gradients, self._rule_state, self._table)
-        if self._total is None:  # the length of the run is unknown: expect as many more steps as were taken so far
-            return before + steps
-        return before if self._total // self._every - before > steps else math.inf
-
-    def _fuse(self) -> None:
-        self._fuse_after = math.inf
-        held = (self.parameters, self.gradients, self._rule_state)
-        self._fused = fuse(self.optimizer, *held, self._table, self._threads)
-        self._use_table()
 
     def _recorded(self) -> Objective:
         if self.optimizer.needs_loss:
@@ -196,9 +158,7 @@ class Update:
 
     def observe(self, val_loss: np.ndarray) -> None:
         """Pass the validation losses ``(R,)`` of an epoch to the schedule; apply the scale it returns, if any."""
-        scale = self._schedule.observe(self._schedule_state, val_loss) if self._schedule else None
-        if scale is not None:
-            self._scale[...] = scale
+        if self._rates.observe(val_loss):
             self._length = 0
 
     @contextmanager
@@ -223,48 +183,23 @@ class Update:
 
         The last stage with an evaluation point determines it, else the optimizer.
         """
-        for stage, held in zip(reversed(self._stages), reversed(self._stage_states), strict=True):
-            point = stage.evaluation_point(self.parameters, held)
+        for stage, state in zip(reversed(self._stages), reversed(self._stage_states), strict=True):
+            point = stage.evaluation_point(self.parameters, state)
             if point is not None:
                 return point
         return self.optimizer.evaluation_point(self.parameters, self._rule_state)
 
     def lr(self, t: int) -> np.ndarray | None:
         """Return the learning rates ``(R,)`` at step ``t``, schedule included; None if the optimizer has none."""
-        if "lr" not in self.optimizer.fields:
-            return None
-        factors = self._factors(np.array([t])) * self._scale
-        return np.broadcast_to((self.optimizer.lr * factors)[0, :, 0], (self.parameters.runs,))  # type: ignore[attr-defined]
+        return self._rates.at(t)
 
     def _fill(self, t: int) -> None:
         length = TABLE if self._total is None else max(1, min(TABLE, self._total - t + 1))
         steps = np.arange(t, t + length)
-        factors = self._factors(steps) * self._scale
+        factors = self._rates.factors(steps)
         if self._stages:
-            lr = getattr(self.optimizer, "lr", None)
-            shape = (length, self.parameters.runs, 1)
-            self._lr = np.broadcast_to(np.zeros(()) if lr is None else lr * factors, shape).astype(
-                self.parameters.dtype
-            )
+            self._lr = self._rates.table(factors, self.parameters.dtype)
         self._first, self._length = t, length
         acting = slice(-t % self._every, None, self._every)
         if len(steps[acting]):
-            self._fill_rule(steps[acting] // self._every, factors[acting])
-
-    def _fill_rule(self, steps: np.ndarray, factors: np.ndarray) -> None:
-        self._origin = int(steps[0])
-        self._table = self.optimizer.table(steps, factors, self._rule_state)
-        self._scalars = {name: self._table[name] for name in self.optimizer.scalars}
-        if self._fuse_after is None:
-            self._fuse_after = self._last_interpreted()
-        if self._fuse_after < self._origin:
-            self._fuse()
-        else:
-            self._use_table()
-
-    def _use_table(self) -> None:
-        if self._fused is not None:
-            self._fused.fill(self._table)
-        else:
-            dtype = self.parameters.dtype
-            self._columns = {name: rows.astype(dtype) for name, rows in self._table.items()}
+            self._engine.fill(steps[acting] // self._every, factors[acting])

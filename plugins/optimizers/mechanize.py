@@ -77,8 +77,8 @@ class Mechanize(Optimizer):
     def inside(self) -> Optimizer:
         """The base optimizer, its learning rates those of this one."""
         cls: Any = find("optimizer", self.base).cls
-        made: Optimizer = cls.stack([{"lr": row["lr"]} for row in self.rows], f"mechanize base {self.base}")
-        made.seeds = self.seeds
+        rates = [{"lr": row["lr"]} for row in self.rows]
+        made: Optimizer = cls.stack(rates, f"mechanize base {self.base}", seeds=self.seeds)
         return made
 
     def table(self, steps: np.ndarray, factors: np.ndarray, state: State) -> dict[str, np.ndarray]:
@@ -94,8 +94,8 @@ class Mechanize(Optimizer):
         state["x0"] = parameters.flat.copy()
         if self.store_delta:
             state["delta"] = np.zeros_like(parameters.flat)
-        self.inside.first_factor = self.first_factor
-        return state | {BASE + name: held for name, held in self.inside.initial_state(parameters).items()}
+        inside = self.inside.start(parameters, self.first_factor)
+        return state | {BASE + name: array for name, array in inside.items()}
 
     def step(
         self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective

@@ -86,8 +86,7 @@ class Split(Optimizer):
         made: dict[str, Any] = {}
         for part in LR:
             cls = find("optimizer", getattr(self, part)).cls
-            made[part] = cls.stack([_fields_of(part, row) for row in self.rows], part)
-            made[part].seeds = self.seeds
+            made[part] = cls.stack([_fields_of(part, row) for row in self.rows], part, seeds=self.seeds)
         return made
 
     @cached_property
@@ -113,9 +112,8 @@ class Split(Optimizer):
         for part, made in self.parts.items():
             if shapes := self._shapes(parameters, part):
                 held = Parameters(shapes, parameters.runs, parameters.dtype)
-                made.first_factor = self.first_factor
                 _copy(parameters, held)
-                state |= {f"{part}/{name}": array for name, array in made.initial_state(held).items()}
+                state |= {f"{part}/{name}": array for name, array in made.start(held, self.first_factor).items()}
         return state
 
     def step(

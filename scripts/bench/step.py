@@ -47,7 +47,7 @@ def ours(name: str, n: int, kernel: str, threads: int) -> tuple[Step, Update]:
 
 def streaming(update: Update, threads: int) -> Step:
     """Return a loop that reads and writes the arrays of the fused step of ``update``, but computes almost nothing."""
-    fused = update._fused
+    fused = update.compiled
     assert fused is not None  # noqa: S101 - the callers request the fused engine
     formula, arrays = fused.formula, fused.arrays
     stream = Formula(formula.dtype, list(formula.elements))
@@ -128,7 +128,7 @@ def every(threads: int) -> Iterator[Row]:
             continue
         fused, update = ours(name, EVERY_SIZE, "fused", threads)
         fused()
-        if update._fused is not None:
+        if update.compiled is not None:
             best = in_turns({"ours": fused, "same bytes": streaming(update, threads)}, rounds=8, seconds=0.02)
             yield Row("step", f"{name}, {EVERY_SIZE:,} parameters, {threads} threads", best, {"same bytes": 1.5})
 

@@ -22,7 +22,7 @@ from framework.checks.results import FAILED, PASSED, SKIPPED, Broken, Figure, Sk
 from framework.cli import commands
 from framework.errors import InputError
 from framework.registry import manager
-from framework.training import update
+from framework.training import engine
 
 SOUND = [
     ("optimizer", planted_rules.Sound),
@@ -87,7 +87,7 @@ def test_an_engine_that_differs_is_caught(monkeypatch):
         def step(self, row):
             self._flat[...] = np.nextafter(self._flat, 1)
 
-    monkeypatch.setattr(update, "fuse", lambda optimizer, parameters, *rest: Wrong(parameters))
+    monkeypatch.setattr(engine, "fuse", lambda optimizer, parameters, *rest: Wrong(parameters))
     assert of_status(check_optimizer(planted_rules.Plain), FAILED) == {"fused_as_numpy"}
 
 
@@ -111,7 +111,7 @@ def test_a_loop_that_went_unchecked_says_so(monkeypatch, there, reason):
     class Unbuilt(planted_rules.Plain):
         """Has no loop."""
 
-    monkeypatch.setattr(update, "fuse", lambda *given: None)
+    monkeypatch.setattr(engine, "fuse", lambda *given: None)
     monkeypatch.setattr(optimizer_engines, "find_spec", lambda name: there)
     found = judge(optimizer_engines.fused_as_numpy, chain_subject(Unbuilt))
     assert found.status == SKIPPED

@@ -66,7 +66,7 @@ def lookup(held):
 def command(tmp_path, monkeypatch, capsys):
     """Run a command in this process; return its exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
-    for name in manager.DOORS:
+    for name in manager.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
 

@@ -116,7 +116,7 @@ def test_fused_steps_have_numpys_bits(name, switched, dtype):
         compiled = stepped(update(optimizer, runs, 171, dtype, "fused"))
         assert same(stepped(update(optimizer, runs, 171, dtype, "numpy")), compiled)
         assert np.isfinite(compiled.parameters.flat).any()
-        assert (compiled._fused is not None) == (cls.exact and fused.plain(cls))
+        assert (compiled.compiled is not None) == (cls.exact and fused.plain(cls))
 
 
 @pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 63, 64, 65, 1000, 4099])
@@ -178,7 +178,7 @@ def test_each_operation_has_numpys_bits_on_all_pairs_of_values(name, dtype):
         with np.errstate(all="ignore"):
             made.step(1)
         found.append(parameters.flat)
-    assert made._fused is not None
+    assert made.compiled is not None
     assert np.array_equal(*(bits(array) for array in found))
 
 
@@ -197,7 +197,7 @@ def test_state_may_be_dropped_kept_or_set_and_flags_choose():
 
     for twice in (False, True):
         made = [stepped(update(Trial(twice=twice), 2, 40, np.float32, kernel)) for kernel in ("numpy", "fused")]
-        assert made[1]._fused is not None
+        assert made[1].compiled is not None
         assert same(*made)
     assert (made[1].state["rule/extra"] == 64).all()
 
@@ -205,15 +205,15 @@ def test_state_may_be_dropped_kept_or_set_and_flags_choose():
 @pytest.mark.parametrize("name", ["adam", "nadam"])
 @pytest.mark.parametrize(("first", "total", "numpy_steps"), [(1, TABLE + 5, 3), (1, None, 1), (TABLE - 1, None, 7)])
 def test_a_compiled_loop_takes_over_between_any_two_steps(name, first, total, numpy_steps, monkeypatch):
-    monkeypatch.setattr("framework.training.update.numpy_steps", lambda *chain: numpy_steps)
+    monkeypatch.setattr("framework.training.engine.numpy_steps", lambda *chain: numpy_steps)
     optimizer = optimizer_class(name)(lr=[0.1, 0.2])
     auto = update(optimizer, 2, 40, np.float32, "auto", total=total)
     if total is None:  # else at the first step already
         stepped(auto, numpy_steps - 1, first=first)
-        assert auto._fused is None
+        assert auto.compiled is None
     again = update(optimizer, 2, 40, np.float32, "auto", total=total)
     stepped(again, TABLE + 5, first=first)
-    assert again._fused is not None
+    assert again.compiled is not None
     assert same(stepped(update(optimizer, 2, 40, np.float32, "numpy"), TABLE + 5, first=first), again)
 
 
@@ -222,7 +222,7 @@ def took_over(made, steps):
     found = []
     for t in range(1, steps + 1):
         made.step(t)
-        if made._fused is not None:
+        if made.compiled is not None:
             found.append(t)
     return found
 
@@ -262,7 +262,7 @@ def test_restoring_and_other_schedules_work_in_compiled_steps():
     parameters.flat[...] = stood
     made.restore(saved)
     assert np.array_equal(follow(made, gradients[13:], first=14), unbroken[13:])
-    assert made._fused is not None
+    assert made.compiled is not None
 
 
 def test_a_step_allocates_nothing_that_grows_with_the_model():
@@ -305,7 +305,7 @@ def refused_step(cls, caplog, monkeypatch):
     for each in made:
         each.gradients.flat[...] = 0.5
         each.step(1)
-        assert each._fused is None
+        assert each.compiled is None
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING], made[0]
 
 
@@ -346,7 +346,7 @@ def test_a_rule_that_is_not_exact_or_not_all_of_the_step_is_left_to_numpy(caplog
 def test_numbers_of_float64_are_welcome_in_float64():
     cls = rule_class(lambda p, g: p - np.sqrt(0.5) * where(g > 0, 1.0, -1.0))
     compiled = stepped(update(cls(), 1, 40, np.float64, "fused"))
-    assert compiled._fused is not None
+    assert compiled.compiled is not None
     assert same(stepped(update(cls(), 1, 40, np.float64, "numpy")), compiled)
 
 
@@ -356,7 +356,7 @@ def test_without_llvmlite_numpy_runs_the_rule(fresh, caplog, monkeypatch):
     adam = optimizer_class("adam")()
     compiled = stepped(update(adam, 1, 40, np.float32, "fused"))
     llvm._host.cache_clear()
-    assert compiled._fused is None
+    assert compiled.compiled is None
     assert "llvmlite cannot be imported" in caplog.text
     assert "pip install llvmlite" in caplog.text
     assert same(stepped(update(adam, 1, 40, np.float32, "numpy")), compiled)
@@ -432,7 +432,7 @@ def test_a_directory_that_others_can_write_is_neither_read_nor_written(fresh, mo
 def test_a_place_that_cannot_hold_a_cache_costs_nothing_else(tmp_path, fresh, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert adam_once()._fused is not None
+    assert adam_once().compiled is not None
 
 
 def test_old_files_make_room(fresh, monkeypatch):
@@ -458,7 +458,7 @@ p = Parameters({"x": (100,)}, 1, np.float32)
 made = Update(manager.find("optimizer", "mine").cls(), p, p.like(), kernel="fused")
 made.gradients.flat[...] = 1
 made.step(1)
-assert made._fused is not None
+assert made.compiled is not None
 print(p.flat[0, 0])
 """
 
@@ -552,7 +552,7 @@ def test_a_user_without_a_home_keeps_nothing(monkeypatch):
     assert cache.get("a") is None
     assert cache.folder() is None
     llvm.load.cache_clear()
-    assert adam_once()._fused is not None
+    assert adam_once().compiled is not None
 
 
 def test_two_threads_may_call_one_team_at_once():
@@ -597,7 +597,7 @@ def test_a_step_keeps_all_arrays_whose_addresses_it_hands_out(monkeypatch):
     monkeypatch.setattr(Team, "run", lambda self, call, plan, row, keep: kept.append(keep))
     made = update(optimizer_class("adam")(), 2, 40, np.float32, "fused", threads=2)
     stepped(made, 1)
-    assert any(part is made._fused._table for part in kept[0])
+    assert any(part is made.compiled._table for part in kept[0])
 
 
 @pytest.mark.parametrize("unfit", ["read-only", "unaligned"])
@@ -613,7 +613,7 @@ def test_buffers_that_machine_code_must_not_touch_are_left_to_numpy(unfit, caplo
         made.gradients.flat = moved
     with caplog.at_level(logging.WARNING, "framework"):
         held = (made.parameters, made.gradients, made._rule_state)
-        assert fused.fuse(made.optimizer, *held, made._table) is None
+        assert fused.fuse(made.optimizer, *held, made._engine._table) is None
     expected = {"read-only": "m cannot be written to", "unaligned": "g is not laid out like the parameters"}
     assert expected[unfit] in caplog.text
 
@@ -622,4 +622,6 @@ def test_what_is_only_read_may_be_read_only():
     made = update(optimizer_class("adam")(), 2, 40, np.float32, "numpy")
     stepped(made, 1)
     made.gradients.flat.flags.writeable = False
-    assert fused.fuse(made.optimizer, made.parameters, made.gradients, made._rule_state, made._table) is not None
+    assert (
+        fused.fuse(made.optimizer, made.parameters, made.gradients, made._rule_state, made._engine._table) is not None
+    )

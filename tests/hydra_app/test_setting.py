@@ -225,7 +225,7 @@ def test_defaults_are_composed_once_in_a_sweep_even_if_they_do_not_compose(hydra
 QUICK = ("dataset.train_limit=75", "tracking.enabled=false", "progress=false")
 
 
-def test_a_run_has_one_name_through_every_door(command, folder, tmp_path):
+def test_a_run_has_one_name_by_every_way(command, folder, tmp_path):
     words = ["problem=mine", "optimizer.lr=0.05", "epochs=2", *QUICK]
     expected = "adam lr=0.05 dataset.train_limit=75 epochs=2"
     for place, more in {"alone": [], "swept": ["-m"], "basic": ["-m", "hydra/launcher=basic"]}.items():

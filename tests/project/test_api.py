@@ -1,4 +1,4 @@
-"""The Python door: what notebooks call, and that it is the command line's own run."""
+"""The Python API: what notebooks call, and that it is the command line's own run."""
 
 from __future__ import annotations
 

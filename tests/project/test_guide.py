@@ -40,7 +40,7 @@ SMALL = ("problem=digits_softmax", "dataset.train_limit=60", "epochs=1", "progre
 def here(tmp_path, monkeypatch):
     """A folder with the guide's files in it, and no plugin but ours."""
     monkeypatch.chdir(tmp_path)
-    for name in manager.DOORS:
+    for name in manager.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, code in FILES.items():
         (tmp_path / name).write_text(code)
@@ -56,7 +56,7 @@ def opened(folder, *names):
 
 def test_the_guide_shows_every_kind_and_a_lifecycle_hook(here):
     held = opened(here, *FILES)
-    shown = {entry.kind for entry in held.entries.values() if entry.provider.door == "file"}
+    shown = {entry.kind for entry in held.entries.values() if entry.provider.origin == "file"}
     assert shown == set(HOOKS)
     assert held.lifecycle("epoch_finished")
     assert len(SCRIPTS) >= 1
@@ -66,7 +66,7 @@ def test_the_guide_shows_every_kind_and_a_lifecycle_hook(here):
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_what_the_guide_provides_conforms(here, name):
     held = opened(here, name)
-    for kind, found in [key for key, entry in held.entries.items() if entry.provider.door == "file"]:
+    for kind, found in [key for key, entry in held.entries.items() if entry.provider.origin == "file"]:
         assert [result for result in check(kind, found) if result.status == FAILED] == []
 
 

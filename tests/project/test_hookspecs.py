@@ -42,10 +42,10 @@ def example(hook):
 def load(tmp_path, monkeypatch):
     """Load plugins' sources as files; they are this process's own until the test ends."""
     monkeypatch.chdir(tmp_path)
-    for name in manager.DOORS:
+    for name in manager.VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
-    def doors(**sources):
+    def variables(**sources):
         for name, source in sources.items():
             (tmp_path / f"{name}.py").write_text(source)
         files = [tmp_path / f"{name}.py" for name in sources]
@@ -53,7 +53,7 @@ def load(tmp_path, monkeypatch):
         manager.install(made)
         return made
 
-    yield doors
+    yield variables
     manager.install(None)
 
 

@@ -38,7 +38,7 @@ def documented():
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in manager.DOORS:
+    for name in manager.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
     for name, code in FILES.items():

@@ -1,4 +1,4 @@
-"""The three doors, conflicts, broken plugins, and what the list shows of them."""
+"""The three origins of plugins, conflicts, broken plugins, and what the list shows of them."""
 
 import json
 import os
@@ -41,11 +41,11 @@ def load(path, **environ):
     return manager.load([path], environ=environ)
 
 
-def test_all_doors_end_in_the_same_registry(tmp_path):
+def test_all_origins_end_in_the_same_registry(tmp_path):
     found = load(file(tmp_path, GOOD))
     entry = found.find("optimizer", "slow_descent")
-    assert entry.provider.door == "file" and entry.provider.path == tmp_path / "mine.py"
-    assert found.find("optimizer", "adam").provider.door == "built-in"
+    assert entry.provider.origin == "file" and entry.provider.path == tmp_path / "mine.py"
+    assert found.find("optimizer", "adam").provider.origin == "built-in"
     assert entry.cls.summary() == "Half a step of descent."
 
 
@@ -174,9 +174,9 @@ def test_disabled_plugins_are_not_even_imported(tmp_path, capsys):
     assert {p.name for p in found.providers if p.status == "disabled"} == {"mine", "plugins.optimizers.adam"}
 
 
-def test_no_plugins_opens_the_built_in_door_alone(tmp_path):
+def test_no_plugins_loads_the_built_in_ones_alone(tmp_path):
     found = load(file(tmp_path, GOOD), FRAMEWORK_NO_PLUGINS="1")
-    assert {provider.door for provider in found.providers} == {"built-in"}
+    assert {provider.origin for provider in found.providers} == {"built-in"}
 
 
 def test_one_name_from_two_plugins_names_both(tmp_path):

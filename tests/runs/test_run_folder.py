@@ -25,7 +25,7 @@ Command = Callable[..., tuple[int, str]]
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Run a command in this process; return its exit code and what it wrote to stderr."""
     monkeypatch.chdir(tmp_path)
-    for name in manager.DOORS:
+    for name in manager.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
 

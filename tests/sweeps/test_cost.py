@@ -43,8 +43,8 @@ class Leave(Observer):
     def __init__(self, count):
         self._ids = {str(number) for number in range(count)}
 
-    def epoch(self, record):
-        record.stop_asked |= record.run.id in self._ids
+    def should_stop(self, record):
+        return record.run.id in self._ids
 
 
 def peak_and_estimate(runs, leaving, *, one_seed, changes):

@@ -162,7 +162,7 @@ def test_a_new_process_loads_the_run_and_mlflows_model(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in manager.DOORS:
+    for name in manager.VARIABLES:
         monkeypatch.setenv(name, "")
     words = [f"--plugin={file}", "dataset=iris", "epochs=1", "model.layers=[bend,{layer: dense, units: outputs}]"]
     assert commands.main([*words, "~model.sizes", "~model.activation", "tracking.uri=sqlite:///mlflow.db"]) == 0

@@ -58,21 +58,15 @@ def test_noise_is_the_seeds_and_the_same_in_any_population(noisy):
     assert all(list(stage.seeds) == [0, 7, 2] for stage in update._stages)
 
 
-def test_a_subset_stands_where_its_runs_stood():
+def test_a_copy_stands_where_its_runs_stood():
     whole = after(Population(mixed(model__layers=IMAGES, stages={"ema": {}})), 2)
     before = {name: array.copy() for name, array in whole.tensors().items()}
-    some = whole.subset([3, 1])
+    some = whole.copy_of([3, 1])
     assert some.configs == [whole.configs[3], whole.configs[1]]
     for name, array in some.tensors().items():
         assert np.array_equal(array, before[name][[3, 1]]), name
     some.model.parameters.flat[...] = 0
     assert all(np.array_equal(array, before[name]) for name, array in whole.tensors().items())
-
-
-def test_the_whole_is_its_own_subset():
-    whole = Population(mixed())
-    assert whole.subset([0, 1, 2, 3]) is whole
-    assert whole.subset([1, 0, 2, 3]) is not whole
 
 
 def test_settling_moves_to_the_point_that_is_evaluated():

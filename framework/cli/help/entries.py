@@ -63,7 +63,7 @@ def _provider(found: Registered) -> dict[str, str]:
     provider = found.provider
     return {
         "plugin": provider.name,
-        "door": provider.door,
+        "origin": provider.origin,
         "distribution": provider.distribution,
         "version": provider.version,
         "file": str(provider.path or ""),

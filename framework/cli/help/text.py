@@ -256,7 +256,7 @@ def _searched(field: FieldHelp) -> str:
 
 def _provided(provider: Mapping[str, str]) -> str:
     origin = " ".join(filter(None, (provider["distribution"], provider["version"]))) or provider["file"]
-    return f"{provider['plugin']} ({provider['door']}{f', {origin}' if origin else ''})"
+    return f"{provider['plugin']} ({provider['origin']}{f', {origin}' if origin else ''})"
 
 
 def _value(held: Any) -> str:

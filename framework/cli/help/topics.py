@@ -89,7 +89,7 @@ class Entry(Topic):
         absent: fields that users may expect but the class does not have, each with the reason.
         traits: properties that the class declares, in words.
         warning: the class's warning, or "".
-        provider: origin of the registration: plugin, door (kind of origin), distribution, version and file.
+        provider: origin of the registration: plugin, origin (its kind), distribution, version and file.
         examples: commands that use the name.
     """
 

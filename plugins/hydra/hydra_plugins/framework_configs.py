@@ -12,7 +12,7 @@ from framework.system.paths import conf_folder
 
 
 class RegistrySource(ConfigSource):
-    """Hydra's door to `framework.hydra_app.source`."""
+    """Hydra's entry to `framework.hydra_app.source`."""
 
     @staticmethod
     def scheme() -> str:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 
 class PopulationLauncher(Launcher):
-    """Hydra's door to `framework.hydra_app.launcher.PopulationLaunch`."""
+    """Hydra's entry to `framework.hydra_app.launcher.PopulationLaunch`."""
 
     planned: Any = None
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 
 class FrameworkSweeper(Sweeper):
-    """Hydra's door to `framework.hydra_app.sweeper.Sweep`."""
+    """Hydra's entry to `framework.hydra_app.sweeper.Sweep`."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives."""
