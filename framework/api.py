@@ -31,13 +31,12 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     """
     from framework.hydra_app.in_process import compose_run, own_hydra
     from framework.runs.folder import cleared_if_refused, make, refuse_used_run
-    from framework.runs.runner import execute
-    from framework.tracking.client import Tracker
+    from framework.tracking.run import tracked
     from framework.training.observers import Cautions
 
     with inline_class(optimizer) as chosen, own_hydra() as hydra:
         from framework.config.check import check
-        from framework.config.settings import Display, Tracking
+        from framework.config.settings import Display
         from framework.hydra_app.compose import composing
         from framework.hydra_app.composed import plain_data
         from framework.hydra_app.errors import explained
@@ -55,10 +54,11 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         refuse_used_run(folder, config, taken.unresolved)
         setting = setting_of(config, taken.choices, composing(hydra.config_loader, composed.hydra))
         noted = Cautions()
-        with cleared_if_refused(folder, ()), Tracker.of(config.section(Tracking)) as tracker:
+        with cleared_if_refused(folder, ()):
             make(folder, "hydra.run.dir")
-            tracker.follow(folder)
-            outcome = execute(config, words, folder, setting=setting, observers=[noted], warn=noted.lines.append)
+            outcome, tracker = tracked(
+                config, words, folder, setting=setting, observers=[noted], warn=noted.lines.append
+            )
     for line in [*noted.lines, *tracker.problems]:
         warnings.warn(line, stacklevel=2)
     return result_of(outcome)

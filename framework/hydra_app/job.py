@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework.config.check import check
 from framework.config.resolved import RunConfig
-from framework.config.settings import Display, Tracking
+from framework.config.settings import Display
 from framework.errors import warn_all
 from framework.hydra_app.compose import composing
 from framework.hydra_app.composed import plain_data
@@ -25,8 +25,8 @@ from framework.runs.console import observers
 from framework.runs.finished import Finished
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.runner import execute
-from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
+from framework.tracking.run import tracked
 from framework.training.record import Outcome
 
 
@@ -58,17 +58,22 @@ def alone(config: RunConfig, overrides: Sequence[str], folder: Path) -> Finished
     Raises:
         InputError: the parts of the configuration do not fit together.
     """
+
+    def show(outcome: Outcome) -> None:
+        sys.stdout.write(f"{summary.summary(outcome)}\n")
+        sys.stdout.flush()
+
     progress = config.section(Display).progress
-    with DeliveryProgress(progress=progress) as waiting, Tracker.of(config.section(Tracking), waiting) as tracker:
-        tracker.follow(folder)
-
-        def show(outcome: Outcome) -> None:
-            sys.stdout.write(f"{summary.summary(outcome)}\n")
-            sys.stdout.flush()
-            tracker.announce()
-
-        watchers = observers(progress=progress)
-        outcome = execute(config, overrides, folder, setting=_setting(config), observers=watchers, result=show)
+    with DeliveryProgress(progress=progress) as waiting:
+        outcome, tracker = tracked(
+            config,
+            overrides,
+            folder,
+            setting=_setting(config),
+            observers=observers(progress=progress),
+            progress=waiting,
+            result=show,
+        )
     warn_all(tracker.problems)
     sys.stdout.write(whereabouts(folder, tracker.uri))
     return Finished.of(outcome, config, overrides)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from framework.base.optimizer import Objective, Optimizer
+from framework.base.optimizer import Objective, Optimizer, Recorded
 from framework.base.parameters import Parameters, State
 from framework.compiler.fused import FusedStep, fusable, fuse, numpy_steps
+from framework.errors import InputError
 
 
 class Engine:
@@ -73,7 +74,10 @@ class Engine:
 
         Args:
             t: number of the step of the rule.
-            objective: the batch's losses; None if the rule is compiled.
+            objective: the batch's losses; None for recorded gradients, which cannot be evaluated again.
+
+        Raises:
+            InputError: the rule reads the loss and there is no objective.
         """
         row = t - self._origin
         if self.compiled is not None:
@@ -84,10 +88,17 @@ class Engine:
             self._state[name][...] = rows[row]
 
     def _interpret(self, row: int, objective: Objective | None) -> None:
+        objective = self._recorded() if objective is None else objective
         columns = {name: rows[row] for name, rows in self._columns.items()}
         self._optimizer.step(self._parameters, self._gradients, self._state, columns, objective)
         if self._compile_after is not None and self._origin + row >= self._compile_after:
             self._compile()
+
+    def _recorded(self) -> Objective:
+        if self._optimizer.needs_loss:
+            name = self._optimizer.label()
+            raise InputError(f"optimizer {name} reads the loss's value: pass an objective beside recorded gradients")
+        return Recorded(np.full(self._parameters.runs, np.nan, dtype=self._parameters.dtype))
 
     def _last_in_numpy(self) -> float:
         """Return the last step of the rule that runs in NumPy before the compiled loop takes over; inf for never.

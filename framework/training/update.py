@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from framework.base.optimizer import Objective, Optimizer, Recorded
+from framework.base.optimizer import Objective, Optimizer
 from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
@@ -133,8 +133,6 @@ class Update:
             at = 0
         if self._stages and not self._reaches_rule(t, at):
             return
-        if objective is None and self._engine.compiled is None:
-            objective = self._recorded()
         self._engine.step(t // self._every, objective)
         if self._stages:
             for stage, state in zip(self._stages, self._stage_states, strict=True):
@@ -149,12 +147,6 @@ class Update:
             if t % every:
                 return False
         return True
-
-    def _recorded(self) -> Objective:
-        if self.optimizer.needs_loss:
-            name = self.optimizer.label()
-            raise InputError(f"optimizer {name} reads the loss's value: pass an objective beside recorded gradients")
-        return Recorded(np.full(self.parameters.runs, np.nan, dtype=self.parameters.dtype))
 
     def observe(self, val_loss: np.ndarray) -> None:
         """Pass the validation losses ``(R,)`` of an epoch to the schedule; apply the scale it returns, if any."""
