@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -30,8 +31,6 @@ from framework.registry import manager
 from framework.specs import SPECS
 
 FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
-CLASS_CHECKS: dict[str, tuple[Check, ...]] = {"metric": (*FIELDS, metrics.names_its_tasks)}
-"""Checks that need only the class, by kind; `FIELDS` for kinds that are not listed."""
 RUNS: tuple[Check, ...] = (
     chain_runs.together_as_alone,
     chain_runs.order_of_runs,
@@ -42,91 +41,120 @@ RUNS: tuple[Check, ...] = (
     chain_promises.acts_when_it_says,
     chain_promises.odd_tensors,
 )
-CHECKS: dict[str, tuple[Check, ...]] = {
-    "optimizer": (
-        *RUNS,
-        optimizer_problems.quadratic_minimum,
-        optimizer_problems.noisy_minimum,
-        optimizer_problems.rosenbrock_minimum,
-        optimizer_rules.splitting_tensors,
-        optimizer_rules.zero_gradient,
-        optimizer_rules.schedule_has_effect,
-        optimizer_rules.fields_have_effect,
-        optimizer_rules.follows_reference,
-        optimizer_engines.fused_as_numpy,
-        chain_arrays.gradient_unaltered,
-        chain_arrays.values_unaltered,
-        chain_arrays.no_growth,
-    ),
-    "stage": (
-        *RUNS,
-        chain_promises.says_that_it_moves,
-        chain_arrays.only_before_alters_gradient,
-        chain_arrays.no_growth,
-    ),
-    "layer": (
-        layers.gradients,
-        layers.together_as_alone,
-        layers.nan_stays_in_its_run,
-        layers.batch_of_one,
-        layers.smaller_last_batch,
-        layer_modes.evaluation_is_fixed,
-        layer_modes.recomputes_buffers,
-        layer_modes.samples_apart_in_evaluation,
-        layer_modes.repeats,
-        layer_modes.keeps_dtype,
-        layer_modes.inputs_unaltered,
-        layer_modes.gradients_without_dx,
-        layer_modes.shared_input,
-    ),
-    "loss": (
-        losses.gradients,
-        losses.mean_over_batch,
-        losses.together_as_alone,
-        losses.nan_stays_in_its_run,
-        losses.smaller_last_batch,
-        losses.keeps_dtype,
-        losses.inputs_unaltered,
-        losses.repeats,
-    ),
-    "schedule": (
-        schedules.finite_and_not_negative,
-        schedules.shape_and_dtype,
-        schedules.together_as_alone,
-        schedules.steps_apart,
-        schedules.repeats,
-        schedules.restores,
-        schedules.nan_stays_in_its_run,
-    ),
-    "dataset": (
-        datasets.repeats,
-        datasets.splits_apart,
-        datasets.stratified,
-        datasets.finite_and_typed,
-        datasets.split_seed_has_effect,
-    ),
-    "metric": (
-        metrics.named_apart,
-        metrics.batches_do_not_matter,
-        metrics.together_as_alone,
-        metrics.nan_stays_in_its_run,
-        metrics.starts_afresh,
-        metrics.shape_and_dtype,
-        metrics.perfect_is_best,
-        metrics.inputs_unaltered,
-    ),
-}
-"""The other checks of each kind, which need an object with settings."""
 
-SUBJECTS: dict[str, Callable[[Any], Any]] = {
-    "optimizer": chain_subject,
-    "stage": chain_subject,
-    "layer": layers.layer_subject,
-    "loss": losses.loss_subject,
-    "schedule": schedules.schedule_subject,
-    "dataset": datasets.dataset_subject,
-    "metric": metrics.metric_subject,
+
+@dataclass(frozen=True)
+class Kit:
+    """The checks of one kind of plugin.
+
+    Attributes:
+        subject: returns the object that ``checks`` take, for a class; it may raise `Skip` with the reason.
+        checks: the checks that need an object with settings.
+        of_class: the checks that need only the class.
+    """
+
+    subject: Callable[[Any], Any]
+    checks: tuple[Check, ...] = ()
+    of_class: tuple[Check, ...] = FIELDS
+
+
+KITS: dict[str, Kit] = {
+    "optimizer": Kit(
+        chain_subject,
+        (
+            *RUNS,
+            optimizer_problems.quadratic_minimum,
+            optimizer_problems.noisy_minimum,
+            optimizer_problems.rosenbrock_minimum,
+            optimizer_rules.splitting_tensors,
+            optimizer_rules.zero_gradient,
+            optimizer_rules.schedule_has_effect,
+            optimizer_rules.fields_have_effect,
+            optimizer_rules.follows_reference,
+            optimizer_engines.fused_as_numpy,
+            chain_arrays.gradient_unaltered,
+            chain_arrays.values_unaltered,
+            chain_arrays.no_growth,
+        ),
+    ),
+    "stage": Kit(
+        chain_subject,
+        (
+            *RUNS,
+            chain_promises.says_that_it_moves,
+            chain_arrays.only_before_alters_gradient,
+            chain_arrays.no_growth,
+        ),
+    ),
+    "layer": Kit(
+        layers.layer_subject,
+        (
+            layers.gradients,
+            layers.together_as_alone,
+            layers.nan_stays_in_its_run,
+            layers.batch_of_one,
+            layers.smaller_last_batch,
+            layer_modes.evaluation_is_fixed,
+            layer_modes.recomputes_buffers,
+            layer_modes.samples_apart_in_evaluation,
+            layer_modes.repeats,
+            layer_modes.keeps_dtype,
+            layer_modes.inputs_unaltered,
+            layer_modes.gradients_without_dx,
+            layer_modes.shared_input,
+        ),
+    ),
+    "loss": Kit(
+        losses.loss_subject,
+        (
+            losses.gradients,
+            losses.mean_over_batch,
+            losses.together_as_alone,
+            losses.nan_stays_in_its_run,
+            losses.smaller_last_batch,
+            losses.keeps_dtype,
+            losses.inputs_unaltered,
+            losses.repeats,
+        ),
+    ),
+    "schedule": Kit(
+        schedules.schedule_subject,
+        (
+            schedules.finite_and_not_negative,
+            schedules.shape_and_dtype,
+            schedules.together_as_alone,
+            schedules.steps_apart,
+            schedules.repeats,
+            schedules.restores,
+            schedules.nan_stays_in_its_run,
+        ),
+    ),
+    "dataset": Kit(
+        datasets.dataset_subject,
+        (
+            datasets.repeats,
+            datasets.splits_apart,
+            datasets.stratified,
+            datasets.finite_and_typed,
+            datasets.split_seed_has_effect,
+        ),
+    ),
+    "metric": Kit(
+        metrics.metric_subject,
+        (
+            metrics.named_apart,
+            metrics.batches_do_not_matter,
+            metrics.together_as_alone,
+            metrics.nan_stays_in_its_run,
+            metrics.starts_afresh,
+            metrics.shape_and_dtype,
+            metrics.perfect_is_best,
+            metrics.inputs_unaltered,
+        ),
+        (*FIELDS, metrics.names_its_tasks),
+    ),
 }
+"""The checks by kind of plugin; those of the fields alone for a kind that is not listed."""
 
 Named = str | type[Configurable]
 
@@ -142,7 +170,7 @@ def check(kind: str, named: Named) -> list[CheckResult]:
     """Run all checks of a kind; return one result per check.
 
     Args:
-        kind: ``"optimizer"``, ``"layer"``, ``"loss"``, ``"dataset"``, ``"schedule"``, ``"metric"`` or ``"stage"``.
+        kind: a kind of plugin, such as ``"optimizer"``.
         named: a registered name, or a class.
 
     Raises:
@@ -157,15 +185,16 @@ def check(kind: str, named: Named) -> list[CheckResult]:
 
 
 def _checked(kind: str, cls: type[Configurable]) -> list[CheckResult]:
-    results = run_checks(CLASS_CHECKS.get(kind, FIELDS), _Bare(cls))
+    kit = KITS.get(kind, Kit(_Bare))
+    results = run_checks(kit.of_class, _Bare(cls))
     try:
-        subject = SUBJECTS[kind](cls)
+        subject = kit.subject(cls)
     except Skip as reason:
-        return [*results, *skipped(CHECKS[kind], str(reason))]
+        return [*results, *skipped(kit.checks, str(reason))]
     except Exception as error:  # noqa: BLE001 - a plugin's class may raise anything when it is instantiated
         broken = f"it cannot be made: {type(error).__name__}: {error}".replace("\n", " ")
         return [*results, CheckResult("starts", FAILED, broken)]
-    return [*results, *run_checks(CHECKS[kind], subject)]
+    return [*results, *run_checks(kit.checks, subject)]
 
 
 def assert_conforms(kind: str, named: Named, *, skip: Sequence[str] = ()) -> None:

@@ -9,11 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from framework.checks.kit import CHECKS, check
+from framework.checks.kit import check
 from framework.checks.results import FAILED, PASSED, SKIPPED, CheckResult
 from framework.cli.arguments import Arguments
 from framework.errors import InputError, nearest
 from framework.registry import manager
+from framework.specs import SPECS
 
 USAGE = "check optimizer adam, check my_rule.py, or check --all"
 NAMED = tuple[str, str]
@@ -30,7 +31,7 @@ def main(words: Sequence[str]) -> int:
         "check",
         "Check that plugins do what they must: a kind and names, a plugin's file, or everything.",
         example=USAGE,
-        epilog=f"Kinds: {', '.join(CHECKS)}. The exit code is 1 where a check failed, 2 for wrong input.",
+        epilog=f"Kinds: {', '.join(SPECS)}. The exit code is 1 where a check failed, 2 for wrong input.",
     )
     parser.add_argument("words", nargs="*", metavar="KIND NAME… | FILE.py", help="such as: optimizer adam sgd")
     parser.add_argument(
@@ -62,14 +63,14 @@ def _subjects(words: Sequence[str], *, everything: bool) -> list[NAMED]:
     if everything == bool(words):
         raise InputError(f"check: say what: {USAGE}")
     if everything:
-        return sorted(manager.current().entries, key=lambda entry: (list(CHECKS).index(entry[0]), entry[1]))
+        return sorted(manager.current().entries, key=lambda entry: (list(SPECS).index(entry[0]), entry[1]))
     first, *names = words
     if first.endswith(".py"):
         if names:
             raise InputError(f"check: one file at a time, not also {names[0]}")
         return _of_file(Path(first))
-    if first not in CHECKS:
-        raise InputError(f"check: no plugins are of kind {first}{nearest(first, CHECKS)}")
+    if first not in SPECS:
+        raise InputError(f"check: no plugins are of kind {first}{nearest(first, SPECS)}")
     if not names:
         raise InputError(
             f"check: name the {first} to check, such as: check {first} {manager.current().names(first)[0]}"

@@ -17,7 +17,7 @@ from planted_rules import PLANTED
 
 from framework.checks import CheckResult, assert_conforms, check, check_layer, check_optimizer, optimizer_engines
 from framework.checks.chains import chain_subject
-from framework.checks.kit import CHECKS, CLASS_CHECKS, FIELDS
+from framework.checks.kit import FIELDS, KITS
 from framework.checks.results import FAILED, PASSED, SKIPPED, Broken, Figure, Skip, judge, worst
 from framework.cli import commands
 from framework.errors import InputError
@@ -55,7 +55,7 @@ def of_status(results, status):
 def test_what_is_right_passes(kind, cls):
     results = check(kind, cls)
     assert [result for result in results if result.status == FAILED] == []
-    assert len(results) == len(CLASS_CHECKS.get(kind, FIELDS)) + len(CHECKS[kind])
+    assert len(results) == len(KITS[kind].of_class) + len(KITS[kind].checks)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_planted_bug_fails_its_check(kind, cls, named, others):
 
 def test_every_check_has_a_planted_bug():
     planted = {(kind, named) for kind, _, named, _ in PLANTED}
-    of_classes = {function.__name__ for functions in (FIELDS, *CLASS_CHECKS.values()) for function in functions}
-    wanted = {(kind, function.__name__) for kind, functions in CHECKS.items() for function in functions}
+    of_classes = {function.__name__ for kit in KITS.values() for function in kit.of_class}
+    wanted = {(kind, function.__name__) for kind, kit in KITS.items() for function in kit.checks}
     missing = wanted - planted - {("optimizer", "fused_as_numpy")}  # planted in the engine, below
     assert missing == set()
     assert of_classes <= {named for _, named in planted}
@@ -138,7 +138,7 @@ def test_a_layer_that_needs_settings_says_how_to_give_them():
             raise InputError("it wants more")
 
     results = check_layer(Needy)
-    assert of_status(results, SKIPPED) >= {function.__name__ for function in CHECKS["layer"]}
+    assert of_status(results, SKIPPED) >= {function.__name__ for function in KITS["layer"].checks}
     assert any("`examples`" in result.reason and "it wants more" in result.reason for result in results)
 
 
@@ -214,7 +214,7 @@ def test_the_command_prints_a_table(command):
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()[1:]}
     assert rows["together_as_alone"][:1] == ["passed"]
     assert rows["follows_reference"][0] == "skipped"
-    assert set(rows) == {function.__name__ for function in (*FIELDS, *CHECKS["optimizer"])}
+    assert set(rows) == {function.__name__ for function in (*FIELDS, *KITS["optimizer"].checks)}
 
 
 def test_a_file_is_checked_and_a_bug_in_it_gives_exit_code_1(command, tmp_path):
@@ -260,7 +260,7 @@ def built_in(kinds):
     ]
 
 
-@pytest.mark.parametrize(("kind", "name"), built_in(CHECKS), ids=lambda value: value)
+@pytest.mark.parametrize(("kind", "name"), built_in(KITS), ids=lambda value: value)
 def test_ours_conform(kind, name):
     results = check(kind, BUILT_IN.find(kind, name).cls)
     assert [result for result in results if result.status == FAILED] == []

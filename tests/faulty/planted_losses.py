@@ -6,7 +6,7 @@ import numpy as np
 from planted_rules import one_product, plant
 
 from framework.base.loss import Loss, as_values
-from framework.checks.kit import CHECKS
+from framework.checks.kit import KITS
 
 
 class Squares(Loss):
@@ -102,7 +102,7 @@ class LossKeepsView(Squares):
         return (self._predictions - self._targets) / self._error[0].size
 
 
-@plant("loss", "repeats", *{check.__name__ for check in CHECKS["loss"]} - {"keeps_dtype"})
+@plant("loss", "repeats", *{check.__name__ for check in KITS["loss"].checks} - {"keeps_dtype"})
 class LossJitters(Squares):
     """Adds noise from an unseeded generator to the predictions."""
 

@@ -25,7 +25,11 @@ PROBLEM_FOR = {"regression": "problem=diabetes_regression", "reconstruction": "p
 
 def examples(kind: str, name: str, cls: type[Configurable]) -> tuple[str, ...]:
     """Return commands that work as typed, the simplest first; words in capitals are placeholders for values."""
-    return tuple(f"{PROGRAM} {' '.join(filter(None, words))}" for words in _WORDS[kind](name, cls))
+    if kind in _WORDS:
+        several = _WORDS[kind](name, cls)
+    else:
+        several = _section(kind, name, cls) if SPECS[kind].has_section else iter(())
+    return tuple(f"{PROGRAM} {' '.join(filter(None, words))}" for words in several)
 
 
 def value(field: Field) -> str | None:
@@ -74,10 +78,6 @@ def _spread(field: Field) -> list[str]:
     low, high = field.search or (field.default, field.default)
     middle = math.sqrt(low * high) if field.prior == "log" else (low + high) / 2
     return list(dict.fromkeys(f"{rate:.2g}" for rate in (low, middle, high)))
-
-
-def _schedule(name: str, cls: type[Configurable]) -> Iterator[Sequence[str]]:
-    return _section("schedule", name, cls)
 
 
 def _loss(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
@@ -161,7 +161,6 @@ def _keeps_shapes(cls: type[Any]) -> bool:
 
 _WORDS: dict[str, Callable[[str, type[Any]], Iterator[Sequence[str]]]] = {
     "optimizer": _optimizer,
-    "schedule": _schedule,
     "loss": _loss,
     "dataset": _dataset,
     "stage": _stage,

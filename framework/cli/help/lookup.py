@@ -11,9 +11,10 @@ from framework.cli.help.presets import Presets
 from framework.cli.help.topics import Ambiguous, Command, Group, Name, Topic
 from framework.errors import InputError, nearest
 from framework.registry.manager import Registry
-from framework.specs import HOOKS
+from framework.specs import HOOKS, SPECS
 
-GROUPS = ("optimizer", "schedule", "stage", "problem", "dataset", "model", "layer", "loss", "metric")
+_FIRST = ("optimizer", "schedule", "stage", "problem", "dataset", "model", "layer", "loss", "metric")
+GROUPS = (*_FIRST, *(kind for kind in SPECS if kind not in _FIRST))
 """All groups of names, in the order of the overview page."""
 ALL_SETTINGS = "settings"
 
