@@ -13,39 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from places import ROOT
+from places import PACKAGES, ROOT, package_of
 from processes import PATIENCE, command
 
 FRAMEWORK = sorted((ROOT / "framework").rglob("*.py"))
 PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py") if "hydra" not in path.parts)
-
-PACKAGES = (
-    "__main__",
-    "cli",
-    "api",
-    "hydra_app",
-    "tracking",
-    "sweeps",
-    "runs",
-    "checks",
-    "predictor",
-    "training",
-    "export",
-    "plots",
-    "config",
-    "registry",
-    "hookspecs",
-    "specs",
-    "data",
-    "compiler",
-    "tensors",
-    "elementwise",
-    "base",
-    "system",
-    "errors",
-    "__init__",
-)
-"""Packages and top-level modules of the framework, from the top: each imports only what stands below it."""
 
 PUBLIC = {"framework", "framework.elementwise", "framework.tensors", "framework.errors"}
 """Modules that plugins may import from."""
@@ -88,10 +60,6 @@ def test_there_is_something_to_look_at():
     assert "numpy" in set(imports(ROOT / "framework" / "training" / "loop.py"))
     assert "mlflow" in set(imports(ROOT / "framework" / "tracking" / "store.py"))
     assert "mlflow" not in set(imports(ROOT / "framework" / "tracking" / "store.py", late=False))
-
-
-def package_of(path: Path) -> str:
-    return path.relative_to(ROOT / "framework").with_suffix("").parts[0]
 
 
 def importers(*libraries: str, late: bool = True) -> set[str]:
