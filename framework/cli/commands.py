@@ -115,6 +115,13 @@ def _sync(words: Sequence[str]) -> int:
     return deliver(words)
 
 
+def _resume(words: Sequence[str]) -> int:
+    from framework.cli.resume import main as resume
+
+    signal.signal(signal.SIGTERM, _terminated)
+    return resume(words, _hydra)
+
+
 def _check(words: Sequence[str]) -> int:
     from framework.cli.check import main as check
 
@@ -162,6 +169,7 @@ COMMANDS = {
     "plugins": Command("list what is registered, who provides it, and what failed to load", _plugins),
     "check": Command("test a plugin: a kind and a name, or a file such as my_rule.py", _check),
     "new-plugin": Command("write a pip-installable package with one rule and a test", _new_plugin),
+    "resume": Command("continue a run or a sweep that was interrupted", _resume),
     "sync": Command("send journals that MLflow does not have yet", _sync),
     "ui": Command("open MLflow on the runs", _ui),
 }

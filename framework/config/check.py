@@ -120,7 +120,7 @@ def _resolved(config: Mapping[str, Any], referenced: set[str] | None, shared: Sh
     figures = shared.section("metrics", config.get("metrics"), expand_metrics)
     tags = shared.section("tags", config["tags"], _check_tags)
     for name, section in NAMED_SECTIONS.items():
-        sections[section] = shared.section(name, config[name], partial(_named_section, section, name))
+        sections[section] = shared.section(name, config.get(name), partial(_named_section, section, name))
     return RunConfig(
         problem=problem,
         model=config["model"].get("name"),

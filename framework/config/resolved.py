@@ -78,6 +78,11 @@ class RunConfig:
         """The plain data that determine the result: without the settings in `OUTSIDE`."""
         return decisive(self.data)
 
+    @property
+    def params(self) -> dict[str, Any]:
+        """The settings that determine the result, flattened with dots: the parameters of its record."""
+        return flatten(self.decisive)
+
     @cached_property
     def providers(self) -> tuple[Provider, ...]:
         """The plugins that provide the run's parts, without repetition, the optimizer's first."""

@@ -89,6 +89,7 @@ class Display(Section):
 
     affects_result = False
     progress: bool = flag(True, help="show how far runs are: in place on a terminal, a few lines in a log")
+    resume: bool = flag(False, help="continue the sweep that hydra.sweep.dir holds; resume DIR sets it")
     plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
 
 
@@ -100,6 +101,13 @@ class Launching(Section):
     workers: int | None = integer(None, at_least=1, help="processes; default cores / threads")
     block: int | None = integer(None, at_least=1, help="most runs that train as one array program; default by size")
     memory: float | None = number(None, above=0, help="GB that all workers may use; default half of what is free")
+
+
+class Checkpointing(Section):
+    """The settings of checkpoints."""
+
+    affects_result = False
+    every_seconds: float = number(60.0, at_least=0, help="write a checkpoint at most this often, after an epoch")
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ COLLECTIONS = {
 ROOT_SECTIONS: tuple[type[Section], ...] = (Settings, Display)
 """The sections whose settings users write without a section's name, as in ``epochs``."""
 
-NAMED_SECTIONS: dict[str, type[Section]] = {"tracking": Tracking, "launcher": Launching}
+NAMED_SECTIONS: dict[str, type[Section]] = {"tracking": Tracking, "launcher": Launching, "checkpoint": Checkpointing}
 """The sections whose name users write, as in ``tracking.uri``. A new section is one class and its entry here."""
 
 OUTSIDE = frozenset(

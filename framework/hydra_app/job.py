@@ -14,19 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework.config.check import check
 from framework.config.resolved import RunConfig
-from framework.config.settings import Display
-from framework.errors import warn_all
 from framework.hydra_app.compose import composing
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.setting import setting_of
 from framework.hydra_app.splitting import shared_by_all, split
 from framework.runs import summary
-from framework.runs.console import observers
 from framework.runs.finished import Finished
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.runner import execute
-from framework.tracking.console import DeliveryProgress, whereabouts
-from framework.tracking.run import tracked
+from framework.tracking.run import shown
 from framework.training.record import Outcome
 
 
@@ -58,24 +54,7 @@ def alone(config: RunConfig, overrides: Sequence[str], folder: Path) -> Finished
     Raises:
         InputError: the parts of the configuration do not fit together.
     """
-
-    def show(outcome: Outcome) -> None:
-        sys.stdout.write(f"{summary.summary(outcome)}\n")
-        sys.stdout.flush()
-
-    progress = config.section(Display).progress
-    with DeliveryProgress(progress=progress) as waiting:
-        outcome, tracker = tracked(
-            config,
-            overrides,
-            folder,
-            setting=_setting(config),
-            observers=observers(progress=progress),
-            progress=waiting,
-            result=show,
-        )
-    warn_all(tracker.problems)
-    sys.stdout.write(whereabouts(folder, tracker.uri))
+    outcome = shown(config, overrides, folder, setting=_setting(config))
     return Finished.of(outcome, config, overrides)
 
 

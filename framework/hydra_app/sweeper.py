@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -21,6 +23,7 @@ from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
 from framework.hydra_app.launcher import refuse_unkept
 from framework.hydra_app.splitting import split
+from framework.registry.manager import current
 from framework.runs import provenance
 from framework.runs.finished import Finished
 from framework.runs.folder import make, refuse_unusable
@@ -32,6 +35,8 @@ from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
 from framework.sweeps.plan_text import plan_text
 from framework.sweeps.planning import Plan, plan, refuse_misfits
+from framework.sweeps.resume import Resumed, resumed
+from framework.sweeps.state import JobIdentity, SweepState
 from framework.sweeps.text import settings_markdown, settings_text
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
@@ -125,32 +130,56 @@ class Sweep:
             SweepFailedError: some jobs failed; the others are complete.
         """
         jobs = self._composer.jobs(split(arguments), 0)
-        first = jobs[0].config
-        display = first.section(Display)
+        display = jobs[0].config.section(Display)
         if display.plan:
             planned = plan(jobs)
             warn_all(planned.cautions)
             sys.stdout.write(plan_text(planned))
             return []
+        chosen = resumed(jobs, SweepState.load(self._folder).jobs, self._folder) if display.resume else Resumed(jobs)
         waiting = DeliveryProgress(progress=display.progress)
-        tracker = Tracker.of(first.section(Tracking), waiting)
-        refuse_unusable([self._folder], "hydra.sweep.dir")
-        refuse_unusable((job.folder for job in jobs), "hydra.sweep.subdir")
-        begun = refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir)
-        warn_all(self._prepare(jobs))
+        tracker = Tracker.of(jobs[0].config.section(Tracking), waiting)
+        begun = self._refuse(arguments, chosen)
+        if chosen.left:
+            warn_all(self._prepare(chosen.left))
         make(self._folder, "hydra.sweep.dir")
+        state = self._state(arguments, chosen.jobs)
+        state.save(self._folder)
         journal = Journal(self._folder)
         if not begun:
             self._begin(journal, arguments, [job.config for job in jobs])
         with waiting, tracker:
-            for folder in [self._folder, *(job.folder for job in jobs)]:
+            for folder in [self._folder, *(job.folder for job in chosen.jobs)]:
                 tracker.follow(folder)
-            found, failed = self._run(jobs, journal, tracker)
+            found, failed = self._run(chosen, journal, tracker, state)
         warn_all(tracker.problems)
         sys.stdout.write(whereabouts(self._folder, tracker.uri))
         if failed:
             raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}", found)
         return found
+
+    def _refuse(self, arguments: Sequence[str], chosen: Resumed) -> bool:
+        """Raise InputError if a folder cannot be used; return whether the sweep has begun already."""
+        refuse_unusable([self._folder], "hydra.sweep.dir")
+        refuse_unusable((job.folder for job in chosen.jobs), "hydra.sweep.subdir")
+        if chosen.resume:
+            return True
+        return refuse_used_sweep(self._folder, arguments, chosen.jobs, self._config.hydra.output_subdir)
+
+    def _state(self, arguments: Sequence[str], jobs: Sequence[Job]) -> SweepState:
+        words = cast(list[str], OmegaConf.to_container(self._config.hydra.overrides.hydra, resolve=False))
+        left_out = ("hydra.sweep.dir=", "hydra.mode=")
+        loaded = [provider.path for provider in current().providers if provider.status == "ok" and provider.path]
+        return SweepState(
+            arguments=tuple(word for word in arguments if not word.startswith("resume=")),
+            hydra=tuple(word for word in words if not word.lstrip("+").startswith(left_out)),
+            flags=tuple(shlex.split(os.environ.get(provenance.FLAGS, ""))),
+            plugins=tuple(map(str, loaded)),
+            jobs=tuple(
+                JobIdentity(job.number, os.path.relpath(job.folder, self._folder), job.config.identity, job.overrides)
+                for job in jobs
+            ),
+        )
 
     def _prepare(self, jobs: Sequence[Job]) -> list[str]:
         """Raise InputError for jobs that cannot be trained; plan if the launcher takes a plan; return warnings."""
@@ -161,11 +190,15 @@ class Sweep:
         self._launcher.planned = jobs, planned
         return planned.cautions
 
-    def _run(self, jobs: Sequence[Job], journal: Journal, tracker: Tracker) -> tuple[list[Table], list[str]]:
+    def _run(
+        self, chosen: Resumed, journal: Journal, tracker: Tracker, state: SweepState
+    ) -> tuple[list[Table], list[str]]:
         status = "KILLED"
         try:
-            results = self._launch(jobs)
-            found, failed = tables(jobs, [ended_of(result) for result in results]), failures(results)
+            results = self._launch(chosen.left) if chosen.left else []
+            ended: dict[int, Ended] = dict(chosen.finished)
+            ended |= {job.number: ended_of(result) for job, result in zip(chosen.left, results, strict=True)}
+            found, failed = tables(chosen.jobs, [ended[job.number] for job in chosen.jobs]), failures(results)
             if not self._returned:
                 sys.stdout.write(settings_text(found, self._folder))
                 sys.stdout.flush()
@@ -176,10 +209,11 @@ class Sweep:
             status = "FAILED"
             raise
         except KeyboardInterrupt:
-            close_interrupted(jobs)
+            close_interrupted(chosen.left)
             raise
         finally:
             journal.end(status, artifact=False)
+            state.ended(status.lower()).save(self._folder)
         return found, failed
 
     def _launch(self, jobs: Sequence[Job]) -> Sequence[JobReturn]:

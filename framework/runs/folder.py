@@ -26,18 +26,20 @@ LONGEST_FILE = 80
 ANOTHER = "choose another folder, or take that one away"
 
 
-def refuse_another(folder: Path, config: RunConfig, begun: Sequence[Entry]) -> None:
+def refuse_another(folder: Path, config: RunConfig, begun: Sequence[Entry], *, resume: bool = False) -> None:
     """Raise `InputError` if the folder holds a run that has ended or has another configuration.
 
     Args:
         folder: folder of the run.
         config: its checked configuration.
         begun: the entries of the journal in the folder; a journal without an end is continued.
+        resume: whether a journal that ended without success may be continued too.
 
     Raises:
         InputError: the folder holds another run; nothing was written.
     """
-    if begun and (begun[-1].kind == "end" or not same_run(begun, config)):
+    over = bool(begun) and begun[-1].kind == "end" and not (resume and begun[-1].content["status"] != "FINISHED")
+    if begun and (over or not same_run(begun, config)):
         raise InputError(f"{folder} holds another run: {ANOTHER}")
 
 

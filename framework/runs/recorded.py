@@ -20,7 +20,8 @@ class Recorded:
         history: one row per epoch.
         figures: the kept model's figures, under the journal's names; empty before the end.
         tags: the run's tags.
-        status: status of the ``end`` entry, or "" if there is none.
+        status: status of the ``end`` entry, or "" if there is none or the run was continued after it.
+        has_model: whether the journal has an entry for the model.
     """
 
     name: str
@@ -28,11 +29,12 @@ class Recorded:
     figures: dict[str, float]
     tags: dict[str, str]
     status: str
+    has_model: bool
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> Recorded:
         """Return the content of a journal's entries."""
-        name, status, history = "", "", History()
+        name, history = "", History()
         figures, tags = dict[str, float](), dict[str, str]()
         for entry in entries:
             content: dict[str, Any] = entry.content
@@ -40,13 +42,13 @@ class Recorded:
                 name, tags = content["name"], tags | content["tags"]
             elif entry.kind == "tags":
                 tags |= content["values"]
-            elif entry.kind == "end":
-                status = content["status"]
             elif entry.kind == "metrics" and kept.plain(content["values"]):
                 figures |= content["values"]
             elif entry.kind == "metrics":
                 history.append({"epoch": content["epoch"], "step": content["step"], **content["values"]})
-        return cls(name, history, figures, tags, status)
+        status = entries[-1].content["status"] if entries and entries[-1].kind == "end" else ""
+        has_model = any(entry.kind == "model" for entry in entries)
+        return cls(name, history, figures, tags, status, has_model)
 
     @property
     def ended(self) -> str:

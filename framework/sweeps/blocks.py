@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from framework.base.run import Run
-from framework.errors import format_error
+from framework.checkpoint.file import load
+from framework.checkpoint.writing import Checkpoints
+from framework.config.settings import Checkpointing
+from framework.errors import InputError, format_error
 from framework.registry import manager
 from framework.runs import provenance
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in
 from framework.runs.journal import Journal
 from framework.runs.recorded import Recorded
-from framework.runs.runner import Journaling
+from framework.runs.recorder import Journaling
 from framework.sweeps.job import HydraRecord, Job
 from framework.training.loop import train
 from framework.training.observers import Observer, hooks
+from framework.training.state import RunState
 
 DIED = "its worker process died: out of memory, or a crash in compiled code"
 
@@ -112,14 +116,23 @@ def _train(
     by_id = {str(job.number): job for job in jobs}
     configs = {name: job.config for name, job in by_id.items()}
     overrides = {name: job.overrides for name, job in by_id.items()}
-    journaling = Journaling(configs, overrides, parent=parent, single=False, final=final)
+    resume, every = jobs[0].resume, jobs[0].config.section(Checkpointing).every_seconds
+    journaling = Journaling(configs, overrides, parent=parent, single=False, resume=resume, final=final)
+    states = [_state(job) for job in jobs] if jobs[0].epoch else []
     try:
-        observing = [journaling, *hooks(manager.current(), final=final), *observers]
-        train(list(configs.values()), [_run(job) for job in jobs], observing)
+        observing = [journaling, Checkpoints(configs, every), *hooks(manager.current(), final=final), *observers]
+        train(list(configs.values()), [_run(job) for job in jobs], observing, states)
     finally:
         for name, outcome in journaling.outcomes.items():
             job = by_id[name]
             ended[job.number] = Finished.of(outcome, job.config, job.distinguishing)
+
+
+def _state(job: Job) -> RunState:
+    state = load(job.folder, job.config.identity)
+    if state is None:
+        raise InputError(f"{job.folder}: its checkpoint is gone")
+    return state
 
 
 def _run(job: Job) -> Run:

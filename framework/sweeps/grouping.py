@@ -30,10 +30,10 @@ class Group:
 
 
 def grouped(jobs: Sequence[Job]) -> list[Group]:
-    """Return the jobs grouped by structure, in order of first appearance."""
-    found: dict[str, list[Job]] = {}
+    """Return the jobs grouped by structure and first epoch, in order of first appearance."""
+    found: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
-        found.setdefault(structure(job.config), []).append(job)
+        found.setdefault((structure(job.config), job.epoch), []).append(job)
     return [
         Group(tuple(sorted(same, key=lambda job: (job.config.settings.seed, job.number))), why_alone(same[0].config))
         for same in found.values()

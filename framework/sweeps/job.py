@@ -27,6 +27,8 @@ class Job:
         choices: the chosen option of each config group, for Hydra's records.
         distinguishing: the overrides that are not shared by all jobs of the sweep; the run's name is made of them.
         setting: the name of its setting, as in `framework.hydra_app.setting`.
+        resume: whether to continue the run that its folder may hold.
+        epoch: the epoch of the checkpoint from which it continues, or 0 to start.
     """
 
     number: int
@@ -38,6 +40,8 @@ class Job:
     choices: Mapping[str, Any] = field(default_factory=dict)
     distinguishing: tuple[str, ...] = ()
     setting: str = ""
+    resume: bool = False
+    epoch: int = 0
 
     def as_data(self) -> dict[str, Any]:
         """Return the job as plain data for `remade`: classes of plugin files cannot be sent to another process."""

@@ -31,24 +31,50 @@ def fetched(run_id: str, uri: str | None = None) -> Path:
         InputError: there is no such run in the store, or it was not recorded by this framework.
     """
     address = resolve_uri(uri)
+    if (address, run_id) in _copies:
+        return Path(_copies[address, run_id].name)
+    client, run = _found(run_id, address)
+    return _folder_of(run) or _copy(client, run, address)
+
+
+def own_folder(run_id: str, uri: str | None = None) -> Path:
+    """Return the folder in which a run was recorded.
+
+    Args:
+        run_id: MLflow's run id.
+        uri: the store's address, as for `framework.tracking.store.resolve_uri`.
+
+    Raises:
+        InputError: there is no such run in the store, or its folder is not on this machine any more.
+    """
+    _, run = _found(run_id, resolve_uri(uri))
+    folder = _folder_of(run)
+    if folder is None:
+        raise InputError(f"{run_id}: its folder {run.data.tags.get('folder', '')} is not here: name the folder itself")
+    return folder
+
+
+def _found(run_id: str, address: str) -> tuple[MlflowClient, Run]:
+    """Return a client of the store and the run.
+
+    Raises:
+        InputError: there is no such run.
+    """
     where = without_password(address)
     database = sqlite_file(address)
     if not RUN_ID.fullmatch(run_id) or (database is not None and not database.is_file()):
         raise InputError(f"{run_id}: there is no such folder, and no run of that id in {where}")
-    if (address, run_id) in _copies:
-        return Path(_copies[address, run_id].name)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
     client = MlflowClient(mlflow_address(address))  # set_tracking_uri would redirect this process's later runs
     try:
-        run = client.get_run(run_id)
+        return client, client.get_run(run_id)
     except MlflowException as error:
         raise InputError(f"{run_id}: there is no such run in {where} ({str(error).splitlines()[0]})") from None
-    return _own_folder(run) or _copy(client, run, address)
 
 
-def _own_folder(run: Run) -> Path | None:
+def _folder_of(run: Run) -> Path | None:
     folder = Path(run.data.tags.get("folder", ""))
     if not folder.is_absolute() or not all((folder / name).is_file() for name in NEEDED):
         return None

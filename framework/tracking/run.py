@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from framework import errors
 from framework.config.resolved import RunConfig
-from framework.config.settings import Tracking
+from framework.config.settings import Display, Tracking
+from framework.runs import summary
+from framework.runs.console import observers
 from framework.runs.runner import execute
 from framework.tracking.client import Progress, Tracker
+from framework.tracking.console import DeliveryProgress, whereabouts
 from framework.training.observers import Observer
 from framework.training.record import Outcome
 
@@ -20,6 +24,7 @@ def tracked(
     folder: Path,
     *,
     setting: str,
+    resume: bool = False,
     observers: Sequence[Observer],
     progress: Progress | None = None,
     warn: Callable[[str], object] = errors.warn,
@@ -32,6 +37,7 @@ def tracked(
         overrides: the user's overrides that led to it.
         folder: folder for the run's files.
         setting: name of its setting.
+        resume: whether to continue the run that the folder holds.
         observers: observers besides the journal and the hooks.
         progress: as for `Tracker`.
         warn: called with one line per problem that leaves the run complete.
@@ -49,5 +55,42 @@ def tracked(
                 result(outcome)
             tracker.announce()
 
-        outcome = execute(config, overrides, folder, setting=setting, observers=observers, warn=warn, result=recorded)
+        outcome = execute(
+            config, overrides, folder, setting=setting, resume=resume, observers=observers, warn=warn, result=recorded
+        )
     return outcome, tracker
+
+
+def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting: str, resume: bool = False) -> Outcome:
+    """Train one run as `tracked` does; show its progress and print its result and where its files are.
+
+    Args:
+        config: a checked configuration.
+        overrides: the user's overrides that led to it.
+        folder: folder for the run's files.
+        setting: name of its setting.
+        resume: whether to continue the run that the folder holds.
+
+    Raises:
+        InputError: as for `tracked`.
+    """
+
+    def show(outcome: Outcome) -> None:
+        sys.stdout.write(f"{summary.summary(outcome)}\n")
+        sys.stdout.flush()
+
+    progress = config.section(Display).progress
+    with DeliveryProgress(progress=progress) as waiting:
+        outcome, tracker = tracked(
+            config,
+            overrides,
+            folder,
+            setting=setting,
+            resume=resume,
+            observers=observers(progress=progress),
+            progress=waiting,
+            result=show,
+        )
+    errors.warn_all(tracker.problems)
+    sys.stdout.write(whereabouts(folder, tracker.uri))
+    return outcome

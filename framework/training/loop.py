@@ -22,31 +22,39 @@ from framework.system.resources import blas_threads
 from framework.training.observers import Observer, Observers
 from framework.training.population import Population
 from framework.training.record import EpochMeans, Outcome, Record
+from framework.training.state import RunState, restore
 
 COPIED = 8
 """Runs that leave before the others are tested in copies of at most 1/COPIED of their population (at least one run)."""
 
 
-def train(configs: Sequence[RunConfig], runs: Sequence[Run], observers: Sequence[Observer] = ()) -> list[Outcome]:
+def train(
+    configs: Sequence[RunConfig],
+    runs: Sequence[Run],
+    observers: Sequence[Observer] = (),
+    states: Sequence[RunState] = (),
+) -> list[Outcome]:
     """Train R runs of one structure; return their outcomes in the order of ``runs``.
 
     Args:
         configs: one checked configuration per run; only numbers and seeds may differ.
         runs: the identities of the runs, for observers and hooks.
         observers: called at each event; those without a ``step`` method cost nothing per step.
+        states: the states from which the runs continue, of one epoch; empty for runs from the start.
 
     Raises:
-        InputError: the parts do not fit together; nothing was trained.
+        InputError: the parts do not fit together, or a state does not fit its run; nothing was trained.
     """
     # A diverging run overflows. Divergence is detected and recorded, so NumPy's warnings are switched off.
     with blas_threads(configs[0].settings.threads), np.errstate(all="ignore"):
         watch = Observers(observers)
         population = Population(configs)
         records = [Record(run, population.settings) for run in runs]
+        begun = restore(population, records, states) if states else (0, 0)
         outcomes: dict[str, Outcome] = {}
         try:
             watch.started(runs, population)
-            epochs = _epochs(population, records, watch)
+            epochs = _epochs(population, records, watch, *begun)
             del population  # else it would stay in memory together with the smaller population of the remaining runs
             for remaining, leaving in epochs:
                 outcomes |= _conclude(remaining, leaving, watch)
@@ -60,12 +68,20 @@ def train(configs: Sequence[RunConfig], runs: Sequence[Run], observers: Sequence
 
 
 def _epochs(
-    population: Population, records: list[Record], watch: Observers
+    population: Population, records: list[Record], watch: Observers, finished: int, step: int
 ) -> Iterator[tuple[Population, dict[int, Record]]]:
-    """Train; whenever runs leave, yield the population and the records of the leaving runs by row."""
-    deadline = time.monotonic() + (population.settings.max_seconds or float("inf"))
-    step = 0
-    for epoch in itertools.count(1):
+    """Train; whenever runs leave, yield the population and the records of the leaving runs by row.
+
+    Args:
+        population: the runs.
+        records: their records.
+        watch: called at each event.
+        finished: the number of epochs that are finished already.
+        step: the number of steps that are taken already.
+    """
+    spent = max(record.seconds for record in records)
+    deadline = time.monotonic() - spent + (population.settings.max_seconds or float("inf"))
+    for epoch in itertools.count(finished + 1):
         started = time.perf_counter()
         means = EpochMeans(population)
         population.model.begin_epoch(epoch)
@@ -95,6 +111,7 @@ def _epochs(
             configs, tensors, records = population.configs, population.tensors(), [records[row] for row in staying]
             del population  # frees its gradients and scratch arrays before the smaller one is allocated
             population = Population.take(configs, tensors, staying)
+        watch.between(records, population, step)
 
 
 def train_step(population: Population, batch: Batch, step: int, means: EpochMeans) -> np.ndarray:

@@ -31,6 +31,15 @@ class Observer:
         """Return whether a run should end after the epoch that `epoch` was told of."""
         return False
 
+    def between(self, records: Sequence[Record], population: Population, step: int) -> None:
+        """Handle a point between two epochs, from which the runs that go on can be continued.
+
+        Args:
+            records: the records of the runs that go on, by row.
+            population: their population.
+            step: the number of optimizer steps taken.
+        """
+
     def finished(self, outcome: Outcome) -> None:
         """Handle a run that ended without an error."""
 
@@ -66,6 +75,11 @@ class Observers:
         """Call `Observer.should_stop` of every observer; return whether any of them wants the run to end."""
         answers = [observer.should_stop(record) for observer in self._all]
         return any(answers)
+
+    def between(self, records: Sequence[Record], population: Population, step: int) -> None:
+        """Call `Observer.between` of each observer."""
+        for observer in self._all:
+            observer.between(records, population, step)
 
     def finished(self, outcome: Outcome) -> None:
         """Call `Observer.finished` of each observer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -155,6 +156,42 @@ class Record:
     def done(self) -> bool:
         """Whether the run ends before its budget is used up."""
         return self.ended != "budget"
+
+    @property
+    def kept(self) -> Mapping[str, np.ndarray]:
+        """The kept parameters and buffers by name; empty if none are kept so far."""
+        return self._kept or {}
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the record as plain data, without the kept parameters, for `restore`."""
+        return {
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best_loss": self._best_loss,
+            "improved_epoch": self._improved_epoch,
+            "improved_loss": self._improved_loss,
+            "seconds": self._clock.share,
+            "population_seconds": self._clock.population,
+        }
+
+    def restore(self, data: Mapping[str, Any], kept: Mapping[str, np.ndarray]) -> None:
+        """Continue the record that `as_data` returned.
+
+        Args:
+            data: from `as_data`.
+            kept: the kept parameters and buffers by name; empty for none.
+        """
+        self.history = [dict(row) for row in data["history"]]
+        self.best_epoch = data["best_epoch"]
+        self._best_loss = data["best_loss"]
+        self._improved_epoch, self._improved_loss = data["improved_epoch"], data["improved_loss"]
+        self._clock = Clock(data["seconds"], data["population_seconds"])
+        self._kept = dict(kept) or None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run's epochs took so far, of all runs together."""
+        return self._clock.population
 
     def stop(self) -> None:
         """End the run after the epochs that it has."""

@@ -1,0 +1,127 @@
+"""The file of a checkpoint: arrays and JSON in one archive, written whole, checked by hash when it is read.
+
+The archive is a zip file without compression. It contains ``checkpoint.json``, with the format, the run's identity, its
+state, and name, shape, dtype and SHA-256 of each array; and the arrays as ``0.npy``, ``1.npy``, …. Nothing in it is a
+pickle, and no member is extracted to a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from framework.data.archives import UNREADABLE, read_array
+from framework.errors import InputError
+from framework.system.files import write_whole
+from framework.training.state import RunState
+
+FILE = "checkpoint.npz"
+FORMAT = 1
+_DESCRIPTION = "checkpoint.json"
+_MOST = 64 * 2**20
+"""Most bytes of the description that are read."""
+
+
+def save(folder: Path, identity: str, state: RunState) -> None:
+    """Write a run's state to its folder; a kill leaves the checkpoint before or this one.
+
+    Args:
+        folder: the run's folder.
+        identity: the run's identity, as in `RunConfig.identity`.
+        state: the state.
+
+    Raises:
+        OSError: the file cannot be written; the checkpoint before is kept.
+    """
+    content, arrays = io.BytesIO(), []
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for place, (name, array) in enumerate(state.arrays.items()):
+            member = io.BytesIO()
+            npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+            archive.writestr(f"{place}.npy", member.getvalue())
+            arrays.append(
+                {"name": name, "shape": array.shape, "dtype": array.dtype.str, "sha256": _hash(array)},
+            )
+        description = {
+            "format": FORMAT,
+            "identity": identity,
+            "epoch": state.epoch,
+            "step": state.step,
+            "digest": state.digest,
+            "record": state.record,
+            "arrays": arrays,
+        }
+        archive.writestr(_DESCRIPTION, json.dumps(description))
+    write_whole(folder / FILE, content.getvalue(), durable=True)
+
+
+def load(folder: Path, identity: str) -> RunState | None:
+    """Return the state that `save` wrote, or None if the folder holds no checkpoint.
+
+    Args:
+        folder: the run's folder.
+        identity: the identity of the run that is to continue.
+
+    Raises:
+        InputError: the checkpoint is damaged, of another format or of another run.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        description = _description(path)
+        if description["format"] != FORMAT:
+            raise InputError(f"{path} is of format {description['format']}; this version reads format {FORMAT}")
+        if description["identity"] != identity:
+            raise InputError(
+                f"{path} belongs to a run with the identity {description['identity']}; this run has {identity}: its "
+                "configuration or one of its plugin files has changed"
+            )
+        arrays = {
+            entry["name"]: _checked(read_array(path, str(place)), entry)
+            for place, entry in enumerate(description["arrays"])
+        }
+        record = description["record"]
+        return RunState(description["epoch"], description["step"], description["digest"], arrays, record)
+    except InputError:
+        raise
+    except (*UNREADABLE, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}): remove it to start the run again") from error
+
+
+def epoch_of(folder: Path) -> int:
+    """Return the epoch of the checkpoint in a folder, or 0 if there is none or it is damaged."""
+    path = folder / FILE
+    try:
+        return int(_description(path)["epoch"]) if path.is_file() else 0
+    except (*UNREADABLE, KeyError, TypeError):
+        return 0
+
+
+def _description(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo(_DESCRIPTION)
+        if member.file_size > _MOST or member.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"its {_DESCRIPTION} claims {member.file_size:,} bytes")
+        found = json.loads(archive.read(member))
+    if not isinstance(found, dict):
+        raise TypeError(f"its {_DESCRIPTION} is no mapping")
+    return found
+
+
+def _checked(array: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
+    same = (list(array.shape), array.dtype.str, _hash(array)) == (entry["shape"], entry["dtype"], entry["sha256"])
+    if not same:
+        raise ValueError(f"its array {entry['name']} is not the one that was written")
+    return array
+
+
+def _hash(array: np.ndarray) -> str:
+    return hashlib.sha256(np.asarray(array, order="C").reshape(-1).view(np.uint8).data).hexdigest()

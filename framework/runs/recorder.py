@@ -1,0 +1,214 @@
+"""The recording of runs in their folders while they train: journal, configuration, environment and model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from framework import errors
+from framework.base.run import Run
+from framework.config.resolved import RunConfig
+from framework.config.settings import Tracking
+from framework.data.prepare import Data
+from framework.errors import RunFailedError
+from framework.runs import provenance
+from framework.runs.folder import begun_in, refuse_another
+from framework.runs.journal import Journal
+from framework.runs.recorded import Recorded
+from framework.runs.yaml_text import dump
+from framework.training import kept
+from framework.training.observers import Observer
+from framework.training.population import Population
+from framework.training.record import Outcome, Record
+
+NOT_LOGGED = ("epoch", "step")
+
+
+class Journaling(Observer):
+    """Writes each run's folder: configuration, environment, journal and model.
+
+    A journal without an end is continued, and with ``resume`` one that ended without success too. Training again gives
+    the same bits: epochs that are recorded already are compared and not written again.
+
+    Args:
+        configs: the checked configurations, by run id.
+        overrides: the user's overrides, by run id.
+        parent: the sweep's folder, or None for a single run.
+        single: whether this is a single run. Its journal stays open when it has finished: `conclude` adds the curves.
+        resume: whether the runs may continue journals that ended with a failure or an interrupt.
+        final: whether a failure ends the run for good; False if each run is then trained alone.
+        warn: called with one line per problem that leaves the run complete.
+
+    Attributes:
+        outcomes: outcomes of the runs that ended without an error, by run id.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, RunConfig],
+        overrides: Mapping[str, Sequence[str]],
+        *,
+        parent: Path | None,
+        single: bool,
+        resume: bool = False,
+        final: bool = True,
+        warn: Callable[[str], object] = errors.warn,
+    ) -> None:
+        self._configs = configs
+        self._overrides = overrides
+        self._parent = parent
+        self._single = single
+        self._resume = resume
+        self._final = final
+        self._warn = warn
+        self.outcomes: dict[str, Outcome] = {}
+        self._journals: dict[str, Journal] = {}
+        self._before: dict[str, Recorded] = {}
+        self._example: np.ndarray = np.empty(0)
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Write the files and the journal entries that precede the first step.
+
+        Raises:
+            InputError: a folder holds another run.
+        """
+        data = population.data
+        self._example = data.examples
+        for run in runs:
+            folder = _folder(run)
+            folder.mkdir(parents=True, exist_ok=True)
+            begun = begun_in(folder)
+            refuse_another(folder, self._configs[run.id], begun, resume=self._resume)
+            self._before[run.id] = Recorded.of(begun)
+            self._journals[run.id] = Journal(folder)
+            if not begun:
+                self._begin(run, folder, data)
+
+    def _begin(self, run: Run, folder: Path, data: Data) -> None:
+        overrides, journal, config = list(self._overrides[run.id]), self._journals[run.id], self._configs[run.id]
+        files = _write_files(folder, config, overrides)
+        journal.write(
+            "start",
+            name=run.name,
+            experiment=config.section(Tracking).experiment,
+            params=config.params,
+            tags=provenance.tags(
+                config,
+                overrides,
+                folder,
+                sweep_id=self._parent.name if self._parent else "",
+                setting=run.setting,
+            ),
+            description=provenance.description(config, overrides),
+            parent=str(self._parent) if self._parent else None,
+            dataset={
+                "name": config.parts["dataset"].name,
+                "source": data.source,
+                "digest": data.digest,
+                "samples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+                "features": list(data.input_shape),
+                "task": data.task,
+            },
+        )
+        for name in files:
+            journal.write("artifact", path=name, to="")
+
+    def epoch(self, record: Record) -> None:
+        """Append the epoch's metrics to the journal; if they are recorded already, compare them.
+
+        Raises:
+            RunFailedError: the recorded metrics are others.
+        """
+        row, run = record.history[-1], record.run
+        before = self._before[run.id].history
+        if len(record.history) <= len(before):
+            _compare(run, f"epoch {row['epoch']}", before[len(record.history) - 1], row)
+        else:
+            values = {name: value for name, value in row.items() if name not in NOT_LOGGED}
+            self._journals[run.id].write("metrics", step=row["step"], epoch=row["epoch"], values=values)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Append the kept model's metrics at its step and save the model; end the journal, except for a single run.
+
+        Raises:
+            RunFailedError: the metrics are recorded already, and are others.
+        """
+        run = outcome.run
+        folder, journal, before = _folder(run), self._journals[run.id], self._before[run.id]
+        figures = {**kept.recorded(outcome.metrics), kept.EPOCH: outcome.kept_epoch}
+        if before.figures:
+            _compare(run, "the end", before.figures, figures)
+        else:
+            journal.write("metrics", step=outcome.kept_step, epoch=None, values=figures)
+            journal.write("tags", values=_ending(outcome))
+        outcome.predictor.save(folder / "model")
+        if not self._single:
+            journal.end("FINISHED")
+        elif not before.has_model:
+            np.save(folder / "model" / "example.npy", self._example)
+            journal.write("model", path="model", input_example="model/example.npy")
+        self.outcomes[run.id] = outcome
+
+    def conclude(self, outcome: Outcome) -> None:
+        """Draw the curves of a single run and end its journal.
+
+        This is separate from `finished`, because drawing may take longer than training.
+        """
+        from framework.plots import curves, drawn
+
+        run, folder = outcome.run, _folder(outcome.run)
+        title = f"{run.name} on {run.config['problem']}"
+        try:
+            if drawn(lambda: curves(outcome.history, title, outcome.kept_epoch), folder / "curves.png", self._warn):
+                self._journals[run.id].write("artifact", path="curves.png", to="")
+        finally:
+            self._journals[run.id].end("FINISHED")
+
+    def failed(self, run: Run, error: BaseException) -> None:
+        """Record the error and the end of the run in its journal; only close it if the run will be trained again."""
+        if run.id not in self._journals or run.id in self.outcomes:
+            return
+        journal = self._journals[run.id]
+        if isinstance(error, Exception) and not self._final:
+            journal.close()
+            return
+        if isinstance(error, Exception):
+            journal.end("FAILED", error=f"{type(error).__name__}: {error}"[:500])
+        else:
+            journal.end("KILLED")
+
+
+def _compare(run: Run, what: str, before: Mapping[str, float], now: Mapping[str, float]) -> None:
+    """Raise `RunFailedError` if metrics of a run differ from the recorded ones; times are not compared."""
+    for name, value in now.items():
+        old = before.get(name)
+        same = value == old or (old is not None and value != value and old != old)  # NaN is recorded as NaN
+        if not same and not name.startswith("time/"):
+            raise RunFailedError(
+                f"{run.folder}: {name} of {what} is {value!r} and was recorded as {old!r}: the run does not repeat "
+                "itself on this machine with these versions; start it again in another folder"
+            )
+
+
+def _ending(outcome: Outcome) -> dict[str, str]:
+    return {"ended": outcome.ended, **({"diverged": "true"} if outcome.diverged else {})}
+
+
+def _folder(run: Run) -> Path:
+    if run.folder is None:
+        raise ValueError(f"run {run.name} has no folder to write to")
+    return run.folder
+
+
+def _write_files(folder: Path, config: RunConfig, overrides: Sequence[str]) -> list[str]:
+    texts = {
+        "config.yaml": dump(config.as_data()),
+        "overrides.yaml": dump(list(overrides)),
+        "environment.txt": provenance.environment(),
+    }
+    contents = {name: text.encode() for name, text in texts.items()} | config.plugin_sources
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return list(contents)

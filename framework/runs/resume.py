@@ -1,0 +1,90 @@
+"""Reading of a run that ended early from its folder, so that it can be continued."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from framework.config.check import remade
+from framework.config.resolved import RunConfig
+from framework.errors import InputError
+from framework.runs.folder import begun_in
+from framework.runs.recorded import Recorded
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A single run that can be continued.
+
+    Attributes:
+        folder: its folder.
+        config: its checked configuration.
+        overrides: the user's overrides that led to it.
+        setting: the name of its setting.
+        epochs: the number of epochs in its journal.
+    """
+
+    folder: Path
+    config: RunConfig
+    overrides: tuple[str, ...]
+    setting: str
+    epochs: int
+
+
+def interrupted(folder: Path) -> Interrupted | None:
+    """Return the run in a folder as it is to be continued, or None if it has finished.
+
+    Raises:
+        InputError: the folder holds no run that has begun, or a run of a sweep, or a file is damaged, or the run's
+            configuration or one of its plugins has changed.
+    """
+    entries = begun_in(folder)
+    if not entries or entries[0].kind != "start":
+        raise InputError(f"{folder} is not the folder of a run that has begun: there is nothing to resume")
+    recorded, start = Recorded.of(entries), entries[0].content
+    if recorded.status == "FINISHED":
+        return None
+    if start.get("parent"):
+        raise InputError(f"{folder} is a run of a sweep: resume {start['parent']}")
+    config = remade(_mapping(folder / "config.yaml"))
+    if config.identity != recorded.tags.get("config_hash"):
+        raise InputError(f"{folder}: {_difference(folder, config, start)}; start the run again in another folder")
+    overrides = _read(folder / "overrides.yaml")
+    if not isinstance(overrides, list) or not all(isinstance(word, str) for word in overrides):
+        raise InputError(f"{folder / 'overrides.yaml'} is damaged: it holds no list of overrides")
+    setting = recorded.tags.get("setting", "")
+    return Interrupted(folder, config, tuple(overrides), setting, len(recorded.history))
+
+
+def _difference(folder: Path, config: RunConfig, start: dict[str, Any]) -> str:
+    """Return the first difference between a recorded run and the configuration that its folder gives now."""
+    for name, content in config.plugin_sources.items():
+        path = folder / name
+        if not path.is_file():
+            return f"the run did not use the plugin file {name}"
+        if path.read_bytes() != content:
+            return f"the plugin {name.removesuffix('.py')} is not the one that the run used ({path})"
+    before, now = start.get("params", {}), config.params
+    for key in dict.fromkeys([*before, *now]):
+        if before.get(key) != now.get(key):
+            return f"{key} is {now.get(key)!r} and the run was recorded with {before.get(key)!r}"
+    return "its identity has changed"
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path.parent} cannot be resumed: it holds no {path.name}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    content = _read(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged: it holds no mapping")
+    return content

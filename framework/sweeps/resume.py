@@ -1,0 +1,82 @@
+"""The jobs of a sweep that is resumed: which have finished, which continue, and which are new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from framework.checkpoint.file import epoch_of
+from framework.errors import InputError
+from framework.runs.finished import Finished
+from framework.runs.folder import begun_in, same_run
+from framework.runs.recorded import Recorded
+from framework.sweeps.job import Job
+from framework.sweeps.state import JobIdentity
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The jobs of a resumed sweep.
+
+    Attributes:
+        jobs: all jobs, with the numbers and folders that they had.
+        finished: results of the jobs that have finished, by number.
+        resume: whether the sweep is resumed; False for a sweep from the start.
+    """
+
+    jobs: Sequence[Job]
+    finished: Mapping[int, Finished] = field(default_factory=dict)
+    resume: bool = False
+
+    @property
+    def left(self) -> list[Job]:
+        """The jobs that have not finished."""
+        return [job for job in self.jobs if job.number not in self.finished]
+
+
+def resumed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path) -> Resumed:
+    """Return the jobs of a sweep that is continued.
+
+    Args:
+        jobs: the jobs as composed now.
+        before: the jobs as the sweep's state file lists them.
+        folder: the sweep's folder.
+
+    Raises:
+        InputError: a job of the state file is not composed any more, or a job's folder holds another run.
+    """
+    placed = _placed(jobs, before, folder)
+    finished = {}
+    for job in placed:
+        begun = begun_in(job.folder)
+        if begun and not same_run(begun, job.config):
+            raise InputError(f"{job.folder} holds another run: job {job.number} of this sweep cannot continue there")
+        recorded = Recorded.of(begun)
+        if recorded.status == "FINISHED" and recorded.history:
+            finished[job.number] = Finished.of_recorded(recorded, str(job.folder), job.config, job.distinguishing)
+    jobs = [replace(job, resume=True, epoch=epoch_of(job.folder)) for job in placed]
+    return Resumed(tuple(jobs), finished, resume=True)
+
+
+def _placed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path) -> list[Job]:
+    """Return the jobs in the order of their numbers: those of the state file with theirs, new ones after them."""
+    waiting: dict[str, list[JobIdentity]] = {}
+    for known in before:
+        waiting.setdefault(known.identity, []).append(known)
+    placed, new = [], []
+    for job in jobs:
+        same = waiting.get(job.config.identity)
+        if same:
+            known = same.pop(0)
+            placed.append(replace(job, number=known.number, folder=(folder / known.folder).resolve()))
+        else:
+            new.append(job)
+    for missing in (known for several in waiting.values() for known in several):
+        raise InputError(
+            f"job {missing.number} ({' '.join(missing.overrides)}) is not composed with the identity "
+            f"{missing.identity} any more: a setting, a default or a plugin file has changed"
+        )
+    first = max((known.number for known in before), default=-1) + 1
+    placed += [replace(job, number=number) for number, job in enumerate(new, start=first)]
+    return sorted(placed, key=lambda job: job.number)
