@@ -1,1 +1,1 @@
-"""Everything a user can name: one thing a file, all registered through the hooks third parties use."""
+"""The built-in plugins: one per file, registered through the same hooks as third-party plugins."""

@@ -1,4 +1,4 @@
-"""Train a small torch model with a rule of this project, beside the same model here: the same trajectory.
+"""Train a small torch model with a rule of this project, and the same model here; compare the trajectories.
 
 Run it in an environment with torch::
 
@@ -105,7 +105,7 @@ def main() -> int:
     here = Here(given.optimizer, given.lr)
     model = in_torch(here)
     rate = {} if given.lr is None else {"lr": given.lr}
-    optimizer = framework.export.torch(given.optimizer, model.parameters(), **rate)  # the only new line
+    optimizer = framework.export.torch(given.optimizer, model.parameters(), **rate)  # the only change for torch users
     order = np.random.default_rng(0)
     sys.stdout.write(f"{given.optimizer}\n  step   loss here  loss in torch  weights apart\n")
     for t in range(1, given.steps + 1):

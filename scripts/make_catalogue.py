@@ -1,4 +1,4 @@
-"""Write plugins/CATALOGUE.md from what the built-in plugins say of themselves; with ``--check``, only compare."""
+"""Write plugins/CATALOGUE.md from the docstrings and fields of the built-in plugins; with ``--check``, only compare."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ TITLES = {
 }
 HEAD = """# Catalogue
 
-Everything that comes with the framework, as its classes describe themselves. `scripts/make_catalogue.py` makes this
-page; do not edit it. With torch or optax installed, their optimizers are there too, as `optimizer=torch/NAME` and
-`optimizer=optax/NAME`: see `python -m framework plugins`.
+All built-in plugins, from their docstrings and fields. `scripts/make_catalogue.py` writes this page; do not edit it.
+If torch or optax is installed, its optimizers are available as `optimizer=torch/NAME` or `optimizer=optax/NAME`:
+`python -m framework plugins` lists them.
 """
 SHARED = {"dataset": ("split_seed", "validation", "test", "train_limit", "reconstruct"), "schedule": ("warmup_steps",)}
 """Fields that every class of a kind has; the page lists them once per kind."""
@@ -36,7 +36,7 @@ SHARED = {"dataset": ("split_seed", "validation", "test", "train_limit", "recons
 def main() -> int:
     """Write the page, or compare it if ``--check`` is given; return the exit code, 1 if the page is stale."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where the page is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is stale")
     asked = parser.parse_args()
     text = page()
     if asked.check:

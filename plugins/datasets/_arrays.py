@@ -67,7 +67,7 @@ class _Arrays:
         if len(answers) != len(inputs):
             raise InputError(
                 f"{self._path.name}: array {inputs_name!r} has {len(inputs)} samples, {name!r} has {len(answers)}: "
-                "they must be as long"
+                "they must have equal lengths"
             )
         return inputs[:, None] if inputs.ndim == 1 else inputs, self._answers(answers, name)
 
@@ -77,8 +77,8 @@ class _Arrays:
                 array = np.char.decode(array, "utf-8")
             except UnicodeDecodeError as error:
                 raise InputError(
-                    f"{self._path.name}: array {name!r} holds bytes that are no UTF-8 text ({error.object!r}): save it "
-                    "as text, for instance numpy.char.decode(array, 'latin-1')"
+                    f"{self._path.name}: array {name!r} holds bytes that are not UTF-8 text ({error.object!r}): save "
+                    "it as text, for instance numpy.char.decode(array, 'latin-1')"
                 ) from error
         if array.dtype.kind == "U" and array.size == len(array):
             return array.reshape(-1)

@@ -37,7 +37,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
             if head[:4] != start:
                 found = head[:4].hex(" ") or "nothing"
                 raise InputError(
-                    f"{path} starts with {found}, an IDX file of these starts with {start.hex(' ')}: wrong file?"
+                    f"{path} starts with {found}, but must start with {start.hex(' ')} to be this IDX file: wrong file?"
                 )
             if len(head) < header:
                 raise InputError(f"{path} is cut off within its header: fetch it again")

@@ -149,7 +149,7 @@ class MnistFiles(Dataset):
     downloads = True
     layout = Layout(60_000, 10_000, (28, 28, 1), classes=10)
     scaling: str = choice("none", ("standardize", "none"), help="none: pixels from 0 to 1")
-    folder: str | None = text(None, help="folder of the IDX files; null: FRAMEWORK_DATA, the cache, or a download")
+    folder: str | None = text(None, help="folder of IDX files; null: FRAMEWORK_DATA, cache or download")
 
     def load(self) -> Raw:
         """Return all images in the files' order; errors as `Source.load`."""

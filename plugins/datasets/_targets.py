@@ -96,7 +96,7 @@ def from_texts(texts: Sequence[str] | np.ndarray, task: str, where: str) -> Targ
     """Return the target for ``texts``; arguments and errors as `from_arrays`."""
     if task == "regression":
         first = str(texts[0])
-        raise InputError(f"{where} holds texts such as {first!r}: values must be numbers, or take the task auto")
+        raise InputError(f"{where} holds texts such as {first!r}: values must be numbers, or set dataset.task=auto")
     names, places = _distinct(np.asarray(texts, dtype=np.str_))
     if task == "auto" and 2 * len(names) > len(texts):
         raise InputError(

@@ -19,7 +19,7 @@ class LinearRegression(Dataset):
 
     task = "regression"
     samples: int = integer(1000, at_least=10, help="samples in all")
-    features: int = integer(10, at_least=1, help="numbers a sample")
+    features: int = integer(10, at_least=1, help="numbers per sample")
     noise: float = number(0.1, at_least=0, help="standard deviation of the targets around the map")
     data_seed: int = integer(0, at_least=0, help="seed of map and samples; independent of split and run")
 
@@ -28,7 +28,7 @@ class LinearRegression(Dataset):
         *weights, offset = stream(self.data_seed, "linear_regression", "map").standard_normal(self.features + 1)
         inputs = stream(self.data_seed, "linear_regression", "inputs").standard_normal((self.samples, self.features))
         errors = stream(self.data_seed, "linear_regression", "errors").standard_normal((self.samples, 1))
-        # A sum and no matrix product: the bits of BLAS depend on the processor.
+        # A sum, not a matrix product: the bits of BLAS depend on the processor.
         targets = (inputs * weights).sum(axis=1, keepdims=True) + offset + self.noise * errors
         return Raw(Samples(inputs, targets), source="generated")
 

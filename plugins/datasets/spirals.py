@@ -23,7 +23,7 @@ class Spirals(Dataset):
 
     samples: int = integer(1000, at_least=10, help="points in all")
     classes: int = integer(2, at_least=2, help="arms")
-    turns: float = number(1.5, above=0, help="how often an arm goes round")
+    turns: float = number(1.5, above=0, help="turns of each arm")
     noise: float = number(0.02, at_least=0, help="standard deviation around the arms")
     data_seed: int = integer(0, at_least=0, help="seed of the points; independent of split and run")
 

@@ -33,16 +33,19 @@ class Conv2d(Layer):
     an odd pixel at the bottom and right. A number adds that many pixels on each side; it must be below ``kernel_size``.
 
     Raises ``InputError`` if a sample is not an image or a window does not fit in the padded image.
+
+    Differs from torch's ``Conv2d``: the channels are the last axis of an image here and the first in torch, and torch's
+    weight has the axes ``(filters, channels, kernel_size, kernel_size)``.
     """
 
     output_kind = "logits"
 
     filters: int = integer(8, at_least=1, help="channels of the output")
     kernel_size: int = integer(3, at_least=1, help="side of the square window, in pixels")
-    stride: int = integer(1, at_least=1, help="pixels from window to window")
+    stride: int = integer(1, at_least=1, help="step between windows, in pixels")
     padding: int | str = integer("valid", words=("valid", "same"), at_least=0, help="zeros around the image")
     bias: bool = flag(True, help="add b, one number per filter")
-    initial: str = choice("glorot_uniform", tuple(INITIALIZERS), help="how the filters start")
+    initial: str = choice("glorot_uniform", tuple(INITIALIZERS), help="initializer of the filters")
     init_scale: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 10.0), help="multiplies the initial filters")
 
     def _pads(self, extent: int) -> tuple[int, int]:
@@ -64,7 +67,7 @@ class Conv2d(Layer):
         height, width, _ = image_shape(shape, "conv2d")
         if not isinstance(self.padding, str) and self.padding >= self.kernel_size:
             raise InputError(
-                f"padding={self.padding} makes windows that see no pixel: keep it below kernel_size={self.kernel_size}"
+                f"padding={self.padding} makes windows without any pixel: keep it below kernel_size={self.kernel_size}"
             )
         windows = [steps(sum(self._pads(n)) + n, self.kernel_size, self.stride) for n in (height, width)]
         if min(windows) == 0:

@@ -19,6 +19,8 @@ class Dense(Layer):
     Each run has its own W, ``(features, units)``, and b, ``(units,)``, which starts at zero.
 
     Raises ``InputError`` if samples are not flat.
+
+    Differs from torch's ``Linear``: torch's weight is the transpose of W.
     """
 
     output_kind = "logits"
@@ -26,7 +28,7 @@ class Dense(Layer):
 
     units: int | str = integer("outputs", words=("outputs",), at_least=1, help="outputs: as many as the data set needs")
     bias: bool = flag(True, help="add b")
-    initial: str = choice("glorot_uniform", tuple(INITIALIZERS), help="how W starts")
+    initial: str = choice("glorot_uniform", tuple(INITIALIZERS), help="initializer of W")
     init_scale: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 10.0), help="multiplies the initial W")
 
     def output_shape(self, shape: Shape) -> Shape:

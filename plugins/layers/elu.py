@@ -20,6 +20,8 @@ class Elu(Layer):
     It acts on each number, and the shape stays the same. The output is at least -alpha.
 
     Source: Clevert et al. 2016, arXiv:1511.07289, equation 15.
+
+    Differs from torch's ``ELU``: not at all.
     """
 
     alpha: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 3.0), help="-alpha is the limit for negative x")

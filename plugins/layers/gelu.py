@@ -25,9 +25,11 @@ class Gelu(Layer):
     faster.
 
     Source: Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2.
+
+    Differs from torch's ``GELU``: not at all; ``approximate`` is its ``approximate="tanh"``.
     """
 
-    approximate: bool = flag(False, help="the tanh form")
+    approximate: bool = flag(False, help="use the approximate form with tanh")
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""

@@ -21,6 +21,8 @@ class LayerNorm(Layer):
     axis. Each run has its own gamma and beta, as long as the last axis. Training and evaluation are the same.
 
     Source: Ba et al. 2016, arXiv:1607.06450, equations 3 and 4.
+
+    Differs from torch's ``LayerNorm`` over the last axis: not at all.
     """
 
     eps: float = hyper(1e-5, above=0, prior="log", help="added to the variance")

@@ -20,9 +20,11 @@ class LeakyRelu(Layer):
     It acts on each number, and the shape stays the same. The derivative at 0 is ``slope``.
 
     Source: Maas et al. 2013, "Rectifier nonlinearities improve neural network acoustic models".
+
+    Differs from torch's ``LeakyReLU``: not at all.
     """
 
-    slope: float = hyper(0.01, at_least=0, at_most=1, prior="log", search=(1e-3, 0.5), help="where x is negative")
+    slope: float = hyper(0.01, at_least=0, at_most=1, prior="log", search=(1e-3, 0.5), help="slope for negative x")
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x`` or with one row per run if the slopes differ."""

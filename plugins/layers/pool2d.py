@@ -27,11 +27,13 @@ class Pool2d(Layer):
     ``average`` spreads it evenly.
 
     Raises ``InputError`` if a sample is not an image or smaller than one window.
+
+    Differs from torch's ``MaxPool2d`` and ``AvgPool2d``: the channels are the last axis of an image here.
     """
 
-    mode: str = choice("max", tuple(COMBINE), help="what is taken of a window")
+    mode: str = choice("max", tuple(COMBINE), help="value to take from each window")
     size: int = integer(2, at_least=1, help="side of the square window, in pixels")
-    stride: int | None = integer(None, at_least=1, help="pixels from window to window; null: size")
+    stride: int | None = integer(None, at_least=1, help="step between windows, in pixels; null: size")
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return ``(height', width', channels)``.

@@ -17,6 +17,8 @@ class Relu(Layer):
         max(x, 0)
 
     It acts on each number, and the shape stays the same. The derivative at 0 is 0.
+
+    Differs from torch's ``ReLU``: not at all.
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

@@ -19,6 +19,8 @@ class Sigmoid(Layer):
         1 / (1 + exp(-x))
 
     It acts on each number, and the shape stays the same. The output is in [0, 1].
+
+    Differs from torch's ``Sigmoid``: not at all.
     """
 
     output_kind = "probabilities"

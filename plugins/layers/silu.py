@@ -21,6 +21,8 @@ class Silu(Layer):
     It acts on each number, and the shape stays the same.
 
     Source: Elfwing et al. 2018, arXiv:1702.03118, equation 9.
+
+    Differs from torch's ``SiLU``: not at all.
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

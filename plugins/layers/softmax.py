@@ -18,6 +18,8 @@ class Softmax(Layer):
 
     The shape stays the same. The largest x is subtracted first, so that exp does not overflow. For training with labels
     prefer logits and the loss ``softmax_cross_entropy``, which does not lose small probabilities.
+
+    Differs from torch's ``Softmax`` with ``dim=-1``: not at all.
     """
 
     output_kind = "probabilities"

@@ -20,6 +20,8 @@ class Softplus(Layer):
 
     It acts on each number, and the shape stays the same. The output is at least 0. It is computed as
     max(x, 0) + log1p(exp(-|x|)), which neither overflows nor loses small values.
+
+    Differs from torch's ``Softplus``: torch returns x itself above its ``threshold``.
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

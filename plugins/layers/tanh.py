@@ -17,6 +17,8 @@ class Tanh(Layer):
         tanh(x)
 
     It acts on each number, and the shape stays the same. The output is in [-1, 1].
+
+    Differs from torch's ``Tanh``: not at all.
     """
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

@@ -19,6 +19,8 @@ class Upsample2d(Layer):
         y[i, j] = x[floor(i / factor), floor(j / factor)]
 
     Raises ``InputError`` if a sample is not an image.
+
+    Differs from torch's ``Upsample`` in mode nearest: the channels are the last axis of an image here.
     """
 
     factor: int = integer(2, at_least=1, help="how many times higher and wider")

@@ -25,6 +25,8 @@ class BinaryCrossEntropyLogits(Loss):
     Raises ``InputError`` if a target is outside [0, 1] or does not match the model's outputs.
 
     Source: torch's ``BCEWithLogitsLoss``.
+
+    Differs from torch: not at all.
     """
 
     expects = "logits"

@@ -29,7 +29,7 @@ class Hinge(Loss):
     """
 
     expects = "logits"
-    margin: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="lead that costs nothing")
+    margin: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="lead from which the loss is 0")
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean hinge loss per run for scores ``(R, B, outputs)`` and labels ``(R or 1, B)``."""

@@ -24,6 +24,8 @@ class MAE(Loss):
     Raises ``InputError`` if the targets do not match the model's outputs.
 
     Source: torch's ``L1Loss`` with ``reduction="mean"``.
+
+    Differs from torch: not at all.
     """
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -27,6 +27,8 @@ class SoftmaxCrossEntropy(Loss):
     Raises ``InputError`` if the data set has no labels, or a label has no output.
 
     Sources: torch's ``CrossEntropyLoss``; Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing).
+
+    Differs from torch: not at all.
     """
 
     expects = "logits"
@@ -52,7 +54,7 @@ class SoftmaxCrossEntropy(Loss):
             return mean_of_runs(np.subtract(losses, picked, out=losses))
         smoothing = self.column(self.label_smoothing, picked)
         spread = np.zeros_like(picked)
-        # without smoothing, a masked class (logit -inf) must cost nothing: 0 * -inf would be NaN
+        # without smoothing, a masked class (logit -inf) must not change the loss: 0 * -inf would be NaN
         np.multiply(smoothing, shifted.mean(axis=2), out=spread, where=smoothing > 0)
         return mean_of_runs(losses - (1 - smoothing) * picked - spread)
 

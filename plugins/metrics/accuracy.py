@@ -27,9 +27,7 @@ class Accuracy(Metric):
 
     tasks = ("classification",)
     shown_for = ("classification",)
-    threshold: float | None = number(
-        None, help="a single output above it is class 1; null: 0 for logits, 0.5 otherwise"
-    )
+    threshold: float | None = number(None, help="output above it is class 1; null: 0 for logits, else 0.5")
 
     def name(self) -> str:
         """Return ``accuracy``, followed by the threshold if one is set."""

@@ -25,7 +25,7 @@ class TopK(Metric):
     """
 
     tasks = ("classification",)
-    k: int = integer(5, at_least=1, help="how many of the largest outputs may hold the class")
+    k: int = integer(5, at_least=1, help="number of largest outputs that may include the class")
 
     def name(self) -> str:
         """Return ``top_2`` for k = 2."""

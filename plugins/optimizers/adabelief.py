@@ -9,7 +9,7 @@ from framework.elementwise import sqrt
 
 
 class Adabelief(ElementwiseOptimizer):
-    """AdaBelief: Adam that divides by how far gradients stray from their mean.
+    """AdaBelief: Adam that divides by the root mean square deviation of the gradient from its mean.
 
     Step t is::
 
@@ -20,20 +20,29 @@ class Adabelief(ElementwiseOptimizer):
     With ``nesterov``, ``beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t)`` takes the place of
     ``m / (1 - beta1^t)``.
 
+    As in the paper, eps_root is added to v at each step, so that it accumulates.
+
     Source: Zhuang et al. 2020, arXiv:2010.07468, Algorithm 2.
 
-    Differs from optax: not at all (it has no default for lr; ours is the paper's). Differs from the paper: one eps
-    there, 1e-8, in both places. eps_root adds up inside v, in the paper too. ``nesterov`` is optax's.
+    Differs from optax: not at all (optax has no default for lr; the default here is the paper's). Differs from the
+    paper: the paper has one eps, 1e-8, in both places; ``nesterov`` is optax's.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared deviations"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared deviations",
     )
     eps: float = hyper(1e-16, at_least=0, prior="log", search=(1e-16, 1e-3), help="added to the root")
     eps_root: float = hyper(1e-16, at_least=0, prior="log", search=(1e-16, 1e-6), help="added to v at each step")
-    nesterov: bool = flag(False, help="step from where the momentum is about to lead")
+    nesterov: bool = flag(False, help="use Nesterov momentum")
     slots = dict(m=0, v=0)
 
     def coefficients(h, t):

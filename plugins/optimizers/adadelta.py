@@ -18,17 +18,18 @@ class Adadelta(ElementwiseOptimizer):
         d = rho d + (1 - rho) s^2
         p = p - lr s
 
+    The first steps are very small, of about sqrt(eps), and grow. A larger eps or lr speeds up the start.
+
     Source: Zeiler 2012, arXiv:1212.5701, Algorithm 1.
 
-    Differs from torch: not at all. Differs from the paper: ``lr`` (1 gives the paper's step) and ``weight_decay``.
-    Differs from Keras: lr .001, rho .95, eps 1e-7. Steps start tiny, near sqrt(eps), and have to grow: a larger
-    eps or lr speeds up the start.
+    Differs from torch: not at all. Differs from the paper: the paper has no ``lr`` (1 gives the paper's step) and no
+    ``weight_decay``. Differs from Keras: its defaults are lr 0.001, rho 0.95 and eps 1e-7.
     """
 
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 30.0), help="multiplies the paper's step")
-    rho: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="memory of both means")
+    rho: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="decay rate of both means")
     eps: float = hyper(
-        1e-6, at_least=0, prior="log", search=(1e-8, 1e-3), help="under both roots; sets the first steps"
+        1e-6, at_least=0, prior="log", search=(1e-8, 1e-3), help="added inside both roots; sets the first steps"
     )
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     slots = dict(v=0, d=0)

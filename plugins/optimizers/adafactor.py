@@ -11,35 +11,35 @@ from framework.tensors import rms
 
 
 class Adafactor(TensorOptimizer):
-    """Adafactor: squared gradients kept per row and column, steps relative to the tensor's size.
+    """Adafactor: means of squared gradients per row and column, and steps relative to the tensor's rms.
 
     For each tensor, with n = 1 - t^beta2_decay, step t is::
 
         alpha = max(eps2, rms(p)) min(lr, 1 / sqrt(t))
         r = n r + (1 - n) mean of g^2 over columns           along the last two axes
         c = n c + (1 - n) mean of g^2 over rows
-        v = r c / max(mean of r, eps1)                       a vector keeps v = n v + (1 - n) g^2 itself
+        v = r c / max(mean of r, eps1)                       for a vector, v = n v + (1 - n) g^2
         u = g / sqrt(max(v, eps1^2))
         p = (1 - lr weight_decay) p - alpha u / max(1, rms(u) / d)
 
-    State of one run: a tensor ``(…, m, n)`` keeps ``(…, m, 1)`` and ``(…, 1, n)``; a vector its own shape.
+    From step 1 / lr^2 on, min(lr, 1 / sqrt(t)) is 1 / sqrt(t), and alpha no longer depends on lr.
+
+    State of one run: for a tensor ``(…, m, n)``, r ``(…, m, 1)`` and c ``(…, 1, n)``; for a vector, v in its shape.
 
     Source: Shazeer & Stern 2018, arXiv:1804.04235, Algorithms 4 and 5.
 
-    Differs from torch.optim.Adafactor: not at all; torch's pair eps is ``eps1`` and ``eps2`` here. But a kernel's last
-    two axes are its channels here ``(k, k, in, out)`` and its window in torch ``(out, in, k, k)``. Differs from the
-    paper: eps1 bounds v instead of being added to g^2; lr (the paper's constant .01) and weight_decay. From step
-    1 / lr^2 on, lr no longer acts: the step is then 1 / sqrt(t).
+    Differs from torch.optim.Adafactor: only for convolution kernels, whose last two axes are the channels here, ``(k,
+    k, in, out)``, and the window in torch, ``(out, in, k, k)``. torch's pair eps is ``eps1`` and ``eps2`` here. Differs
+    from the paper: eps1 is a lower bound of v instead of a term added to g^2; lr is a constant 0.01 in the paper, and
+    there is no weight_decay.
     """
 
-    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-3, 1.0), help="largest relative length of a step")
+    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-3, 1.0), help="largest relative step size")
     beta2_decay: float = hyper(
-        -0.8, at_least=-10, at_most=0, prior="linear", search=(-1.0, -0.3), help="1 - beta2 = t^x"
+        -0.8, at_least=-10, at_most=0, prior="linear", search=(-1.0, -0.3), help="exponent of t in 1 - n"
     )
-    eps1: float | None = number(None, at_least=0, help="least root of v; null: the precision of the parameters")
-    eps2: float = hyper(
-        1e-3, at_least=0, prior="log", search=(1e-5, 1e-1), help="least rms(p) that a step is relative to"
-    )
+    eps1: float | None = number(None, at_least=0, help="lower bound of sqrt(v); null: the dtype's epsilon")
+    eps2: float = hyper(1e-3, at_least=0, prior="log", search=(1e-5, 1e-1), help="lower bound of rms(p) in alpha")
     d: float = hyper(1.0, at_least=1, prior="log", search=(1.0, 10.0), help="clip updates whose rms is above this")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 0.1), help="decoupled decay, times lr")
 

@@ -16,10 +16,10 @@ class Adagrad(ElementwiseOptimizer):
         s = s + g^2                             s starts at ``initial_accumulator_value``
         p = p - lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps)
 
-    Source: Duchi, Hazan & Singer 2011, JMLR 12, Figure 1 (diagonal form; their delta is eps).
+    Source: Duchi, Hazan & Singer 2011, JMLR 12, Figure 1 (diagonal form; the paper's delta is eps).
 
     Differs from torch: not at all. Differs from the paper: ``lr_decay``, ``weight_decay`` and the starting value are
-    torch's. Differs from Keras: lr .001, starting value .1, eps 1e-7 inside the root.
+    torch's. Differs from Keras: lr is 0.001 there, the starting value 0.1, and eps is 1e-7 and inside the root.
     """
 
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
@@ -28,7 +28,7 @@ class Adagrad(ElementwiseOptimizer):
     )
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     initial_accumulator_value: float = hyper(
-        0.0, at_least=0, prior="log", search=(1e-3, 1.0), help="where the sum starts"
+        0.0, at_least=0, prior="log", search=(1e-3, 1.0), help="initial value of the sum"
     )
     eps: float = hyper(1e-10, at_least=0, prior="log", search=(1e-12, 1e-3), help="added to the root")
     slots = dict(s="initial_accumulator_value")

@@ -14,21 +14,30 @@ class Adam(ElementwiseOptimizer):
     With g the gradient plus ``weight_decay`` times p, step t is::
 
         m = beta1 m + (1 - beta1) g
-        v = beta2 v + (1 - beta2) g^2           with ``amsgrad``, the largest v so far takes its place below
+        v = beta2 v + (1 - beta2) g^2           with ``amsgrad``, the largest v so far is used below
         p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    For decoupled decay (AdamW), add the stage ``decoupled_weight_decay``.
 
     Sources: Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; ``amsgrad`` is Reddi, Kale & Kumar 2018, arXiv:1904.09237,
     Algorithm 2.
 
-    Differs from torch: not at all. Differs from the papers: ``weight_decay`` is torch's; AMSGrad has no bias correction
-    in its paper and, as in torch, has it here. Differs from Keras: eps is 1e-7 there and is added to the
-    root of the v that is not yet corrected. For decoupled decay (AdamW) add the stage ``decoupled_weight_decay``.
+    Differs from torch: not at all. Differs from the papers: ``weight_decay`` is torch's; AMSGrad has bias correction
+    here, as in torch, but not in its paper. Differs from Keras: eps is 1e-7 there and is added to the root of v before
+    the bias correction.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")

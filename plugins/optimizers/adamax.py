@@ -9,7 +9,7 @@ from framework.elementwise import absolute, maximum
 
 
 class Adamax(ElementwiseOptimizer):
-    """Adamax: Adam with the largest recent gradient in place of the root mean square.
+    """Adamax: Adam that divides by a decaying maximum of |g| instead of the root mean square.
 
     With g the gradient plus ``weight_decay`` times p, step t is::
 
@@ -19,16 +19,18 @@ class Adamax(ElementwiseOptimizer):
 
     Source: Kingma & Ba 2015, arXiv:1412.6980, Algorithm 2.
 
-    Differs from torch: not at all. Differs from the paper: it has no eps (a gradient of zero at the first step then
-    gives 0/0) and no ``weight_decay``. Differs from Keras: eps is 1e-7 there and is added to u when dividing.
+    Differs from torch: not at all. Differs from the paper: the paper has no eps (a gradient of zero at the first step
+    then gives 0/0) and no ``weight_decay``. Differs from Keras: eps is 1e-7 there and is added to u in the division.
     """
 
     lr: float = hyper(2e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
-    beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of the largest"
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )
-    eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the gradient's size")
+    beta2: float = hyper(
+        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="decay rate of the maximum"
+    )
+    eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to |g|")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     slots = dict(m=0, u=0)
 

@@ -19,22 +19,34 @@ class Adan(ElementwiseOptimizer):
         u = m / (1 - beta1^t) + beta2 v / (1 - beta2^t)
         p = p (1 - lr weight_decay) - lr u / (sqrt(n / (1 - beta3^t) + eps_root) + eps)
 
-    Source: Xie et al. 2022, arXiv:2208.06677, Algorithm 1. The betas are memories as in the authors' code and in optax;
-    the paper's are 1 minus these.
+    The betas are decay rates as in the authors' code and in optax. The default of lr is that of the authors' code.
 
-    Differs from optax 0.2.8, which weighs d and v by 1 - beta2 where the paper and its authors' code have (in these
-    terms) beta2; at beta2 = 0.5 the two agree (optax pull request 1715 corrects this). Differs from the paper: decay
-    as in optax (the authors' ``no_prox``) where the paper divides by 1 + lr weight_decay; eps_root, which is 0 there.
-    lr is that of the authors' code.
+    Source: Xie et al. 2022, arXiv:2208.06677, Algorithm 1.
+
+    Differs from optax 0.2.8: optax multiplies d and v by 1 - beta2, but the paper and the authors' code by beta2 (in
+    this notation); for beta2 = 0.5 they agree. optax pull request 1715 corrects this. Differs from the paper: the
+    paper's betas are 1 minus these; the decay is that of optax (the authors' ``no_prox``), but the paper divides by 1 +
+    lr weight_decay; eps_root is 0 in the paper.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.98, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="memory of gradients")
-    beta2: float = hyper(0.92, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of changes")
-    beta3: float = hyper(0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squares")
+    beta1: float = hyper(
+        0.98, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="decay rate of the mean of gradients"
+    )
+    beta2: float = hyper(
+        0.92,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.5, 0.99),
+        help="decay rate of the mean of gradient changes",
+    )
+    beta3: float = hyper(
+        0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="decay rate of the mean of squares"
+    )
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
-    eps_root: float = hyper(1e-8, at_least=0, prior="log", search=(1e-16, 1e-6), help="added under the root")
-    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-4, 1.0), help="decay a step, times lr")
+    eps_root: float = hyper(1e-8, at_least=0, prior="log", search=(1e-16, 1e-6), help="added inside the root")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-4, 1.0), help="decay per step, times lr")
     slots = dict(m=0, v=0, n=0, last=0)
 
     def coefficients(h, t):

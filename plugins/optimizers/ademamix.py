@@ -11,7 +11,7 @@ from framework.elementwise import maximum, minimum, sqrt, where
 
 
 class Ademamix(ElementwiseOptimizer):
-    """AdEMAMix: AdamW with a second, very long memory of gradients.
+    """AdEMAMix: AdamW with a second mean of the gradients that decays much more slowly.
 
     Step t is::
 
@@ -21,31 +21,44 @@ class Ademamix(ElementwiseOptimizer):
         u  = (m1 / (1 - beta1^t) + alpha(t) m2) / (sqrt(v / (1 - beta2^t) + eps_root) + eps)
         p  = p (1 - lr weight_decay) - lr u
 
-    alpha(t) climbs from 0 to alpha in a line over ``alpha_warmup`` steps; beta3(t) climbs from beta1 to beta3 over
-    ``beta3_warmup`` steps such that ``1 / log beta3(t)`` goes in a line (and so does the memory's half-life). 0 steps,
-    the default, is no warm-up.
+    alpha(t) grows linearly from 0 to alpha over ``alpha_warmup`` steps. beta3(t) grows from beta1 to beta3 over
+    ``beta3_warmup`` steps such that ``1 / log beta3(t)``, and therefore the half-life of m2, changes linearly. The
+    default of 0 steps means no warm-up.
 
-    Source: Pagliardini, Ablin & Grangier 2024, arXiv:2409.03137, Algorithm 1 and its two schedulers, with T_alpha and
-    T_beta3 (both the whole budget in the paper).
+    Source: Pagliardini, Ablin & Grangier 2024, arXiv:2409.03137, Algorithm 1 and its two schedulers; the warm-ups are
+    its T_alpha and T_beta3 (both the whole budget in the paper).
 
-    Differs from optax: it takes schedules in place of the two warm-ups, and has no default for lr (ours is AdamW's).
-    Differs from the paper: eps_root. Differs from the authors' code: it adds 1e-8 to the betas before the logarithm.
+    Differs from optax: optax takes schedules instead of the two warm-ups, and has no default for lr (the default here
+    is AdamW's). Differs from the paper: the paper has no eps_root. Differs from the authors' code: the code adds 1e-8
+    to the betas before the logarithm.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     beta3: float = hyper(
-        0.9999, at_least=0, below=1, prior="log 1-x", search=(0.99, 0.99999), help="the long memory of gradients"
+        0.9999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.99, 0.99999),
+        help="decay rate of the slow mean of gradients",
     )
-    alpha: float = hyper(5.0, at_least=0, prior="linear", search=(1.0, 10.0), help="weight of the long memory")
+    alpha: float = hyper(5.0, at_least=0, prior="linear", search=(1.0, 10.0), help="weight of the slow mean")
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
-    eps_root: float = hyper(0.0, at_least=0, prior="log", search=(1e-16, 1e-6), help="added under the root")
-    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-4, 1.0), help="decay a step, times lr")
-    alpha_warmup: float = hyper(0.0, at_least=0, prior="log", search=(10.0, 1e5), help="steps over which alpha climbs")
-    beta3_warmup: float = hyper(0.0, at_least=0, prior="log", search=(10.0, 1e5), help="steps over which beta3 climbs")
+    eps_root: float = hyper(0.0, at_least=0, prior="log", search=(1e-16, 1e-6), help="added inside the root")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-4, 1.0), help="decay per step, times lr")
+    alpha_warmup: float = hyper(0.0, at_least=0, prior="log", search=(10.0, 1e5), help="steps over which alpha grows")
+    beta3_warmup: float = hyper(0.0, at_least=0, prior="log", search=(10.0, 1e5), help="steps over which beta3 grows")
     slots = dict(m1=0, m2=0, v=0)
 
     def coefficients(h, t):

@@ -9,29 +9,35 @@ from framework.elementwise import maximum, minimum, sqrt, where
 
 
 class Adopt(ElementwiseOptimizer):
-    """ADOPT: Adam that divides by the root of the past gradients only, before it averages.
+    """ADOPT: Adam that divides each gradient by the root of the past squares before it averages.
 
-    Step 1 sets v to g^2 and moves nothing; step t after that is::
+    Step 1 sets v to g^2 and does not change p. Each later step t is::
 
         x = g / max(sqrt(v), eps)               with ``use_clipping``, clipped to plus or minus (t - 1)^(1/4)
-        m = beta1 m + (1 - beta1) x             with ``nesterov``, the step below takes beta1 m + (1 - beta1) x
+        m = beta1 m + (1 - beta1) x             with ``nesterov``, the next line uses beta1 m + (1 - beta1) x
         p = p - lr m
         v = beta2 v + (1 - beta2) g^2
 
-    Source: Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 1, and Algorithm 2 for the clipped form. The paper's step
-    numbers are one less than ours.
+    Source: Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 1, and Algorithm 2 for the clipped form.
 
-    Differs from optax: not at all (it has no default for lr; ours is that of the authors' code). Differs from the
-    paper: ``nesterov`` is optax's.
+    Differs from optax: not at all (optax has no default for lr; the default here is that of the authors' code). Differs
+    from the paper: its step numbers are one less than these; ``nesterov`` is optax's.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
-    beta2: float = hyper(
-        0.9999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )
-    eps: float = hyper(1e-6, above=0, prior="log", search=(1e-10, 1e-3), help="least root to divide by")
-    nesterov: bool = flag(False, help="step from where the momentum is about to lead")
+    beta2: float = hyper(
+        0.9999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
+    )
+    eps: float = hyper(1e-6, above=0, prior="log", search=(1e-10, 1e-3), help="lower bound of the root")
+    nesterov: bool = flag(False, help="use Nesterov momentum")
     use_clipping: bool = flag(True, help="clip the divided gradient to (t - 1)^(1/4)")
     slots = dict(m=0, v=0)
 

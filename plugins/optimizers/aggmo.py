@@ -8,24 +8,32 @@ from framework import ElementwiseOptimizer, OptimizerSpec, hookimpl, hyper
 
 
 class Aggmo(ElementwiseOptimizer):
-    """AggMo: the mean of three momenta, from none to very long.
+    """AggMo: the mean of three momentum updates with different coefficients.
 
     With g the gradient plus ``weight_decay`` times p, each step is::
 
         vi = betai vi + g                       for i = 1, 2, 3
         p  = p - lr (v1 + v2 + v3) / 3
 
-    Source: Lucas et al. 2019, arXiv:1804.00325, equation 3 (its v has the other sign). The betas are the paper's
-    default, its exponential form 1 - a^i for i = 0, 1, 2 with a = 0.1.
+    The default betas are the paper's: its exponential form 1 - a^i for i = 0, 1, 2 with a = 0.1. Under a constant
+    gradient, the step grows to lr times the mean of 1 / (1 - betai) times g: 37 lr g by default.
 
-    Differs from the authors' code: it takes any number of betas (three here, so that each can be swept), and has no
-    default for lr. In the long run a step is as long as lr times the mean of 1 / (1 - beta): 37 times lr by default.
+    Source: Lucas et al. 2019, arXiv:1804.00325, equation 3 (its v has the other sign).
+
+    Differs from the authors' code: the code takes any number of betas (three here, so that each can be swept), and has
+    no default for lr.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.5), help="shortest memory")
-    beta2: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.95), help="middle memory")
-    beta3: float = hyper(0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.999), help="longest memory")
+    beta1: float = hyper(
+        0.0, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.5), help="momentum coefficient of v1"
+    )
+    beta2: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.95), help="momentum coefficient of v2"
+    )
+    beta3: float = hyper(
+        0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.999), help="momentum coefficient of v3"
+    )
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     slots = dict(v1=0, v2=0, v3=0)
 

@@ -9,7 +9,7 @@ from framework.elementwise import maximum
 
 
 class Asgd(ElementwiseOptimizer):
-    """Averaged SGD: plain steps of falling length, with the mean of the path beside them.
+    """Averaged SGD: gradient descent with a decreasing step size, and a mean of the parameters.
 
     With g the gradient plus ``weight_decay`` times p, step t is::
 
@@ -17,21 +17,23 @@ class Asgd(ElementwiseOptimizer):
         p   = (1 - lambd eta) p - eta g
         ax  = ax + (p - ax) / max(1, t - 1 - t0)
 
-    Sources: Polyak & Juditsky 1992, SIAM Journal on Control and Optimization 30(4), (the mean of the path);
-    Bottou 2010, "Large-scale machine learning with stochastic gradient descent", section 5 (eta).
+    As in torch, p is trained and evaluated, and the mean ``ax`` is only kept in the state. It equals p until step
+    t0 + 2: with the default t0, which is torch's, always in a run of up to a million steps.
 
-    As in torch, what is trained and evaluated is p; the mean ``ax`` is carried in the state. It equals p until step
-    t0 + 2, so with torch's default t0 it always does. Differs from torch: under a schedule, torch's eta is a step
-    late (it is computed at the end of the step before); with a constant lr they agree.
+    Sources: Polyak & Juditsky 1992, SIAM Journal on Control and Optimization 30(4) (the mean); Bottou 2010,
+    "Large-scale machine learning with stochastic gradient descent", section 5 (eta).
+
+    Differs from torch: under a schedule, torch's eta is one step late, because torch computes it at the end of the
+    previous step; with a constant lr they agree.
     """
 
     still_at_zero = False
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
     lambd: float = hyper(
-        1e-4, at_least=0, prior="log", search=(1e-6, 1e-2), help="decay of p, and how fast the steps shorten"
+        1e-4, at_least=0, prior="log", search=(1e-6, 1e-2), help="weight decay, and how fast eta decreases"
     )
-    alpha: float = hyper(0.75, at_least=0, prior="linear", search=(0.5, 1.0), help="power by which steps shorten")
-    t0: float = hyper(1e6, at_least=0, prior="log", search=(1.0, 1e6), help="step after which the mean starts")
+    alpha: float = hyper(0.75, at_least=0, prior="linear", search=(0.5, 1.0), help="exponent of the decrease of eta")
+    t0: float = hyper(1e6, at_least=0, prior="log", search=(1.0, 1e6), help="step after which averaging starts")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     slots = dict(ax=0)
 

@@ -11,7 +11,7 @@ from framework.tensors import rms
 
 
 class Came(TensorOptimizer):
-    """CAME: Adafactor with momentum, its steps shortened where update and momentum disagree.
+    """CAME: Adafactor with momentum and smaller steps where update and momentum differ.
 
     For each tensor of two axes or more, with rows r and columns c along the last two, each step is::
 
@@ -21,24 +21,36 @@ class Came(TensorOptimizer):
         R, C = beta3 (R, C) + (1 - beta3) means of ((u - m)^2 + eps2)
         p = p - lr m / sqrt(R C / mean of R) - lr weight_decay p
 
-    A vector keeps v = beta2 v + (1 - beta2) (g^2 + eps1), takes u = g / sqrt(v), clips it and moves by m.
+    For a vector, v = beta2 v + (1 - beta2) (g^2 + eps1) and u = g / sqrt(v), clipped as above; the step is lr m.
 
-    State of one run: m like the tensor; a tensor ``(…, m, n)`` keeps twice ``(…, m, 1)`` and ``(…, 1, n)``.
+    The means start at zero without bias correction, so that the first updates are clipped.
+
+    State of one run: m in the tensor's shape; for a tensor ``(…, m, n)``, r and R ``(…, m, 1)``, c and C ``(…, 1, n)``;
+    for a vector, v.
 
     Source: Luo et al. 2023, arXiv:2307.02047, Algorithm 2; vectors and decay as in the authors' code.
 
-    Differs from the authors' came_pytorch: not at all; its pair eps is ``eps1`` and ``eps2`` here, its betas are split,
-    lr has the default its README suggests. The means start at zero with no correction: the first steps are clipped.
+    Differs from the authors' came_pytorch: not at all; its pair eps is ``eps1`` and ``eps2`` here, its betas are three
+    fields, and the default of lr is the value that its README suggests.
     """
 
     lr: float = hyper(2e-4, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of updates")
-    beta2: float = hyper(0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squares")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of updates"
+    )
+    beta2: float = hyper(
+        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="decay rate of the mean of squares"
+    )
     beta3: float = hyper(
-        0.9999, at_least=0, below=1, prior="log 1-x", search=(0.99, 0.99999), help="memory of disagreement"
+        0.9999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.99, 0.99999),
+        help="decay rate of the means of (u - m)^2",
     )
     eps1: float = hyper(1e-30, at_least=0, prior="log", search=(1e-30, 1e-8), help="added to squared gradients")
-    eps2: float = hyper(1e-16, at_least=0, prior="log", search=(1e-30, 1e-8), help="added to squared disagreement")
+    eps2: float = hyper(1e-16, at_least=0, prior="log", search=(1e-30, 1e-8), help="added to (u - m)^2")
     clip_threshold: float = hyper(1.0, above=0, prior="log", search=(0.5, 10.0), help="largest rms of an update")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 0.1), help="decoupled decay, times lr")
 

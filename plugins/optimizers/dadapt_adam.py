@@ -11,7 +11,7 @@ from framework.tensors import inner
 
 
 class DAdaptAdam(TensorOptimizer):
-    """D-Adaptation: Adam whose learning rate is a lower bound d of the distance from the start to the solution.
+    """D-Adaptation: Adam whose learning rate is a lower bound d of the distance from start to solution.
 
     With d starting at ``estim_lr0``, e = lr d and b = sqrt(beta2), step t is::
 
@@ -22,31 +22,40 @@ class DAdaptAdam(TensorOptimizer):
         d = max(d, r / ((1 - b) |s|_1))                     |.|_1 over all of a run's parameters
         p = p - m / (sqrt(v) + eps) - e weight_decay p
 
-    With ``use_bias_correction``, e has Adam's factor sqrt(1 - beta2^t) / (1 - beta1^t). Without ``decouple``,
-    ``weight_decay`` times p is added to g instead of the last term.
+    With ``use_bias_correction``, e is multiplied by Adam's factor sqrt(1 - beta2^t) / (1 - beta1^t). Without
+    ``decouple``, ``weight_decay`` times p is added to g instead of the last term.
+
+    All state has the parameters' dtype.
 
     Source: Defazio & Mishchenko 2023, arXiv:2301.07733, Algorithm 5 (Adam with D-Adaptation). Names and defaults are
-    those of optax's ``dadapt_adamw``; ``use_bias_correction`` and ``decouple`` are the authors' code's.
+    those of optax's ``dadapt_adamw``; ``use_bias_correction`` and ``decouple`` are from the authors' code.
 
-    Differs from optax: not at all; while all gradients are 0, d stays and nothing moves (optax gets NaN). Differs from
-    the paper: there is no weight decay and no bias correction there. Differs from the authors' code: both flags are
-    off there by default. All state is in the parameters' dtype.
+    Differs from optax: only while all gradients are 0, when d and p do not change (optax gives NaN). Differs from the
+    paper: the paper has no weight decay and no bias correction. Differs from the authors' code: both flags are off by
+    default there.
     """
 
     couples_tensors = True
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the estimated distance")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-8, above=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
-    estim_lr0: float = hyper(1e-6, above=0, prior="log", search=(1e-8, 1e-4), help="first estimate, far too small")
-    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-1), help="shrinks p, times e")
+    estim_lr0: float = hyper(1e-6, above=0, prior="log", search=(1e-8, 1e-4), help="initial d; choose it far too small")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-1), help="weight decay, times e")
     use_bias_correction: bool = flag(True, help="Adam's bias correction")
-    decouple: bool = flag(True, help="decay beside the step, not in g")
+    decouple: bool = flag(True, help="apply weight_decay to p, not to g")
 
     def slots(self, shape: Shape) -> Mapping[str, Start]:
-        """Return Adam's two moments, and what the estimate needs."""
+        """Return Adam's two moments and the state of the distance estimate."""
         like: dict[str, Start] = dict.fromkeys(("m", "v", "s"), (shape, 0.0))
         return dict(**like, r=((1,), 0.0), d=((1,), "estim_lr0"))
 

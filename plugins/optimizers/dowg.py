@@ -11,7 +11,7 @@ from framework.tensors import inner
 
 
 class Dowg(TensorOptimizer):
-    """DoWG: like DoG, with each squared gradient weighted by the squared distance gone when it was seen.
+    """DoWG: DoG with each squared gradient norm weighted by the largest squared distance up to its step.
 
     With x0 the parameters before the first step and g the gradient plus ``weight_decay`` times p, step t is::
 
@@ -19,19 +19,20 @@ class Dowg(TensorOptimizer):
         v = v + d |g|^2
         p = p - lr d / (sqrt(v) + eps) g
 
-    Norms are over all of a run's parameters.
+    Norms are over all of a run's parameters. If ``init_estim_sq_dist`` is null, it is ``eps``.
 
     Source: Khaled, Mishchenko & Jin 2023, arXiv:2305.16284, Algorithm 1. Names and defaults are optax's.
 
-    Differs from optax: not at all. Differs from the paper: ``eps`` in the divisor; ``lr`` is 1 there and a schedule
-    acts on it here. ``init_estim_sq_dist`` left at null is ``eps``.
+    Differs from optax: not at all. Differs from the paper: the paper has no ``eps`` in the divisor; ``lr`` is 1 there;
+    here a schedule acts on it.
 
-    Its steps are longer than DoG's: with small, noisy batches an lr of 0.3 to 0.5 trains where 1 runs away.
+    Its steps are longer than DoG's: with small, noisy batches, a run with lr = 1 may diverge and one with 0.3 to 0.5
+    may not.
     """
 
     couples_tensors = True
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the step that is found")
-    init_estim_sq_dist: float | None = number(None, above=0, help="first guess of the squared distance to go")
+    init_estim_sq_dist: float | None = number(None, above=0, help="initial d, a squared distance; null: eps")
     eps: float = hyper(1e-4, above=0, prior="log", search=(1e-8, 1e-2), help="added to the root")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
 

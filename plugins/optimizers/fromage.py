@@ -11,23 +11,23 @@ from framework.tensors import norm
 
 
 class Fromage(TensorOptimizer):
-    """Fromage: each tensor moves by a fixed share of its own norm, then shrinks to undo the growth.
+    """Fromage: each tensor moves by lr times its norm, then is divided by sqrt(1 + lr^2) to undo the growth.
 
     For each tensor, with |.| the norm or ``min_norm``, whichever is larger, each step is::
 
         p = (p - lr |p| / |g| g) / sqrt(1 + lr^2)
 
-    There is no state.
+    There is no state. Both lr include the schedule's factor.
 
     Source: Bernstein et al. 2020, arXiv:2002.03432, Algorithm 1.
 
-    Differs from optax.fromage: not at all, beyond a default for lr, which is the paper's advice. Differs from the
-    paper: ``min_norm``, which lets a tensor leave zero. With a schedule, lr is the scheduled one in both places.
+    Differs from optax.fromage: not at all (optax has no default for lr; the default here is the paper's advice).
+    Differs from the paper: the paper has no ``min_norm``, which lets a tensor of zeros change.
     """
 
     still_at_zero = False
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 0.3), help="relative length of a step")
-    min_norm: float = hyper(1e-6, at_least=0, prior="log", search=(1e-8, 1e-2), help="smallest norm to divide with")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 0.3), help="relative step size")
+    min_norm: float = hyper(1e-6, at_least=0, prior="log", search=(1e-8, 1e-2), help="lower bound of both norms")
 
     def slots(self, shape):
         return {}

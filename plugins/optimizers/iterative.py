@@ -8,14 +8,18 @@ from framework import ElementwiseOptimizer, OptimizerSpec, hookimpl, hyper
 
 
 class Iterative(ElementwiseOptimizer):
-    """Plain gradient descent: no state, nothing but lr.
+    """Plain gradient descent, without state.
 
     Each step is::
 
         p = p - lr g
 
-    Source: Cauchy 1847. It equals torch's ``SGD(lr)`` and ``sgd`` without options; the name is that of the blog whose
-    published form (``blog/iterative``) climbs instead.
+    It equals ``sgd`` without options. The name is the blog's; the form published there (``blog/iterative``) has the
+    wrong sign.
+
+    Source: Cauchy 1847.
+
+    Differs from torch's ``SGD(lr)``: not at all.
     """
 
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")

@@ -11,31 +11,38 @@ from framework.tensors import trust_ratio
 
 
 class Lamb(TensorOptimizer):
-    """LAMB: Adam's step, made as long as a fixed share of each tensor's norm.
+    """LAMB: Adam's step, rescaled for each tensor to lr times the tensor's norm.
 
     For each tensor, step t is::
 
         m = beta1 m + (1 - beta1) g
         v = beta2 v + (1 - beta2) g^2
         u = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t) + eps_root) + eps) + weight_decay p
-        p = p - lr |p| / |u| u                               the ratio is 1 where either norm is 0
+        p = p - lr |p| / |u| u                               the ratio is 1 if either norm is 0
 
-    State of one run: m and v like the tensor.
+    State of one run: m and v in the tensor's shape.
 
     Source: You et al. 2020, arXiv:1904.00962, Algorithm 2, with the identity for its scaling function.
 
-    Differs from optax.lamb: not at all, beyond a default for lr. Differs from the paper: no bounds on the ratio; its
-    experiments leave biases and norms without decay and ratio, here every tensor has both.
+    Differs from optax.lamb: not at all (optax has no default for lr). Differs from the paper: there are no bounds on
+    the ratio; the paper's experiments use neither decay nor ratio for biases and norms, here every tensor has both.
     """
 
     lr: float = hyper(1e-2, above=0, prior="log", search=(1e-4, 0.3), help="relative length of a step")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-6, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
-    eps_root: float = hyper(0.0, at_least=0, prior="log", search=(1e-16, 1e-6), help="added under the root")
-    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 0.1), help="decay, inside the ratio")
+    eps_root: float = hyper(0.0, at_least=0, prior="log", search=(1e-16, 1e-6), help="added inside the root")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 0.1), help="weight decay, included in u")
 
     def slots(self, shape):
         return dict(m=(shape, 0), v=(shape, 0))

@@ -9,7 +9,7 @@ from framework.elementwise import sqrt
 
 
 class Laprop(ElementwiseOptimizer):
-    """LaProp: Adam that divides each gradient by the root first and averages afterwards.
+    """LaProp: Adam that divides each gradient by the root before it averages.
 
     Step t is::
 
@@ -17,16 +17,25 @@ class Laprop(ElementwiseOptimizer):
         m = beta1 m + (1 - beta1) g / (sqrt(v / (1 - beta2^t)) + eps)
         p = p - lr m / (1 - beta1^t)
 
+    For weight decay, add the stage ``decoupled_weight_decay``.
+
     Source: Ziyin, Wang & Ueda 2020, arXiv:2002.04839, Algorithm 1 (its mu and nu are beta1 and beta2).
 
-    Differs from the paper: not at all. Differs from the authors' code: it keeps lr inside of m, which is another thing
-    under a schedule, and has a centred form, AMSGrad and a decay. For decay add the stage ``decoupled_weight_decay``.
+    Differs from the paper: not at all. Differs from the authors' code: the code multiplies by lr inside m, which
+    differs under a schedule, and has a centred form, AMSGrad and weight decay.
     """
 
     lr: float = hyper(4e-4, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-15, at_least=0, prior="log", search=(1e-15, 1e-3), help="added to the root")
     slots = dict(m=0, v=0)

@@ -26,49 +26,52 @@ from ._shared.closure import exploring
 from ._shared.line_search import Answer, Trial, dot, strong_wolfe
 
 LEAST_CURVATURE = 1e-10
-"""A pair of steps is kept where their inner product is larger: the estimate of the Hessian then stays positive."""
+"""A pair is stored only if its inner product is larger: the Hessian's estimate then stays positive definite."""
 
 Descent = Generator[np.ndarray, Answer, np.ndarray]
-"""Yields points to evaluate, is sent the `Answer` and returns where the step ends."""
+"""A generator that yields points to evaluate, receives an `Answer` for each, and returns the final point."""
 
 
 class Lbfgs(Optimizer):
-    """L-BFGS: Newton's method with a curvature estimated from the last steps, and a line search.
+    """L-BFGS: a quasi-Newton method with curvature estimated from the last steps, and a line search.
 
     One step minimises the loss of one batch in up to ``max_iter`` iterations. With the last ``history_size`` pairs s (a
     move) and y (the change of the gradient over it), one iteration is::
 
         d = -H g                                H from the pairs by the two-loop recursion
-        p = p + t d                             t from the line search, else lr (at first at most lr / |g|_1)
+        p = p + t d                             t from the line search, else lr (the first t: at most lr / |g|_1)
 
-    A step ends after ``max_iter`` iterations or ``max_eval`` evaluations (null: 5/4 ``max_iter``), where no gradient
-    is larger than ``tolerance_grad``, or where p or the loss changes by less than ``tolerance_change``. Where the loss
-    is not finite, p stays.
+    A step ends after ``max_iter`` iterations or ``max_eval`` evaluations (null: 5/4 ``max_iter``), if no number of the
+    gradient is larger than ``tolerance_grad`` in absolute value, or if p or the loss changes by less than
+    ``tolerance_change``. If the loss is not finite, p does not change.
+
+    The method is meant for large batches without noise; with small batches, use a small ``max_iter``. Stages before the
+    rule (clipping) act on the first gradient of a step only. Each run trains in a population of its own, because the
+    number of evaluations of one run would affect batch norm and dropout of another.
 
     Sources: Liu & Nocedal 1989; Nocedal & Wright 2006, Algorithms 7.4 and 7.5, with 3.5 and 3.6 for the line search.
     Names and defaults are torch's.
 
-    Differs from torch: ``line_search_fn`` is strong_wolfe unless told otherwise; a trial whose loss is not finite is
-    never chosen; the memory is allocated at once (2 ``history_size`` copies of the parameters). Meant for large
-    batches without noise: with small ones, take a small ``max_iter``. Stages before the rule (clipping) act on the
-    first gradient of a step only. Runs do not share a population: how often one evaluates would show in another's
-    batch norm and dropout.
+    Differs from torch: the default of ``line_search_fn`` is strong_wolfe; a trial whose loss is not finite is never
+    chosen; the memory for the pairs (2 ``history_size`` copies of the parameters) is allocated at the start.
     """
 
     couples_tensors = True
     needs_closure = True
     needs_loss = True
     vectorized = False
-    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 1.0), help="first step tried along each direction")
-    max_iter: int = integer(20, at_least=1, help="iterations in a step")
-    max_eval: int | None = integer(None, at_least=1, help="evaluations in a step")
-    tolerance_grad: float = hyper(1e-7, at_least=0, prior="log", search=(1e-9, 1e-4), help="a gradient this small is 0")
-    tolerance_change: float = hyper(1e-9, at_least=0, prior="log", search=(1e-12, 1e-5), help="so is a change")
-    history_size: int = integer(100, at_least=1, help="pairs that are remembered")
-    line_search_fn: str = choice("strong_wolfe", ("strong_wolfe", "none"), help="how t is found")
+    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 1.0), help="first step length to try in each direction")
+    max_iter: int = integer(20, at_least=1, help="maximum number of iterations per step")
+    max_eval: int | None = integer(None, at_least=1, help="maximum number of evaluations per step")
+    tolerance_grad: float = hyper(1e-7, at_least=0, prior="log", search=(1e-9, 1e-4), help="stop if no |g| is larger")
+    tolerance_change: float = hyper(
+        1e-9, at_least=0, prior="log", search=(1e-12, 1e-5), help="stop if p or the loss changes by less"
+    )
+    history_size: int = integer(100, at_least=1, help="number of stored pairs")
+    line_search_fn: str = choice("strong_wolfe", ("strong_wolfe", "none"), help="line search for t")
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return an empty memory: pairs ``(R, history_size, size)`` and what the next pair is made from."""
+        """Return an empty history: pairs ``(R, history_size, size)``, and the last direction and gradient."""
         runs, size, dtype = parameters.runs, parameters.size, parameters.dtype
         shapes: dict[str, Shape] = {
             "y": (self.history_size, size),
@@ -82,7 +85,7 @@ class Lbfgs(Optimizer):
     def step(
         self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
     ) -> None:
-        """Let every run descend; all of them evaluate at once, each at its own point, until the last is done."""
+        """Take one step of every run; the runs evaluate together, each at its own point, until all have finished."""
         points = parameters.flat.copy()
         descents = [self._descent(run, points, gradients, state, columns, objective) for run in range(len(points))]
         answers: list[Any] = [None] * len(points)
@@ -107,9 +110,9 @@ class Lbfgs(Optimizer):
 
 
 def _advance(descents: list[Descent], answers: list[Any], points: np.ndarray, going: list[int]) -> list[int]:
-    """Send each run that is going its answer, write where it wants to be into ``points``; return who goes on."""
+    """Send each active run its answer and write its next point into ``points``; return the runs still active."""
     left = []
-    with np.errstate(all="ignore"):  # diverging runs follow IEEE 754 in silence
+    with np.errstate(all="ignore"):  # a diverged run has inf and NaN, without warnings
         for run in going:
             try:
                 points[run] = descents[run].send(answers[run])
@@ -120,13 +123,13 @@ def _advance(descents: list[Descent], answers: list[Any], points: np.ndarray, go
 
 
 class Memory:
-    """One run's pairs of steps and gradient changes, oldest overwritten first; all of it in the arrays it is given."""
+    """One run's pairs of steps and gradient changes, in the given arrays; a new pair overwrites the oldest."""
 
     def __init__(self, held: dict[str, np.ndarray]) -> None:
         self._held = held
 
     def direction(self, g: np.ndarray) -> tuple[np.ndarray, bool]:
-        """Take in the last move's pair; return -H g, and whether this is the very first direction."""
+        """Store the last move's pair; return -H g, and whether this is the run's first direction."""
         held = self._held
         first = not held["started"][0]
         if first:
@@ -138,7 +141,7 @@ class Memory:
         return held["d"].copy(), first
 
     def moved(self, t: np.floating) -> None:
-        """Note how far the last direction was followed."""
+        """Record the step length along the last direction."""
         self._held["t"][0] = t
 
     def _remember(self, s: np.ndarray, y: np.ndarray) -> None:
@@ -167,9 +170,9 @@ class Memory:
 
 
 def descend(x: np.ndarray, loss: np.floating, g: np.ndarray, memory: Memory, limits: SimpleNamespace) -> Descent:
-    """Minimise one run's loss from ``x``, where it is ``loss`` with gradient ``g``; return where it ends."""
+    """Minimise one run's loss, starting at ``x`` with loss ``loss`` and gradient ``g``; return the final point."""
     used = 1
-    if not (np.abs(g).max() > limits.tolerance_grad and np.isfinite(loss)):  # done, or diverged: nothing to descend
+    if not (np.abs(g).max() > limits.tolerance_grad and np.isfinite(loss)):  # converged or diverged
         return x
     for iteration in range(1, limits.iterations + 1):
         d, first = memory.direction(g)

@@ -9,7 +9,7 @@ from framework.elementwise import sign
 
 
 class Lion(ElementwiseOptimizer):
-    """Lion: step by the sign of a momentum that leans towards the newest gradient.
+    """Lion: step by the sign of a mean of momentum and gradient.
 
     Each step is::
 
@@ -17,19 +17,22 @@ class Lion(ElementwiseOptimizer):
         p = p (1 - lr weight_decay) - lr sign(c)
         m = beta2 m + (1 - beta2) g
 
+    Good values of lr are 3 to 10 times smaller than Adam's; those of weight_decay are larger by the same factor.
+
     Source: Chen et al. 2023, arXiv:2302.06675, Algorithm 2.
 
-    Differs from optax: not at all (it has no default for lr; ours is the paper's). Differs from the paper: not at all;
-    it gives no default for the decay. Good values of lr are 3 to 10 times smaller than Adam's, those of weight_decay
-    as much larger.
+    Differs from optax: not at all (optax has no default for lr; the default here is the paper's). Differs from the
+    paper: not at all; the paper gives no default for the decay.
     """
 
     lr: float = hyper(1e-4, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
     beta1: float = hyper(
-        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="share of the memory in the step"
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="weight of the momentum in the step"
     )
-    beta2: float = hyper(0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.999), help="memory of gradients")
-    weight_decay: float = hyper(1e-3, at_least=0, prior="log", search=(1e-4, 1.0), help="decay a step, times lr")
+    beta2: float = hyper(
+        0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.999), help="decay rate of the mean of gradients"
+    )
+    weight_decay: float = hyper(1e-3, at_least=0, prior="log", search=(1e-4, 1.0), help="decay per step, times lr")
     slots = dict(m=0)
 
     def coefficients(h, t):

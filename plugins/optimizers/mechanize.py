@@ -28,54 +28,57 @@ BASE = "base/"
 
 
 class Mechanize(Optimizer):
-    """Mechanic: adds up what a base optimizer would do, and learns the factor by which to do it.
+    """Mechanic: learns the scale of the summed updates of a base optimizer.
 
-    With x0 the parameters before the first step, u the step that the base takes with the gradient g, and for each of
-    the ``num_betas`` memories b = 0.9, 0.99, 0.999, ... its own m, v, r and s (s at first ``s_init``), S the sum of
-    their s, step t is::
+    With x0 the parameters before the first step, u the base's step for the gradient g, one m, v, r and s (initially
+    ``s_init``) for each of the ``num_betas`` decay rates b = 0.9, 0.99, 0.999, ..., and S the sum of all s, step t is::
 
-        D = (x0 - p) / (S + eps)                            with ``store_delta``, the D that was kept
+        D = (x0 - p) / (S + eps)                            with ``store_delta``, the stored D
         h = <g + weight_decay S |g| / (|p| + eps) p, D>     over all of a run's parameters
         m = max(b m, |h| + eps)
         v = b^2 v + h^2
-        r = b r + clip(h, m) s                              clip with the m before
+        r = b r + clip(h, m) s                              clip uses the m of the last step
         s = (s_init / num_betas m + max(r, 0)) / (sqrt(v) + eps)
         p = x0 - S (D - u)
 
-    The base is registered under the name ``base`` and keeps its own defaults, apart from lr, which is this ``lr`` with
-    its schedule.
+    ``base`` is the base's registered name. The base has its own defaults, except for lr, which is this ``lr`` with its
+    schedule.
+
+    ``store_delta`` avoids the rounding error of computing D from p, but a stage that moves p (weight decay, lookahead)
+    then has no lasting effect.
 
     Source: Cutkosky, Defazio & Mehta 2023, arXiv:2306.00144, Algorithm 1. Names and defaults are optax's;
-    ``store_delta`` is the authors' code's.
+    ``store_delta`` is from the authors' code.
 
-    Differs from the paper: the clipping of h, as in the authors' code and optax. Differs from optax: not at all. With
-    ``store_delta`` nothing is lost to rounding, but a stage that moves p (decay, look-ahead) has no lasting effect.
+    Differs from the paper: h is clipped, as in the authors' code and optax. Differs from optax: not at all.
     """
 
     couples_tensors = True
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="the base's learning rate, which S multiplies")
     base: str = text("adam", help="the optimizer whose steps are scaled")
-    weight_decay: float = hyper(1e-2, at_least=0, prior="log", search=(1e-4, 1e-1), help="pull of S towards 0")
-    eps: float = hyper(1e-8, above=0, prior="log", search=(1e-10, 1e-6), help="keeps divisors from 0")
-    s_init: float = hyper(1e-6, above=0, prior="log", search=(1e-8, 1e-4), help="first factor of each memory")
-    num_betas: int = integer(6, at_least=1, at_most=15, help="how many memories, 0.9 the shortest")
-    store_delta: bool = flag(False, help="keep D instead of working it out from p")
+    weight_decay: float = hyper(
+        1e-2, at_least=0, prior="log", search=(1e-4, 1e-1), help="weight decay, relative to S |g| / |p|"
+    )
+    eps: float = hyper(1e-8, above=0, prior="log", search=(1e-10, 1e-6), help="added to the divisors and to |h|")
+    s_init: float = hyper(1e-6, above=0, prior="log", search=(1e-8, 1e-4), help="initial value of each s")
+    num_betas: int = integer(6, at_least=1, at_most=15, help="number of decay rates b, the first 0.9")
+    store_delta: bool = flag(False, help="store D instead of computing it from p")
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Refuse a base whose step is not lr times a direction from gradients alone."""
+        """Return an error message unless the base's step is lr times a direction from gradients only, else None."""
         base: Any = find("optimizer", values["base"]).cls
         moves = base.evaluation_point is not Optimizer.evaluation_point
         if "lr" not in base.fields or base.needs_closure or base.needs_loss or base.scalars or moves:
-            return f"base={values['base']} cannot be scaled: choose one with a learning rate and from gradients alone"
+            return f"base={values['base']} cannot be scaled: choose one with a learning rate that uses gradients only"
         if not base.vectorized or base.external:
             home = f" in {base.external}" if base.external else ""
-            return f"base={values['base']} steps one run at a time{home}: choose one that steps several at once"
+            return f"base={values['base']} steps one run at a time{home}: choose one that steps several runs at once"
         return None
 
     @cached_property
     def inside(self) -> Optimizer:
-        """The base optimizer, its learning rates those of this one."""
+        """The base optimizer, with this optimizer's learning rates."""
         cls: Any = find("optimizer", self.base).cls
         rates = [{"lr": row["lr"]} for row in self.rows]
         made: Optimizer = cls.stack(rates, f"mechanize base {self.base}", seeds=self.seeds)
@@ -87,7 +90,7 @@ class Mechanize(Optimizer):
         return super().table(steps, factors, state) | {BASE + name: rows for name, rows in inside.items()}
 
     def initial_state(self, parameters: Parameters) -> State:
-        """Return the start, the memories and the base's state under ``base/``."""
+        """Return the initial parameters, the running means, and the base's state under ``base/``."""
         runs, dtype = parameters.runs, parameters.dtype
         state = {name: np.zeros((runs, self.num_betas), dtype) for name in ("m", "v", "r")}
         state["s"] = np.broadcast_to(self.s_init, state["m"].shape).astype(dtype)
@@ -100,12 +103,12 @@ class Mechanize(Optimizer):
     def step(
         self, parameters: Parameters, gradients: Parameters, state: State, columns: Columns, objective: Objective
     ) -> None:
-        """Let the base step on a copy, learn the factor, and place p."""
+        """Take the base's step on a copy, update the scale, and set p."""
         moved = parameters.like()
         moved.flat[...] = parameters.flat
         self.inside.step(moved, gradients, _of_base(state), _of_base(columns), objective)
         p, eps = parameters.flat, columns["eps"]
-        with np.errstate(all="ignore"):  # diverging runs follow IEEE 754 in silence
+        with np.errstate(all="ignore"):  # a diverged run has inf and NaN, without warnings
             factor = state["s"].sum(axis=1, keepdims=True)
             delta = state["delta"] if self.store_delta else (state["x0"] - p) / (factor + eps)
             new = delta - (moved.flat - p)
@@ -116,7 +119,7 @@ class Mechanize(Optimizer):
             p[...] = state["x0"] - state["s"].sum(axis=1, keepdims=True) * new
 
     def _learn(self, h: np.ndarray, state: State, columns: Columns) -> None:
-        """Take ``h`` ``(R, 1)`` into the memories and find their new s, ``(R, num_betas)``."""
+        """Update the running means with ``h`` ``(R, 1)``, and s ``(R, num_betas)`` from them."""
         m, v, r, s = (state[name] for name in "mvrs")
         eps, share = columns["eps"], columns["s_init"] / m.dtype.type(self.num_betas)
         b = (1 - 0.1 ** np.arange(1, self.num_betas + 1)).astype(m.dtype)

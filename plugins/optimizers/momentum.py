@@ -18,12 +18,12 @@ class Momentum(ElementwiseOptimizer):
     Sources: the blog's equation (v = beta v - lr grad J; theta = theta + v); Rumelhart, Hinton & Williams
     1986; Sutskever et al. 2013, equations 1 and 2.
 
-    Differs from torch's SGD, which keeps lr outside of the velocity: the two agree exactly while lr is constant; when a
-    schedule changes lr, the steps already under way keep their old length here. Keras's SGD is this form.
+    Differs from torch's SGD: torch applies lr outside the velocity. The two agree exactly while lr is constant; if a
+    schedule changes lr, the gradients already in the velocity keep their old lr here. Keras's SGD has this form too.
     """
 
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.3), help="learning rate")
-    momentum: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of past steps")
+    momentum: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="momentum coefficient")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     slots = dict(v=0)
 

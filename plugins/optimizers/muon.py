@@ -12,7 +12,7 @@ from framework.tensors import norm
 
 
 class Muon(TensorOptimizer):
-    """Muon: momentum whose matrix is made nearly orthogonal before it moves the weights; vectors take Adam.
+    """Muon: steps by nearly orthogonalized momentum for matrices, and by Adam for vectors.
 
     For each tensor of two axes or more, taken as a matrix ``(inputs, outputs)`` (a kernel ``(k, k, in, out)`` as
     ``(k k in, out)``), each step is::
@@ -20,39 +20,48 @@ class Muon(TensorOptimizer):
         m = momentum m + (1 - momentum) g
         x = momentum m + (1 - momentum) g                    without ``nesterov``, x = m
         x = x / max(|x|, eps)
-        x = ns_a x + (ns_b A + ns_c A A) x,  A = x x^T       ns_steps times, on the side where A is smaller
+        x = ns_a x + (ns_b A + ns_c A A) x,  A = x x^T       ns_steps times; transposed if A is smaller then
         p = (1 - lr weight_decay) p - lr scale x
 
-    with scale = sqrt(max(1, outputs / inputs)) (``adjust_lr_fn=original``) or .2 sqrt(max(outputs, inputs))
+    with scale = sqrt(max(1, outputs / inputs)) (``adjust_lr_fn=original``) or 0.2 sqrt(max(outputs, inputs))
     (``match_rms_adamw``, which suits an lr tuned for AdamW).
 
-    Vectors (biases, norms) are no matrices: they take Adam's step with the same lr, ``adam_beta1``, ``adam_beta2`` and
-    ``adam_eps``, without weight decay. To treat them, or the first and last layer, in another way, route tensors with
-    ``split``.
+    Vectors (biases, norms) take Adam's step with the same lr, ``adam_beta1``, ``adam_beta2`` and ``adam_eps``, without
+    weight decay. To use another optimizer for them, or for the first and last layer, use ``split``.
 
-    State of one run: m like the tensor; a vector has v besides.
+    State of one run: m in the tensor's shape; for a vector, also v.
 
     Sources: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks" (the algorithm box and its
     quintic coefficients); Liu et al. 2025, arXiv:2502.16982, equation 4 for match_rms_adamw.
 
-    Differs from torch.optim.Muon: it iterates in bfloat16, this in the parameters' own precision; it refuses all but
-    matrices; its matrices are (outputs, inputs), so that its ratio reads rows / columns and gives a layer the same
-    step; its triple ns_coefficients is ``ns_a``, ``ns_b``, ``ns_c`` here. Adam on vectors is optax.contrib.muon's way.
+    Differs from torch.optim.Muon: torch iterates in bfloat16, this rule in the parameters' dtype; torch accepts only
+    matrices; its matrices are (outputs, inputs), so that its ratio rows / columns gives a layer the same step; its
+    triple ns_coefficients is ``ns_a``, ``ns_b``, ``ns_c`` here. Adam for vectors is as in optax.contrib.muon.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 0.1), help="learning rate")
     weight_decay: float = hyper(0.1, at_least=0, prior="log", search=(1e-4, 0.3), help="decoupled decay of matrices")
-    momentum: float = hyper(0.95, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="memory of gradients")
-    nesterov: bool = flag(True, help="look ahead along the momentum")
-    ns_a: float = number(3.4445, above=0, help="factor of x in an iteration")
-    ns_b: float = number(-4.775, at_most=0, help="factor of A x")
-    ns_c: float = number(2.0315, at_least=0, help="factor of A A x")
-    eps: float = hyper(1e-7, above=0, prior="log", search=(1e-10, 1e-3), help="least norm to divide with")
-    ns_steps: int = integer(5, at_least=1, at_most=99, help="iterations")
-    adjust_lr_fn: str = choice("original", ("original", "match_rms_adamw"), help="how lr depends on a matrix's shape")
-    adam_beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="of vectors")
-    adam_beta2: float = hyper(0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="of vectors")
-    adam_eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="of vectors, added to the root")
+    momentum: float = hyper(
+        0.95, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="decay rate of the mean of gradients"
+    )
+    nesterov: bool = flag(True, help="use Nesterov momentum")
+    ns_a: float = number(3.4445, above=0, help="coefficient of x in each iteration")
+    ns_b: float = number(-4.775, at_most=0, help="coefficient of A x")
+    ns_c: float = number(2.0315, at_least=0, help="coefficient of A A x")
+    eps: float = hyper(1e-7, above=0, prior="log", search=(1e-10, 1e-3), help="lower bound of the norm to divide by")
+    ns_steps: int = integer(5, at_least=1, at_most=99, help="number of iterations")
+    adjust_lr_fn: str = choice(
+        "original", ("original", "match_rms_adamw"), help="how scale depends on a matrix's shape"
+    )
+    adam_beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="beta1 of Adam for vectors"
+    )
+    adam_beta2: float = hyper(
+        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="beta2 of Adam for vectors"
+    )
+    adam_eps: float = hyper(
+        1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="eps of Adam for vectors, added to the root"
+    )
 
     def slots(self, shape):
         return dict(m=(shape, 0), v=(shape, 0)) if len(shape) < 2 else dict(m=(shape, 0))

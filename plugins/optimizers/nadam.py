@@ -11,7 +11,7 @@ from framework.elementwise import sqrt
 
 
 class Nadam(ElementwiseOptimizer):
-    """NAdam: Adam with Nesterov momentum, whose memory grows during the first steps.
+    """NAdam: Adam with Nesterov momentum, whose coefficient grows during the first steps.
 
     With g the gradient plus ``weight_decay`` times p, step t is::
 
@@ -22,26 +22,33 @@ class Nadam(ElementwiseOptimizer):
         n = (1 - mu(t)) / (1 - M(t)) g + mu(t+1) / (1 - M(t+1)) m
         p = p - lr n / (sqrt(v / (1 - beta2^t)) + eps)
 
-    With ``decoupled_weight_decay``, g stays the gradient and p first shrinks by ``1 - lr weight_decay``.
+    With ``decoupled_weight_decay``, g is the gradient alone, and p is first multiplied by ``1 - lr weight_decay``.
 
-    Source: Dozat 2016, "Incorporating Nesterov momentum into Adam", ICLR workshop, Algorithm 2 (there v is multiplied
-    with beta2 once more below the root; torch, Keras and optax leave that out, and so do we).
+    Source: Dozat 2016, "Incorporating Nesterov momentum into Adam", ICLR workshop, Algorithm 2.
 
-    Differs from torch: not at all. Differs from optax and Keras: optax has no mu, only beta1 (see ``nadamw``); in Keras
-    momentum_decay is fixed, lr is 1e-3 and eps 1e-7.
+    Differs from torch: not at all. Differs from the paper: the paper multiplies v by beta2 once more inside the root;
+    torch, Keras, optax and this rule do not. Differs from optax: optax has no mu, only beta1 (see ``nadamw``). Differs
+    from Keras: momentum_decay is fixed there, lr is 1e-3 and eps 1e-7.
     """
 
     lr: float = hyper(2e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty or decay")
     momentum_decay: float = hyper(
-        4e-3, at_least=0, prior="log", search=(1e-4, 0.1), help="how fast the momentum reaches beta1"
+        4e-3, at_least=0, prior="log", search=(1e-4, 0.1), help="how fast mu approaches beta1"
     )
-    decoupled_weight_decay: bool = flag(False, help="weight_decay shrinks p instead of being added to g")
+    decoupled_weight_decay: bool = flag(False, help="apply weight_decay to p, not to g")
     slots = dict(m=0, v=0)
     scalars = dict(mu_product=1.0)
 

@@ -19,20 +19,27 @@ class Nadamw(ElementwiseOptimizer):
         p = p (1 - lr weight_decay) - lr n / (sqrt(v / (1 - beta2^t) + eps_root) + eps)
 
     Sources: Dozat 2016, "Incorporating Nesterov momentum into Adam", ICLR workshop, Algorithm 2, with constant momentum
-    and without its second beta2 below the root; Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2 (the decay).
+    and without its second beta2 inside the root; Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2 (the decay).
 
-    Differs from optax: not at all (it has no default for lr; ours is AdamW's). Differs from ``nadam`` with
-    ``decoupled_weight_decay``: there the momentum grows with t.
+    Differs from optax: not at all (optax has no default for lr; the default here is AdamW's). Differs from ``nadam``
+    with ``decoupled_weight_decay``: the momentum coefficient grows with t there.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
-    eps_root: float = hyper(0.0, at_least=0, prior="log", search=(1e-16, 1e-6), help="added under the root")
-    weight_decay: float = hyper(1e-4, at_least=0, prior="log", search=(1e-4, 1.0), help="decay a step, times lr")
+    eps_root: float = hyper(0.0, at_least=0, prior="log", search=(1e-16, 1e-6), help="added inside the root")
+    weight_decay: float = hyper(1e-4, at_least=0, prior="log", search=(1e-4, 1.0), help="decay per step, times lr")
     slots = dict(m=0, v=0)
 
     def coefficients(h, t):

@@ -11,7 +11,7 @@ from framework.tensors import inner
 
 
 class NovoGrad(TensorOptimizer):
-    """NovoGrad: Adam whose second moment is one number a tensor, the squared norm of its gradient.
+    """NovoGrad: Adam with one second moment per tensor, the mean squared norm of its gradient.
 
     For each tensor, step t is::
 
@@ -19,22 +19,24 @@ class NovoGrad(TensorOptimizer):
         m = beta1 m + g / (sqrt(v + eps_root) + eps) + weight_decay p
         p = p - lr m
 
-    State of one run: m like the tensor; v one number a tensor.
+    m is a sum, not a mean: steps are up to 1 / (1 - beta1) times lr long.
+
+    State of one run: m in the tensor's shape; v, one number per tensor.
 
     Source: Ginsburg et al. 2019, arXiv:1905.11286, Algorithm 1.
 
-    Differs from optax.novograd: not at all, beyond a default for lr, which is the paper's. Differs from the paper: its
-    experiments take beta1 .95 and beta2 .98. m is a sum, not a mean: steps are up to 1 / (1 - beta1) times lr long.
+    Differs from optax.novograd: not at all (optax has no default for lr; the default here is the paper's). Differs from
+    the paper: the paper's experiments use beta1 0.95 and beta2 0.98.
     """
 
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.3), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the sum m")
     beta2: float = hyper(
-        0.25, at_least=0, below=1, prior="log 1-x", search=(0.1, 0.999), help="memory of squared gradient norms"
+        0.25, at_least=0, below=1, prior="log 1-x", search=(0.1, 0.999), help="decay rate of the mean squared norm"
     )
     eps: float = hyper(1e-6, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
-    eps_root: float = hyper(0.0, at_least=0, prior="log", search=(1e-16, 1e-6), help="added under the root")
-    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="decay, inside the momentum")
+    eps_root: float = hyper(0.0, at_least=0, prior="log", search=(1e-16, 1e-6), help="added inside the root")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="weight decay, added to m")
 
     def slots(self, shape):
         return dict(m=(shape, 0), v=((1,) * len(shape), 0))

@@ -10,37 +10,38 @@ from framework import OptimizerSpec, Shape, Start, TensorOptimizer, choice, hook
 from framework.tensors import inner
 
 NO_GRADIENT = float(np.finfo(np.float64).eps)
-"""Below this squared norm, plus eps, no step is taken, as in optax."""
+"""No step is taken if the squared norm plus eps is below this, as in optax."""
 
 
 class PolyakSgd(TensorOptimizer):
-    """Polyak's step: as long as the loss is above its known minimum, over the squared gradient.
+    """Polyak's step size: the loss minus its known minimum, divided by the squared gradient norm.
 
     With f the batch's loss, step t is::
 
         p = p - scaling min((f - f_min) / (|g|^2 + eps), max_learning_rate) g
 
-    The norm is over all of a run's parameters. ``variant`` ``sps+`` takes max(f - f_min, 0) for f - f_min.
+    The norm is over all of a run's parameters. With ``variant=sps+``, max(f - f_min, 0) replaces f - f_min. f does not
+    include weight decay, and g is the gradient after the stages (weight decay, clipping).
 
     Sources: Loizou et al. 2021, arXiv:2002.10542 (SPS_max, with scaling 1/c); ``sps+``: Garrigos, Gower & Schaipp
     2023, arXiv:2307.14528. Names and defaults are optax's.
 
-    Differs from optax: for ``scaling`` other than 1 we follow the formula in its documentation; its code scales g
-    before it takes the norm. The loss is the batch's without any weight decay or clipping that stages add to g.
+    Differs from optax: for ``scaling`` other than 1, this rule follows the formula in optax's documentation; optax's
+    code scales g before it takes the norm.
     """
 
     couples_tensors = True
     own_step_size = True
     needs_loss = True
-    absent = {"lr": "polyak_sgd finds its step itself; use scaling or max_learning_rate"}
-    max_learning_rate: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="longest factor of g")
+    absent = {"lr": "polyak_sgd computes its step size itself; use scaling or max_learning_rate"}
+    max_learning_rate: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="largest factor of g")
     scaling: float = hyper(1.0, above=0, prior="log", search=(0.1, 2.0), help="factor of the step that is found")
-    f_min: float = hyper(0.0, prior="linear", search=(0.0, 0.1), help="the loss's minimum, or a guess below it")
+    f_min: float = hyper(0.0, prior="linear", search=(0.0, 0.1), help="minimum of the loss, or a lower estimate")
     eps: float = hyper(0.0, at_least=0, prior="log", search=(1e-10, 1e-2), help="added to the squared norm")
-    variant: str = choice("sps", ("sps", "sps+"), help="sps+ never steps uphill where the loss is below f_min")
+    variant: str = choice("sps", ("sps", "sps+"), help="sps+ takes no step if the loss is below f_min")
 
     def slots(self, shape: Shape) -> Mapping[str, Start]:
-        """Return nothing: the rule has no memory."""
+        """Return an empty dict: the rule has no state."""
         return {}
 
     def rule(p, g, s, c):

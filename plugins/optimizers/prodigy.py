@@ -16,40 +16,48 @@ class Prodigy(TensorOptimizer):
     With x0 the parameters before the first step, d starting at ``estim_lr0`` and e = lr d, step t is::
 
         r = beta3 r + d e <g, x0 - p> / estim_lr0           inner product over all of a run's parameters
-        s = beta3 s + d e g / estim_lr0                     with ``safeguard_warmup``: d d g, free of lr
+        s = beta3 s + d e g / estim_lr0                     with ``safeguard_warmup``: d d g, without lr
         m = beta1 m + (1 - beta1) d g
         v = beta2 v + (1 - beta2) (d g)^2
         d = max(d, estim_lr_coef r / |s|_1)                 |.|_1 over all of a run's parameters
         p = p - e m / (sqrt(v) + d eps) - e weight_decay p
 
-    With ``use_bias_correction``, e has Adam's factor sqrt(1 - beta2^t) / (1 - beta1^t). Without ``decouple``,
-    ``weight_decay`` times p is added to g instead of the last term. ``beta3`` left at null is sqrt(beta2).
+    With ``use_bias_correction``, e is multiplied by Adam's factor sqrt(1 - beta2^t) / (1 - beta1^t). Without
+    ``decouple``, ``weight_decay`` times p is added to g instead of the last term. If ``beta3`` is null, it is
+    sqrt(beta2). All state has the parameters' dtype.
 
     Source: Mishchenko & Defazio 2023, arXiv:2306.06101, Algorithm 4 (the Adam form). Names and defaults are optax's;
-    ``use_bias_correction`` and ``decouple`` are the authors' code's.
+    ``use_bias_correction`` and ``decouple`` are from the authors' code.
 
-    Differs from optax: not at all; while all gradients are 0, d stays and nothing moves (optax gets NaN). Differs from
-    the paper: it has no bias correction, and the eps of step t goes with the d before it. Differs from the authors'
-    code: bias correction is off there by default. All state is in the parameters' dtype.
+    Differs from optax: only while all gradients are 0, when d and p do not change (optax gives NaN). Differs from the
+    paper: the paper has no bias correction, and multiplies eps in step t by the d before that step. Differs from the
+    authors' code: bias correction is off by default there.
     """
 
     couples_tensors = True
     lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the estimated distance")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
-    beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )
-    beta3: float | None = number(None, at_least=0, below=1, help="memory of the distance's estimate")
+    beta2: float = hyper(
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
+    )
+    beta3: float | None = number(None, at_least=0, below=1, help="decay rate of r and s; null: sqrt(beta2)")
     eps: float = hyper(1e-8, above=0, prior="log", search=(1e-10, 1e-3), help="added to the root, times d")
-    estim_lr0: float = hyper(1e-6, above=0, prior="log", search=(1e-8, 1e-4), help="first estimate, far too small")
+    estim_lr0: float = hyper(1e-6, above=0, prior="log", search=(1e-8, 1e-4), help="initial d; choose it far too small")
     estim_lr_coef: float = hyper(1.0, above=0, prior="log", search=(0.5, 2.0), help="factor of each new estimate")
-    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-1), help="shrinks p, times e")
-    safeguard_warmup: bool = flag(False, help="keep lr out of the estimate's divisor")
+    weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-1), help="weight decay, times e")
+    safeguard_warmup: bool = flag(False, help="leave lr out of s")
     use_bias_correction: bool = flag(True, help="Adam's bias correction")
-    decouple: bool = flag(True, help="decay beside the step, not in g")
+    decouple: bool = flag(True, help="apply weight_decay to p, not to g")
 
     def slots(self, shape: Shape) -> Mapping[str, Start]:
-        """Return Adam's two moments, the start, and what the estimate needs."""
+        """Return Adam's two moments, the initial parameters, and the state of the distance estimate."""
         like: dict[str, Start] = dict.fromkeys(("m", "v", "s"), (shape, 0.0))
         return dict(**like, x0=(shape, HERE), r=((1,), 0.0), d=((1,), "estim_lr0"))
 

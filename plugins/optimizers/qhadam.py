@@ -9,7 +9,7 @@ from framework.elementwise import sqrt
 
 
 class Qhadam(ElementwiseOptimizer):
-    """QHAdam: Adam with a share of the gradient itself in both of its means.
+    """QHAdam: Adam with the current gradient mixed into both of its means.
 
     With g the gradient plus ``weight_decay`` times p, step t is::
 
@@ -19,25 +19,29 @@ class Qhadam(ElementwiseOptimizer):
         d = (1 - nu2) g^2 + nu2 v / (1 - beta2^t)
         p = p - lr n / (sqrt(d) + eps)
 
-    Source: Ma & Yarats 2019, arXiv:1810.06801, section 5 (QHAdam). nu1 = nu2 = 1 is Adam; nu1 = beta1 is close to
-    NAdam.
+    nu1 = nu2 = 1 is Adam; nu1 = beta1 is close to NAdam. The defaults are those of the authors' package qhoptim and
+    give plain Adam; the paper's advice is nu1 = 0.7, nu2 = 1, beta1 = 0.995.
 
-    Defaults as in the authors' package qhoptim, where they make plain Adam; the paper's advice is nu1 = 0.7, nu2 = 1,
-    beta1 = 0.995. Differs from qhoptim: for decoupled decay add the stage ``decoupled_weight_decay``. Differs from the
-    paper: ``weight_decay``.
+    Source: Ma & Yarats 2019, arXiv:1810.06801, section 5 (QHAdam).
+
+    Differs from qhoptim: for decoupled decay, add the stage ``decoupled_weight_decay``. Differs from the paper: the
+    paper has no ``weight_decay``.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
-    nu1: float = hyper(
-        1.0, at_least=0, at_most=1, prior="linear", search=(0.5, 1.0), help="share of the mean in the step"
-    )
-    nu2: float = hyper(
-        1.0, at_least=0, at_most=1, prior="linear", search=(0.5, 1.0), help="share of the mean below the root"
-    )
+    nu1: float = hyper(1.0, at_least=0, at_most=1, prior="linear", search=(0.5, 1.0), help="weight of the mean in n")
+    nu2: float = hyper(1.0, at_least=0, at_most=1, prior="linear", search=(0.5, 1.0), help="weight of the mean in d")
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     slots = dict(m=0, v=0)

@@ -9,7 +9,7 @@ from framework.elementwise import sqrt, where
 
 
 class Radam(ElementwiseOptimizer):
-    """RAdam: Adam that waits with dividing by the root until enough gradients are known.
+    """RAdam: Adam that divides by the root only after enough steps to estimate it.
 
     With g the gradient plus ``weight_decay`` times p, step t is::
 
@@ -17,23 +17,31 @@ class Radam(ElementwiseOptimizer):
         v = beta2 v + (1 - beta2) g^2
         R = 2 / (1 - beta2) - 1
         r = R - 2 t beta2^t / (1 - beta2^t)
-        where r > 5:  k = sqrt((r - 4) (r - 2) R / ((R - 4) (R - 2) r)) sqrt(1 - beta2^t) / (sqrt(v) + eps)
+        if r > 5:     k = sqrt((r - 4) (r - 2) R / ((R - 4) (R - 2) r)) sqrt(1 - beta2^t) / (sqrt(v) + eps)
         else:         k = 1
         p = p - lr k m / (1 - beta1^t)
 
-    With ``decoupled_weight_decay``, g stays the gradient and p first shrinks by ``1 - lr weight_decay``.
+    With ``decoupled_weight_decay``, g is the gradient alone, and p is first multiplied by ``1 - lr weight_decay``. If
+    beta2 is 2/3 or less, r never exceeds 5: every step is then plain momentum.
 
     Source: Liu et al. 2020, arXiv:1908.03265, Algorithm 2.
 
-    Differs from torch: not at all. Differs from the paper: r > 5 for r > 4 (the authors' code too); ``weight_decay``.
-    Differs from optax: there eps is added to the root of the v that is already corrected. A beta2 of 2/3 or less never
-    reaches r > 5: every step is then plain momentum.
+    Differs from torch: not at all. Differs from the paper: the condition is r > 5 instead of r > 4, as in the authors'
+    code; the paper has no ``weight_decay``. Differs from optax: optax adds eps to the root of v after the bias
+    correction.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty or decay")

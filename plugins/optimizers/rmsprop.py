@@ -14,27 +14,33 @@ class Rmsprop(ElementwiseOptimizer):
     With g the gradient plus ``weight_decay`` times p, each step is::
 
         r = alpha r + (1 - alpha) g^2
-        a = alpha a + (1 - alpha) g             only with ``centered``, which takes sqrt(r - a^2) for sqrt(r)
+        a = alpha a + (1 - alpha) g             only with ``centered``: sqrt(r - a^2) replaces sqrt(r)
         b = momentum b + g / (sqrt(r) + eps)
         p = p - lr b
 
-    Sources: Tieleman & Hinton 2012, Coursera "Neural networks for machine learning", lecture 6e; ``centered`` is
-    Graves 2013, arXiv:1308.0850, equations 38 to 45.
+    With ``centered`` and a constant gradient, r - a^2 is a difference of nearly equal numbers and may round to less
+    than zero: the step is then NaN, as in torch.
 
-    Differs from torch: not at all. That includes ``centered`` under a gradient that stays constant, where r - a^2 is
-    a difference of nearly equal numbers and may round to less than zero: the step is then NaN. Differs from Keras:
-    alpha is called rho there (.9), eps is inside the root, lr is .001 and inside the momentum buffer. Graves has 1e-4
-    inside the root.
+    Sources: Tieleman & Hinton 2012, Coursera "Neural networks for machine learning", lecture 6e; ``centered`` is Graves
+    2013, arXiv:1308.0850, equations 38 to 45.
+
+    Differs from torch: not at all. Differs from Keras: alpha is called rho there (default 0.9), eps is inside the root,
+    lr is 0.001 and is applied inside the momentum buffer. Differs from Graves: the paper adds 1e-4 inside the root.
     """
 
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
     alpha: float = hyper(
-        0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.999), help="memory of squared gradients"
+        0.99,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
-    momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.99), help="memory of past steps")
-    centered: bool = flag(False, help="scale by the standard deviation instead of the root mean square")
+    momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.99), help="momentum coefficient")
+    centered: bool = flag(False, help="divide by the standard deviation, not the root mean square")
     slots = dict(r=0, a=when("centered"), b=0)
 
     def coefficients(h, t):

@@ -10,7 +10,7 @@ from framework.elementwise import maximum, minimum, sign, where
 
 
 class Rprop(ElementwiseOptimizer):
-    """Rprop: every parameter has its own step length, which only the gradient's sign changes.
+    """Rprop: one step length per parameter, which depends on the signs of its gradients only.
 
     Each step compares g with the last gradient, ``prev``::
 
@@ -19,24 +19,24 @@ class Rprop(ElementwiseOptimizer):
         p    = p - s sign(g)
         prev = g
 
-    s starts at ``lr``, as it is at the first step, and is kept within the bounds.
+    s starts at the ``lr`` of the first step and stays within the bounds. A schedule therefore acts through its first
+    factor only (with a warm-up, s starts smaller). The rule is meant for full batches: noise changes signs.
 
     Source: Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning: the RPROP
-    algorithm", section 3, in the form without going back (Igel & Huesken 2000, iRprop-, Algorithm 4).
+    algorithm", section 3, in the form without backtracking (Igel & Huesken 2000, iRprop-, Algorithm 4).
 
     Differs from torch: not at all; ``etas`` and ``step_sizes`` are split in two each. Differs from the 1993 paper: a
-    step that changed the sign is not undone. Made for full batches: noise turns signs. lr is only where s starts, so a
-    schedule acts through its first factor alone (a warm-up lets s start short).
+    step that changed the sign is not undone.
     """
 
     converges = "descends"
     own_step_size = True
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.1), help="where every step length starts")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.1), help="initial step length")
     eta_minus: float = hyper(
-        0.5, above=0, below=1, prior="linear", search=(0.3, 0.9), help="step length's factor where the sign turns"
+        0.5, above=0, below=1, prior="linear", search=(0.3, 0.9), help="factor of the step length if the sign changes"
     )
     eta_plus: float = hyper(
-        1.2, above=1, prior="linear", search=(1.05, 2.0), help="step length's factor where the sign stays"
+        1.2, above=1, prior="linear", search=(1.05, 2.0), help="factor of the step length if the sign stays"
     )
     step_min: float = hyper(1e-6, at_least=0, prior="log", search=(1e-8, 1e-4), help="shortest step")
     step_max: float = hyper(50.0, above=0, prior="log", search=(0.1, 50.0), help="longest step")
@@ -44,7 +44,7 @@ class Rprop(ElementwiseOptimizer):
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Refuse bounds that leave nothing between them."""
+        """Return an error message if step_min is above step_max, else None."""
         if values["step_min"] > values["step_max"]:
             return f"step_min={values['step_min']:g} must not be above step_max={values['step_max']:g}"
         return None

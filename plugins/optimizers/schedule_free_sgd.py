@@ -12,24 +12,26 @@ from ._shared.schedule_free import averaged, averaging
 
 
 class ScheduleFreeSgd(ElementwiseOptimizer):
-    """Schedule-free SGD: gradients are taken between the newest point and the average that is evaluated.
+    """Schedule-free SGD: gradients at a point between the newest one and the average, which is evaluated.
 
-    Training happens at p = y; validation, testing and the kept model use x. With g the gradient at y plus
-    ``weight_decay`` times y, c = w / (w of all steps so far), step t is::
+    Training uses p = y; validation, testing and the saved model use x. With g the gradient at y plus ``weight_decay``
+    times y, c = w / (w of all steps so far), step t is::
 
         z = z - lr g
         x = (1 - c) x + c z
         y = (1 - momentum) z + momentum x
 
-    with w = t^r (largest lr so far)^weight_lr_power. lr climbs to its value over the first ``warmup_steps`` steps.
+    with w = t^r (largest lr so far)^weight_lr_power. lr grows linearly over the first ``warmup_steps`` steps. A
+    schedule multiplies lr, although the method is designed to need none. Batch norm's running statistics are those of y
+    during training; for an evaluation of x they are recomputed on the training data, as the authors recommend.
 
-    Source: Defazio et al. 2024, arXiv:2405.15682, equations 3 to 5; warm-up and weights as in the authors' code, whose
-    names and defaults these are. Only y and z are kept; x follows from them, so momentum must not be 0.
+    Only y and z are stored; x follows from them, so that momentum must not be 0.
 
-    Differs from the authors' code: not at all. Differs from optax: its warm-up takes lr 0 in the first step and it has
-    no ``r``; without warm-up there is no difference. A schedule multiplies lr, though the method is meant to need
-    none. Batch norm's running statistics are those of y while training; for an evaluation of x they are recomputed on
-    the training data, as the authors advise.
+    Source: Defazio et al. 2024, arXiv:2405.15682, equations 3 to 5; warm-up, weights, names and defaults are those of
+    the authors' code.
+
+    Differs from the authors' code: not at all. Differs from optax: optax's warm-up has lr 0 in the first step, and
+    optax has no ``r``; without warm-up there is no difference.
     """
 
     lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="learning rate")

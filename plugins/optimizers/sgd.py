@@ -17,18 +17,19 @@ class Sgd(ElementwiseOptimizer):
         b = momentum b + (1 - dampening) g      (b = g at t = 1, and whenever momentum is 0)
         p = p - lr b                            with ``nesterov``: p = p - lr (g + momentum b)
 
-    Sources: Robbins & Monro 1951 (the method); Polyak 1964 (momentum); Nesterov 1983; Sutskever et al. 2013, "On
-    the importance of initialization and momentum in deep learning", equations 1 to 4.
+    The Nesterov form is the usual one, rewritten so that the gradient is evaluated at the parameters.
 
-    Differs from torch: not at all. Differs from the papers and from Keras: they keep lr inside the velocity, which is
-    another thing as soon as lr changes (see ``momentum``); there is no dampening in the papers. The
-    Nesterov form is the usual rewriting in which the gradient is taken where the parameters are.
+    Sources: Robbins & Monro 1951 (the method); Polyak 1964 (momentum); Nesterov 1983; Sutskever et al. 2013, "On the
+    importance of initialization and momentum in deep learning", equations 1 to 4.
+
+    Differs from torch: not at all. Differs from the papers and from Keras: they apply lr inside the velocity, which
+    differs if lr changes (see ``momentum``); the papers have no dampening.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
-    momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.99), help="memory of past steps")
+    momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.99), help="momentum coefficient")
     dampening: float = hyper(
-        0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.9), help="share of g kept out of b"
+        0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.9), help="share of g that is not added to b"
     )
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     nesterov: bool = flag(False, help="step from where the momentum is about to lead")
@@ -36,7 +37,7 @@ class Sgd(ElementwiseOptimizer):
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Refuse what torch refuses: nesterov without momentum or with dampening."""
+        """Return an error message for nesterov without momentum or with dampening, as torch does, else None."""
         if values["nesterov"] and (values["momentum"] == 0 or values["dampening"] != 0):
             return "nesterov=true needs momentum > 0 and dampening=0"
         return None

@@ -12,7 +12,7 @@ from ._shared.matrices import along, diagonal, eigh, gram
 
 
 class Shampoo(TensorOptimizer):
-    """Shampoo: full-matrix Adagrad, one small matrix for each axis of a tensor.
+    """Shampoo: full-matrix Adagrad with one small matrix per axis of a tensor.
 
     For each tensor of k axes, with g the gradient plus ``weight_decay`` times p, each step is::
 
@@ -21,25 +21,27 @@ class Shampoo(TensorOptimizer):
         m = momentum m + g
         p = p - lr m
 
-    A matrix has L = h_1 and R = h_2 and moves by L^(-1/4) g R^(-1/4); a vector has k = 1. An axis longer than
-    ``max_size`` keeps only the diagonal of h_i. The roots come from eigenvectors in float64, anew each
-    ``precondition_every`` steps, from the first on: an eigenproblem an axis, which costs n^3.
+    For a matrix, with L = h_1 and R = h_2, the direction is L^(-1/4) g R^(-1/4); for a vector, k = 1. For an axis
+    longer than ``max_size``, only the diagonal of h_i is stored. The roots are computed from eigenvectors in float64 at
+    the first step and then every ``precondition_every`` steps; the cost is n^3 for an axis of length n.
 
-    State of one run: m like the tensor; along each axis of length n, h_i and its root, ``(n, n)`` (or ``(n,)``).
+    If ``precondition_every`` is above 1, the first roots depend on the first gradient only and lengthen steps in all
+    other directions by up to eps^(-1/2): raise eps or lower lr.
+
+    State of one run: m in the tensor's shape; for each axis of length n, h_i and its root, ``(n, n)`` (or ``(n,)``).
 
     Source: Gupta, Koren & Singer 2018, arXiv:1802.09568, Algorithm 1 (matrices) and Algorithm 2 (any order), whose
     epsilon I is the start of h_i; the diagonal of long axes is its section 5.
 
-    Differs from the paper: ``momentum`` and ``weight_decay`` (0 gives the paper's). Differs from later forms: sums, not
-    running means; no grafting, no blocks. With ``precondition_every`` above 1 the first roots know the first gradient
-    only and lengthen all other directions up to eps^(-1/2) times: raise eps or lower lr with it.
+    Differs from the paper: ``momentum`` and ``weight_decay`` are additions (0 gives the paper's rule). Differs from
+    later forms: h_i is a sum, not a running mean; there is no grafting, and there are no blocks.
     """
 
     lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
-    momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of steps")
+    momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="momentum coefficient")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     eps: float = hyper(1e-4, above=0, prior="log", search=(1e-8, 1.0), help="added to each matrix's diagonal")
-    precondition_every: int = integer(1, at_least=1, help="steps from one computation of the roots to the next")
+    precondition_every: int = integer(1, at_least=1, help="steps between two computations of the roots")
     max_size: int = integer(1200, at_least=1, help="longest axis with a full matrix")
 
     def slots(self, shape):

@@ -13,11 +13,12 @@ class Signsgd(ElementwiseOptimizer):
 
     Each step is::
 
-        p = p - lr sign(g)                      where g is 0, p stays
+        p = p - lr sign(g)                      if g is 0, p does not change
 
     Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 1.
 
-    Differs from optax (``sign_sgd``): not at all; neither has a default for lr, ours is Adam's.
+    Differs from optax (``sign_sgd``): not at all. Neither optax nor the paper has a default for lr; the default here is
+    Adam's.
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")

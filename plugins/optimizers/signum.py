@@ -16,14 +16,17 @@ class Signum(ElementwiseOptimizer):
         m = beta m + (1 - beta) g
         p = p - lr sign(m)
 
+    With weight decay this is ``tiger``; with two betas, ``lion``.
+
     Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 2.
 
-    Differs from optax and the paper: not at all; optax has no default for lr, ours is Adam's. With decay it is
-    ``tiger``; with two betas, ``lion``.
+    Differs from optax and the paper: not at all (optax has no default for lr; the default here is Adam's).
     """
 
     lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
-    beta: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     slots = dict(m=0)
 
     def coefficients(h, t):

@@ -11,31 +11,33 @@ from framework import OptimizerSpec, TensorOptimizer, hookimpl, hyper
 
 
 class SM3(TensorOptimizer):
-    """SM3: Adagrad whose sums are kept per row and column only.
+    """SM3: Adagrad with sums per row and column only.
 
     For each tensor, with one vector of sums a_i along each axis i, each step is::
 
         v = min_i a_i + g^2                                  broadcast to the tensor's shape
         a_i = the largest v along all other axes
-        m = momentum m + (1 - momentum) g / sqrt(v + eps)    0 where v is 0
+        m = momentum m + (1 - momentum) g / sqrt(v + eps)    0 if v is 0
         p = p - lr m
 
-    A vector has v itself as its state: that is Adagrad. ``beta2`` below 1 makes the sums running means:
-    v = beta2 min_i a_i + (1 - beta2) g^2.
+    For a vector, the state is v itself, which is Adagrad. If ``beta2`` is below 1, the sums are running means: v =
+    beta2 min_i a_i + (1 - beta2) g^2.
 
-    State of one run: m like the tensor; along each axis of length n, n sums.
+    State of one run: m in the tensor's shape; for each axis of length n, n sums.
 
     Source: Anil, Gupta, Koren & Singer 2019, arXiv:1901.11150, Algorithm SM3-II with the slices along each axis as its
     cover, and momentum as in its experiments.
 
-    Differs from optax.sm3 (scale_by_sm3 has beta2 and eps): not at all, beyond a default for lr. Differs from the
-    paper: ``eps`` and ``beta2``.
+    Differs from optax.sm3 (scale_by_sm3 has beta2 and eps): not at all (optax has no default for lr). Differs from the
+    paper: the paper has no ``eps`` and no ``beta2``.
     """
 
     lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
-    momentum: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of steps")
+    momentum: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of steps"
+    )
     beta2: float = hyper(
-        1.0, above=0, at_most=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squares; 1 sums"
+        1.0, above=0, at_most=1, prior="log 1-x", search=(0.9, 0.9999), help="decay rate of the squares; 1: sums"
     )
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-12, 1e-3), help="added under the root")
 

@@ -17,46 +17,51 @@ from ._shared.matrices import along, eigh, gram, orthogonal
 class Soap(TensorOptimizer):
     """SOAP: Adam in the eigenbasis of Shampoo's matrices.
 
-    For each tensor, with Q_i an orthogonal matrix for each axis i, and "turned" meaning multiplied by Q_i^T along each,
-    the step t + 1 is::
+    For each tensor, with an orthogonal matrix Q_i for each axis i, and "rotated" meaning multiplied by Q_i^T along each
+    axis, step t + 1 is::
 
         m = beta1 m + (1 - beta1) g
-        v = beta2 v + (1 - beta2) (g turned)^2
-        n = (m turned / (sqrt(v) + eps)) turned back
+        v = beta2 v + (1 - beta2) (g rotated)^2
+        n = (m rotated / (sqrt(v) + eps)) rotated back
         p = p - lr c n                                       c = sqrt(1 - beta2^t) / (1 - beta1^t), or 1
         p = p - lr weight_decay p
         h_i = shampoo_beta h_i + (1 - shampoo_beta) G_i G_i^T
-        Q_i = orthogonal factor of h_i Q_i                   each ``precondition_frequency`` steps; v is reordered with
-                                                             the columns, by falling diagonal of Q_i^T h_i Q_i
+        Q_i = orthogonal factor of h_i Q_i                   every ``precondition_frequency`` steps; v is reordered
+                                                             with the columns, by decreasing diagonal of Q_i^T h_i Q_i
 
-    The first step moves nothing: it fills h_i and takes its eigenvectors as Q_i, so that no gradient meets a basis made
-    from itself. Vectors, and axes longer than ``max_precond_dim``, are not turned: a vector takes AdamW's step; with
-    ``precondition_1d`` vectors are turned too.
+    The first step does not change p: it computes h_i and takes its eigenvectors as Q_i, so that no gradient is rotated
+    by a basis that was computed from it. Vectors, and axes longer than ``max_precond_dim``, are not rotated: a vector
+    takes AdamW's step. With ``precondition_1d`` vectors are rotated too.
 
-    State of one run: m and v like the tensor; along each turned axis of length n, h_i and Q_i, ``(n, n)``.
+    A negative ``shampoo_beta`` means beta2, as in the authors' code. If an axis is longer than all others together, the
+    first gradient does not determine its whole basis; LAPACK chooses the rest.
+
+    State of one run: m and v in the tensor's shape; for each rotated axis of length n, h_i and Q_i, ``(n, n)``.
 
     Source: Vyas et al. 2024, arXiv:2409.11321, Algorithms 3 and 4; the skipped first step, bias correction, order of
     decay and reordering as in the authors' code.
 
-    Differs from the authors' code: no merge_dims (each axis of a kernel is turned by itself) and no data_format;
-    eigenvectors and orthogonal factors are computed in float64. Negative ``shampoo_beta`` stands for beta2, as there.
-    Where an axis is longer than all others together, the first gradient leaves part of its basis free, and LAPACK
-    chooses that part.
+    Differs from the authors' code: there is no merge_dims (each axis of a kernel is rotated separately) and no
+    data_format; eigenvectors and orthogonal factors are computed in float64.
     """
 
     lr: float = hyper(3e-3, above=0, prior="log", search=(1e-4, 3e-2), help="learning rate")
-    beta1: float = hyper(0.95, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
-    beta2: float = hyper(0.95, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squares")
+    beta1: float = hyper(
+        0.95, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
+    beta2: float = hyper(
+        0.95, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="decay rate of the mean of squares"
+    )
     shampoo_beta: float = hyper(
-        -1.0, at_least=-1, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of the matrices; -1: beta2"
+        -1.0, at_least=-1, below=1, prior="log 1-x", search=(0.9, 0.9999), help="decay rate of the matrices; -1: beta2"
     )
     eps: float = hyper(1e-8, at_least=0, prior="log", search=(1e-10, 1e-3), help="added to the root")
     weight_decay: float = hyper(0.01, at_least=0, prior="log", search=(1e-4, 0.3), help="decoupled decay, times lr")
-    precondition_frequency: int = integer(10, at_least=1, help="steps from one refreshed basis to the next")
-    max_precond_dim: int = integer(10000, at_least=1, help="longest axis to turn")
-    precondition_1d: bool = flag(False, help="turn vectors too")
-    normalize_grads: bool = flag(False, help="give each tensor's step an rms of 1 before lr")
-    correct_bias: bool = flag(True, help="Adam's correction of the means' start at zero")
+    precondition_frequency: int = integer(10, at_least=1, help="steps between two updates of the bases")
+    max_precond_dim: int = integer(10000, at_least=1, help="longest axis to rotate")
+    precondition_1d: bool = flag(False, help="rotate vectors too")
+    normalize_grads: bool = flag(False, help="scale each tensor's step to an rms of 1, before lr")
+    correct_bias: bool = flag(True, help="Adam's bias correction")
 
     def first_act(self):
         return 2
@@ -92,14 +97,14 @@ class Soap(TensorOptimizer):
 
 
 def turned_axes(shape: tuple[int, ...], c: Any) -> list[int]:
-    """Return the axes, from 1, that have a basis of their own; ``c`` has the fields that decide."""
+    """Return the axes, from 1, that are rotated; ``c`` has the fields that select them."""
     if len(shape) < 2 and not c.precondition_1d:
         return []
     return [axis for axis, length in enumerate(shape, start=1) if length <= c.max_precond_dim]
 
 
 def _adam(p: np.ndarray, g: np.ndarray, s: SimpleNamespace, c: Any, axes: list[int]) -> np.ndarray:
-    """Return the values after Adam's step in the turned space and the decay; bring m and v up to date."""
+    """Return the values after Adam's step in the rotated space and the decay; update m and v."""
     s.m = c.b1 * s.m + c.a1 * g
     turned = _turn(g, s, axes)
     s.v = c.b2 * s.v + c.a2 * turned * turned

@@ -37,19 +37,19 @@ class Split(Optimizer):
         matrices = step of ``matrices`` with ``lr``
         the rest = step of ``rest`` with ``rest_lr``
 
-    Matrices are the tensors with two axes or more, dense weights and convolution kernels, unless their name (such
-    as ``1_dense/weight``) contains a match of the regular expression ``names``: ``names=^1_`` leaves the first layer
-    to the rest. Vectors and single numbers, such as biases, always go to the rest: ``names`` can take tensors from
-    ``matrices``, never add any. Each part works as it would alone on a model of its tensors only: what one counts over
-    a whole run, a norm or a step size, it counts over its part. ``lr`` and ``rest_lr`` both follow the schedule.
+    Matrices are the tensors with two axes or more, dense weights and convolution kernels, unless their name (such as
+    ``1_dense/weight``) contains a match of the regular expression ``names``: ``names=^1_`` leaves the first layer to
+    the rest. Vectors and single numbers, such as biases, always go to the rest: ``names`` can remove tensors from
+    ``matrices``, never add any. Each part works as if the model had only its tensors: a norm or step size over all of a
+    run's parameters is computed over the part. ``lr`` and ``rest_lr`` both follow the schedule.
 
-    Other hyperparameters of the two keep their defaults, or are set by name in one text, the same for all runs::
+    Other hyperparameters of the two have their defaults, or are set by name in one text, the same for all runs::
 
         'optimizer.matrices_with="momentum=0.9 nesterov=false"' 'optimizer.rest_with="weight_decay=0.1"'
 
-    Each part costs a copy of its parameters and gradients in and of its parameters out. Optimizers that look at the
-    loss within a step see the whole model and have no place here, nor have those whose runs step one at a time, as
-    other libraries' do.
+    At each step, each part's parameters and gradients are copied in and its parameters out. Optimizers that use the
+    loss within a step are refused, because the loss depends on the whole model. Optimizers that step one run at a time,
+    such as other libraries', are refused too.
 
     Source: the usual way to use Muon: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks",
     section "Definition" (matrices by Muon, with the lr of its code, the rest by AdamW).
@@ -63,13 +63,13 @@ class Split(Optimizer):
     rest_lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate of the rest")
     matrices: str = text("muon", help="the optimizer of the matrices")
     rest: str = text("adamw", help="the optimizer of all other tensors")
-    names: str = text("", help="matrices that count as rest: a regular expression; none when empty")
-    matrices_with: str = text("", help="other fields of the first optimizer, as 'a=1 b=true'")
-    rest_with: str = text("", help="other fields of the second optimizer")
+    names: str = text("", help="regular expression: matrices that go to the rest")
+    matrices_with: str = text("", help="fields of the matrices' optimizer, such as 'a=1 b=true'")
+    rest_with: str = text("", help="fields of the rest's optimizer, in the same form")
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
-        """Refuse what cannot be a part, with the part's own words."""
+        """Return the error message of a part that is not valid, else None."""
         try:
             re.compile(values["names"])
             for part in LR:
@@ -95,7 +95,7 @@ class Split(Optimizer):
         return {f"{part}/{name}": start for part, made in self.parts.items() for name, start in made.scalars.items()}
 
     def first_act(self) -> int:
-        """Return the step from which on both parts move."""
+        """Return the first step at which both parts move."""
         return max(made.first_act() for made in self.parts.values())
 
     def table(self, steps: np.ndarray, factors: np.ndarray, state: State) -> dict[str, np.ndarray]:
@@ -127,7 +127,7 @@ class Split(Optimizer):
             _copy(values, parameters)
 
     def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
-        """Return the parts' points put together, ``(R, size)``, or None where both are the trained parameters."""
+        """Return the joined evaluation points, ``(R, size)``, or None if both parts use the trained parameters."""
         whole, moved = parameters.like(), False
         whole.flat[...] = parameters.flat
         for part, (values, _) in self._buffers(parameters).items():
@@ -148,7 +148,7 @@ class Split(Optimizer):
         }
 
     def _buffers(self, parameters: Parameters) -> dict[str, tuple[Parameters, Parameters]]:
-        """Return values and gradients of each part that has tensors; working memory, the same at every step."""
+        """Return buffers for values and gradients of each part that has tensors; every step uses the same ones."""
         key = (tuple(parameters.shapes.items()), parameters.runs, parameters.dtype)
         if self.__dict__.get("_working", (None, {}))[0] != key:
             made = {}
@@ -169,12 +169,12 @@ def _fields_of(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
     name, listed = values[part], values[f"{part}_with"]
     cls: Any = find("optimizer", name).cls
     if "lr" not in cls.fields:
-        raise InputError(f"{part}={name} has no learning rate that {LR[part]} could be: choose one that has")
+        raise InputError(f"{part}={name} has no learning rate for {LR[part]} to set: choose one that has")
     if cls.needs_closure or cls.needs_loss:
-        raise InputError(f"{part}={name} looks at the loss of the whole model: it cannot have a part of it")
+        raise InputError(f"{part}={name} uses the loss of the whole model: choose one that uses gradients only")
     if not cls.vectorized or cls.external:
         home = f" in {cls.external}" if cls.external else ""
-        raise InputError(f"{part}={name} steps one run at a time{home}: choose one that steps several at once")
+        raise InputError(f"{part}={name} steps one run at a time{home}: choose one that steps several runs at once")
     fields = {"lr": values[LR[part]]}
     for word in listed.replace(",", " ").split():
         key, equals, value = word.partition("=")
@@ -186,7 +186,7 @@ def _fields_of(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(word: str) -> Any:
-    """Return the number, the flag, the nothing or else the text that ``word`` stands for."""
+    """Return ``word`` as a flag, None or a number if it is one, else as text."""
     if word in WORDS:
         return WORDS[word]
     try:

@@ -9,7 +9,7 @@ from framework.elementwise import sign, sqrt
 
 
 class Yogi(ElementwiseOptimizer):
-    """Yogi: Adam whose squared mean moves by an amount that does not depend on its own size.
+    """Yogi: Adam whose second moment changes by an amount that does not depend on its size.
 
     Step t is::
 
@@ -21,19 +21,26 @@ class Yogi(ElementwiseOptimizer):
 
     Source: Zaheer et al. 2018, "Adaptive methods for nonconvex optimization", NeurIPS, Algorithm 2.
 
-    Differs from optax: not at all (it has no default for lr; ours is the paper's). Differs from the paper, as optax
-    does: bias correction, and a start other than 0, are not in its algorithm.
+    Differs from optax: not at all (optax has no default for lr; the default here is the paper's). Differs from the
+    paper, as optax does: the paper's algorithm has no bias correction and no initial value other than 0.
     """
 
     still_at_zero = False
     lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1e-1), help="learning rate")
-    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="memory of gradients")
+    beta1: float = hyper(
+        0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
+    )
     beta2: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of squared gradients"
+        0.999,
+        at_least=0,
+        below=1,
+        prior="log 1-x",
+        search=(0.9, 0.9999),
+        help="decay rate of the mean of squared gradients",
     )
     eps: float = hyper(1e-3, at_least=0, prior="log", search=(1e-8, 1e-2), help="added to the root")
     initial_accumulator_value: float = hyper(
-        1e-6, at_least=0, prior="log", search=(1e-8, 1e-2), help="where both means start"
+        1e-6, at_least=0, prior="log", search=(1e-8, 1e-2), help="initial value of both means"
     )
     slots = dict(m="initial_accumulator_value", v="initial_accumulator_value")
 

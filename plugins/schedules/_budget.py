@@ -1,4 +1,4 @@
-"""The length of the budget, for schedules that are laid out over it."""
+"""The length of the budget, for schedules that depend on it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Exponential(Schedule):
     Differs from torch: steps are optimizer steps, not epochs.
     """
 
-    gamma: float = hyper(0.999, above=0, prior="log 1-x", search=(0.99, 0.9999), help="what each step multiplies with")
+    gamma: float = hyper(0.999, above=0, prior="log 1-x", search=(0.99, 0.9999), help="factor per optimizer step")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
         """Return gamma^(t - 1)."""

@@ -29,7 +29,7 @@ class MultiStep(Schedule):
     """
 
     milestones: tuple[int, ...] = integers(
-        (), at_least=1, help="optimizer steps after which to drop; empty: half and three quarters of the budget"
+        (), at_least=1, help="steps after which to drop; empty: 1/2 and 3/4 of the budget"
     )
     gamma: float = hyper(0.1, above=0, at_most=1, prior="log", search=(0.01, 0.9), help="factor of each drop")
 

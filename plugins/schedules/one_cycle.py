@@ -30,10 +30,10 @@ class OneCycle(Schedule):
     """
 
     needs_total = True
-    pct_start: float = hyper(0.3, at_least=0, at_most=1, prior="linear", search=(0.1, 0.5), help="share that climbs")
-    div_factor: float = hyper(25.0, at_least=1, prior="log", search=(5.0, 100.0), help="peak over first factor")
-    final_div_factor: float = hyper(1e4, at_least=1, prior="log", search=(1e2, 1e5), help="first over last factor")
-    anneal_strategy: str = choice("cos", ("cos", "linear"), help="the shape of both ways")
+    pct_start: float = hyper(0.3, at_least=0, at_most=1, prior="linear", search=(0.1, 0.5), help="share of the rise")
+    div_factor: float = hyper(25.0, at_least=1, prior="log", search=(5.0, 100.0), help="peak factor / first factor")
+    final_div_factor: float = hyper(1e4, at_least=1, prior="log", search=(1e2, 1e5), help="first factor / last factor")
+    anneal_strategy: str = choice("cos", ("cos", "linear"), help="shape of the rise and the fall")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
         """Return the factors at steps ``t``."""

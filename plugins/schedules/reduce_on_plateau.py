@@ -26,13 +26,15 @@ class ReduceOnPlateau(Schedule):
     """
 
     gamma: float = hyper(0.1, above=0, below=1, prior="log", search=(0.1, 0.9), help="factor of each drop")
-    patience: int = integer(10, at_least=0, help="epochs without improvement that are borne")
-    threshold: float = hyper(1e-4, at_least=0, below=1, prior="log", search=(1e-5, 1e-2), help="least relative gain")
-    cooldown: int = integer(0, at_least=0, help="epochs after a drop that count for nothing")
+    patience: int = integer(10, at_least=0, help="epochs without improvement that are allowed")
+    threshold: float = hyper(
+        1e-4, at_least=0, below=1, prior="log", search=(1e-5, 1e-2), help="smallest relative improvement"
+    )
+    cooldown: int = integer(0, at_least=0, help="epochs after a drop that are not counted")
     min_factor: float = hyper(0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="lowest factor")
 
     def factor(self, t: np.ndarray, total: int | None) -> np.ndarray:
-        """Return 1 at every step: `observe` returns the factors that matter."""
+        """Return 1 at every step; `observe` returns the factors."""
         return np.ones_like(t)
 
     def initial_state(self, runs: int) -> dict[str, np.ndarray]:

@@ -30,9 +30,7 @@ class WarmRestarts(Schedule):
     Differs from torch's ``CosineAnnealingWarmRestarts``: the period counts optimizer steps, not epochs.
     """
 
-    period: int | None = integer(
-        None, at_least=1, help="optimizer steps of the first cycle; null: three cycles fill the budget"
-    )
+    period: int | None = integer(None, at_least=1, help="steps of the first cycle; null: three cycles fill the budget")
     multiplier: int = integer(2, at_least=1, help="how many times as long each cycle is as the one before")
     floor: float = hyper(0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="factor at a cycle's end")
 

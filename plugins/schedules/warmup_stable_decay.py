@@ -39,9 +39,13 @@ class WarmupStableDecay(Schedule):
     """
 
     needs_total = True
-    warmup_share: float = hyper(0.05, at_least=0, at_most=1, prior="linear", search=(0.0, 0.2), help="of the budget")
-    decay_share: float = hyper(0.2, at_least=0, at_most=1, prior="linear", search=(0.1, 0.5), help="of the budget")
-    decay_shape: str = choice("linear", tuple(SHAPES), help="how it decays")
+    warmup_share: float = hyper(
+        0.05, at_least=0, at_most=1, prior="linear", search=(0.0, 0.2), help="share of the budget"
+    )
+    decay_share: float = hyper(
+        0.2, at_least=0, at_most=1, prior="linear", search=(0.1, 0.5), help="share of the budget"
+    )
+    decay_shape: str = choice("linear", tuple(SHAPES), help="shape of the decay")
     floor: float = hyper(
         0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.1), help="factor at the budget's end"
     )

@@ -25,13 +25,13 @@ class Accumulate(Stage):
     A budget of fewer steps than ``every`` is refused. So is a stage that moves the parameters (such as
     ``decoupled_weight_decay``) listed before this one, because it would act at every batch.
 
-    Source: common practice; as ``optax.MultiSteps``, which takes the mean too.
+    Source: common practice; as ``optax.MultiSteps``, which uses the mean too.
 
-    Differs from the usual code in torch, several calls of ``loss.backward()``: that takes the sum unless each loss is
-    divided.
+    Differs from the usual code in torch, several calls of ``loss.backward()``: the gradient is the sum there unless
+    each loss is divided.
     """
 
-    every: int = integer(4, at_least=1, help="batches to a step of the rule")
+    every: int = integer(4, at_least=1, help="batches per step of the rule")
 
     def initial_state(self, parameters: Parameters) -> State:
         """Return the sum of gradients since the rule's last step ``(R, size)`` and the count of batches ``(R, 1)``."""

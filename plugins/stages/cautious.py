@@ -22,8 +22,12 @@ class Cautious(Stage):
     error, and includes weight decay by the rule itself. Decay by the stage ``decoupled_weight_decay`` is not masked, as
     in the paper, if that stage is listed before this one.
 
+    g is the gradient that the rule received.
+
     Source: Liang et al. 2024, arXiv:2411.16085, Algorithm 1 (equation 4 with xi = 1), per tensor as in the authors'
-    code, whose later versions divide by max(mean(kept), 1e-3) instead. g is the gradient that the rule received.
+    code.
+
+    Differs from later versions of the authors' code: they divide by max(mean(kept), 1e-3) instead.
     """
 
     def initial_state(self, parameters: Parameters) -> State:

@@ -22,12 +22,12 @@ class DecoupledWeightDecay(Stage):
 
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2.
 
-    Differs from the paper, as torch does: the decay is multiplied by lr, not with the schedule's factor alone.
+    Differs from the paper, as torch does: the decay is multiplied by lr, not by the schedule's factor alone.
     """
 
     needs_lr = True
     moves_parameters = True
-    weight_decay: float = hyper(0.01, at_least=0, prior="log", search=(1e-4, 1.0), help="decay a step, times lr")
+    weight_decay: float = hyper(0.01, at_least=0, prior="log", search=(1e-4, 1.0), help="decay per step, times lr")
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
         """Shrink ``parameters`` in place."""

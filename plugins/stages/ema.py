@@ -32,9 +32,9 @@ class Ema(AveragedParameters):
     """
 
     decay: float = hyper(
-        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="memory of past parameters"
+        0.999, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.9999), help="decay rate of the average"
     )
-    debias: bool = flag(True, help="weigh only the parameters that were seen")
+    debias: bool = flag(True, help="leave the initial parameters out of the average")
 
     def share(self, count: np.ndarray) -> np.ndarray:
         """Return w, the weight of the newest parameters."""

@@ -19,9 +19,10 @@ class GradientNoise(Stage):
     The noise z depends only on the run's seed and t: runs that differ in anything else have the same z, at any position
     in a population. The paper tries eta 0.01, 0.3 and 1.
 
-    Source: Neelakantan et al. 2015, arXiv:1511.06807, equation 1, whose t starts at 0: eta / (1 + t)^gamma.
+    Source: Neelakantan et al. 2015, arXiv:1511.06807, equation 1.
 
-    Differs from ``optax.add_noise``: not at all.
+    Differs from the paper: the paper's t starts at 0, so that the variance is eta / (1 + t)^gamma there. Differs from
+    ``optax.add_noise``: not at all.
     """
 
     eta: float = hyper(0.01, at_least=0, prior="log", search=(1e-4, 1.0), help="variance at the first step")

@@ -20,16 +20,20 @@ class Lookahead(Stage):
     The slow weights are evaluated and saved. They do not change in between: before step k they are the initial
     parameters. A budget of fewer than k steps is refused.
 
+    The rule's own state is kept at a restart, which is the paper's default. Batch norm's running statistics are those
+    of the fast weights during training; for an evaluation of the slow weights they are recomputed on the training data.
+    The defaults are the paper's.
+
     Source: Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610, Algorithm 1, with the slow weights for evaluation as in
-    its section 3 and in ``optax.lookahead``. Defaults are the paper's. The rule's own state is maintained at a
-    restart, the paper's default; its variants that reset or interpolate it are not here. Batch norm's
-    running statistics are those of the fast weights while training; for an evaluation of the slow weights they are
-    recomputed on the training data (optax leaves that to the caller).
+    its section 3 and in ``optax.lookahead``.
+
+    Differs from the paper: its variants that reset or interpolate the rule's state are not implemented. Differs from
+    optax: optax leaves the recomputation of batch norm's statistics to the caller.
     """
 
-    k: int = integer(5, at_least=1, help="steps of the rule between two of the slow weights")
+    k: int = integer(5, at_least=1, help="steps of the rule per step of the slow weights")
     alpha: float = hyper(
-        0.5, above=0, at_most=1, prior="linear", search=(0.2, 0.8), help="how far the slow weights follow"
+        0.5, above=0, at_most=1, prior="linear", search=(0.2, 0.8), help="step size of the slow weights"
     )
 
     def first_act(self) -> int:

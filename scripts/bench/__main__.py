@@ -1,7 +1,7 @@
-"""Time the framework beside its peers, in turn and in one run: python scripts/bench [PART …] [--json FILE].
+"""Time the framework and its peers in turns in one process: python scripts/bench [PART …] [--json FILE].
 
 Parts: step, training, population, sweep, composition, startup. Peers (torch, JAX with optax, scikit-learn) are timed
-where they are installed. Ratios matter, not times; leave the machine alone meanwhile.
+if they are installed. Compare the ratios, not the times, and run nothing else on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help="default: all")
     parser.add_argument("--json", type=Path, help="write the rows to a file too")
-    parser.add_argument("--full", action="store_true", help="let the peer run all 480 runs of the sweep: minutes")
+    parser.add_argument(
+        "--full", action="store_true", help="train all 480 runs of the sweep with the peer; takes minutes"
+    )
     asked = parser.parse_args()
     parts: dict[str, Callable[[], list[Row]]] = {
         "step": step.rows,
@@ -35,7 +37,7 @@ def main() -> None:
     }
     unknown = [part for part in asked.parts if part not in parts]
     if unknown:
-        parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(parts)}")
+        parser.error(f"unknown part: {', '.join(unknown)}; the parts are {', '.join(parts)}")
     facts = machine()
     sys.stdout.write("".join(f"{name}: {value}\n" for name, value in facts.items()) + "\n")
     rows: list[Row] = []

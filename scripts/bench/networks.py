@@ -1,4 +1,4 @@
-"""Time a whole training step (forward, loss, backward, Adam) of four networks, for us and the peers."""
+"""Time a whole training step (forward, loss, backward, Adam) of four networks, in the framework and its peers."""
 
 from __future__ import annotations
 

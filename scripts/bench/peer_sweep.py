@@ -1,4 +1,4 @@
-"""A plain Hydra + torch + MLflow script, as users write it today: the contender in the sweep benchmark.
+"""A plain Hydra + torch + MLflow script, as a user may write it: the contender in the sweep benchmark.
 
 python peer_sweep.py -m optimizer=adam,sgd lr=0.001,0.01 seed=0,1
 """

@@ -57,14 +57,13 @@ def sweep(*, full: bool) -> list[Row]:
             seconds, _ = timed([*words, "epochs=20"], Path(name), MLFLOW_TRACKING_URI=f"sqlite:///{name}/ours.db")
             training = training_seconds(Path(name))
         times = {"ours": seconds}
-        note = (
-            f"{runs / seconds:.1f} runs a second; (wall - training) / wall = {1 - training / seconds:.2f} (target 0.5)"
-        )
+        share = 1 - training / seconds
+        note = f"{runs / seconds:.1f} runs per second; (wall - training) / wall = {share:.2f} (target 0.5)"
         if installed("torch"):
             if seeds == 1 or full:
                 per_run = peer(lrs, seeds) / runs
             times["hydra+torch+mlflow"] = per_run * runs
-            note += "" if seeds == 1 or full else "; the peer's time is ten times that of 48 runs"
+            note += "" if seeds == 1 or full else "; the peer's time is its time for 48 runs times ten"
         rows.append(Row("sweep", f"{runs} tracked runs, end to end", times, {"hydra+torch+mlflow": 0.1}, note))
     return rows
 

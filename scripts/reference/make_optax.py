@@ -1,4 +1,4 @@
-"""Write the golden trajectories in tests/reference that optax makes of recorded gradients.
+"""Write the golden trajectories in tests/reference: optax's parameters under recorded gradients.
 
 Run it from the project's root in an environment with optax::
 
@@ -6,7 +6,7 @@ Run it from the project's root in an environment with optax::
 
 For each ``optax_cases_FAMILY.py`` next to it (or only for the named families), it writes
 ``optimizers_optax_FAMILY.npz`` and ``optimizers_optax_FAMILY.json``, which has the cases and their provenance. To add a
-case, add it to such a file and run this again; the tests find it by themselves. The gradients are those of
+case, add it to such a file and run this again; the tests find it automatically. The gradients are those of
 ``make_torch.py``; they do not depend on the parameters.
 """
 

@@ -1,4 +1,4 @@
-"""Write the golden trajectories in tests/reference: what torch does with recorded gradients.
+"""Write the golden trajectories in tests/reference: torch's parameters under recorded gradients.
 
 Run it from the project's root in an environment with torch::
 
@@ -6,7 +6,7 @@ Run it from the project's root in an environment with torch::
 
 It writes ``optimizers_torch.npz`` and ``optimizers_torch.json``, which has the cases and their provenance, and the same
 for each ``torch_cases_FAMILY.py`` next to it, as ``optimizers_torch_FAMILY``. After adding a case to ``CASES``, run it
-again; the tests find the case by themselves. The gradients do not depend on the parameters, so rounding errors do not
+again; the tests find the case automatically. The gradients do not depend on the parameters, so rounding errors do not
 grow and every step can be compared to the last bits.
 """
 

@@ -124,9 +124,9 @@ def test_one_object_serves_two_chains():
     ("fields", "message"),
     [
         ({"matrices": "mun"}, "no optimizer is called mun; did you mean muon?"),
-        ({"rest": "cocob"}, "rest=cocob has no learning rate that rest_lr could be"),
-        ({"matrices": "sam"}, "matrices=sam looks at the loss of the whole model"),
-        ({"rest": "lbfgs"}, "rest=lbfgs looks at the loss"),
+        ({"rest": "cocob"}, "rest=cocob has no learning rate for rest_lr to set"),
+        ({"matrices": "sam"}, "matrices=sam uses the loss of the whole model"),
+        ({"rest": "lbfgs"}, "rest=lbfgs uses the loss"),
         ({"names": "("}, "names=( is not a regular expression: missing )"),
         ({"rest_with": "beta1"}, "rest_with=beta1: beta1 must be like weight_decay=0.1"),
         ({"rest_with": "lr=2"}, "lr is set by rest_lr"),

@@ -263,5 +263,5 @@ def test_mechanic_names_the_nearest_base():
 
 
 def test_cocob_says_why_it_has_no_lr():
-    with pytest.raises(InputError, match=r"optimizer\.lr: cocob finds each parameter's step itself"):
+    with pytest.raises(InputError, match=r"optimizer\.lr: cocob computes each parameter's step size itself"):
         optimizer_class("cocob").resolve({"lr": 0.1}, "optimizer")

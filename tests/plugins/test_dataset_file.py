@@ -234,7 +234,7 @@ BAD_ARCHIVES = [
     ({"x": X.astype(object), "y": X[:, 0]}, "array 'x' cannot be read .*pickled objects are refused"),
     ({"x": X, "y": np.array(3.0)}, "array 'y' holds no samples"),
     ({"x": X[:0], "y": X[:0, 0]}, "array 'x' holds no samples"),
-    ({"x": X, "y": np.array(["größe".encode("latin-1"), b"b"] * 6)}, "array 'y' holds bytes that are no UTF-8 text"),
+    ({"x": X, "y": np.array(["größe".encode("latin-1"), b"b"] * 6)}, "array 'y' holds bytes that are not UTF-8 text"),
     ({"x": X, "y": X[:, 0], "x_test": X, "y_test": np.array(COLOURS)}, "texts and numbers that are not whole"),
     ({"x": X, "y": np.full(12, 0.5)}, "holds 0.5 for every sample"),
 ]

@@ -125,7 +125,7 @@ GOOD = packed(np.zeros((4, 28, 28)))
     ("content", "message"),
     [
         (b"", "starts with nothing"),
-        (b"<html>", "starts with 3c 68 74 6d, an IDX file of these starts with 00 00 08 03"),
+        (b"<html>", "starts with 3c 68 74 6d, but must start with 00 00 08 03"),
         (packed(np.zeros(4)), "starts with 00 00 08 01"),
         (GOOD[:10], "cut off within its header"),
         (GOOD[:-1], r"holds 3135 bytes, its header says 3136 \(4 x 28 x 28\)"),

@@ -123,7 +123,7 @@ def test_only_live_settings_are_fields_and_their_defaults_are_the_blogs(name):
     ("name", "field", "words"),
     [
         ("blog/adam", "lr", "optimizer.lr: the published form ignores the user's learning rate"),
-        ("blog/adam", "mr", "optimizer.mr: the published form multiplies the momentum rate with zero"),
+        ("blog/adam", "mr", "optimizer.mr: the published form multiplies the momentum rate by zero"),
         ("blog/iterative", "lr", "take optimizer=iterative to set it"),
         ("blog/adadelta", "lr", "take optimizer=adadelta to set one"),
     ],

@@ -1,4 +1,4 @@
-"""The config source, where Hydra insists on finding it; the logic is in `framework.hydra_app.source`."""
+"""The config source, in the package where Hydra looks for it; the logic is in `framework.hydra_app.source`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RegistrySource(ConfigSource):
         return True
 
     def is_group(self, config_path: str) -> bool:
-        """Whether options stand below the path."""
+        """Whether there are options below the path."""
         from framework.hydra_app.source import children
 
         return bool(children(_bare(config_path)))
@@ -68,7 +68,7 @@ class RegistrySearchPath(SearchPathPlugin):
     """Puts the registry on Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Add it to our own command's path; other applications in the same environment have groups of their own."""
+        """Add the registry for this project's command only; other applications have their own config groups."""
         ours = str(conf_folder())
         if any(element.path is not None and element.path.endswith(ours) for element in search_path.get_path()):
             search_path.append("framework", "framework://plugins")

@@ -1,4 +1,4 @@
-"""The launcher, where Hydra insists on finding it; the logic is in `framework.hydra_app.launcher`."""
+"""The launcher, in the package where Hydra looks for it; the logic is in `framework.hydra_app.launcher`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PopulationLauncher(Launcher):
     planned: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives."""
+        """Store Hydra's context, task function and configuration."""
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
@@ -35,6 +35,6 @@ class PopulationLauncher(Launcher):
 ConfigStore.instance().store(
     group="hydra/launcher",
     name="population",
-    node={"_target_": f"{__name__}.PopulationLauncher"},  # Hydra finds its own plugins by target; ours never are
+    node={"_target_": f"{__name__}.PopulationLauncher"},  # Hydra finds its plugins by target; no other plugins here are
     provider="framework",
 )

@@ -1,4 +1,4 @@
-"""The sweeper, where Hydra insists on finding it; the logic is in `framework.hydra_app.sweeper`."""
+"""The sweeper, in the package where Hydra looks for it; the logic is in `framework.hydra_app.sweeper`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FrameworkSweeper(Sweeper):
     """Hydra's entry to `framework.hydra_app.sweeper.Sweep`."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives."""
+        """Store Hydra's context, task function and configuration."""
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
@@ -31,6 +31,6 @@ class FrameworkSweeper(Sweeper):
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="framework",
-    node={"_target_": f"{__name__}.FrameworkSweeper"},  # Hydra finds its own plugins by target; ours never are
+    node={"_target_": f"{__name__}.FrameworkSweeper"},  # Hydra finds its plugins by target; no other plugins here are
     provider="framework",
 )

@@ -20,8 +20,8 @@ class BlogAdadelta(ElementwiseOptimizer):
 
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``adadelta`` (q is called M there).
 
-    Quirk: q adds up s where the paper has s^2, so it can go negative, and the root is NaN: at step 2
-    already, if the first d is negative and the first step longer than 1e-7. The standard form is ``adadelta``.
+    Quirk: q sums s instead of the paper's s^2, so it can become negative, and the root is then NaN: already at step 2,
+    if the first d is negative and the first step longer than 1e-7. The standard form is ``adadelta``.
     """
 
     own_step_size = True

@@ -19,7 +19,7 @@ class BlogAdagrad(ElementwiseOptimizer):
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``adagrad``. The repository uses the user's lr, as here;
     the post prints a fixed 0.01.
 
-    Quirk: 1e-8 under the root acts like 1e-4 beside it: the first step at a gradient of 1e-6 is 0.01 lr, where
+    Quirk: 1e-8 inside the root acts like 1e-4 outside it: the first step at a gradient of 1e-6 is 0.01 lr, and
     Adagrad's is lr. The standard form is ``adagrad``.
     """
 

@@ -19,17 +19,17 @@ class BlogAdam(ElementwiseOptimizer):
 
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``adam``.
 
-    Quirks: the arithmetic is that of the paper, but lr is fixed at 0.001 whatever the user says; and the code's
-    momentum term multiplies the user's mr with a number that it keeps at zero, so that term is left out here.
-    The form that honours lr is ``adam``.
+    Quirks: the arithmetic is that of the paper, but lr is fixed at 0.001 and the user's value is ignored; and the
+    code's momentum term multiplies the user's mr by a number that is always zero, so that term is left out here. The
+    form that uses lr is ``adam``.
     """
 
     converges = "descends"
     own_step_size = True
-    warning = "blog/adam ignores the user's learning rate (fixed at 0.001); optimizer=adam honours it"
+    warning = "blog/adam ignores the user's learning rate (fixed at 0.001); optimizer=adam uses it"
     absent = {
         "lr": "the published form ignores the user's learning rate (fixed at 0.001); take optimizer=adam to set it",
-        "mr": "the published form multiplies the momentum rate with zero; take optimizer=adam and set beta1",
+        "mr": "the published form multiplies the momentum rate by zero; take optimizer=adam and set beta1",
     }
     slots = dict(m=0, v=0)
 

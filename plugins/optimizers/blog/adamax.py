@@ -20,9 +20,9 @@ class BlogAdamax(ElementwiseOptimizer):
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``adamax``. The class's lr (0.01) is the one in use; the
     method's own 0.002 is dead code.
 
-    Quirk: the bias correction divides by 1 - 0.9 at every step, where the paper has 1 - 0.9^t: under a constant
-    gradient the step is right at t = 1, 1.9 times too long at t = 2, 6.5 times at t = 10 and 10 times in the limit.
-    The standard form is ``adamax``.
+    Quirk: the bias correction divides by 1 - 0.9 at every step instead of the paper's 1 - 0.9^t: under a constant
+    gradient the step is right at t = 1, 1.9 times too long at t = 2, 6.5 times at t = 10 and 10 times in the limit. The
+    standard form is ``adamax``.
     """
 
     warning = "blog/adamax divides by 1 - beta1 at every step, so steps grow to 10 times lr; optimizer=adamax is right"

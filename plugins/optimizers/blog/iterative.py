@@ -8,7 +8,7 @@ from framework import ElementwiseOptimizer, OptimizerSpec, hookimpl
 
 
 class BlogIterative(ElementwiseOptimizer):
-    """The blog's iterative optimizer exactly as published: it climbs.
+    """The blog's iterative optimizer exactly as published: it ascends the gradient.
 
     With d = -g, each step is::
 
@@ -16,13 +16,13 @@ class BlogIterative(ElementwiseOptimizer):
 
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``iterative``.
 
-    Quirks: the sign is that of gradient ascent, so the loss grows until it overflows; and the user's lr is ignored.
-    The form that was meant is ``iterative``.
+    Quirks: the sign is that of gradient ascent, so the loss grows until it overflows; and the user's lr is ignored. The
+    correct form is ``iterative``.
     """
 
     converges = ""
     own_step_size = True
-    warning = "blog/iterative climbs (its sign is wrong) at a fixed rate of 0.01; optimizer=iterative is right"
+    warning = "blog/iterative ascends (its sign is wrong) at a fixed rate of 0.01; optimizer=iterative is right"
     absent = {
         "lr": "the published form ignores the user's learning rate (fixed at 0.01); take optimizer=iterative to set it"
     }

@@ -17,7 +17,7 @@ class BlogMomentum(ElementwiseOptimizer):
 
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``momentum``.
 
-    Quirk: a weight decay of 0.0005 is always on, also for biases, and moves the optimum: on (p - 1)^2 / 2 it
+    Quirk: a weight decay of 0.0005 is always applied, also to biases, and moves the optimum: on (p - 1)^2 / 2 it
     converges to 0.9995. The 0.9 cannot be set. The standard form is ``momentum``.
     """
 

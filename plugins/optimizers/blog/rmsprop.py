@@ -19,8 +19,8 @@ class BlogRmsprop(ElementwiseOptimizer):
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``rmsprop``. The repository uses the user's lr, as here;
     the post prints a fixed 0.001.
 
-    Quirk: 1e-8 under the root acts like 1e-4 beside it, which brakes small gradients. The standard form
-    is ``rmsprop``.
+    Quirk: 1e-8 inside the root acts like 1e-4 outside it, which shortens steps at small gradients. The standard form is
+    ``rmsprop``.
     """
 
     warning = "blog/rmsprop has epsilon inside the root, where 1e-8 acts like 1e-4; optimizer=rmsprop is right"

@@ -17,8 +17,8 @@ class BlogSgd(ElementwiseOptimizer):
 
     Source: q-viper/ML-from-Basics, quark/optimizers.py, key ``sgd``.
 
-    Quirk: the momentum term is a filter with two taps, not a memory: it never reaches back more than one step, and it
-    is not scaled by lr, so schedules do not act on it. The standard form is ``sgd``.
+    Quirk: the momentum term is a filter with two taps: it includes only the last gradient, and it is not scaled by lr,
+    so that schedules do not act on it. The standard form is ``sgd``.
     """
 
     warning = (

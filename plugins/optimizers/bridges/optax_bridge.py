@@ -23,7 +23,7 @@ OMITTED = {"seed", "verbose", "print_win_rate_every_n_steps", "weight_decay_mask
 """Arguments that are deprecated, control printing, or are not numbers: they keep optax's defaults."""
 
 LEFT_OUT = {
-    "dpsgd": "it takes one gradient a sample",
+    "dpsgd": "it takes one gradient per sample",
     "optimistic_adam": "it is deprecated for optimistic_adam_v2",
     "sophia": "it takes second derivatives of a JAX function",
 }
