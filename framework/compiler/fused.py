@@ -86,8 +86,8 @@ class FusedStep:
         if self._table.shape != shape:
             self._table = np.empty(shape, dtype=self.formula.dtype)
             self._plan[TABLE] = self._table.ctypes.data
-        for place, name in enumerate(names):
-            self._table[:, :, place] = table[name][:, :, 0]
+        for column, name in enumerate(names):
+            self._table[:, :, column] = table[name][:, :, 0]
 
     def step(self, row: int) -> None:
         """Update parameters and slots in place with row ``row`` of the coefficients; bounds are not checked."""
@@ -131,7 +131,7 @@ def numpy_steps(
     state: State,
     table: Mapping[str, np.ndarray],
 ) -> float:
-    """Return the number of NumPy steps that take as long as making a compiled loop; infinity if there can be none.
+    """Return the number of NumPy steps that take as long as compiling the loop; infinity if it cannot be compiled.
 
     With operations ``n`` and bytes ``b`` it is ``PRICE / (STEP + n (OPERATION + BYTE b))``. Shorter runs should use
     NumPy, longer ones the compiled loop.
@@ -153,7 +153,7 @@ def numpy_steps(
 
 @functools.cache
 def _tell(label: str, reason: str) -> None:
-    LOG.warning("optimizer %s runs in NumPy, its rule cannot be compiled: %s", label, reason)
+    LOG.warning("optimizer %s runs in NumPy because its rule cannot be compiled: %s", label, reason)
 
 
 def fusable(optimizer: Optimizer) -> bool:
@@ -176,7 +176,7 @@ def _bind(
     if not isinstance(optimizer, ElementwiseOptimizer) or not plain(type(optimizer)):
         raise UnfusableError("its step is more than an elementwise rule")
     if not optimizer.exact:
-        raise UnfusableError("its class says exact = False")
+        raise UnfusableError("its class sets exact = False")
     rule = type(optimizer).rule
     wanted = inspect_keywords(rule)
     formula = read(
@@ -191,7 +191,7 @@ def _bind(
     for name, array in zip(formula.elements, arrays, strict=True):
         flags = array.flags
         if array.shape != arrays[0].shape or array.dtype != formula.dtype or not (flags.c_contiguous and flags.aligned):
-            raise UnfusableError(f"{name} is not laid out like the parameters")
+            raise UnfusableError(f"{name} does not have the layout of the parameters")
         if name in formula.stores and not flags.writeable:
             raise UnfusableError(f"{name} cannot be written to")
     return formula, arrays

@@ -57,7 +57,7 @@ KNOWN = {
 
 
 class Shared:
-    """Checked sections of one configuration, for others that hold the very same sections.
+    """Checked sections of one configuration, for other configurations that contain the same section objects.
 
     The configurations of a sweep's jobs differ in few sections; the others are checked once and shared.
 
@@ -97,7 +97,7 @@ def check(composed: Composed, referenced: set[str] | None = None, shared: Shared
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
     for key in ("model", "stages", "tags", *NAMED_SECTIONS):
         if key not in composed.raw:
-            raise InputError(f"{key}: every run needs this section; leave ~{key} out")
+            raise InputError(f"{key}: every run needs this section: remove ~{key}")
     return _resolved(composed.raw, composed.referenced() if referenced is None else referenced, shared)
 
 
@@ -167,7 +167,7 @@ def _check_problem(problem: Any) -> str | None:
 
 def _check_section(kind: str, section: Any) -> Part:
     if not isinstance(section, Mapping) or not isinstance(section.get("name"), str):
-        raise InputError(f"{kind} must be the name of a registered one, as in {kind}=NAME")
+        raise InputError(f"{kind} must be a registered name, as in {kind}=NAME")
     fields = dict(section)
     return Part.of(find(kind, fields.pop("name")), fields, kind)
 
@@ -191,7 +191,7 @@ def _check_model(referenced: set[str] | None, model: Any) -> tuple[Part, ...]:
         if key not in {"name", "layers", *used}:
             raise InputError(
                 f"model.{key}: no layer of model {model.get('name')} uses it{nearest(str(key), used)}; "
-                f"~model.{key} takes it away"
+                f"~model.{key} removes it"
             )
     return layers
 

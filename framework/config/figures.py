@@ -42,16 +42,14 @@ def expand_metrics(listed: Any) -> tuple[Figure, ...]:
         listed: names, or mappings with ``metric: NAME`` and the metric's fields; None for those shown by default.
 
     Raises:
-        InputError: ``listed`` is not a list of metrics, a metric or field is unknown or out of range, no task has all
-            of them, or two figures have the same name.
+        InputError: ``listed`` is not a list of metrics, a metric or field is unknown or out of range, no task
+            supports all of them, or two figures have the same name.
     """
     figures: list[tuple[Figure, str]] = []
     for figure, words in _default_figures() if listed is None else _listed_figures(listed):
         for other, its_words in figures:
             if other.name == figure.name and {*other.tasks} & {*figure.tasks}:
-                raise InputError(
-                    f"metrics: {its_words} and {words} are both named {figure.name}: leave one of them out"
-                )
+                raise InputError(f"metrics: {its_words} and {words} are both named {figure.name}: remove one of them")
         figures.append((figure, words))
     return tuple(figure for figure, _ in figures)
 
@@ -73,7 +71,7 @@ def figures_of(figures: Sequence[Figure], task: str, **given: Any) -> dict[str, 
             made[figure.name] = figure.part.cls.of_checked([figure.part.fields], **given)
         elif figure.listed:
             tasks = " and ".join(figure.tasks)
-            raise InputError(f"metrics: {figure.part.name} makes no sense for {task}; it is for {tasks}")
+            raise InputError(f"metrics: {figure.part.name} does not support {task}; it supports {tasks}")
     return made
 
 
@@ -87,11 +85,11 @@ def _listed_figures(listed: Any) -> Iterator[tuple[Figure, str]]:
     """Yield the figure of each listed metric and the user's words for it."""
     if not isinstance(listed, list) or not listed:
         raise InputError(
-            f"metrics={short(listed)} is not a list of names: write metrics=[accuracy], or null for the task's own"
+            f"metrics={short(listed)} is not a list of names: write metrics=[accuracy], or null for the task's defaults"
         )
     items = [_name_and_fields(item) for item in listed]
     if not set.intersection(*(set(_tasks(name)) for name, _ in items)):
-        raise InputError(f"metrics={listed}: no task has all of them; choose those of the data set's task")
+        raise InputError(f"metrics={listed}: no task supports all of them; choose those of the data set's task")
     for name, fields in items:
         words = " ".join([name, *(f"{key}={fields[key]}" for key in fields)])
         yield _figure(Part.of(find("metric", name), fields, f"metrics.{name}"), listed=True), words
@@ -102,7 +100,7 @@ def _name_and_fields(item: Any) -> tuple[str, dict[str, Any]]:
     name = fields.pop("metric", None)
     if not isinstance(name, str):
         raise InputError(
-            f"metrics: {short(item)} is no metric: write its name, or a mapping with metric: NAME and its fields"
+            f"metrics: {short(item)} is not a metric: write its name, or a mapping with metric: NAME and its fields"
         )
     return name, fields
 
@@ -124,8 +122,8 @@ def _figure(part: Part, *, listed: bool) -> Figure:
     name = metric.name()
     if not isinstance(name, str) or not re.fullmatch(r"[\w. /-]+", name, re.ASCII) or name == LOSS:
         raise InputError(
-            f"metrics: {part.name} names its figure {name!r}: its name() must return letters, digits and any of _ - . "
-            f"/ and not {LOSS}"
+            f"metrics: name() of {part.name} returns {name!r}: it must return only letters, digits and any of _ - . /, "
+            f"and not {LOSS}"
         )
     tasks = part.cls.tasks if listed else part.cls.shown_for
     return Figure(name, part, tuple(tasks), listed, metric.greater_is_better)

@@ -1,7 +1,7 @@
 """A run's configuration after its check: one immutable object that training, recording and planning read.
 
-It holds the chosen classes with their checked fields. Whoever has it need not look up a name, check a value or expand a
-list of layers again.
+It holds the chosen classes with their checked fields, so that no name is looked up, no value is checked and no list of
+layers is expanded again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RunConfig:
         figures: the metrics that are recorded; see `figures_for`.
         tags: the user's tags.
         sections: the settings by class; see `section`.
-        data: the configuration as plain data, in the form of `as_data`; not to be changed, for runs share sections.
+        data: the configuration as plain data, in the form of `as_data`; not to be changed, because runs share sections.
     """
 
     problem: str | None
@@ -69,7 +69,7 @@ class RunConfig:
     def as_data(self) -> dict[str, Any]:
         """Return a copy as plain data: settings at the top level, and one section per plugin.
 
-        It is what ``config.yaml`` holds and what hooks see as ``run.config``.
+        It is the content of ``config.yaml`` and the value of ``run.config`` in hooks.
         """
         return _copied(self.data)
 
@@ -92,7 +92,7 @@ class RunConfig:
 
     @cached_property
     def identity(self) -> str:
-        """A short hash of all that determines the run's result: its decisive settings and its plugin files."""
+        """A short hash of everything that determines the run's result: its decisive settings and its plugin files."""
         sources = [importlib.util.decode_source(source) for source in self.plugin_sources.values()]
         text = json.dumps([self.decisive, sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

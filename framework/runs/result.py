@@ -96,7 +96,7 @@ def result_of(outcome: Outcome) -> Result:
     """
     folder = outcome.run.folder
     if folder is None:
-        raise InputError(f"run {outcome.run.name} was kept in memory; it has no folder to come back to")
+        raise InputError(f"run {outcome.run.name} was kept in memory: it has no folder")
     return Result(
         metrics=outcome.metrics,
         history=History(outcome.history),

@@ -42,7 +42,7 @@ class Journaling(Observer):
         overrides: the user's overrides, by run id.
         parent: the sweep's folder, or None for a single run.
         single: whether this is a single run. Its journal stays open when it has finished: `conclude` adds the curves.
-        final: whether a failure ends the run for good; False if each run is then trained alone.
+        final: whether a failure is final; False if each run is then trained alone.
         warn: called with one line per problem that leaves the run complete.
 
     Attributes:

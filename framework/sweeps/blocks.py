@@ -100,7 +100,7 @@ def train_block(block: Block, parent: Path, record: HydraRecord | None, observer
         if job.number not in ended:
             try:
                 _train([job], parent, ended, observers, final=True)
-            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other runs go on
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other runs continue
                 ended[job.number] = Failed(format_error(error))
     return Trained(ended, caution)
 

@@ -74,7 +74,7 @@ class Workers:
                 yield self._alone(alone[0])
             elif alone:
                 yield Trained(
-                    {}, f"a worker process died; {len(alone)} runs that it may have held are tried one by one"
+                    {}, f"a worker process died; {len(alone)} runs that it may have trained are retried one by one"
                 )
                 again += alone
         return again

@@ -14,7 +14,7 @@ def write_whole(path: Path, content: bytes) -> None:
         content: all of it.
 
     Raises:
-        OSError: the file cannot be written; what was there is left.
+        OSError: the file cannot be written; the old content is kept.
     """
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:

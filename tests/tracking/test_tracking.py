@@ -252,7 +252,7 @@ def test_a_model_gives_class_names_on_request(delivered: dict[str, Path], client
     expected = np.array(["a", "b", "c"])[predictor().predict(x).argmax(axis=1)]
     assert np.array_equal(model.predict(x, params={"output": "class"}), expected)
     assert len(set(expected)) > 1
-    with pytest.raises(InputError, match="output='names' is not known: take scores or class"):
+    with pytest.raises(InputError, match="output='names' is not known: use scores or class"):
         model.predict(x, params={"output": "names"})
 
 
@@ -424,7 +424,7 @@ def test_a_writer_that_cannot_start_is_one_line(tmp_path: Path, uri: str, monkey
         tracker.follow(tmp_path)
         begin(tmp_path).write("end", status="FINISHED")
     (problem,) = tracker.problems
-    assert "its writer could not be started" in problem
+    assert "the writer process could not be started" in problem
     assert f"sync {tmp_path}`" in problem
 
 

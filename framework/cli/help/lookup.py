@@ -87,11 +87,11 @@ class Lookup:
             return settings.settings_page(self.presets)
         if word in self.commands:
             return Command(word, self.commands[word])
-        found = list(self._answers(word))
-        if len(found) == 1:
-            return self.in_group(*found[0])
-        if found:
-            return Ambiguous(word, tuple(self._choice(group, name) for group, name in found))
+        meanings = list(self._answers(word))
+        if len(meanings) == 1:
+            return self.in_group(*meanings[0])
+        if meanings:
+            return Ambiguous(word, tuple(self._choice(group, name) for group, name in meanings))
         setting = settings.setting_page(self.presets, word)
         if setting is not None:
             return setting

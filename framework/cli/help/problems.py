@@ -98,7 +98,7 @@ def _sizes(config: RunConfig) -> tuple[SampleCounts, tuple[LayerRow, ...]]:
 
 def _declared(dataset: Dataset) -> tuple[SampleCounts, Shape]:
     layout = dataset.layout
-    assert layout is not None  # noqa: S101 - for mypy: the caller asked
+    assert layout is not None  # noqa: S101 - for mypy: the caller has checked it
     split = dataset.split(layout.samples, None, official_test=layout.official_test is not None)
     test = len(split.test) if layout.official_test is None else layout.official_test
     shape: Shape = layout.input_shape if dataset.reconstruct else (layout.classes,)
