@@ -67,13 +67,13 @@ class FusedStep:
         self.formula = formula
         self._threads = threads if runs * size >= SHARED_FROM else 1
         self._call = loop.share if self._threads > 1 else loop.step
-        self._plan = np.zeros(FIRST + len(arrays), dtype=np.int64)
-        self._plan[:FIRST] = 0, 0, runs, size, CHUNK if self._threads > 1 else max(size, 1)
-        self._plan[FIRST:] = [array.ctypes.data for array in arrays]
-        self._address = self._plan.ctypes.data
+        self._arguments = np.zeros(FIRST + len(arrays), dtype=np.int64)
+        self._arguments[:FIRST] = 0, 0, runs, size, CHUNK if self._threads > 1 else max(size, 1)
+        self._arguments[FIRST:] = [array.ctypes.data for array in arrays]
+        self._address = self._arguments.ctypes.data
         self._table = np.empty(0, dtype=formula.dtype)
         self.arrays = arrays
-        self._keep = (loop, arrays, self._plan)
+        self._keep = (loop, arrays, self._arguments)
 
     def fill(self, table: Mapping[str, np.ndarray]) -> None:
         """Set the coefficients of the next steps.
@@ -82,10 +82,10 @@ class FusedStep:
             table: arrays ``(T, R, 1)`` by name, as `framework.base.optimizer.Optimizer.table` returns them.
         """
         names = self.formula.columns
-        shape = (max((len(rows) for rows in table.values()), default=0), int(self._plan[RUNS]), len(names))
+        shape = (max((len(rows) for rows in table.values()), default=0), int(self._arguments[RUNS]), len(names))
         if self._table.shape != shape:
             self._table = np.empty(shape, dtype=self.formula.dtype)
-            self._plan[TABLE] = self._table.ctypes.data
+            self._arguments[TABLE] = self._table.ctypes.data
         for column, name in enumerate(names):
             self._table[:, :, column] = table[name][:, :, 0]
 
@@ -94,7 +94,7 @@ class FusedStep:
         if self._threads == 1:
             self._call(self._address, row)
         else:
-            self._plan[COUNTER] = 0
+            self._arguments[COUNTER] = 0
             team(self._threads).run(self._call, self._address, row, (self._keep, self._table))
 
 

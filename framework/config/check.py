@@ -16,8 +16,8 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
-from framework.config.figures import expand_metrics
 from framework.config.layers import expand_layers
+from framework.config.metrics import expand_metrics
 from framework.config.part import Part
 from framework.config.resolved import RunConfig
 from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, ROOT_SECTIONS, SECTIONS, Section
@@ -117,7 +117,7 @@ def _resolved(config: Mapping[str, Any], referenced: set[str] | None, shared: Sh
     parts = {kind: shared.section(kind, config.get(kind), partial(_check_section, kind)) for kind in SECTIONS}
     stages = shared.section("stages", config["stages"], _check_stages)
     layers = shared.section("model", config["model"], partial(_check_model, referenced))
-    figures = shared.section("metrics", config.get("metrics"), expand_metrics)
+    metrics = shared.section("metrics", config.get("metrics"), expand_metrics)
     tags = shared.section("tags", config["tags"], _check_tags)
     for name, section in NAMED_SECTIONS.items():
         sections[section] = shared.section(name, config[name], partial(_named_section, section, name))
@@ -127,7 +127,7 @@ def _resolved(config: Mapping[str, Any], referenced: set[str] | None, shared: Sh
         parts=MappingProxyType(parts),
         stages=stages,
         layers=layers,
-        figures=figures,
+        metrics=metrics,
         tags=tags,
         sections=MappingProxyType(sections),
         data=MappingProxyType(

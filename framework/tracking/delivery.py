@@ -172,7 +172,7 @@ class Delivery:
 
     def _send_pending(self, store: Store) -> None:
         """Send the waiting entries: params, metrics and tags in one batch, then the rest in order."""
-        batch, actions = entities.Batch(), []
+        batch, actions = entities.LogBatch(), []
         for entry in self._pending:
             if entry.kind in entities.BATCHED:
                 batch.add(entry)
@@ -186,7 +186,7 @@ class Delivery:
             self.cursor.delivered = self._pending[-1].end
             self._pending = []
 
-    def _send_batch(self, store: Store, batch: entities.Batch) -> None:
+    def _send_batch(self, store: Store, batch: entities.LogBatch) -> None:
         try:
             with asking():
                 batch.send(store.client, self._run_id)

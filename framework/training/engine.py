@@ -13,7 +13,7 @@ from framework.compiler.fused import FusedStep, fusable, fuse, numpy_steps
 from framework.errors import InputError
 
 
-class Engine:
+class RuleEngine:
     """Takes the steps of one rule.
 
     Args:

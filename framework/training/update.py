@@ -14,7 +14,7 @@ from framework.base.stage import Stage
 from framework.compiler.fused import FusedStep
 from framework.errors import InputError
 from framework.training.acting import refuse_orders, steps_to_rule
-from framework.training.engine import Engine
+from framework.training.engine import RuleEngine
 from framework.training.rates import Rates
 
 TABLE = 512
@@ -68,7 +68,7 @@ class Update:
         self._rule_state = optimizer.start(parameters, self._rates.first_factor(self._every))
         self._stage_states = [stage.initial_state(parameters) for stage in self._stages]
         rule_steps = None if total is None else total // self._every
-        self._engine = Engine(
+        self._engine = RuleEngine(
             optimizer, parameters, gradients, self._rule_state, total=rule_steps, kernel=kernel, threads=threads
         )
         self._first = 0

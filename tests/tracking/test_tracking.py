@@ -187,7 +187,7 @@ def test_metrics_arrive_in_full_without_infinities(delivered: dict[str, Path], c
 
 
 def test_losses_and_figures_come_first_on_a_runs_page() -> None:
-    batch = entities.Batch()
+    batch = entities.LogBatch()
     values = {"time/seconds": 1.0, "lr": 0.1, "train/loss": 2.0, "val/loss": 3.0}
     batch.add(Entry("metrics", 0.0, {"step": 5, "epoch": 1, "values": values}, 0))
     assert [name for name, *_ in batch.metrics] == ["train/loss", "val/loss", "time/seconds", "lr", "epoch"]
@@ -509,7 +509,7 @@ def test_keys_become_what_mlflow_accepts(key: str, accepted: str, client: Any) -
 
 
 def test_a_batch_keeps_one_value_a_param_and_marks_infinities() -> None:
-    batch = entities.Batch()
+    batch = entities.LogBatch()
     batch.add(Entry("start", 1.0, {"params": {"a=b": 1, "a,b": 2}}, 0))
     batch.add(Entry("metrics", 2.5, {"step": 3, "epoch": 1, "values": {"x": -math.inf, "y": 0.5, "z": None}}, 0))
     assert batch.params == {"a_b": "2"}

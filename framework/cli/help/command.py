@@ -78,4 +78,4 @@ def _print(topics: Sequence[Topic], *, as_json: bool = False) -> None:
 
 
 def _data(topic: Topic) -> dict[str, Any]:
-    return {"page": type(topic).__name__.lower(), **asdict(topic)}
+    return {"page": type(topic).__name__.removesuffix("Topic").lower(), **asdict(topic)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from framework import __version__
 from framework.cli.help.lookup import GROUPS, Lookup
-from framework.cli.help.topics import PROGRAM, Name, Overview
+from framework.cli.help.topics import PROGRAM, Name, OverviewTopic
 
 EXAMPLES = (
     Name("optimizer=adam", "one run"),
@@ -16,9 +16,9 @@ EXAMPLES = (
 """Arguments of commands that work as typed, each with a summary."""
 
 
-def overview_page(lookup: Lookup) -> Overview:
+def overview_page(lookup: Lookup) -> OverviewTopic:
     """Return the overview page."""
-    return Overview(
+    return OverviewTopic(
         version=__version__,
         examples=tuple(Name(f"{PROGRAM} {example.name}", example.summary) for example in EXAMPLES),
         commands=tuple(Name(name, summary) for name, summary in lookup.commands.items()),

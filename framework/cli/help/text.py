@@ -11,19 +11,19 @@ from typing import Any
 
 from framework.cli.help.topics import (
     PROGRAM,
-    Ambiguous,
-    Command,
-    Entry,
+    AmbiguousTopic,
+    CommandTopic,
+    EntryTopic,
     FieldHelp,
-    Group,
+    GroupTopic,
     LayerRow,
-    Model,
+    ModelTopic,
     Name,
-    Overview,
-    Problem,
+    OverviewTopic,
+    ProblemTopic,
     SampleCounts,
-    Settings,
-    SharedField,
+    SettingsTopic,
+    SharedFieldTopic,
     Topic,
 )
 
@@ -52,7 +52,7 @@ def lines(topic: Topic) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Overview) -> Iterator[str]:
+def _(topic: OverviewTopic) -> Iterator[str]:
     yield f"framework {topic.version}: write an optimizer, compare it with all others, read the result in MLflow"
     yield ""
     yield from _names(topic.examples)
@@ -70,7 +70,7 @@ def _(topic: Overview) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Group) -> Iterator[str]:
+def _(topic: GroupTopic) -> Iterator[str]:
     yield f"{topic.usage}: {topic.count} names ({PROGRAM} help {topic.group} NAME explains one)"
     yield ""
     folded = [
@@ -81,7 +81,7 @@ def _(topic: Group) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Entry) -> Iterator[str]:
+def _(topic: EntryTopic) -> Iterator[str]:
     yield topic.usage
     yield from _wrapped(topic.summary)
     yield from _formula(topic.formula)
@@ -101,7 +101,7 @@ def _(topic: Entry) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Problem) -> Iterator[str]:
+def _(topic: ProblemTopic) -> Iterator[str]:
     yield f"problem={topic.name}"
     yield from _wrapped(topic.summary)
     yield ""
@@ -117,7 +117,7 @@ def _(topic: Problem) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Model) -> Iterator[str]:
+def _(topic: ModelTopic) -> Iterator[str]:
     yield f"model={topic.name}"
     yield from _wrapped(topic.summary)
     yield ""
@@ -133,7 +133,7 @@ def _(topic: Model) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Settings) -> Iterator[str]:
+def _(topic: SettingsTopic) -> Iterator[str]:
     for number, (title, settings) in enumerate(topic.sections.items()):
         yield from [""] if number else []
         yield from _fields(settings, title.capitalize())
@@ -144,7 +144,7 @@ def _(topic: Settings) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: SharedField) -> Iterator[str]:
+def _(topic: SharedFieldTopic) -> Iterator[str]:
     usual = topic.variants[0].field.help
     total = sum(len(variant.names) for variant in topic.variants)
     yield f"{topic.name}: {usual or 'no help text'}; {total} {topic.kind} names, grouped by default and range"
@@ -158,13 +158,13 @@ def _(topic: SharedField) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Ambiguous) -> Iterator[str]:
+def _(topic: AmbiguousTopic) -> Iterator[str]:
     yield f"{topic.name} has several meanings:"
     yield from _names([Name(f"{PROGRAM} {choice.name}", choice.summary) for choice in topic.choices], one_line=True)
 
 
 @lines.register
-def _(topic: Command) -> Iterator[str]:
+def _(topic: CommandTopic) -> Iterator[str]:
     yield f"{PROGRAM} {topic.name}: {topic.summary}; {PROGRAM} {topic.name} --help lists its options"
 
 

@@ -12,7 +12,7 @@ from framework.training.history import History
 
 
 @dataclass(frozen=True)
-class Recorded:
+class JournalContent:
     """The content of a run's journal.
 
     Attributes:
@@ -30,7 +30,7 @@ class Recorded:
     status: str
 
     @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Recorded:
+    def of(cls, entries: Sequence[Entry]) -> JournalContent:
         """Return the content of a journal's entries."""
         name, status, history = "", "", History()
         figures, tags = dict[str, float](), dict[str, str]()
