@@ -120,7 +120,7 @@ def fuse(
         formula, arrays = _bind(optimizer, parameters, gradients, state, table)
         return FusedStep(formula, arrays, threads)
     except UnfusableError as error:
-        _tell(optimizer.label(), str(error))
+        _log_once(optimizer.label(), str(error))
         return None
 
 
@@ -146,13 +146,13 @@ def numpy_steps(
     try:
         formula, _ = _bind(optimizer, parameters, gradients, state, table)
     except UnfusableError as error:
-        _tell(optimizer.label(), str(error))
+        _log_once(optimizer.label(), str(error))
         return math.inf
     return PRICE / (STEP + formula.operations * (OPERATION + BYTE * parameters.flat.nbytes))
 
 
 @functools.cache
-def _tell(label: str, reason: str) -> None:
+def _log_once(label: str, reason: str) -> None:
     LOG.warning("optimizer %s runs in NumPy because its rule cannot be compiled: %s", label, reason)
 
 

@@ -28,7 +28,7 @@ from framework.specs import HOOKS, SPECS, Spec
 
 ENTRY_POINTS = "framework.plugins"
 
-MOST_SAID = 500
+LONGEST_ERROR = 500
 """Most characters shown of a plugin's error message: a library's message may fill pages."""
 
 VARIABLES = ("FRAMEWORK_PLUGINS", "FRAMEWORK_DISABLE_PLUGINS", "FRAMEWORK_STRICT_PLUGINS", "FRAMEWORK_NO_PLUGINS")
@@ -153,7 +153,7 @@ class Registry:
         self.add(Provider(file.path.stem, "file", path=file.path, source=file.content), file.load)
 
     def _fail(self, provider: Provider, error: BaseException) -> None:
-        words = short(format_error(error), MOST_SAID)
+        words = short(format_error(error), LONGEST_ERROR)
         if self.strict or provider.origin in ("built-in", "inline"):
             raise PluginError(f"{provider} was not loaded: {words}") from error
         self.warn(f"{provider} was not loaded: {words} (FRAMEWORK_DISABLE_PLUGINS={provider.name} silences this)")

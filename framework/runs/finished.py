@@ -50,9 +50,7 @@ class Finished:
         )
 
     @classmethod
-    def of_journal(
-        cls, recorded: JournalContent, folder: str, config: RunConfig, overrides: Sequence[str]
-    ) -> Finished:
+    def of_journal(cls, recorded: JournalContent, folder: str, config: RunConfig, overrides: Sequence[str]) -> Finished:
         """Return the plain data of a finished run's journal; it must have an epoch."""
         last = recorded.history[-1]
         return cls(

@@ -117,11 +117,11 @@ def _in_worker(
             if value is not None:
                 os.environ[name] = value
         manager.install(None)
-    manager.current(warn=_said_already)
+    manager.current(warn=_ignore_warning)
     return place, train_block(Block.remade(block), parent, record, writers(fractions))
 
 
-def _said_already(line: str) -> None:
+def _ignore_warning(line: str) -> None:
     """Ignore a warning about a plugin that does not load: the command that started the workers has already shown it."""
 
 

@@ -45,10 +45,10 @@ def fresh(tmp_path, monkeypatch):
     """An empty cache, on disk and in this process."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     llvm.load.cache_clear()
-    fused._tell.cache_clear()
+    fused._log_once.cache_clear()
     yield tmp_path / "framework" / "kernels"
     llvm.load.cache_clear()
-    fused._tell.cache_clear()
+    fused._log_once.cache_clear()
 
 
 def bits(array):
@@ -302,7 +302,7 @@ REFUSED = {
 
 def refused_step(cls, caplog, monkeypatch):
     """Step twice where a compiled loop is wanted; return the log's lines and the parameters."""
-    fused._tell.cache_clear()
+    fused._log_once.cache_clear()
     caplog.clear()
     made = [update(cls(), 1, 1, np.float32, "fused") for _ in range(2)]
     for each in made:
@@ -605,7 +605,7 @@ def test_a_step_keeps_all_arrays_whose_addresses_it_hands_out(monkeypatch):
 
 @pytest.mark.parametrize("unfit", ["read-only", "unaligned"])
 def test_buffers_that_machine_code_must_not_touch_are_left_to_numpy(unfit, caplog):
-    fused._tell.cache_clear()
+    fused._log_once.cache_clear()
     made = update(optimizer_class("adam")(), 2, 40, np.float32, "numpy")
     stepped(made, 1)
     if unfit == "read-only":
