@@ -50,7 +50,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
             taken = plain_data(composed)
             config = check(taken)
         if config.section(Display).plan:
-            raise InputError("plan: a plan has no result; ask for it on the command line, or of framework.sweep")
+            raise InputError("plan: a plan has no result; use it on the command line or in framework.sweep")
         refuse_used_run(folder, config, taken.unresolved)
         setting = setting_of(config, taken.choices, composing(hydra.config_loader, composed.hydra))
         noted = Cautions()
@@ -87,8 +87,8 @@ def sweep(*overrides: str) -> SweepFrame:
 
         words = as_typed(overrides, sweep=True)
         with explained(words):
-            found = hydra.multirun("config", quiet_job, words, with_log_configuration=False)
-        return SweepFrame.of(found)
+            tables = hydra.multirun("config", quiet_job, words, with_log_configuration=False)
+        return SweepFrame.of(tables)
 
 
 def load(run: str | Path, *, uri: str | None = None, plugins: bool = False) -> Result:

@@ -122,7 +122,7 @@ def register_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
 
 
         class Xor(Dataset):
-            '''Which quadrants of the plane have one sign.'''
+            '''Points of the plane, classified by whether both coordinates have the same sign.'''
 
             samples: int = integer(400, at_least=10)
 

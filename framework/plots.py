@@ -104,7 +104,7 @@ def drawn(draw: Callable[[], Picture], path: Path, warn: Callable[[str], object]
     Args:
         draw: function that returns the picture.
         path: the PNG file to write.
-        warn: called with one line that says why there is no picture.
+        warn: called with one line that has the reason.
     """
     try:
         draw().save(path)

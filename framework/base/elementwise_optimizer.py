@@ -150,8 +150,8 @@ def apply_rule(
     with np.errstate(all="ignore"):
         for start in range(0, size, width):
             block = (slice(None), slice(start, start + width))
-            held = [None if slot is None else slot[block] for slot in slots]
-            new = rule(parameters[block], gradients[block], *held, **keywords)
+            old = [None if slot is None else slot[block] for slot in slots]
+            new = rule(parameters[block], gradients[block], *old, **keywords)
             moved, *rest = new if isinstance(new, tuple) else (new,)
             parameters[block] = moved
             for slot, value in zip(slots, rest, strict=True):

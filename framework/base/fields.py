@@ -306,7 +306,7 @@ class Configurable:
         Args:
             rows: the settings of each run by field name.
             where: as in `resolve`.
-            **given: values of attributes that are no fields, such as ``seeds``: what the caller knows about the runs.
+            **given: values of attributes that are not fields, such as ``seeds``.
 
         Raises:
             InputError: as `resolve`, or the structure differs between runs.
@@ -329,14 +329,14 @@ class Configurable:
         """
         for name, spec in cls.fields.items():
             if not spec.column and any(row[name] != rows[0][name] for row in rows):
-                raise InputError(f"{where or cls.label()}.{name} differs between runs; it is structure and must not")
-        made = cls.__new__(cls)
+                raise InputError(f"{where or cls.label()}.{name} differs between runs: they must share it")
+        instance = cls.__new__(cls)
         for name, value in given.items():
             if not hasattr(cls, name):
-                raise TypeError(f"{cls.__name__} has no attribute {name} to be given")
-            setattr(made, name, value)
-        made._settle(rows)
-        return made
+                raise TypeError(f"{cls.__name__} has no attribute {name}")
+            setattr(instance, name, value)
+        instance._settle(rows)
+        return instance
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:

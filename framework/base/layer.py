@@ -138,12 +138,12 @@ class Layer(Configurable, ABC):
 
     def scratch(self, key: str, shape: Shape, dtype: Any) -> np.ndarray:
         """Return a reusable array with undefined contents: the same array for the same key, shape and dtype."""
-        held = self.__dict__.setdefault("_scratch", {})
-        place = (key, shape, dtype)
-        found = held.get(place)
-        if found is None:
-            found = held[place] = np.empty(shape, dtype)
-        return found
+        arrays = self.__dict__.setdefault("_scratch", {})
+        index = (key, shape, dtype)
+        array = arrays.get(index)
+        if array is None:
+            array = arrays[index] = np.empty(shape, dtype)
+        return array
 
     @staticmethod
     def column(values: np.ndarray | float, like: np.ndarray) -> np.ndarray:

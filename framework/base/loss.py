@@ -71,7 +71,7 @@ def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         return np.eye(width, dtype=predictions.dtype)[targets]
     if targets.shape[1:] != predictions.shape[1:]:
         raise InputError(
-            f"the model gives {predictions.shape[2:]} a sample and the data set's targets are {targets.shape[2:]}: "
+            f"the model's output is {predictions.shape[2:]} per sample, the data set's target {targets.shape[2:]}: "
             "end the model in units=outputs, or reshape to outputs"
         )
     return targets.astype(predictions.dtype, copy=False)
@@ -90,7 +90,9 @@ def as_labels(targets: np.ndarray, predictions: np.ndarray, *, classes: int | No
             in ``0 … classes - 1``.
     """
     if targets.dtype.kind not in INTEGERS:
-        raise InputError("class labels are needed and the data set has values: take mse, mae or another value loss")
+        raise InputError(
+            "class labels are needed, but the data set has values: use mse, mae or another loss for values"
+        )
     width = _width(targets, predictions)
     _check_labels(targets, width if classes is None else classes)
     return targets
@@ -106,10 +108,8 @@ def _width(labels: np.ndarray, predictions: np.ndarray) -> int:
 
 
 def _check_labels(labels: np.ndarray, classes: int) -> None:
-    # Unsigned, a negative label is a huge one: one comparison finds both errors.
+    # As an unsigned number, a negative label is very large, so that one comparison detects both errors.
     highest = labels.astype(np.intp, copy=False).view(np.uintp).max()
     if highest >= classes:
         worst = labels.min() if labels.min() < 0 else labels.max()
-        raise InputError(
-            f"label {worst} is not among the {classes} classes that the model's outputs tell apart: use units=outputs"
-        )
+        raise InputError(f"label {worst} is not one of the {classes} classes of the model's outputs: use units=outputs")

@@ -16,9 +16,9 @@ def pad_for_pow(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         values: an array that broadcasts to ``shape``.
         shape: the shape wanted; the first axis gets length ``max(2, shape[0])``.
     """
-    made = np.empty((max(2, shape[0]), *shape[1:]), dtype=np.float64)
-    made[...] = values
-    return made
+    padded = np.empty((max(2, shape[0]), *shape[1:]), dtype=np.float64)
+    padded[...] = values
+    return padded
 
 
 def trailing(column: np.ndarray, dimensions: int) -> np.ndarray:

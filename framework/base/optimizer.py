@@ -106,9 +106,9 @@ class Optimizer(Configurable, ABC):
             h.lr = h.lr * h.schedule
         for name in self.scalars:
             setattr(h, name, state[name])
-        made = type(self).coefficients(h, pad_for_pow(steps.reshape(-1, 1, 1), shape))
+        computed = type(self).coefficients(h, pad_for_pow(steps.reshape(-1, 1, 1), shape))
         wide = (max(2, len(steps)), runs, 1)
-        return {name: np.broadcast_to(value, wide)[: len(steps)] for name, value in made.items()}
+        return {name: np.broadcast_to(value, wide)[: len(steps)] for name, value in computed.items()}
 
     def first_act(self) -> int:
         """Return the number, from 1, of the step at which the rule first changes the parameters.
@@ -180,7 +180,7 @@ class Recorded:
         Raises:
             InputError: always.
         """
-        raise InputError("this optimizer evaluates the loss within a step; recorded gradients cannot answer it")
+        raise InputError("this optimizer evaluates the loss within a step; recorded gradients have no loss")
 
 
 def starting(optimizer: Optimizer, start: float | str, here: np.ndarray) -> Any:

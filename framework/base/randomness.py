@@ -45,8 +45,8 @@ class SeedGroups:
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.seeds = list(dict.fromkeys(seeds))
-        place = {seed: i for i, seed in enumerate(self.seeds)}
-        self.which = np.array([place[seed] for seed in seeds], dtype=np.intp)
+        index = {seed: i for i, seed in enumerate(self.seeds)}
+        self.which = np.array([index[seed] for seed in seeds], dtype=np.intp)
         self.shared = len(self.seeds) == 1
 
     def spread(self, per_seed: np.ndarray) -> np.ndarray:

@@ -36,9 +36,11 @@ class Schedule(Configurable, ABC):
             InputError: ``total`` is None and the schedule needs it, or the warm-up is not shorter than ``total``.
         """
         if total is None and self.needs_total:
-            raise InputError(f"schedule {self.label()} is laid out over the whole budget: set epochs or steps")
+            raise InputError(f"schedule {self.label()} needs the total number of steps: set epochs or steps")
         if total is not None and self.warmup_steps >= total:
-            raise InputError(f"schedule.warmup_steps={self.warmup_steps} leaves nothing of the {total} steps: lower it")
+            raise InputError(
+                f"schedule.warmup_steps={self.warmup_steps} must be less than the {total} steps of the budget: lower it"
+            )
         t = pad_for_pow(steps.reshape(-1, 1, 1), (len(steps), len(self.rows), 1))
         warmup = float(self.warmup_steps)
         own = self.factor(np.maximum(t - warmup, 1.0), None if total is None else total - self.warmup_steps)

@@ -77,12 +77,12 @@ class TensorOptimizer(Optimizer):
         views = self._views(parameters)
         for tensor, shape in self._tensors(parameters).items():
             for slot, (slot_shape, start) in self.slots(shape).items():
-                made = np.empty((parameters.runs, *slot_shape), dtype=parameters.dtype)
+                array = np.empty((parameters.runs, *slot_shape), dtype=parameters.dtype)
                 value = starting(self, start, views[tensor])
                 if isinstance(start, str) and start != HERE:
                     value = trailing(value, len(slot_shape))
-                made[...] = value
-                state[f"{tensor}/{slot}"] = made
+                array[...] = value
+                state[f"{tensor}/{slot}"] = array
         return state
 
     def step(
@@ -107,6 +107,6 @@ def _check_signature(cls: type[TensorOptimizer]) -> None:
     names = list(inspect.signature(cls.rule).parameters)
     if len(names) != len("pgsc") or names[0] == "self":
         raise PluginError(
-            f"{cls.__name__}.rule takes {names}: make it rule(p, g, s, c), without self: "
-            "values, gradients, slots and coefficients"
+            f"{cls.__name__}.rule takes {names}: define rule(p, g, s, c), without self, "
+            "for values, gradients, slots and coefficients"
         )

@@ -25,7 +25,7 @@ LARGE = {"weight": (30, 20), "bias": (20,)}
 
 def keeps_dtype(subject: ChainSubject) -> Figure:
     """Check that computed values, state and evaluation points have the parameters' dtype."""
-    found = []
+    findings = []
     for variant in subject.variants:
         for dtype in DTYPES:
             population = subject.population(variant, (0,), dtype)
@@ -34,8 +34,8 @@ def keeps_dtype(subject: ChainSubject) -> Figure:
             kept = [(name, array.dtype) for name, array in _kept(population)]
             for name, seen in [*computed, *kept]:
                 wrong = seen.kind == "f" and seen != dtype
-                found.append((float(wrong), f"{label(variant)}: {name} is {seen} for {np.dtype(dtype)} parameters"))
-    return worst(found, 0)
+                findings.append((float(wrong), f"{label(variant)}: {name} is {seen} for {np.dtype(dtype)} parameters"))
+    return worst(findings, 0)
 
 
 def _kept(population: ChainPopulation) -> Iterator[tuple[str, np.ndarray]]:
@@ -56,10 +56,10 @@ def _called(optimizer: ElementwiseOptimizer, population: ChainPopulation) -> tup
         for name, rows in optimizer.table(np.array([1]), np.ones((1, 1, 1)), state).items()
     }
     slots = [state.get(name) for name in optimizer.slots]
-    made = type(optimizer).rule(
+    returned = type(optimizer).rule(
         population.parameters.flat, population.gradients.flat, *slots, **optimizer._keywords(columns)
     )
-    return made if isinstance(made, tuple) else (made,)
+    return returned if isinstance(returned, tuple) else (returned,)
 
 
 def _watched(population: ChainPopulation) -> Iterator[tuple[str, np.dtype]]:
@@ -68,15 +68,15 @@ def _watched(population: ChainPopulation) -> Iterator[tuple[str, np.dtype]]:
     if isinstance(optimizer, ElementwiseOptimizer):
         for name, array in zip(("p", *optimizer.slots), _called(optimizer, population), strict=True):
             if array is not None:
-                yield f"what the rule returns for {name}", np.asarray(array).dtype
+                yield f"the rule's return value for {name}", np.asarray(array).dtype
     elif isinstance(optimizer, TensorOptimizer):
         seen: list[tuple[str, np.dtype]] = []
         rule = optimizer.rule
 
         def watch(p: np.ndarray, g: np.ndarray, s: Any, c: Any) -> np.ndarray:
             moved = rule(p, g, s, c)
-            seen.append(("what the rule returns for p", np.asarray(moved).dtype))
-            seen.extend((f"what the rule leaves in {name}", np.asarray(x).dtype) for name, x in vars(s).items())
+            seen.append(("the rule's return value for p", np.asarray(moved).dtype))
+            seen.extend((f"the rule's value of the slot {name}", np.asarray(x).dtype) for name, x in vars(s).items())
             return moved
 
         optimizer.rule = watch  # type: ignore[method-assign]
@@ -87,12 +87,12 @@ def _watched(population: ChainPopulation) -> Iterator[tuple[str, np.dtype]]:
 
 def values_unaltered(subject: ChainSubject) -> Figure:
     """Check that a rule returns new values and does not change its arguments in place."""
-    found = []
+    findings = []
     for variant in subject.variants:
         population = subject.population(variant, (0, 1, 2))
         for changed, name in _altered(population):
-            found.append((changed, f"{label(variant)}: the rule changed {changed} numbers of {name} in place"))
-    return worst(found, 0)
+            findings.append((changed, f"{label(variant)}: the rule changed {changed} numbers of {name} in place"))
+    return worst(findings, 0)
 
 
 def _altered(population: ChainPopulation) -> Iterator[tuple[int, str]]:
@@ -115,14 +115,14 @@ def _altered(population: ChainPopulation) -> Iterator[tuple[int, str]]:
         population.walk(1, 3)
         yield sum(counts), "p"
     else:
-        raise Skip("it has no rule: its step writes the parameters itself")
+        raise Skip("it has no rule: its step writes the parameters")
 
 
 def gradient_unaltered(subject: ChainSubject) -> Figure:
     """Check that a step does not change the gradient."""
     if subject.cls.needs_closure:  # type: ignore[attr-defined]
-        raise Skip("it evaluates again within a step, which writes the gradient anew")
-    found = []
+        raise Skip("it evaluates the loss again within a step, which overwrites the gradient")
+    findings = []
     for variant in subject.variants:
         population = subject.population(variant)
         for t in range(1, 4):
@@ -130,13 +130,13 @@ def gradient_unaltered(subject: ChainSubject) -> Figure:
             before = population.gradients.flat.copy()
             population.update.step(t, population.bowl)
             count = differing(before, population.gradients.flat)
-            found.append((count, f"{label(variant)}: step {t} changed {count} numbers of the gradient"))
-    return worst(found, 0)
+            findings.append((count, f"{label(variant)}: step {t} changed {count} numbers of the gradient"))
+    return worst(findings, 0)
 
 
 def only_before_alters_gradient(subject: ChainSubject) -> Figure:
     """Check that a stage's `after` does not change the gradient: later stages and callers may read it."""
-    found = []
+    findings = []
     for variant in subject.variants:
         population = subject.population(variant, (0, 1, 2))
         stage = _only(population)
@@ -145,8 +145,8 @@ def only_before_alters_gradient(subject: ChainSubject) -> Figure:
         before = population.gradients.flat.copy()
         stage.after(population.parameters, population.gradients, state, lr)
         count = differing(before, population.gradients.flat)
-        found.append((count, f"{label(variant)}: `after` changed {count} numbers of the gradient"))
-    return worst(found, 0)
+        findings.append((count, f"{label(variant)}: `after` changed {count} numbers of the gradient"))
+    return worst(findings, 0)
 
 
 def _only(population: ChainPopulation) -> Stage:
@@ -159,7 +159,7 @@ def no_growth(subject: ChainSubject) -> Figure:
     if tracemalloc.is_tracing():
         raise Skip("memory is being traced already")
     shapes = LARGE if "bias" in subject.shapes else {"weight": (30, 20)}
-    found = []
+    findings = []
     for variant in subject.variants[:1]:
         population = subject.population(variant, (0,), shapes=shapes)
         warm, measured = population.steps, 5 * population.steps
@@ -175,5 +175,5 @@ def no_growth(subject: ChainSubject) -> Figure:
             growth = tracemalloc.get_traced_memory()[0] - before
         finally:
             tracemalloc.stop()
-        found.append((growth, f"{label(variant)}: {growth} bytes more after {measured} steps"))
-    return worst(found, GROWTH)
+        findings.append((growth, f"{label(variant)}: {growth} bytes more after {measured} steps"))
+    return worst(findings, GROWTH)

@@ -21,7 +21,7 @@ FEW = 4
 
 def acts_when_it_says(subject: ChainSubject) -> Figure:
     """Check that the evaluated parameters have changed by the step that `first_act` returns."""
-    found = []
+    findings = []
     for variant in subject.variants:
         population = subject.population(variant, (0,))
         parts: list[Optimizer | Stage] = [population.update.optimizer, *population.stages]
@@ -29,9 +29,9 @@ def acts_when_it_says(subject: ChainSubject) -> Figure:
         if first <= LATEST:
             start = population.parameters.flat.copy()
             still = not differing(start, population.walk(1, first).points[-1])
-            says = f"{label(variant)}: nothing has moved by step {first}: name the first step with an effect"
-            found.append((float(still), f"{says} in `first_act`"))
-    return worst(found, 0)
+            says = f"{label(variant)}: no parameter has changed by step {first}: return the first step with an effect"
+            findings.append((float(still), f"{says} from `first_act`"))
+    return worst(findings, 0)
 
 
 def says_that_it_moves(subject: ChainSubject) -> Figure:
@@ -39,7 +39,7 @@ def says_that_it_moves(subject: ChainSubject) -> Figure:
 
     Such a stage is not allowed before a stage that joins several batches.
     """
-    found = []
+    findings = []
     for variant in subject.variants:
         population = subject.population(variant, (0,))
         (stage,) = population.stages
@@ -47,8 +47,8 @@ def says_that_it_moves(subject: ChainSubject) -> Figure:
         start = population.parameters.flat.copy()
         stage.before(population.parameters, population.gradients, state, lr)
         moved = 0 if stage.moves_parameters else differing(start, population.parameters.flat)
-        found.append((moved, f"{label(variant)}: `before` moved {moved} parameters; say moves_parameters = True"))
-    return worst(found, 0)
+        findings.append((moved, f"{label(variant)}: `before` changed {moved} parameters: set moves_parameters = True"))
+    return worst(findings, 0)
 
 
 def odd_tensors(subject: ChainSubject) -> Figure:
@@ -59,20 +59,22 @@ def odd_tensors(subject: ChainSubject) -> Figure:
     """
     foreign = getattr(subject.cls, "external", "")
     if foreign:
-        raise Skip(f"{foreign} decides what it does with such tensors")
+        raise Skip(f"{foreign} determines the treatment of such tensors")
     plain: dict[str, Shape] = {**subject.shapes, "unit": (1, 1)}
     vectors = any(len(shape) == 1 for shape in plain.values())
     empty: dict[str, Shape] = {**plain, "hollow": (0, 3)} | ({"none": (0,)} if vectors else {})
-    found = []
+    findings = []
     for variant in subject.variants:
         walked = _on(subject, variant, plain)
         count = differing(walked.points[-1], _on(subject, variant, empty).points[-1])
-        found.append((count, f"{label(variant)}: {count} numbers differ beside tensors of shape (0, 3) and (0,)"))
+        findings.append(
+            (count, f"{label(variant)}: {count} numbers differ if there are tensors of shape (0, 3) and (0,)")
+        )
         if vectors:
             number, vector = (_on(subject, variant, {**plain, "one": shape}) for shape in ((), (1,)))
             count = all_differing(zip(number.points, vector.points, strict=True))
-            found.append((count, f"{label(variant)}: {count} numbers differ for a tensor of shape () and one of (1,)"))
-    return worst(found, 0)
+            findings.append((count, f"{label(variant)}: {count} numbers differ between tensors of shape () and (1,)"))
+    return worst(findings, 0)
 
 
 def _on(subject: ChainSubject, variant: Settings, shapes: dict[str, Shape]) -> ChainPopulation:

@@ -21,7 +21,7 @@ SPOILED_AT = 4
 def together_as_alone(subject: ChainSubject) -> Figure:
     """Check that each of R runs together has the same bits as alone."""
     subject.needs_company()
-    found = []
+    findings = []
     for variant in subject.variants:
         for dtype in DTYPES:
             for walk in (_small, _wide):
@@ -30,8 +30,8 @@ def together_as_alone(subject: ChainSubject) -> Figure:
                     pairs = zip(together.arrays(run), walk(subject, variant, (run,), dtype).arrays(0), strict=True)
                     count = all_differing(pairs)
                     says = f"{_where(variant, together)}: {count} numbers of run {run} differ; is one product"
-                    found.append((count, f"{says} taken over all runs?"))
-    return worst(found, 0)
+                    findings.append((count, f"{says} taken over all runs?"))
+    return worst(findings, 0)
 
 
 def _small(subject: ChainSubject, variant: Settings, runs: tuple[int, ...], dtype: Any = np.float64) -> ChainPopulation:
@@ -50,19 +50,19 @@ def _where(variant: Settings, population: ChainPopulation) -> str:
 def order_of_runs(subject: ChainSubject) -> Figure:
     """Check that permuting the runs permutes the results and changes no bits."""
     subject.needs_company()
-    found = []
+    findings = []
     for variant in subject.variants:
         for walk in (_small, _wide):
             plain, turned = walk(subject, variant, (0, 1, 2)), walk(subject, variant, (2, 0, 1))
             count = all_differing(zip(plain.arrays([2, 0, 1]), turned.arrays(), strict=True))
-            found.append((count, f"{_where(variant, plain)}: {count} numbers differ after a change of order"))
-    return worst(found, 0)
+            findings.append((count, f"{_where(variant, plain)}: {count} numbers differ after a change of order"))
+    return worst(findings, 0)
 
 
 def nan_stays_in_its_run(subject: ChainSubject) -> Figure:
     """Check that a NaN in one run's gradient does not change the bits of the other runs."""
     subject.needs_company()
-    found = []
+    findings = []
     for variant in subject.variants:
         clean, spoiled = subject.population(variant), subject.population(variant)
         spoiled.bowl.spoil = (1, SPOILED_AT)
@@ -70,23 +70,25 @@ def nan_stays_in_its_run(subject: ChainSubject) -> Figure:
         spoiled.walk()
         pairs = [(a[[0, 2]], b[[0, 2]]) for a, b in zip(clean.arrays(), spoiled.arrays(), strict=True)]
         count = all_differing(pairs)
-        found.append((count, f"{label(variant)}: {count} numbers of healthy runs differ"))
-    return worst(found, 0)
+        findings.append((count, f"{label(variant)}: {count} numbers of the other runs differ"))
+    return worst(findings, 0)
 
 
 def repeats(subject: ChainSubject) -> Figure:
     """Check that two new objects with the same settings give the same bits."""
-    found = []
+    findings = []
     for variant in subject.variants:
         first, second = (subject.population(variant, (1,)).walk() for _ in range(2))
         count = all_differing(zip(first.arrays(), second.arrays(), strict=True))
-        found.append((count, f"{label(variant)}: {count} numbers differ the second time; is state kept on the class?"))
-    return worst(found, 0)
+        findings.append(
+            (count, f"{label(variant)}: {count} numbers differ the second time; is state kept on the class?")
+        )
+    return worst(findings, 0)
 
 
 def restores(subject: ChainSubject) -> Figure:
     """Check that a run restored from a checkpoint into new objects has the bits of an uninterrupted run."""
-    found = []
+    findings = []
     for variant in subject.variants:
         for n in (1, 7):
             whole = subject.population(variant, (1,)).walk(1, n)
@@ -97,9 +99,9 @@ def restores(subject: ChainSubject) -> Figure:
             try:
                 fresh.walk(n + 1)
             except InputError as error:
-                raise Skip(f"it says that it cannot go on from a checkpoint: {error}") from None
+                raise Skip(f"it does not support checkpoints: {error}") from None
             count = differing(whole.parameters.flat, fresh.parameters.flat)
             count += all_differing(zip(whole.copy_state().values(), fresh.copy_state().values(), strict=True))
             says = f"{label(variant)}: {count} numbers differ after a restore at step {n}; is state kept on the object?"
-            found.append((count, says))
-    return worst(found, 0)
+            findings.append((count, says))
+    return worst(findings, 0)

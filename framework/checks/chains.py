@@ -150,7 +150,7 @@ class ChainPopulation:
 
     def arrays(self, row: int | slice | list[int] = slice(None)) -> list[np.ndarray]:
         """Return the path, the evaluation points and the state of the runs at ``row``, by default of all runs."""
-        return [found[row] for found in [*self.path, *self.points, *self.copy_state().values()]]
+        return [array[row] for array in [*self.path, *self.points, *self.copy_state().values()]]
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ class ChainSubject:
 
     def chain(self, rows: Sequence[Settings]) -> tuple[Optimizer, Sequence[Stage]]:
         """Return a new optimizer with the stages around it, for one setting per run."""
-        made = self.cls.stack(rows)
-        return (made, ()) if isinstance(made, Optimizer) else (Descent(), (made,))  # type: ignore[return-value]
+        part = self.cls.stack(rows)
+        return (part, ()) if isinstance(part, Optimizer) else (Descent(), (part,))  # type: ignore[return-value]
 
     def population(
         self,

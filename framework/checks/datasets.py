@@ -51,9 +51,9 @@ class DatasetCase:
 
     def prepared(self, dtype: type, **changes: Any) -> Data:
         """Return the splits of the loaded samples, with some settings changed."""
-        made = self.cls(**{**self.values, **changes})
-        made.load = lambda: self.raw  # type: ignore[method-assign] # loading may take seconds
-        return made.prepare(dtype)
+        dataset = self.cls(**{**self.values, **changes})
+        dataset.load = lambda: self.raw  # type: ignore[method-assign] # loading may take seconds
+        return dataset.prepare(dtype)
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def dataset_subject(cls: type[Dataset]) -> DatasetSubject:
         settings.insert(0, {})
     cases, reasons = [], ["no settings are known to work: give the class `examples`"]
     for values in settings:
-        made = cls(**values)
+        dataset = cls(**values)
         try:
-            if cls.downloads and not made.stamp():
+            if cls.downloads and not dataset.stamp():
                 raise Skip("its files are not on this machine, and checks download nothing")
             case = DatasetCase(cls, values)
             case.raw  # noqa: B018 - loads
@@ -92,14 +92,16 @@ def dataset_subject(cls: type[Dataset]) -> DatasetSubject:
 
 def repeats(subject: DatasetSubject) -> Figure:
     """Check that loading again gives the same samples, and preparing again the same splits."""
-    found = []
+    findings = []
     for case in subject.cases:
         again = DatasetCase(subject.cls, case.values)
         count: float = differing(again.raw.samples.inputs, case.raw.samples.inputs)
         count += differing(again.raw.samples.targets, case.raw.samples.targets)
         count += again.data.digest != case.data.digest
-        found.append((count, f"{case}: {count} numbers differ the second time; draw from stream(self.split_seed, …)"))
-    return worst(found, 0)
+        findings.append(
+            (count, f"{case}: {count} numbers differ the second time; draw from stream(self.split_seed, …)")
+        )
+    return worst(findings, 0)
 
 
 def splits_apart(subject: DatasetSubject) -> Figure:
@@ -107,7 +109,7 @@ def splits_apart(subject: DatasetSubject) -> Figure:
 
     An official test set must be the test split, in the same order.
     """
-    found: list[tuple[float, str]] = []
+    findings: list[tuple[float, str]] = []
     for case in subject.cases:
         if case.values.get("train_limit") is not None:
             continue
@@ -115,11 +117,11 @@ def splits_apart(subject: DatasetSubject) -> Figure:
         wanted = [raw.samples, *([raw.official_test] if raw.official_test is not None else [])]
         split, loaded = _counts(parts), _counts(wanted)
         surplus = sum((split - loaded).values()) + sum((loaded - split).values())
-        found.append((surplus, f"{case}: {surplus} samples are missing from the splits or in two of them"))
+        findings.append((surplus, f"{case}: {surplus} samples are missing from the splits or in two of them"))
         if raw.official_test is not None:
             differs = list(_rows(parts[2])) != list(_rows(raw.official_test))
-            found.append((float(differs), f"{case}: the official test set is not the test split"))
-    return worst(found, 0)
+            findings.append((float(differs), f"{case}: the official test set is not the test split"))
+    return worst(findings, 0)
 
 
 def _unscaled(case: DatasetCase) -> list[Samples]:
@@ -145,7 +147,7 @@ def _counts(parts: Sequence[Samples]) -> Counter[int]:
 
 def stratified(subject: DatasetSubject) -> Figure:
     """Check that each class has its share of each split, to within `SHARE` samples."""
-    found = []
+    findings = []
     for case in subject.cases:
         if case.data.classes is None:
             continue
@@ -156,8 +158,8 @@ def stratified(subject: DatasetSubject) -> Figure:
         shares = np.bincount(labels, minlength=case.data.classes) / len(labels)
         for name, part in parts.items():
             away = np.abs(np.bincount(part.targets, minlength=case.data.classes) - shares * len(part)).max()
-            found.append((float(away), f"{case}: a class misses its share of {name} by {away:.1f} samples"))
-    return worst(found, SHARE)
+            findings.append((float(away), f"{case}: a class misses its share of {name} by {away:.1f} samples"))
+    return worst(findings, SHARE)
 
 
 def finite_and_typed(subject: DatasetSubject) -> Figure:
@@ -165,16 +167,16 @@ def finite_and_typed(subject: DatasetSubject) -> Figure:
 
     Labels are integers from 0 and below the number of classes.
     """
-    found = []
+    findings = []
     for case in subject.cases:
         for dtype in case.dtypes:
             data = case.data if dtype is case.dtypes[0] else case.prepared(dtype)
             for name, part in (("train", data.train), ("validation", data.validation), ("test", data.test)):
                 wrong = not _sound(part, data, dtype)
-                found.append(
-                    (float(wrong), f"{case}: {name} in {np.dtype(dtype)} has numbers or a dtype that are wrong")
+                findings.append(
+                    (float(wrong), f"{case}: {name} in {np.dtype(dtype)} has a wrong dtype or invalid numbers")
                 )
-    return worst(found, 0)
+    return worst(findings, 0)
 
 
 def _sound(part: Samples, data: Data, dtype: type) -> bool:
@@ -186,8 +188,8 @@ def _sound(part: Samples, data: Data, dtype: type) -> bool:
 
 def split_seed_has_effect(subject: DatasetSubject) -> Figure:
     """Check that another split seed gives other splits. It is the only seed that a run's data depend on."""
-    found = []
+    findings = []
     for case in subject.cases:
         other = subject.cls(**{**case.values, "split_seed": 1}).prepare(case.dtypes[0])
-        found.append((float(other.digest == case.data.digest), f"{case}: split_seed changes nothing"))
-    return worst(found, 0)
+        findings.append((float(other.digest == case.data.digest), f"{case}: split_seed has no effect"))
+    return worst(findings, 0)

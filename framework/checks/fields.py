@@ -16,31 +16,31 @@ NUMBERS = ("number", "integer")
 def defaults_in_range(subject: Any) -> Figure:
     """Check that every default and every tuning range lies within the field's bounds."""
     cls: type[Configurable] = subject.cls
-    found = []
+    findings = []
     for name, field in cls.fields.items():
         for value in [field.default, *(field.search or ())]:
             refused = _out_of_range(field, name, value)
-            found.append((float(refused is not None), f"{name}={value} is declared, but: {refused}"))
-    return worst(found, 0)
+            findings.append((float(refused is not None), f"the declared {name}={value} is rejected: {refused}"))
+    return worst(findings, 0)
 
 
 def bounds_enforced(subject: Any) -> Figure:
     """Check that values outside a field's bounds raise `InputError` with the field, the value and the range."""
     cls: type[Configurable] = subject.cls
-    found = []
+    findings = []
     for name, field in cls.fields.items():
         for value in _outside(field):
             refused = _refusal(cls, name, value)
-            found.append((float(not _names(refused, name, field, value)), _complaint(name, field, value, refused)))
-    if not found:
+            findings.append((float(not _names(refused, name, field, value)), _complaint(name, field, value, refused)))
+    if not findings:
         raise Skip("no field has a bound")
-    return worst(found, 0)
+    return worst(findings, 0)
 
 
 def has_summary(subject: Any) -> Figure:
     """Check that the class has a docstring: lists show its first line."""
     summary = subject.cls.summary()
-    return Figure(float(not summary), 0, "there is no docstring: its first line is what users see in lists")
+    return Figure(float(not summary), 0, "there is no docstring: lists show its first line")
 
 
 def _refusal(cls: type[Configurable], name: str, value: Any) -> str | None:
@@ -87,5 +87,5 @@ def _names(refused: str | None, name: str, field: Field, value: Any) -> bool:
 
 def _complaint(name: str, field: Field, value: Any, refused: str | None) -> str:
     if refused is None:
-        return f"{name}={value} is accepted and must be {field.range()}"
-    return f"{name}={value} is refused with {refused!r}, which must name the field, the value and {field.range()!r}"
+        return f"{name}={value} is accepted, but it must be {field.range()}"
+    return f"{name}={value} is rejected with {refused!r}, which must name the field, the value and {field.range()!r}"

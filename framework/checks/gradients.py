@@ -39,8 +39,8 @@ def gradient_error(value: Callable[[], np.ndarray], place: np.ndarray, gradient:
         direction = rng.standard_normal(place.shape)
         claimed = per_run(gradient * direction)
         away = [np.abs(_slope(value, place, direction, step) - claimed) / length for step in STEPS]
-        found = float(np.minimum(*away).max())
-        worst = found if np.isnan(found) else max(worst, found)
+        error = float(np.minimum(*away).max())
+        worst = error if np.isnan(error) else max(worst, error)
     return worst
 
 

@@ -179,7 +179,7 @@ def check(kind: str, named: Named) -> list[CheckResult]:
     manager.current().names(kind)
     cls = manager.find(kind, named).cls if isinstance(named, str) else named
     if not (isinstance(cls, type) and issubclass(cls, SPECS[kind].base)):
-        raise InputError(f"check {kind}: {named!r} is no subclass of {SPECS[kind].base.__name__}")
+        raise InputError(f"check {kind}: {named!r} is not a subclass of {SPECS[kind].base.__name__}")
     with threadpool_limits(1, user_api="blas"):  # the default of runs; more threads only slow small products down
         return _checked(kind, cls)
 
@@ -192,7 +192,7 @@ def _checked(kind: str, cls: type[Configurable]) -> list[CheckResult]:
     except Skip as reason:
         return [*results, *skipped(kit.checks, str(reason))]
     except Exception as error:  # noqa: BLE001 - a plugin's class may raise anything when it is instantiated
-        broken = f"it cannot be made: {type(error).__name__}: {error}".replace("\n", " ")
+        broken = f"it cannot be created: {type(error).__name__}: {error}".replace("\n", " ")
         return [*results, CheckResult("starts", FAILED, broken)]
     return [*results, *run_checks(kit.checks, subject)]
 
@@ -210,9 +210,9 @@ def assert_conforms(kind: str, named: Named, *, skip: Sequence[str] = ()) -> Non
         InputError: as in `check`.
     """
     failed = [result for result in check(kind, named) if result.status == FAILED and result.check not in skip]
-    told = "\n".join(f"  {result.check}: {result.reason}" for result in failed)
+    lines = "\n".join(f"  {result.check}: {result.reason}" for result in failed)
     if failed:
-        raise AssertionError(f"{kind} {named} fails {len(failed)} checks:\n{told}")
+        raise AssertionError(f"{kind} {named} fails {len(failed)} checks:\n{lines}")
 
 
 def check_optimizer(named: Named) -> list[CheckResult]:

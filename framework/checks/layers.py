@@ -87,10 +87,10 @@ class Bench:
         self.model.gradients.flat.fill(np.nan)  # backward must write, not add
         dx = self.layer.backward(dy, need_dx=True)
         if dx is None:
-            raise InputError("backward returned no gradient of the input though need_dx is set")
-        found = {"the output": y, "the input's gradient": dx.copy()}
-        found |= {f"the gradient of {name}": view.copy() for name, view in self.layer.gradient.items()}
-        return found | {f"the buffer {name}": view.copy() for name, view in self.layer.buffer.items()}
+            raise InputError("backward returned no gradient of the input, but need_dx is set")
+        arrays = {"the output": y, "the input's gradient": dx.copy()}
+        arrays |= {f"the gradient of {name}": view.copy() for name, view in self.layer.gradient.items()}
+        return arrays | {f"the buffer {name}": view.copy() for name, view in self.layer.buffer.items()}
 
 
 @dataclass(frozen=True)
@@ -157,12 +157,12 @@ def _takes(cls: type[Layer], values: Mapping[str, Any], shape: Shape, reasons: l
 
 def gradients(subject: LayerSubject) -> Figure:
     """Check `backward` against central differences of the output, in training and in evaluation mode."""
-    found = []
+    findings = []
     for case in subject.cases:
         for training in (True, False):
             for batch in (BATCH, 1):
-                found += _slopes(case, subject.runs(), batch, training)
-    return worst(found, TOLERANCE)
+                findings += _slopes(case, subject.runs(), batch, training)
+    return worst(findings, TOLERANCE)
 
 
 def _slopes(case: LayerCase, runs: Sequence[int], batch: int, training: bool) -> list[tuple[float, str]]:
@@ -178,14 +178,14 @@ def _slopes(case: LayerCase, runs: Sequence[int], batch: int, training: bool) ->
     mode = "training" if training else "evaluation"
     errors = {name: gradient_error(value, place, claimed[name]) for name, place in places.items()}
     return [
-        (e, f"{case}, batch of {batch}, {mode}: {name} is off by {e:.1e} of its length") for name, e in errors.items()
+        (e, f"{case}, batch of {batch}, {mode}: {name} has a relative error of {e:.1e}") for name, e in errors.items()
     ]
 
 
 def together_as_alone(subject: LayerSubject) -> Figure:
     """Check that each of R runs together has the same bits as alone."""
     subject.needs_company()
-    found = []
+    findings = []
     for case in (*subject.cases, *subject.wide):
         for dtype in DTYPES:
             bench = case.bench(RUNS, dtype)
@@ -194,14 +194,16 @@ def together_as_alone(subject: LayerSubject) -> Figure:
                 one = case.bench((run,), dtype)
                 alone = one.all_of(one.inputs(), one.slopes(), training=True)
                 for name, array in together.items():
-                    found.append((differing(array[run], alone[name][0]), f"{case}, {np.dtype(dtype)}: {name} differs"))
-    return worst(found, 0)
+                    findings.append(
+                        (differing(array[run], alone[name][0]), f"{case}, {np.dtype(dtype)}: {name} differs")
+                    )
+    return worst(findings, 0)
 
 
 def nan_stays_in_its_run(subject: LayerSubject) -> Figure:
     """Check that a NaN in one run's input does not change the bits of the other runs."""
     subject.needs_company()
-    found = []
+    findings = []
     for case in subject.cases:
         clean, spoiled = case.bench(), case.bench()
         x = clean.inputs()
@@ -210,13 +212,13 @@ def nan_stays_in_its_run(subject: LayerSubject) -> Figure:
         with np.errstate(all="ignore"):
             sick = spoiled.all_of(x, spoiled.slopes(), training=True)
         for name, array in healthy.items():
-            found.append((differing(array[[0, 2]], sick[name][[0, 2]]), f"{case}: {name} of healthy runs differs"))
-    return worst(found, 0)
+            findings.append((differing(array[[0, 2]], sick[name][[0, 2]]), f"{case}: {name} of the other runs differs"))
+    return worst(findings, 0)
 
 
 def batch_of_one(subject: LayerSubject) -> Figure:
     """Check that a batch of one sample gives finite numbers of the right shapes, in training and in evaluation mode."""
-    found = []
+    findings = []
     for case in subject.cases:
         for training in (True, False):
             bench = case.bench(subject.runs())
@@ -224,13 +226,15 @@ def batch_of_one(subject: LayerSubject) -> Figure:
             good = {name: bool(np.isfinite(array).all()) for name, array in made.items()}
             good["the output"] &= made["the output"].shape[1:] == (1, *bench.model.output_shape)
             good["the input's gradient"] &= made["the input's gradient"].shape[1:] == (1, *case.shape)
-            found += [(float(not fine), f"{case}: {name} has a wrong shape or number") for name, fine in good.items()]
-    return worst(found, 0)
+            findings += [
+                (float(not fine), f"{case}: {name} has a wrong shape or is not finite") for name, fine in good.items()
+            ]
+    return worst(findings, 0)
 
 
 def smaller_last_batch(subject: LayerSubject) -> Figure:
     """Check that a smaller batch after a larger one gives the same bits as on a new object: no old values are used."""
-    found = []
+    findings = []
     for case in subject.cases:
         used, fresh = case.bench(subject.runs()), case.bench(subject.runs())
         used.all_of(used.inputs(), used.slopes(), training=True)
@@ -240,5 +244,5 @@ def smaller_last_batch(subject: LayerSubject) -> Figure:
             used.all_of(x, dy, training=True).values(), fresh.all_of(x, dy, training=True).values(), strict=True
         )
         count = all_differing(pairs)
-        found.append((count, f"{case}: {count} numbers differ after a larger batch"))
-    return worst(found, 0)
+        findings.append((count, f"{case}: {count} numbers differ after a larger batch"))
+    return worst(findings, 0)

@@ -120,36 +120,38 @@ def _takes(case: LossCase, reasons: list[str]) -> bool:
 
 def gradients(subject: LossSubject) -> Figure:
     """Check `backward` against central differences of the loss, for several samples and for one."""
-    found = []
+    findings = []
     for case in subject.cases:
         for batch in (BATCH, 1):
             loss, predictions, targets = case.loss(), case.predictions(batch=batch), case.target(batch=batch)
             loss.forward(predictions, targets)
             gradient = loss.backward().copy()
             if gradient.shape != predictions.shape:
-                found.append((np.nan, f"{case}: backward gives {gradient.shape} for predictions {predictions.shape}"))
+                findings.append(
+                    (np.nan, f"{case}: backward returns shape {gradient.shape} for predictions {predictions.shape}")
+                )
                 continue
             error = gradient_error(lambda: loss.forward(predictions, targets), predictions, gradient)  # noqa: B023
-            found.append((error, f"{case}, batch of {batch}: the gradient is off by {error:.1e} of its length"))
-    return worst(found, TOLERANCE)
+            findings.append((error, f"{case}, batch of {batch}: the gradient has a relative error of {error:.1e}"))
+    return worst(findings, TOLERANCE)
 
 
 def mean_over_batch(subject: LossSubject) -> Figure:
     """Check that the loss of a batch is the mean of its samples' losses."""
-    found = []
+    findings = []
     for case in subject.cases:
         loss, predictions, targets = case.loss(), case.predictions(), case.target()
         whole = np.array(loss.forward(predictions, targets))
         each = [np.array(loss.forward(predictions[:, i : i + 1], targets[:, i : i + 1])) for i in range(BATCH)]
         mean = np.mean(each, axis=0)
         away = float((np.abs(whole - mean) / (1e-300 + np.abs(mean))).max()) if whole.shape == mean.shape else np.nan
-        found.append((away, f"{case}: the batch's loss is {whole}, the mean of its samples' {mean}"))
-    return worst(found, ROUNDING)
+        findings.append((away, f"{case}: the batch's loss is {whole}, the mean of its samples' losses {mean}"))
+    return worst(findings, ROUNDING)
 
 
 def together_as_alone(subject: LossSubject) -> Figure:
     """Check that each of R runs together has the same bits as alone, with targets per run and with shared ones."""
-    found = []
+    findings = []
     for case in (*subject.cases, *subject.wide):
         for dtype in DTYPES:
             for shared in (False, True):
@@ -157,8 +159,8 @@ def together_as_alone(subject: LossSubject) -> Figure:
                 for run in RUNS:
                     pairs = zip(together, _both(case, (run,), dtype, shared), strict=True)
                     count = sum(differing(a[run], b[0]) for a, b in pairs)
-                    found.append((count, f"{case}, {np.dtype(dtype)}: {count} numbers of run {run} differ"))
-    return worst(found, 0)
+                    findings.append((count, f"{case}, {np.dtype(dtype)}: {count} numbers of run {run} differ"))
+    return worst(findings, 0)
 
 
 def _both(case: LossCase, runs: Sequence[int], dtype: Any, shared: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -169,7 +171,7 @@ def _both(case: LossCase, runs: Sequence[int], dtype: Any, shared: bool) -> tupl
 
 def nan_stays_in_its_run(subject: LossSubject) -> Figure:
     """Check that a NaN in one run's predictions does not change the bits of the other runs."""
-    found = []
+    findings = []
     for case in subject.cases:
         clean = _both(case, RUNS, np.float64, False)
         loss, predictions = case.loss(), case.predictions()
@@ -177,13 +179,13 @@ def nan_stays_in_its_run(subject: LossSubject) -> Figure:
         with np.errstate(all="ignore"):
             sick = np.array(loss.forward(predictions, case.target())), np.array(loss.backward())
         count = sum(differing(a[[0, 2]], b[[0, 2]]) for a, b in zip(clean, sick, strict=True))
-        found.append((count, f"{case}: {count} numbers of healthy runs differ"))
-    return worst(found, 0)
+        findings.append((count, f"{case}: {count} numbers of the other runs differ"))
+    return worst(findings, 0)
 
 
 def smaller_last_batch(subject: LossSubject) -> Figure:
     """Check that a smaller batch after a larger one gives the same bits as on a new object."""
-    found = []
+    findings = []
     for case in subject.cases:
         used, fresh = case.loss(), case.loss()
         used.forward(case.predictions(), case.target())
@@ -191,13 +193,13 @@ def smaller_last_batch(subject: LossSubject) -> Figure:
         predictions, targets = case.predictions()[:, 4:].copy(), case.target()[:, 4:].copy()
         count = differing(used.forward(predictions, targets), fresh.forward(predictions, targets))
         count += differing(used.backward(), fresh.backward())
-        found.append((count, f"{case}: {count} numbers differ after a larger batch"))
-    return worst(found, 0)
+        findings.append((count, f"{case}: {count} numbers differ after a larger batch"))
+    return worst(findings, 0)
 
 
 def keeps_dtype(subject: LossSubject) -> Figure:
     """Check that losses and gradients have the predictions' dtype, and that there is one loss per run."""
-    found = []
+    findings = []
     for case in subject.cases:
         for dtype in DTYPES:
             losses, gradient = _both(case, RUNS, dtype, False)
@@ -205,28 +207,33 @@ def keeps_dtype(subject: LossSubject) -> Figure:
             says = (
                 f"{case}: losses are {losses.dtype} {losses.shape}, gradients {gradient.dtype}, for {np.dtype(dtype)}"
             )
-            found.append((float(wrong), says))
-    return worst(found, 0)
+            findings.append((float(wrong), says))
+    return worst(findings, 0)
 
 
 def inputs_unaltered(subject: LossSubject) -> Figure:
     """Check that predictions and targets are not changed, and that `backward` does not read the predictions again."""
-    found = []
+    findings = []
     for case in subject.cases:
         loss, predictions, targets = case.loss(), case.predictions(), case.target()
         loss.forward(predictions, targets)
-        found.append((differing(predictions, case.predictions()), f"{case}: forward altered the predictions"))
+        findings.append((differing(predictions, case.predictions()), f"{case}: forward altered the predictions"))
         predictions[...] = 0.5
-        found.append((differing(loss.backward(), _both(case, RUNS, np.float64, False)[1]), f"{case}: it keeps a view"))
-        found.append((differing(targets, case.target()), f"{case}: the targets were altered"))
-    return worst(found, 0)
+        findings.append(
+            (
+                differing(loss.backward(), _both(case, RUNS, np.float64, False)[1]),
+                f"{case}: backward reads the predictions again",
+            )
+        )
+        findings.append((differing(targets, case.target()), f"{case}: the targets were altered"))
+    return worst(findings, 0)
 
 
 def repeats(subject: LossSubject) -> Figure:
     """Check that two new objects with the same settings give the same bits."""
-    found = []
+    findings = []
     for case in subject.cases:
         first, second = _both(case, RUNS, np.float64, False), _both(case, RUNS, np.float64, False)
         count = sum(differing(a, b) for a, b in zip(first, second, strict=True))
-        found.append((count, f"{case}: {count} numbers differ the second time"))
-    return worst(found, 0)
+        findings.append((count, f"{case}: {count} numbers differ the second time"))
+    return worst(findings, 0)

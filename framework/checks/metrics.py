@@ -98,21 +98,21 @@ def _takes(case: MetricCase, reasons: list[str]) -> bool:
 
 def names_its_tasks(subject: Any) -> Figure:
     """Check that the class declares the tasks that it applies to."""
-    return Figure(float(not subject.cls.tasks), 0, "tasks is empty: no run would take this metric")
+    return Figure(float(not subject.cls.tasks), 0, "tasks is empty: no run can use this metric")
 
 
 def named_apart(subject: MetricSubject) -> Figure:
     """Check that settings with different values have different names, so that one run can record both."""
-    found = []
+    findings = []
     for case in subject.cases:
         name, figures = case.new().name(), case.value(case.predictions())
         for other in _neighbours(case):
             if _takes(other, []) and differing(figures, other.value(other.predictions())):
-                says = f"{case} and {other} measure differently and are both named {name}: override `name`"
-                found.append((float(other.new().name() == name), says))
-    if not found:
-        raise Skip("it has no field that changes what it measures")
-    return worst(found, 0)
+                says = f"{case} and {other} give different values, but both are named {name}: override `name`"
+                findings.append((float(other.new().name() == name), says))
+    if not findings:
+        raise Skip("no field changes the measured value")
+    return worst(findings, 0)
 
 
 def _neighbours(case: MetricCase) -> Iterator[MetricCase]:
@@ -130,53 +130,53 @@ def _neighbours(case: MetricCase) -> Iterator[MetricCase]:
 
 def batches_do_not_matter(subject: MetricSubject) -> Figure:
     """Check that the value does not depend on how the samples are divided into batches, to `ROUNDING`."""
-    found = []
+    findings = []
     for case in subject.cases:
         whole, parts = case.value(case.predictions()), case.value(case.predictions(), (1, 17, 30))
         away = float((np.abs(whole - parts) / (1 + np.abs(whole))).max())
-        found.append((away, f"{case}: {whole} at once, {parts} in batches"))
-    return worst(found, ROUNDING)
+        findings.append((away, f"{case}: {whole} in one batch, {parts} in several"))
+    return worst(findings, ROUNDING)
 
 
 def together_as_alone(subject: MetricSubject) -> Figure:
     """Check that each of R runs together has the same bits as alone."""
-    found = []
+    findings = []
     for case in subject.cases:
         together = case.value(case.predictions(), (17,))
         for run in range(RUNS):
             count = differing(together[run], case.value(case.predictions()[[run]], (17,))[0])
-            found.append((count, f"{case}: the figure of run {run} differs"))
-    return worst(found, 0)
+            findings.append((count, f"{case}: the figure of run {run} differs"))
+    return worst(findings, 0)
 
 
 def nan_stays_in_its_run(subject: MetricSubject) -> Figure:
     """Check that a NaN in one run's predictions does not change the bits of the other runs."""
-    found = []
+    findings = []
     for case in subject.cases:
         predictions = case.predictions()
         clean = case.value(predictions)
         predictions[1, 3] = np.nan
         with np.errstate(all="ignore"):
             sick = case.value(predictions)
-        found.append((differing(clean[[0, 2]], sick[[0, 2]]), f"{case}: figures of healthy runs differ"))
-    return worst(found, 0)
+        findings.append((differing(clean[[0, 2]], sick[[0, 2]]), f"{case}: figures of the other runs differ"))
+    return worst(findings, 0)
 
 
 def starts_afresh(subject: MetricSubject) -> Figure:
     """Check that `start` resets the metric: reused, also with another number of runs, it gives the same bits."""
-    found = []
+    findings = []
     for case in subject.cases:
         metric, predictions = case.new(), case.predictions()
         first = case.value(predictions, metric=metric)
         case.value(predictions[:1], metric=metric)
         count = differing(first, case.value(predictions, metric=metric))
-        found.append((count, f"{case}: {count} figures differ the second time"))
-    return worst(found, 0)
+        findings.append((count, f"{case}: {count} figures differ the second time"))
+    return worst(findings, 0)
 
 
 def shape_and_dtype(subject: MetricSubject) -> Figure:
     """Check that the value is one float64 number per run, and NaN before any sample."""
-    found = []
+    findings = []
     for case in subject.cases:
         metric = case.new()
         metric.start(RUNS)
@@ -184,34 +184,36 @@ def shape_and_dtype(subject: MetricSubject) -> Figure:
             empty = np.asarray(metric.value())
         made = case.value(case.predictions().astype(np.float32))
         wrong = made.shape != (RUNS,) or made.dtype != np.float64
-        found.append((float(wrong), f"{case}: the figure has shape {made.shape} and dtype {made.dtype}"))
+        findings.append((float(wrong), f"{case}: the figure has shape {made.shape} and dtype {made.dtype}"))
         early = empty.shape != (RUNS,) or not np.isnan(empty).all()
-        found.append((float(early), f"{case}: before any sample the figure is {empty}, which must be NaN a run"))
-    return worst(found, 0)
+        findings.append(
+            (float(early), f"{case}: before any sample the figure is {empty}, which must be NaN for each run")
+        )
+    return worst(findings, 0)
 
 
 def perfect_is_best(subject: MetricSubject) -> Figure:
     """Check that perfect predictions are never worse than others, and better in some run, by `greater_is_better`."""
-    found = []
+    findings = []
     for case in subject.cases:
         best, other = case.value(case.perfect()), case.value(case.predictions())
         if not (np.isfinite(best).all() and np.isfinite(other).all()):
             raise Broken(f"{case}: the figures are {best} and {other}")
         worse = (best < other) if case.cls.greater_is_better else (best > other)
-        found.append(
+        findings.append(
             (float(worse.any() or (best == other).all()), f"{case}: perfect predictions give {best}, others {other}")
         )
-    return worst(found, 0)
+    return worst(findings, 0)
 
 
 def inputs_unaltered(subject: MetricSubject) -> Figure:
     """Check that predictions and targets are not changed."""
-    found = []
+    findings = []
     for case in subject.cases:
         metric, predictions, targets = case.new(), case.predictions(), case.targets()
         metric.start(RUNS)
         metric.update(predictions, targets)
         metric.value()
         count = differing(predictions, case.predictions()) + differing(targets, case.targets())
-        found.append((count, f"{case}: {count} numbers were altered"))
-    return worst(found, 0)
+        findings.append((count, f"{case}: {count} numbers were altered"))
+    return worst(findings, 0)

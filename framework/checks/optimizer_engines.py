@@ -15,8 +15,8 @@ from framework.checks.settings import label
 
 def _unchecked() -> str:
     if find_spec("llvmlite") is None:
-        return "there is no compiler here (llvmlite is not installed): the compiled loop went unchecked"
-    return "its loop could not be compiled here and went unchecked; the log says why"
+        return "there is no compiler (llvmlite is not installed): the compiled loop was not checked"
+    return "its loop could not be compiled and was not checked; the log has the reason"
 
 
 def fused_as_numpy(subject: ChainSubject) -> Figure:
@@ -26,7 +26,7 @@ def fused_as_numpy(subject: ChainSubject) -> Figure:
         raise Skip("only elementwise rules are compiled")
     if not cls.exact:
         raise Skip("its functions differ in the last bit between engines (exact = False): it runs in NumPy only")
-    found = []
+    findings = []
     for variant in subject.variants:
         for dtype in DTYPES:
             plain = subject.population(variant, dtype=dtype).walk()
@@ -34,5 +34,5 @@ def fused_as_numpy(subject: ChainSubject) -> Figure:
             if fused.update.compiled is None:
                 raise Skip(f"{label(variant)}: {_unchecked()}")
             count = all_differing(zip(plain.arrays(), fused.arrays(), strict=True))
-            found.append((count, f"{label(variant)}, {np.dtype(dtype)}: {count} numbers differ from NumPy's"))
-    return worst(found, 0)
+            findings.append((count, f"{label(variant)}, {np.dtype(dtype)}: {count} numbers differ from NumPy's"))
+    return worst(findings, 0)

@@ -65,14 +65,16 @@ def quadratic_minimum(subject: ChainSubject) -> Figure:
     bound = _bound(subject, "quadratic")
     left = {condition: _left(subject, _quadratic(subject, condition), bound) for condition in CONDITIONS}
     condition, value = max(left.items(), key=lambda pair: pair[1])
-    return Figure(value, bound, f"condition {condition:g}: {value:.2g} of the loss is left at the best learning rate")
+    return Figure(
+        value, bound, f"condition {condition:g}: the best learning rate leaves {value:.2g} of the initial loss"
+    )
 
 
 def noisy_minimum(subject: ChainSubject) -> Figure:
     """Check the descent on a quadratic with gradient noise against `BOUNDS`."""
     bound = _bound(subject, "noisy")
     value = _left(subject, _quadratic(subject, 10.0), bound, noise=0.3)
-    return Figure(value, bound, f"{value:.2g} of the loss is left at the best learning rate")
+    return Figure(value, bound, f"the best learning rate leaves {value:.2g} of the initial loss")
 
 
 def rosenbrock_minimum(subject: ChainSubject) -> Figure:
@@ -81,7 +83,7 @@ def rosenbrock_minimum(subject: ChainSubject) -> Figure:
     shape = (2,) if "bias" in subject.shapes else (2, 1)
     problem = ({"x": shape}, np.array([-1.2, 1.0]), _rosenbrock)
     value = _left(subject, problem, bound, steps=ROSENBROCK_STEPS)
-    return Figure(value, bound, f"{value:.2g} of the loss is left at the best learning rate")
+    return Figure(value, bound, f"the best learning rate leaves {value:.2g} of the initial loss")
 
 
 Problem = tuple[Mapping[str, Shape], np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]]
@@ -90,7 +92,7 @@ Problem = tuple[Mapping[str, Shape], np.ndarray, Callable[[np.ndarray], tuple[np
 def _bound(subject: ChainSubject, problem: str) -> float:
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if cls.converges == "":
-        raise Skip(f"it promises no descent: {cls.warning or 'converges is empty'}")
+        raise Skip(f"it need not descend: {cls.warning or 'converges is empty'}")
     if cls.converges not in BOUNDS:
         raise Broken(f"converges={cls.converges!r} must be 'minimises', 'descends' or ''")
     return BOUNDS[cls.converges][problem]
@@ -167,7 +169,7 @@ def _rates(cls: type[Optimizer]) -> list[dict[str, float]]:
     """Return the fields to try: the defaults, and a grid of learning rates within the declared tuning range."""
     fields = {name: field for name, field in cls.fields.items() if name == "lr" or name.endswith("_lr")}
     grids = {name: _grid(field) for name, field in fields.items()}
-    rates = [{name: grid[place] for name, grid in grids.items()} for place in range(GRID if grids else 0)]
+    rates = [{name: grid[i] for name, grid in grids.items()} for i in range(GRID if grids else 0)]
     return [{}, *(rate for rate in rates if accepted(cls, rate))]
 
 

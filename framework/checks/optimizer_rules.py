@@ -39,15 +39,19 @@ def splitting_tensors(subject: ChainSubject) -> Figure:
     if cls.couples_tensors:
         raise Skip("it couples all tensors of a run (couples_tensors = True)")
     if cls.external:
-        raise Skip(f"{cls.external} decides how tensors go together")
+        raise Skip(f"{cls.external} determines how tensors are combined")
     if cls.needs_closure or cls.needs_loss:
-        raise Skip("the loss it reads couples all tensors of a run")
-    found = []
+        raise Skip("it uses the loss, which couples all tensors of a run")
+    findings = []
     for variant in subject.variants:
         count = _parts_that_differ(subject, spread(cls, variant))
-        says = "elementwise = True" if cls.elementwise else "a rule for whole runs says couples_tensors = True"
-        found.append((count, f"{label(variant)}: {count} numbers differ from those of their part alone; {says}"))
-    return worst(found, 0)
+        remedy = (
+            "its class sets elementwise = True"
+            if cls.elementwise
+            else "a rule for whole runs sets couples_tensors = True"
+        )
+        findings.append((count, f"{label(variant)}: {count} numbers differ from a step of the subset alone: {remedy}"))
+    return worst(findings, 0)
 
 
 def _parts_that_differ(subject: ChainSubject, rows: list[Settings]) -> int:
@@ -97,8 +101,8 @@ def zero_gradient(subject: ChainSubject) -> Figure:
     if not cls.still_at_zero:
         raise Skip("the rule moves at a gradient of zero (still_at_zero = False)")
     if cls.external:
-        raise Skip(f"{cls.external} decides what a gradient of zero does")
-    found = []
+        raise Skip(f"{cls.external} determines the effect of a zero gradient")
+    findings = []
     for variant in subject.variants:
         values = {**variant, **{name: 0.0 for name in cls.fields if "weight_decay" in name}}
         if not accepted(cls, values):
@@ -108,9 +112,9 @@ def zero_gradient(subject: ChainSubject) -> Figure:
         population.bowl.flatten()
         population.walk(1, 3)
         away = float((np.abs(population.parameters.flat - start) / np.abs(start)).max())
-        says = f"{label(values)}: a number moved by {away:.1e} of its size; if it must, say still_at_zero = False"
-        found.append((away, says))
-    return worst(found, ROUNDING)
+        says = f"{label(values)}: a number changed by {away:.1e} of its size"
+        findings.append((away, f"{says}; if this is intended, set still_at_zero = False"))
+    return worst(findings, ROUNDING)
 
 
 def schedule_has_effect(subject: ChainSubject) -> Figure:
@@ -120,15 +124,15 @@ def schedule_has_effect(subject: ChainSubject) -> Figure:
     """
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if cls.own_step_size:
-        raise Skip("it finds its own step size (own_step_size = True)")
+        raise Skip("it determines its own step size (own_step_size = True)")
     if "lr" not in cls.fields:
-        raise Broken("it has neither a field lr nor own_step_size = True: a schedule would act on nothing")
-    found = []
+        raise Broken("it has neither a field lr nor own_step_size = True: a schedule would have no effect")
+    findings = []
     for variant in subject.variants:
         plain, halved = subject.population(variant).walk(), subject.population(variant, schedule=Halving()).walk()
         same = 1 - differing(plain.parameters.flat, halved.parameters.flat) / plain.parameters.flat.size
-        found.append((same, f"{label(variant)}: a schedule leaves {same:.0%} of the numbers as they were"))
-    return worst(found, 0.5)
+        findings.append((same, f"{label(variant)}: a schedule leaves {same:.0%} of the numbers unchanged"))
+    return worst(findings, 0.5)
 
 
 def fields_have_effect(subject: ChainSubject) -> Figure:
@@ -136,13 +140,13 @@ def fields_have_effect(subject: ChainSubject) -> Figure:
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     contexts = [row for variant in subject.variants for row in spread(cls, variant)]
     paths = [_path(subject, row) for row in contexts]
-    found = []
+    findings = []
     for name, field in cls.fields.items():
         if field.column:
             pairs = zip(contexts, paths, strict=True)
             dead = not any(_changes(subject, name, row, path) for row, path in pairs)
-            found.append((float(dead), f"{name} changes nothing in any setting tried"))
-    return worst(found, 0)
+            findings.append((float(dead), f"{name} has no effect in any tested setting"))
+    return worst(findings, 0)
 
 
 def _changes(subject: ChainSubject, name: str, row: Settings, path: np.ndarray) -> bool:
@@ -161,23 +165,23 @@ def follows_reference(subject: ChainSubject) -> Figure:
     """Check that the rule agrees with the class's ``reference`` on recorded gradients, in float64."""
     cls: type[Optimizer] = subject.cls  # type: ignore[assignment]
     if cls.reference is None:
-        raise Skip("the class gives no `reference`")
+        raise Skip("the class has no `reference`")
     if cls.needs_closure or cls.needs_loss:
         raise Skip("recorded gradients have no loss")
-    found = []
+    findings = []
     for variant in subject.variants:
         for row in spread(cls, variant):
             for shape in subject.shapes.values():
                 error = _distance(cls, cls.reference, row, shape)
-                found.append((error, f"{label(row)}, tensor {shape}: off by {error:.1e} of its size"))
-    return worst(found, REFERENCE_BOUND)
+                findings.append((error, f"{label(row)}, tensor {shape}: a relative error of {error:.1e}"))
+    return worst(findings, REFERENCE_BOUND)
 
 
 def _distance(cls: type[Optimizer], reference: Callable[..., Any], row: Settings, shape: Shape) -> float:
     start, gradients = _recorded(shape, REFERENCE_STEPS)
     expected = np.array(list(reference(start.copy(), gradients.copy(), **cls.resolve(row))))
     if expected.shape != gradients.shape:
-        raise Broken(f"`reference` returned shape {expected.shape}; it must be one tensor a step, {gradients.shape}")
-    found = _follow(cls, [row], {"x": shape}, start, gradients).reshape(gradients.shape)
+        raise Broken(f"`reference` returned shape {expected.shape}; it must be one tensor per step, {gradients.shape}")
+    path = _follow(cls, [row], {"x": shape}, start, gradients).reshape(gradients.shape)
     axes = tuple(range(1, gradients.ndim))
-    return float((np.abs(found - expected).max(axis=axes) / np.abs(expected).max(axis=axes)).max())
+    return float((np.abs(path - expected).max(axis=axes) / np.abs(expected).max(axis=axes)).max())

@@ -61,27 +61,27 @@ def _works(cls: type[Schedule], values: Settings, reasons: list[str]) -> bool:
 
 def finite_and_not_negative(subject: ScheduleSubject) -> Figure:
     """Check that all factors within the budget are finite and at least 0."""
-    found = []
+    findings = []
     for values in subject.variants:
         factors = subject.factors(values)
         wrong = int((~np.isfinite(factors) | (factors < 0)).sum())
-        found.append((wrong, f"{label(values)}: {wrong} of {factors.size} factors are negative or not finite"))
-    return worst(found, 0)
+        findings.append((wrong, f"{label(values)}: {wrong} of {factors.size} factors are negative or not finite"))
+    return worst(findings, 0)
 
 
 def shape_and_dtype(subject: ScheduleSubject) -> Figure:
     """Check that factors have shape ``(T, R or 1, 1)`` and dtype float64."""
-    found = []
+    findings = []
     for values in subject.variants:
         made = subject.make(values).factors(np.arange(1, TOTAL + 1), TOTAL)
         wrong = made.shape not in ((TOTAL, 1, 1), (TOTAL, 3, 1)) or made.dtype != np.float64
-        found.append((float(wrong), f"{label(values)}: factors have shape {made.shape} and dtype {made.dtype}"))
-    return worst(found, 0)
+        findings.append((float(wrong), f"{label(values)}: factors have shape {made.shape} and dtype {made.dtype}"))
+    return worst(findings, 0)
 
 
 def together_as_alone(subject: ScheduleSubject) -> Figure:
     """Check that each of R runs together has the same bits as alone, also after validation losses."""
-    found = []
+    findings = []
     for values in subject.variants:
         together, watched = subject.factors(values), _watch(subject, values, RUNS)
         for run in RUNS:
@@ -89,61 +89,63 @@ def together_as_alone(subject: ScheduleSubject) -> Figure:
             count += all_differing(
                 (a[run], b[0]) for a, b in zip(watched, _watch(subject, values, (run,)), strict=True)
             )
-            found.append((count, f"{label(values)}: {count} numbers of run {run} differ"))
-    return worst(found, 0)
+            findings.append((count, f"{label(values)}: {count} numbers of run {run} differ"))
+    return worst(findings, 0)
 
 
 def steps_apart(subject: ScheduleSubject) -> Figure:
     """Check that a step's factor does not depend on the other steps of the call, as a resumed run makes other calls."""
-    found = []
+    findings = []
     for values in subject.variants:
         whole = subject.factors(values)
         parts = np.concatenate([subject.factors(values, last=23), subject.factors(values, first=24)])
         count = differing(whole, parts)
-        found.append((count, f"{label(values)}: {count} factors differ when asked for in two parts"))
-    return worst(found, 0)
+        findings.append((count, f"{label(values)}: {count} factors differ if they are computed in two calls"))
+    return worst(findings, 0)
 
 
 def repeats(subject: ScheduleSubject) -> Figure:
     """Check that two calls of a schedule, and two new objects, give the same bits."""
-    found = []
+    findings = []
     for values in subject.variants:
         made = subject.make(values)
         steps = np.arange(1, TOTAL + 1)
         count = differing(made.factors(steps, TOTAL), made.factors(steps, TOTAL))
         count += differing(subject.factors(values), subject.factors(values))
-        found.append((count, f"{label(values)}: {count} factors differ the second time"))
-    return worst(found, 0)
+        findings.append((count, f"{label(values)}: {count} factors differ the second time"))
+    return worst(findings, 0)
 
 
 def restores(subject: ScheduleSubject) -> Figure:
     """Check that a schedule that observes the validation loss continues from its saved state with the same bits."""
-    found = []
+    findings = []
     for values in subject.variants:
         made, state = _started(subject, values)
         _observe(made, state, RUNS, 0, 9)
         fresh, kept = subject.make(values), {name: array.copy() for name, array in state.items()}
         after, again = _observe(made, state, RUNS, 9, EPOCHS), _observe(fresh, kept, RUNS, 9, EPOCHS)
         count = all_differing(zip(after, again, strict=True))
-        found.append((count, f"{label(values)}: {count} factors differ after a restore; is state kept on the object?"))
-    return worst(found, 0)
+        findings.append(
+            (count, f"{label(values)}: {count} factors differ after a restore; is state kept on the object?")
+        )
+    return worst(findings, 0)
 
 
 def nan_stays_in_its_run(subject: ScheduleSubject) -> Figure:
     """Check that a NaN in one run's validation loss does not change the factors of the other runs."""
-    found = []
+    findings = []
     for values in subject.variants:
         clean, sick = _watch(subject, values, RUNS), _watch(subject, values, RUNS, spoil=1)
         count = all_differing((a[[0, 2]], b[[0, 2]]) for a, b in zip(clean, sick, strict=True))
-        found.append((count, f"{label(values)}: {count} factors of healthy runs differ"))
-    return worst(found, 0)
+        findings.append((count, f"{label(values)}: {count} factors of the other runs differ"))
+    return worst(findings, 0)
 
 
 def _started(subject: ScheduleSubject, values: Settings) -> tuple[Schedule, dict[str, np.ndarray]]:
     made = subject.make(values)
     state = made.initial_state(len(RUNS))
     if not state:
-        raise Skip("it watches no validation loss")
+        raise Skip("it does not use the validation loss")
     return made, state
 
 
@@ -161,6 +163,6 @@ def _observe(
         losses = np.array([1 / (1 + min(epoch, 5)) + 0.1 * run for run in runs])
         if spoil >= 0 and epoch >= 3:
             losses[spoil] = np.nan
-        made_of_it = made.observe(state, losses)
-        seen.append(np.ones((len(runs), 1)) if made_of_it is None else np.array(made_of_it))
+        scale = made.observe(state, losses)
+        seen.append(np.ones((len(runs), 1)) if scale is None else np.array(scale))
     return seen

@@ -29,15 +29,13 @@ def main(words: Sequence[str]) -> int:
     """
     parser = Arguments(
         "check",
-        "Check that plugins do what they must: a kind and names, a plugin's file, or everything.",
+        "Check that plugins fulfil the contract of their kind: a kind and names, a plugin's file, or everything.",
         example=USAGE,
-        epilog=f"Kinds: {', '.join(SPECS)}. The exit code is 1 where a check failed, 2 for wrong input.",
+        epilog=f"Kinds: {', '.join(SPECS)}. The exit code is 1 if a check failed, 2 for wrong input.",
     )
     parser.add_argument("words", nargs="*", metavar="KIND NAME… | FILE.py", help="such as: optimizer adam sgd")
-    parser.add_argument(
-        "--all", action="store_true", help="everything that is registered, apart from other libraries' optimizers"
-    )
-    parser.add_argument("--json", action="store_true", help="a JSON list, one object a check")
+    parser.add_argument("--all", action="store_true", help="all plugins except optimizers of other libraries")
+    parser.add_argument("--json", action="store_true", help="print a JSON list, one object per check")
     asked = parser.parse_args(list(words))
     subjects = _subjects(asked.words, everything=asked.all)
     left_out = _foreign(subjects) if asked.all else []
@@ -55,22 +53,22 @@ def main(words: Sequence[str]) -> int:
     if asked.json:
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
     elif left_out:
-        sys.stdout.write(f"{len(left_out)} optimizers of other libraries were left out: check them by name\n")
+        sys.stdout.write(f"{len(left_out)} optimizers of other libraries were not checked: name them to check them\n")
     return int(failed)
 
 
 def _subjects(words: Sequence[str], *, everything: bool) -> list[NAMED]:
     if everything == bool(words):
-        raise InputError(f"check: say what: {USAGE}")
+        raise InputError(f"check: name the plugins to check: {USAGE}")
     if everything:
         return sorted(manager.current().entries, key=lambda entry: (list(SPECS).index(entry[0]), entry[1]))
     first, *names = words
     if first.endswith(".py"):
         if names:
-            raise InputError(f"check: one file at a time, not also {names[0]}")
+            raise InputError(f"check: give one file at a time: leave out {names[0]}")
         return _of_file(Path(first))
     if first not in SPECS:
-        raise InputError(f"check: no plugins are of kind {first}{nearest(first, SPECS)}")
+        raise InputError(f"check: there is no kind of plugin {first}{nearest(first, SPECS)}")
     if not names:
         raise InputError(
             f"check: name the {first} to check, such as: check {first} {manager.current().names(first)[0]}"
@@ -93,10 +91,10 @@ def _of_file(path: Path) -> list[NAMED]:
     if not any(provider.path == path for provider in known.providers):
         known.strict = True  # raise an error, not a warning, if the requested file cannot be loaded
         known.add_file(path, "check")
-    found = [key for key, entry in known.entries.items() if entry.provider.path == path]
-    if not found:
-        raise InputError(f"check {path}: it registers nothing: write a class or a hook (see plugins/README.md)")
-    return found
+    registered = [key for key, entry in known.entries.items() if entry.provider.path == path]
+    if not registered:
+        raise InputError(f"check {path}: it registers no plugin: write a class or a hook (see plugins/README.md)")
+    return registered
 
 
 def _lines(kind: str, name: str, results: Sequence[CheckResult], *, brief: bool) -> Iterator[str]:

@@ -44,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FrameworkError as error:
         return _complain(error, BAD_INPUT if isinstance(error, manager.PluginError) else 1)
     except KeyboardInterrupt:
-        return _complain("interrupted; what was recorded is kept", INTERRUPTED)
+        return _complain("interrupted; the recorded data are kept", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone (… | head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reading process has ended (… | head)
         return 1
     finally:
         stop_early()
@@ -165,13 +165,13 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "help": Command("explain a group, a name or a setting; --json prints data", _help),
-    "plugins": Command("list what is registered, who provides it, and what failed to load", _plugins),
+    "help": Command("explain a group, a name or a setting; --json prints JSON", _help),
+    "plugins": Command("list plugins, their origin and those that failed to load", _plugins),
     "check": Command("test a plugin: a kind and a name, or a file such as my_rule.py", _check),
     "new-plugin": Command("write a pip-installable package with one rule and a test", _new_plugin),
     "resume": Command("continue a run or a sweep that was interrupted", _resume),
-    "sync": Command("send journals that MLflow does not have yet", _sync),
-    "ui": Command("open MLflow on the runs", _ui),
+    "sync": Command("deliver journals that MLflow does not have yet", _sync),
+    "ui": Command("open MLflow's UI on the store of the runs", _ui),
 }
 
 

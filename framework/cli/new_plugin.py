@@ -38,8 +38,8 @@ def main(words: Sequence[str]) -> int:
         "Write a pip-installable package with one optimizer and its test.",
         example="new-plugin my_rule --into .",
     )
-    parser.add_argument("name", metavar="NAME", help="of the optimizer and its module, such as my_rule")
-    parser.add_argument("--into", default=".", metavar="DIR", help="where the package's folder is made (default: here)")
+    parser.add_argument("name", metavar="NAME", help="name of the optimizer and its module, such as my_rule")
+    parser.add_argument("--into", default=".", metavar="DIR", help="parent of the package's new folder (default: here)")
     asked = parser.parse_args(list(words))
     folder = write(asked.name, Path(asked.into))
     sys.stdout.write(
@@ -64,7 +64,7 @@ def write(name: str, into: Path) -> Path:
     if not os.access(into, os.W_OK):
         raise InputError(f"new-plugin: --into {into} cannot be written to: name another folder")
     if folder.exists():
-        raise InputError(f"new-plugin: {folder} exists and is left as it is: choose another name or folder")
+        raise InputError(f"new-plugin: {folder} exists already: choose another name or folder")
     words = name.split("_")
     values = {
         "name": name,
@@ -75,8 +75,8 @@ def write(name: str, into: Path) -> Path:
         "version": __version__,
     }
     with tempfile.TemporaryDirectory(dir=into, prefix=f".{name}-") as work:  # moved in one step, so no partial package
-        for template, place in FILES.items():
-            path = Path(work) / name / place.format(name=name)
+        for template, target in FILES.items():
+            path = Path(work) / name / target.format(name=name)
             path.parent.mkdir(parents=True, exist_ok=True)
             text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
             path.write_text(text, encoding="utf-8")
@@ -86,10 +86,10 @@ def write(name: str, into: Path) -> Path:
 
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
-        raise InputError(f"new-plugin: {name!r} cannot be a name: use lower-case words, such as my_rule")
+        raise InputError(f"new-plugin: {name!r} is not a valid name: use lower-case words, such as my_rule")
     known = manager.current().entries.get(("optimizer", name))
     if known is not None:
         raise InputError(f"new-plugin: {known.provider} has an optimizer {name} already: choose another name")
-    found = importlib.util.find_spec(name)
-    if found is not None and found.origin is not None:  # None for a plain folder of that name
+    module = importlib.util.find_spec(name)
+    if module is not None and module.origin is not None:  # None for a plain folder of that name
         raise InputError(f"new-plugin: Python has a module {name} already: choose another name")

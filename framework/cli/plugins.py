@@ -46,8 +46,8 @@ def rows(registry: Registry) -> list[dict[str, Any]]:
 
 def main(words: Sequence[str]) -> int:
     """Print the list as a table or as JSON; return 0."""
-    parser = Arguments("plugins", "List what is registered.", example="plugins --json")
-    parser.add_argument("--json", action="store_true", help="a JSON list with all columns")
+    parser = Arguments("plugins", "List the plugins.", example="plugins --json")
+    parser.add_argument("--json", action="store_true", help="print a JSON list with all columns")
     asked = parser.parse_args(words)
     listed = rows(current())
     sys.stdout.write(json.dumps(listed, indent=1) + "\n" if asked.json else _table(listed))
@@ -58,11 +58,11 @@ def _table(listed: Sequence[dict[str, Any]]) -> str:
     widths = {column: max(len(column), *(len(row[column]) for row in listed)) for column in ("kind", "name", "plugin")}
     lines = [f"{'kind':<{widths['kind']}}  {'name':<{widths['name']}}  {'plugin':<{widths['plugin']}}  summary"]
     for row in listed:
-        said = row["summary"] if row["status"] == "ok" else f"{row['status']}: {row['error']}".rstrip(": ")
+        text = row["summary"] if row["status"] == "ok" else f"{row['status']}: {row['error']}".rstrip(": ")
         origin = (
             "" if row["plugin"].startswith("plugins.") else f"  [{row['distribution']} {row['version']}".rstrip() + "]"
         )
         cells = (f"{row[column]:<{width}}" for column, width in widths.items())
-        lines.append("  ".join([*cells, said]) + origin)
+        lines.append("  ".join([*cells, text]) + origin)
     lines.append("(--json adds distribution, version, status and error)")
     return "\n".join(lines) + "\n"

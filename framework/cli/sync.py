@@ -22,8 +22,10 @@ def main(words: Sequence[str]) -> int:
         InputError: a folder is missing or holds no journal.
     """
     parser = Arguments("sync", "Deliver journals to MLflow.", example="sync outputs")
-    parser.add_argument("folders", nargs="*", type=Path, help="of runs, of sweeps, or above; default outputs, multirun")
-    parser.add_argument("--uri", help="the store; default the one the delivery began with")
+    parser.add_argument(
+        "folders", nargs="*", type=Path, help="run or sweep folders, or parents; default outputs, multirun"
+    )
+    parser.add_argument("--uri", help="store address; default that of the earlier delivery")
     asked = parser.parse_args(words)
     folders = asked.folders or [Path(name) for name in DEFAULT_FOLDERS if Path(name).is_dir()]
     if not folders:

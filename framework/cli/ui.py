@@ -32,8 +32,10 @@ def main(words: Sequence[str]) -> int:
     """
     parser = Arguments("ui", "Open MLflow's UI on the runs' store.", example=f"ui --port {PORT}")
     parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen; default 127.0.0.1: this machine only")
-    parser.add_argument("--uri", help="the store; default MLFLOW_TRACKING_URI, else mlflow.db in the working folder")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1: this machine only"
+    )
+    parser.add_argument("--uri", help="store address; default MLFLOW_TRACKING_URI, else ./mlflow.db")
     asked = parser.parse_args(words)
     uri = resolve_uri(asked.uri)
     if uri.startswith(("http://", "https://")):
@@ -42,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     _check_store(uri)
     _check_port(asked.host, asked.port)
     server = address_of(asked.host, asked.port)
-    sys.stdout.write(f"MLflow UI: {server}  (store: {without_password(uri)}; Ctrl-C ends it)\n")
+    sys.stdout.write(f"MLflow UI: {server}  (store: {without_password(uri)}; Ctrl-C stops it)\n")
     sys.stdout.flush()  # the next lines take seconds, because they need mlflow
     sys.stdout.write(_pages(uri, server))
     sys.stdout.flush()
@@ -70,19 +72,19 @@ def _pages(uri: str, server: str) -> str:
 def _check_store(uri: str) -> None:
     database = sqlite_file(uri)
     if database is not None and not database.is_file():
-        raise InputError(f"{database}: there is no such database yet; train something first, or name it with --uri")
+        raise InputError(f"{database}: there is no such database yet; train a run first, or set --uri")
     if database is None and artifact_root(uri) is None:
-        raise InputError(f"--uri {without_password(uri)}: this store's UI is not served from here")
+        raise InputError(f"--uri {without_password(uri)}: the UI of this store cannot be served from this machine")
 
 
 def _check_port(host: str, port: int) -> None:
     """Raise InputError if the port cannot be used, because the server's own error has fifty lines."""
     if not 0 < port < 65536:
-        raise InputError(f"--port {port}: ports are 1 to 65535; leave it out for {PORT}")
+        raise InputError(f"--port {port}: ports are 1 to 65535; the default is {PORT}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
-        raise InputError(f"--host {host}: {error.strerror}; leave it out for this machine only") from error
+        raise InputError(f"--host {host}: {error.strerror}; the default is this machine only") from error
     with socket.socket(family, kind, protocol) as trial:
         if sys.platform != "win32":  # on Windows, the option would let two servers share the port
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignore a server that has just ended

@@ -32,18 +32,18 @@ def folder() -> Path | None:
     try:
         cache = Path(chosen) if chosen else Path.home() / ".cache"
     except RuntimeError as error:  # the user has no passwd entry, as in some containers
-        LOG.debug("no compiled loops are kept: %s", error)
+        LOG.debug("compiled loops are not cached: %s", error)
         return None
     return cache / "framework" / "kernels"
 
 
 def get(key: str) -> bytes | None:
     """Return the machine code stored under ``key``, or None if it is missing, damaged or not trusted."""
-    if (place := folder()) is None:
+    if (directory := folder()) is None:
         return None
-    path = place / key
+    path = directory / key
     try:
-        if not _private(place):
+        if not _private(directory):
             return None
         content = path.read_bytes()
     except FileNotFoundError:
@@ -60,18 +60,18 @@ def put(key: str, code: bytes) -> None:
 
     The file is written atomically, so that several processes may store the same key at once.
     """
-    if (place := folder()) is None:
+    if (directory := folder()) is None:
         return
-    path = place / key
+    path = directory / key
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _private(place):
-            LOG.debug("%s can be written by others: no compiled loops are kept there", place)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _private(directory):
+            LOG.debug("other users can write to %s: compiled loops are not cached there", directory)
             return
         write_whole(path, _digest(key, code) + code)
-        _prune(place)
+        _prune(directory)
     except OSError as error:  # not fatal: the loop is compiled again next time
-        LOG.debug("%s was not kept: %s", path, error)
+        LOG.debug("%s was not cached: %s", path, error)
 
 
 def _digest(key: str, code: bytes) -> bytes:
@@ -83,10 +83,10 @@ def _private(path: Path) -> bool:
 
     Owner and mode are not checked on systems without user ids; there the home directory's protection must suffice.
     """
-    found = path.lstat()
+    status = path.lstat()
     if not hasattr(os, "getuid"):
-        return stat.S_ISDIR(found.st_mode)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+        return stat.S_ISDIR(status.st_mode)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def _prune(path: Path) -> None:

@@ -67,13 +67,13 @@ class FusedStep:
         self.formula = formula
         self._threads = threads if runs * size >= SHARED_FROM else 1
         self._call = loop.share if self._threads > 1 else loop.step
-        self._plan = np.zeros(FIRST + len(arrays), dtype=np.int64)
-        self._plan[:FIRST] = 0, 0, runs, size, CHUNK if self._threads > 1 else max(size, 1)
-        self._plan[FIRST:] = [array.ctypes.data for array in arrays]
-        self._address = self._plan.ctypes.data
+        self._arguments = np.zeros(FIRST + len(arrays), dtype=np.int64)
+        self._arguments[:FIRST] = 0, 0, runs, size, CHUNK if self._threads > 1 else max(size, 1)
+        self._arguments[FIRST:] = [array.ctypes.data for array in arrays]
+        self._address = self._arguments.ctypes.data
         self._table = np.empty(0, dtype=formula.dtype)
         self.arrays = arrays
-        self._keep = (loop, arrays, self._plan)
+        self._keep = (loop, arrays, self._arguments)
 
     def fill(self, table: Mapping[str, np.ndarray]) -> None:
         """Set the coefficients of the next steps.
@@ -82,19 +82,19 @@ class FusedStep:
             table: arrays ``(T, R, 1)`` by name, as `framework.base.optimizer.Optimizer.table` returns them.
         """
         names = self.formula.columns
-        shape = (max((len(rows) for rows in table.values()), default=0), int(self._plan[RUNS]), len(names))
+        shape = (max((len(rows) for rows in table.values()), default=0), int(self._arguments[RUNS]), len(names))
         if self._table.shape != shape:
             self._table = np.empty(shape, dtype=self.formula.dtype)
-            self._plan[TABLE] = self._table.ctypes.data
-        for place, name in enumerate(names):
-            self._table[:, :, place] = table[name][:, :, 0]
+            self._arguments[TABLE] = self._table.ctypes.data
+        for column, name in enumerate(names):
+            self._table[:, :, column] = table[name][:, :, 0]
 
     def step(self, row: int) -> None:
         """Update parameters and slots in place with row ``row`` of the coefficients; bounds are not checked."""
         if self._threads == 1:
             self._call(self._address, row)
         else:
-            self._plan[COUNTER] = 0
+            self._arguments[COUNTER] = 0
             team(self._threads).run(self._call, self._address, row, (self._keep, self._table))
 
 
@@ -120,7 +120,7 @@ def fuse(
         formula, arrays = _bind(optimizer, parameters, gradients, state, table)
         return FusedStep(formula, arrays, threads)
     except UnfusableError as error:
-        _tell(optimizer.label(), str(error))
+        _log_once(optimizer.label(), str(error))
         return None
 
 
@@ -131,7 +131,7 @@ def numpy_steps(
     state: State,
     table: Mapping[str, np.ndarray],
 ) -> float:
-    """Return the number of NumPy steps that take as long as making a compiled loop; infinity if there can be none.
+    """Return the number of NumPy steps that take as long as compiling the loop; infinity if it cannot be compiled.
 
     With operations ``n`` and bytes ``b`` it is ``PRICE / (STEP + n (OPERATION + BYTE b))``. Shorter runs should use
     NumPy, longer ones the compiled loop.
@@ -146,14 +146,14 @@ def numpy_steps(
     try:
         formula, _ = _bind(optimizer, parameters, gradients, state, table)
     except UnfusableError as error:
-        _tell(optimizer.label(), str(error))
+        _log_once(optimizer.label(), str(error))
         return math.inf
     return PRICE / (STEP + formula.operations * (OPERATION + BYTE * parameters.flat.nbytes))
 
 
 @functools.cache
-def _tell(label: str, reason: str) -> None:
-    LOG.warning("optimizer %s runs in NumPy, its rule cannot be compiled: %s", label, reason)
+def _log_once(label: str, reason: str) -> None:
+    LOG.warning("optimizer %s runs in NumPy because its rule cannot be compiled: %s", label, reason)
 
 
 def fusable(optimizer: Optimizer) -> bool:
@@ -176,7 +176,7 @@ def _bind(
     if not isinstance(optimizer, ElementwiseOptimizer) or not plain(type(optimizer)):
         raise UnfusableError("its step is more than an elementwise rule")
     if not optimizer.exact:
-        raise UnfusableError("its class says exact = False")
+        raise UnfusableError("its class sets exact = False")
     rule = type(optimizer).rule
     wanted = inspect_keywords(rule)
     formula = read(
@@ -191,7 +191,7 @@ def _bind(
     for name, array in zip(formula.elements, arrays, strict=True):
         flags = array.flags
         if array.shape != arrays[0].shape or array.dtype != formula.dtype or not (flags.c_contiguous and flags.aligned):
-            raise UnfusableError(f"{name} is not laid out like the parameters")
+            raise UnfusableError(f"{name} does not have the layout of the parameters")
         if name in formula.stores and not flags.writeable:
             raise UnfusableError(f"{name} cannot be written to")
     return formula, arrays

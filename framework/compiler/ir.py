@@ -82,7 +82,7 @@ class Formula:
         return Symbol(self, self.place(op, *args, truth=truth))
 
     def number(self, value: float) -> Symbol:
-        """Return the symbol of a constant, rounded to the dtype as NumPy rounds Python numbers beside arrays."""
+        """Return the symbol of a constant, rounded to the dtype as NumPy rounds a Python number operand."""
         with np.errstate(over="ignore"):
             return self.make("number", float(self.dtype.type(value)).hex())
 
@@ -99,7 +99,7 @@ class Formula:
         if isinstance(value, np.number | np.bool) and np.result_type(self.dtype, value) == self.dtype:
             return self.number(value.item())
         if isinstance(value, np.generic):
-            raise UnfusableError(f"it mixes {value.dtype} (the number {value}) with {self.dtype}: use a plain number")
+            raise UnfusableError(f"it mixes {value.dtype} (the number {value}) with {self.dtype}: use a Python number")
         raise UnfusableError(f"it uses a {type(value).__name__} as a number")
 
 
@@ -123,7 +123,7 @@ def read(
         UnfusableError: a compiled loop would not give the same bits; the message names the operation.
     """
     formula = Formula(dtype, ["p", "g", *(name for name, used in slots.items() if used)])
-    inputs = {name: formula.make("element", place) for place, name in enumerate(formula.elements)}
+    inputs = {name: formula.make("element", index) for index, name in enumerate(formula.elements)}
     given = [inputs["p"], inputs["g"], *(inputs.get(name) for name in slots)]
     symbols = {name: Symbol(formula, None, name) for name in columns}
     try:
@@ -168,23 +168,25 @@ class Symbol(NDArrayOperatorsMixin):
         return self.formula.make("uitofp", self.at) if self.truth else self
 
     def __bool__(self) -> bool:
-        raise UnfusableError("it has an if, and, or, not on a number: use where, &, |, ~")
+        raise UnfusableError("it applies if, and, or, not to a number: use where, &, |, ~")
 
     def __pow__(self, exponent: Any) -> Symbol:
         if isinstance(exponent, Symbol | np.generic) or exponent not in (2, 0.5):
-            raise UnfusableError(f"it raises to the power {exponent}: only **2 and **0.5 have the same bits everywhere")
+            raise UnfusableError(
+                f"it raises to the power {exponent}: only **2 and **0.5 have the same bits in every engine"
+            )
         return self * self if exponent == 2 else np.sqrt(self)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Symbol:
         if "out" in kwargs:
-            raise UnfusableError("it changes an array in place (+= and its like): write x = x + y")
+            raise UnfusableError("it changes an array in place (such as +=): write x = x + y")
         if method != "__call__" or kwargs or ufunc not in FUNCTIONS:
-            raise UnfusableError(f"it uses {ufunc.__name__}: use what framework.elementwise has")
+            raise UnfusableError(f"it uses {ufunc.__name__}: use the functions of framework.elementwise")
         return FUNCTIONS[ufunc](self.formula, *inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Symbol:
         if function is not np.where or kwargs or len(args) != 3:
-            raise UnfusableError(f"it uses {function.__name__}: use what framework.elementwise has")
+            raise UnfusableError(f"it uses {function.__name__}: use the functions of framework.elementwise")
         return _where(self.formula, *args)
 
 
@@ -196,7 +198,7 @@ def _numeric(op: str) -> Function:
 
     def make(formula: Formula, *inputs: Any) -> Symbol:
         if all(not isinstance(value, Symbol) or value.truth for value in inputs):
-            raise UnfusableError("it computes with truths (the results of comparisons): use where")
+            raise UnfusableError("it computes with booleans (the results of comparisons): use where")
         return formula.make(op, *(formula.operand(value).at for value in inputs))
 
     return make
@@ -232,7 +234,7 @@ def _not(formula: Formula, x: Any) -> Symbol:
 
 def _where(formula: Formula, condition: Any, x: Any, y: Any) -> Symbol:
     if formula.dtype != np.float64 and not (_typed(x) or _typed(y)):
-        raise UnfusableError(f"where(…, {x}, {y}) of two plain numbers makes float64: let one depend on a parameter")
+        raise UnfusableError(f"where(…, {x}, {y}) of two Python numbers is float64: one must depend on a parameter")
     chosen = [formula.operand(value).at for value in (x, y)]
     return formula.make("select", _as_truth(formula, condition).at, *chosen)
 
@@ -276,7 +278,7 @@ def _tie(ufunc: np.ufunc, dtype: np.dtype) -> str:
     for taken, expected in {"first": (True, False), "second": (False, True), "sign": (lower, lower)}.items():
         if all((found == wanted).all() for found, wanted in zip(signs, expected, strict=True)):
             return taken
-    raise UnfusableError(f"NumPy's {ufunc.__name__} of 0 and -0 is not the same everywhere on this machine")
+    raise UnfusableError(f"NumPy's {ufunc.__name__} of 0 and -0 is not the same for all elements on this machine")
 
 
 def _same(formula: Formula, x: Any) -> Symbol:

@@ -52,7 +52,7 @@ def load(module: str) -> Loop:
             cache.put(key, code)
         return _link(llvm, machine(), code)
     except RuntimeError as error:
-        raise UnfusableError(f"LLVM says: {error}") from error
+        raise UnfusableError(f"LLVM reports: {error}") from error
 
 
 @functools.cache

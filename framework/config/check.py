@@ -16,8 +16,8 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
-from framework.config.figures import expand_metrics
 from framework.config.layers import expand_layers
+from framework.config.metrics import expand_metrics
 from framework.config.part import Part
 from framework.config.resolved import RunConfig
 from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, ROOT_SECTIONS, SECTIONS, Section
@@ -57,7 +57,7 @@ KNOWN = {
 
 
 class Shared:
-    """Checked sections of one configuration, for others that hold the very same sections.
+    """Checked sections of one configuration, for other configurations that contain the same section objects.
 
     The configurations of a sweep's jobs differ in few sections; the others are checked once and shared.
 
@@ -97,7 +97,7 @@ def check(composed: Composed, referenced: set[str] | None = None, shared: Shared
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
     for key in ("model", "stages", "tags", *NAMED_SECTIONS):
         if key not in composed.raw:
-            raise InputError(f"{key}: every run needs this section; leave ~{key} out")
+            raise InputError(f"{key}: every run needs this section: remove ~{key}")
     return _resolved(composed.raw, composed.referenced() if referenced is None else referenced, shared)
 
 
@@ -117,7 +117,7 @@ def _resolved(config: Mapping[str, Any], referenced: set[str] | None, shared: Sh
     parts = {kind: shared.section(kind, config.get(kind), partial(_check_section, kind)) for kind in SECTIONS}
     stages = shared.section("stages", config["stages"], _check_stages)
     layers = shared.section("model", config["model"], partial(_check_model, referenced))
-    figures = shared.section("metrics", config.get("metrics"), expand_metrics)
+    metrics = shared.section("metrics", config.get("metrics"), expand_metrics)
     tags = shared.section("tags", config["tags"], _check_tags)
     for name, section in NAMED_SECTIONS.items():
         sections[section] = shared.section(name, config.get(name), partial(_named_section, section, name))
@@ -127,7 +127,7 @@ def _resolved(config: Mapping[str, Any], referenced: set[str] | None, shared: Sh
         parts=MappingProxyType(parts),
         stages=stages,
         layers=layers,
-        figures=figures,
+        metrics=metrics,
         tags=tags,
         sections=MappingProxyType(sections),
         data=MappingProxyType(
@@ -167,7 +167,7 @@ def _check_problem(problem: Any) -> str | None:
 
 def _check_section(kind: str, section: Any) -> Part:
     if not isinstance(section, Mapping) or not isinstance(section.get("name"), str):
-        raise InputError(f"{kind} must be the name of a registered one, as in {kind}=NAME")
+        raise InputError(f"{kind} must be a registered name, as in {kind}=NAME")
     fields = dict(section)
     return Part.of(find(kind, fields.pop("name")), fields, kind)
 
@@ -191,7 +191,7 @@ def _check_model(referenced: set[str] | None, model: Any) -> tuple[Part, ...]:
         if key not in {"name", "layers", *used}:
             raise InputError(
                 f"model.{key}: no layer of model {model.get('name')} uses it{nearest(str(key), used)}; "
-                f"~model.{key} takes it away"
+                f"~model.{key} removes it"
             )
     return layers
 

@@ -31,8 +31,8 @@ def expand_layers(items: Any) -> tuple[Part, ...]:
     if not isinstance(items, Sequence) or isinstance(items, str) or not items:
         raise InputError("model.layers must be a list of layers, such as [flatten, {layer: dense, units: outputs}]")
     layers: list[Part] = []
-    for place, item in enumerate(items):
-        where = f"model.layers[{place}]"
+    for index, item in enumerate(items):
+        where = f"model.layers[{index}]"
         name, fields = _name_and_fields(item, where)
         entry = find_layer(name, where)
         activation = fields.pop("activation", None) if "activation" not in entry.cls.fields else None
@@ -70,8 +70,8 @@ def saved_layers(
     Raises:
         InputError: a layer or field is unknown, or a value is out of range.
     """
-    found = [(name, classes.get(name) or find_layer(name, "model.layers").cls, fields) for name, fields in layers]
-    return [(name, cls.stack([fields], f"model layer {name}")) for name, cls, fields in found]
+    resolved = [(name, classes.get(name) or find_layer(name, "model.layers").cls, fields) for name, fields in layers]
+    return [(name, cls.stack([fields], f"model layer {name}")) for name, cls, fields in resolved]
 
 
 def build_layers(rows: Sequence[Sequence[Part]]) -> list[tuple[str, Layer]]:
@@ -120,6 +120,6 @@ def _repeated(cls: type[Layer], fields: dict[str, Any]) -> list[dict[str, Any]]:
     if not lists:
         return [fields]
     if len({len(value) for value in lists.values()}) != 1:
-        raise InputError(f"{', '.join(lists)}: lists that repeat a layer must have one length")
+        raise InputError(f"{', '.join(lists)}: lists that repeat a layer must have the same length")
     names = list(lists)
     return [{**fields, **dict(zip(names, values, strict=True))} for values in zip(*lists.values(), strict=True)]

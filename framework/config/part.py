@@ -57,12 +57,12 @@ class Part:
 
     @property
     def structure(self) -> dict[str, Any]:
-        """The fields that runs of one population share: those that are no columns."""
+        """The fields that runs of one population share: those that are not columns."""
         return {name: value for name, value in self.fields.items() if not self.cls.fields[name].column}
 
 
 def stacked(parts: Sequence[Part], where: str, **given: Any) -> Any:
-    """Return one object for R runs, from the parts that they have in one place.
+    """Return one object for R runs, from their parts at the same position of the configuration.
 
     Args:
         parts: one part per run, of one class.

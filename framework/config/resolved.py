@@ -1,7 +1,7 @@
 """A run's configuration after its check: one immutable object that training, recording and planning read.
 
-It holds the chosen classes with their checked fields. Whoever has it need not look up a name, check a value or expand a
-list of layers again.
+It holds the chosen classes with their checked fields, so that no name is looked up, no value is checked and no list of
+layers is expanded again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, TypeVar, cast
 
 from framework.base.metric import Metric
 from framework.base.parameters import Shape
-from framework.config.figures import Figure, figures_of
 from framework.config.layers import with_outputs
+from framework.config.metrics import RunMetric, metrics_of
 from framework.config.part import Part
 from framework.config.settings import OUTSIDE, Section, Settings
 from framework.registry.manager import Provider
@@ -36,10 +36,10 @@ class RunConfig:
         parts: the dataset, loss, optimizer and schedule by kind: every kind with `Spec.has_section`.
         stages: the stages around the rule, in their order.
         layers: the model's layers, one per layer; fields may hold the word ``outputs``.
-        figures: the metrics that are recorded; see `figures_for`.
+        metrics: the metrics that are recorded; see `metrics_for`.
         tags: the user's tags.
         sections: the settings by class; see `section`.
-        data: the configuration as plain data, in the form of `as_data`; not to be changed, for runs share sections.
+        data: the configuration as plain data, in the form of `as_data`; not to be changed, because runs share sections.
     """
 
     problem: str | None
@@ -47,7 +47,7 @@ class RunConfig:
     parts: Mapping[str, Part]
     stages: tuple[Part, ...]
     layers: tuple[Part, ...]
-    figures: tuple[Figure, ...]
+    metrics: tuple[RunMetric, ...]
     tags: Mapping[str, str]
     sections: Mapping[type[Section], Section]
     data: Mapping[str, Any] = field(repr=False)
@@ -69,7 +69,7 @@ class RunConfig:
     def as_data(self) -> dict[str, Any]:
         """Return a copy as plain data: settings at the top level, and one section per plugin.
 
-        It is what ``config.yaml`` holds and what hooks see as ``run.config``.
+        It is the content of ``config.yaml`` and the value of ``run.config`` in hooks.
         """
         return _copied(self.data)
 
@@ -87,7 +87,7 @@ class RunConfig:
     def providers(self) -> tuple[Provider, ...]:
         """The plugins that provide the run's parts, without repetition, the optimizer's first."""
         parts = [self.optimizer, *self.parts.values(), *self.stages, *self.layers]
-        named = [figure.part for figure in self.figures if figure.listed]
+        named = [metric.part for metric in self.metrics if metric.listed]
         return tuple(dict.fromkeys(part.provider for part in [*parts, *named]))
 
     @property
@@ -97,7 +97,7 @@ class RunConfig:
 
     @cached_property
     def identity(self) -> str:
-        """A short hash of all that determines the run's result: its decisive settings and its plugin files."""
+        """A short hash of everything that determines the run's result: its decisive settings and its plugin files."""
         sources = [importlib.util.decode_source(source) for source in self.plugin_sources.values()]
         text = json.dumps([self.decisive, sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -107,13 +107,13 @@ class RunConfig:
         return with_outputs(self.layers, target_shape)
 
     def metrics_for(self, task: str, **given: Any) -> dict[str, Metric]:
-        """Return the metrics of a task by the name of their figure; arguments and errors as for `figures_of`."""
-        return figures_of(self.figures, task, **given)
+        """Return the metrics of a task by the name of their figure; arguments and errors as for `metrics_of`."""
+        return metrics_of(self.metrics, task, **given)
 
     @property
     def directions(self) -> dict[str, bool]:
         """Whether greater is better, by the name of the figure, for all metrics that the run may have."""
-        return {figure.name: figure.greater_is_better for figure in self.figures}
+        return {metric.name: metric.greater_is_better for metric in self.metrics}
 
     def with_seed(self, seed: int) -> RunConfig:
         """Return the same configuration with another seed."""

@@ -41,21 +41,21 @@ class Settings(Section):
     """The training settings of one run."""
 
     registered_name = "budget"
-    seed: int = integer(0, at_least=0, help="initial weights, data order and noise")
+    seed: int = integer(0, at_least=0, help="seed of initial weights, data order and noise")
     epochs: int | None = integer(None, at_least=1, help="budget in passes over the training split")
     steps: int | None = integer(None, at_least=1, help="budget in optimizer steps; replaces epochs when set")
-    max_seconds: float | None = number(None, above=0, help="stop so long after the first step, whatever the budget")
+    max_seconds: float | None = number(None, above=0, help="time limit in seconds, counted from the first step")
     batch_size: int = integer(32, at_least=1, help="samples per optimizer step")
-    shuffle: bool = flag(True, help="a new order each epoch")
-    drop_last: bool = flag(False, help="leave out a smaller last batch")
-    patience: int | None = integer(None, at_least=1, help="stop after so many epochs without a better val/loss")
-    min_delta: float = number(0.0, at_least=0, help="with patience: how much lower val/loss must be to count as better")
+    shuffle: bool = flag(True, help="draw a new order of the samples per epoch")
+    drop_last: bool = flag(False, help="skip the last batch if it is smaller")
+    patience: int | None = integer(None, at_least=1, help="stop after this many epochs without a better val/loss")
+    min_delta: float = number(0.0, at_least=0, help="with patience: least decrease of val/loss that counts")
     keep: str | None = choice(
-        None, ("last", "best"), help="the epoch that is tested and saved; null: best with patience, else last"
+        None, ("last", "best"), help="epoch to test and save; null: best with patience, else last"
     )
     dtype: str = choice("float32", ("float32", "float64"), help="precision of parameters, gradients and data")
-    threads: int = integer(1, at_least=1, help="BLAS threads; part of a run's identity, for it changes last bits")
-    kernel: str = choice("auto", ("auto", "numpy", "fused"), help="engine of the update; the bits are the same")
+    threads: int = integer(1, at_least=1, help="BLAS threads; part of a run's identity (changes last bits)")
+    kernel: str = choice("auto", ("auto", "numpy", "fused"), help="engine of the update; all give the same bits")
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:
@@ -74,8 +74,8 @@ class Tracking(Section):
     """The settings of run records outside the runs' own folders."""
 
     affects_result = False
-    enabled: bool = flag(True, help="send runs to MLflow")
-    uri: str | None = text(None, help="an MLflow tracking URI; default MLFLOW_TRACKING_URI, else ./mlflow.db")
+    enabled: bool = flag(True, help="record runs in MLflow")
+    uri: str | None = text(None, help="store address; default MLFLOW_TRACKING_URI, else ./mlflow.db")
     experiment: str | None = text(None, help="default MLFLOW_EXPERIMENT_NAME, else framework")
 
 
@@ -88,19 +88,21 @@ class Display(Section):
     """The settings of the output during a run."""
 
     affects_result = False
-    progress: bool = flag(True, help="show how far runs are: in place on a terminal, a few lines in a log")
-    resume: bool = flag(False, help="continue the sweep that hydra.sweep.dir holds; resume DIR sets it")
-    plan: bool = flag(False, help="say what would run, how long and how large; start nothing")
+    progress: bool = flag(True, help="show progress: in place on a terminal, a few lines in a log")
+    resume: bool = flag(False, help="continue the sweep in hydra.sweep.dir; resume DIR sets it")
+    plan: bool = flag(False, help="print the runs, their time, memory and disk; start nothing")
 
 
 class Launching(Section):
     """The settings that distribute the runs of a sweep over processes."""
 
     affects_result = False
-    backend: str = choice("loky", ("loky", "ray", "dask"), help="joblib's; ray and dask are extras")
-    workers: int | None = integer(None, at_least=1, help="processes; default cores / threads")
-    block: int | None = integer(None, at_least=1, help="most runs that train as one array program; default by size")
-    memory: float | None = number(None, above=0, help="GB that all workers may use; default half of what is free")
+    backend: str = choice(
+        "loky", ("loky", "ray", "dask"), help="joblib backend; ray and dask are optional dependencies"
+    )
+    workers: int | None = integer(None, at_least=1, help="worker processes; default cores / threads")
+    block: int | None = integer(None, at_least=1, help="maximum number of runs per array program; default by size")
+    memory: float | None = number(None, above=0, help="memory of all workers in GB; default half of the free memory")
 
 
 class Checkpointing(Section):
@@ -128,8 +130,8 @@ class Collection:
 
 
 COLLECTIONS = {
-    "metrics": Collection(None, "a list of metrics, or null", "figures to record; null: those usual for the task"),
-    "stages": Collection({}, "a list of stages", "what acts around the update rule, in this order"),
+    "metrics": Collection(None, "a list of metrics, or null", "metrics to record; null: the defaults of the task"),
+    "stages": Collection({}, "a list of stages", "transformations around the update rule, in this order"),
     "tags": Collection({}, "tags.KEY=VALUE", "your own tags on the run in MLflow", affects_result=False),
 }
 """Settings whose value is a list or a mapping."""
@@ -148,7 +150,7 @@ OUTSIDE = frozenset(
         *(name for name, collection in COLLECTIONS.items() if not collection.affects_result),
     }
 )
-"""Keys that are no part of a run's identity: they do not change what it computes."""
+"""Keys that are not part of a run's identity: they do not change what it computes."""
 
 
 def everything() -> dict[str, Any]:

@@ -46,7 +46,7 @@ def array_names(path: Path) -> list[str]:
 def _check_member(member: zipfile.ZipInfo, size: int) -> None:
     """Raise `ValueError` for a directory entry whose sizes are impossible."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("it is compressed by another method than numpy.savez_compressed uses")
+        raise ValueError("its compression method is not that of numpy.savez_compressed")
     packed = member.compress_size
     most = packed if member.compress_type == zipfile.ZIP_STORED else packed * DEFLATE_RATIO
     if packed > size or member.file_size > most:
@@ -57,11 +57,11 @@ def _check_header(file: IO[bytes], size: int) -> None:
     """Raise `ValueError` for a header that claims a different number of bytes than follow it."""
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0), (3, 0)):
-        raise ValueError(f"its header is of the unknown version {version[0]}.{version[1]}")
+        raise ValueError(f"its header has the unknown version {version[0]}.{version[1]}")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(file)
     if dtype.hasobject:
-        raise ValueError("it holds Python objects")
-    claimed, held = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if claimed != held:
-        raise ValueError(f"its header claims {claimed:,} bytes of numbers; {held:,} follow it")
+        raise ValueError("it contains Python objects")
+    claimed, present = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if claimed != present:
+        raise ValueError(f"its header claims {claimed:,} bytes of numbers; {present:,} follow it")

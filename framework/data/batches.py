@@ -58,15 +58,15 @@ class Batches:
         count = len(samples) / size
         self.per_epoch = math.floor(count) if drop_last else math.ceil(count)
         if self.per_epoch == 0:
-            raise InputError(f"drop_last leaves nothing of {len(samples)} samples in batches of {size}: lower the size")
+            raise InputError(f"drop_last leaves no batch of {size} from {len(samples)} samples: lower batch_size")
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of ``epoch`` (from 1)."""
         orders = self._orders(epoch)
         for start in range(0, self.per_epoch * self._size, self._size):
-            places = orders[:, start : start + self._size]
+            indices = orders[:, start : start + self._size]
             yield Batch(
-                self._groups.spread(self._samples.inputs[places]), self._groups.spread(self._samples.targets[places])
+                self._groups.spread(self._samples.inputs[indices]), self._groups.spread(self._samples.targets[indices])
             )
 
     def _orders(self, epoch: int) -> np.ndarray:

@@ -127,8 +127,8 @@ class Dataset(Configurable, ABC):
     layout: ClassVar[Layout | None] = None
     """Sizes to show without loading; with None the samples are loaded, unless that could start a download."""
     split_seed: int = integer(0, at_least=0, help="seed of the split; independent of the run's seed")
-    validation: float = number(0.1, above=0, help="below 1 a share of the training samples, else a count")
-    test: float = number(0.2, above=0, help="as validation; ignored where there is an official test set")
+    validation: float = number(0.1, above=0, help="share of the training samples if below 1, else a count")
+    test: float = number(0.2, above=0, help="as validation; ignored if there is an official test set")
     train_limit: int | None = integer(None, at_least=1, help="keep at most this many training samples")
     scaling: str = choice("standardize", ("standardize", "none"), help="fitted on the training split")
     reconstruct: bool = flag(False, help="predict the inputs instead of the targets (autoencoders)")
@@ -244,7 +244,7 @@ def prepared(dataset: Dataset, dtype: Any) -> Data:
     try:
         return _prepared(_Request((type(dataset), settings, np.dtype(dtype).str, dataset.stamp()), dataset, dtype))
     except MemoryError as error:
-        raise InputError(f"{dataset.label()}: memory cannot hold the samples ({error}): take fewer") from error
+        raise InputError(f"{dataset.label()}: the samples do not fit into memory ({error}): use fewer") from error
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _check(raw: Raw, name: str) -> None:
     for part in (raw.samples, raw.official_test or raw.samples):
         if len(part.inputs) != len(part.targets):
             raise InputError(
-                f"{name}: {len(part.inputs)} inputs with {len(part.targets)} targets: each needs the other"
+                f"{name}: {len(part.inputs)} inputs with {len(part.targets)} targets: the numbers must be equal"
             )
         if part.inputs.shape[1:] != raw.samples.inputs.shape[1:]:
             shapes = f"{part.inputs.shape[1:]}, the other inputs {raw.samples.inputs.shape[1:]}"
@@ -301,7 +301,7 @@ def _scaled(x: np.ndarray, scaling: Scaling, dtype: Any, what: str) -> np.ndarra
         largest = max(abs(float(x.min())), abs(float(x.max())))
         remedy = "set dtype=float64, or " if np.dtype(dtype) == np.float32 else ""
         raise InputError(
-            f"{what} reach {largest:.3g}, which exceeds {np.dtype(dtype)} once scaled: {remedy}rescale them in the data"
+            f"{what} reach {largest:.3g}, which exceeds {np.dtype(dtype)} after scaling: {remedy}rescale the data"
         )
     return out
 

@@ -83,7 +83,9 @@ class Splitter:
         """
         wanted = round(share * len(places)) if share < 1 else int(share)
         if not 0 < wanted < len(places):
-            raise InputError(f"dataset.{name}={share:g} takes {wanted} of {len(places)} samples: both parts need some")
+            raise InputError(
+                f"dataset.{name}={share:g} takes {wanted} of {len(places)} samples: both parts need at least one"
+            )
         order = stream(self.seed, "split", name).permutation(len(places))
         chosen = order[:wanted] if self.labels is None else stratified(self.labels[places], order, wanted)
         mask = np.zeros(len(places), dtype=bool)
@@ -118,12 +120,12 @@ def absent_classes(
         class_names: one name per class, or empty.
         remedies: advice to the user by the split's name.
     """
-    held = {name: {int(label) for label in np.unique(labels)} for name, labels in splits.items()}
-    for name, own in held.items():
-        absent = sorted(set().union(*held.values()) - own)
+    present = {name: {int(label) for label in np.unique(labels)} for name, labels in splits.items()}
+    for name, own in present.items():
+        absent = sorted(set().union(*present.values()) - own)
         if absent:
             yield (
-                f"the {name} split has no sample of {_listed(absent, class_names)}, so its figures say nothing about "
+                f"the {name} split has no sample of {_listed(absent, class_names)}, so its figures do not cover "
                 f"{'it' if len(absent) == 1 else 'them'}: {remedies[name]}, or leave small classes out"
             )
 

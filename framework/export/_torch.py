@@ -77,8 +77,8 @@ class TorchOptimizer(torch.optim.Optimizer):
     @property
     def _betas(self) -> list[str]:
         """Names of the rule's fields that a group holds as one tuple, or []."""
-        found = sorted(name for name in self._rule.fields if name[:4] == "beta" and name[4:].isdigit())
-        return found if found[:2] == ["beta1", "beta2"] else []
+        names = sorted(name for name in self._rule.fields if name[:4] == "beta" and name[4:].isdigit())
+        return names if names[:2] == ["beta1", "beta2"] else []
 
     def _joined(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the rule's fields in the form of a group, with ``betas`` as one tuple."""
@@ -99,7 +99,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         if not isinstance(values, tuple | list) or len(values) != len(self._betas):
             raise InputError(f"{self.label}: betas={values} must be {len(self._betas)} numbers: {self._betas}")
         for name in group.keys() & set(self._betas):
-            raise InputError(f"{self.label}: {name} is there twice: in a group, it is part of betas")
+            raise InputError(f"{self.label}: {name} is given twice: in a group, it is part of betas")
         rest = {name: value for name, value in group.items() if name != BETAS}
         return {**rest, **dict(zip(self._betas, values, strict=True))}
 
@@ -107,7 +107,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         if self._rule.couples_tensors and len({tensor.dtype for tensor in self.param_groups[-1]["params"]}) > 1:
             raise InputError(f"{self.label}: a group's tensors must have one dtype, as the rule couples them")
         if self._asks and len(self.param_groups) > 1:
-            raise InputError(f"{self.label}: the rule evaluates the loss, so that all tensors must be in one group")
+            raise InputError(f"{self.label}: the rule evaluates the loss, so all tensors must be in one group")
 
     @property
     def _asks(self) -> bool:
@@ -129,7 +129,7 @@ class TorchOptimizer(torch.optim.Optimizer):
                 state cannot be used by the rule, such as a sparse gradient.
         """
         if closure is None and (self._asks or self._rule.needs_loss):
-            raise InputError(f"{self.label}: the rule looks at the loss: pass a closure, step(closure)")
+            raise InputError(f"{self.label}: the rule uses the loss: pass a closure, step(closure)")
         known = None
         if closure is not None:
             closure = torch.enable_grad()(closure)
@@ -155,11 +155,11 @@ class TorchOptimizer(torch.optim.Optimizer):
         if lost := sorted({*self._rule.fields, *rates.values()} - group.keys()):
             raise InputError(f"{self.label}: a group has no {', '.join(lost)}: is its state_dict that of another rule?")
         fields = {name: group[rates.get(name, name)] for name in self._rule.fields}
-        made = self._made.get(place)
-        if made is None or made[0] != fields:
-            made = (fields, self._rule(**self._rule.resolve(fields)))
-            self._made[place] = made
-        return made[1]
+        cached = self._made.get(place)
+        if cached is None or cached[0] != fields:
+            cached = (fields, self._rule(**self._rule.resolve(fields)))
+            self._made[place] = cached
+        return cached[1]
 
     def _factor(self, group: Mapping[str, Any], optimizer: Optimizer) -> float:
         """Return the ratio of the group's current lr to the one that it was created with; 1 for rules without lr.

@@ -92,8 +92,8 @@ class Unit:
     def _match(self, what: str, found: Iterable[int], needed: Iterable[int]) -> None:
         if tuple(found) != tuple(needed):
             raise InputError(
-                f"{self._label}: the state was made for another model: {what} has shape {tuple(found)} there and "
-                f"{tuple(needed)} here"
+                f"{self._label}: the state belongs to another model: {what} has shape {tuple(found)}; this "
+                f"model needs {tuple(needed)}"
             )
 
     def step(self, optimizer: Optimizer, factor: float, loss: Any, closure: Callable[[], Any] | None) -> bool:
@@ -143,7 +143,7 @@ class Unit:
                 was = f"{self._dtype} of shape {self._shapes[name]}"
                 raise InputError(
                     f"{self._label}: a tensor that was {was} is now {now.dtype} of shape {now.shape}: "
-                    "make the optimizer after such changes (load_state_dict takes the state over)"
+                    "create the optimizer after such changes (load_state_dict restores its state)"
                 )
 
     def _numbers(self, tensor: torch.Tensor) -> np.ndarray:

@@ -57,12 +57,12 @@ class Template:
             return False
         if any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in self.referenced):
             return False
-        held: Any = self.composed.unresolved
+        value: Any = self.composed.unresolved
         for part in key.split("."):
-            if not isinstance(held, Mapping) or part not in held:
+            if not isinstance(value, Mapping) or part not in value:
                 return False
-            held = held[part]
-        return not isinstance(held, Mapping | list) and "${" not in str(held)
+            value = value[part]
+        return not isinstance(value, Mapping | list) and "${" not in str(value)
 
 
 class Composer:
@@ -108,9 +108,9 @@ class Composer:
         return self._jobs[overrides]
 
     def _dirname(self, overrides: Sequence[str]) -> str:
-        how = self._sweep_config.hydra.job.config.override_dirname
+        style = self._sweep_config.hydra.job.config.override_dirname
         parsed = [self._parse(text) for text in overrides]
-        return get_overrides_dirname(parsed, list(how.exclude_keys), how.item_sep, how.kv_sep)
+        return get_overrides_dirname(parsed, list(style.exclude_keys), style.item_sep, style.kv_sep)
 
     def _folder(self, number: int, overrides: Sequence[str]) -> Path:
         sweep = cast(dict[str, Any], OmegaConf.to_container(self._sweep_config.hydra.sweep, resolve=False))
@@ -176,13 +176,13 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
     copy = dict(config)
     for key, value in values.items():
         *sections, leaf = key.split(".")
-        held = copy
+        parent = copy
         for section in sections:
-            if not isinstance(held.get(section), Mapping):
+            if not isinstance(parent.get(section), Mapping):
                 raise InputError(f"{key}: there is no such key")
-            held[section] = dict(held[section])
-            held = held[section]
-        held[leaf] = value
+            parent[section] = dict(parent[section])
+            parent = parent[section]
+        parent[leaf] = value
     return copy
 
 
@@ -214,9 +214,9 @@ def _composing(loader: ConfigLoader, search_path: tuple[str, ...]) -> Compose:
 @contextmanager
 def seen_by_hydra(config: DictConfig) -> Iterator[None]:
     """Set the configuration to which ``HydraConfig`` and ``${hydra:…}`` refer while the context is active."""
-    held = HydraConfig.instance().cfg
+    previous = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)
     try:
         yield
     finally:
-        HydraConfig.instance().cfg = held
+        HydraConfig.instance().cfg = previous

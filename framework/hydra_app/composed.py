@@ -33,11 +33,11 @@ def reveal_hydra_plugins() -> None:
     ours = hydra_plugins_folder()
     if importlib.util.find_spec(ours.name) is None:
         sys.path.append(str(ours.parent))
-    found = importlib.import_module(ours.name)
-    if not hasattr(found, "__path__"):
-        raise InputError(f"{found.__file__}: Hydra looks for its plugins under this name: rename the file")
-    if str(ours) not in found.__path__:
-        found.__path__.append(str(ours))
+    package = importlib.import_module(ours.name)
+    if not hasattr(package, "__path__"):
+        raise InputError(f"{package.__file__}: Hydra looks for its plugins under this name: rename the file")
+    if str(ours) not in package.__path__:
+        package.__path__.append(str(ours))
 
 
 def plain_data(composed: DictConfig) -> Composed:

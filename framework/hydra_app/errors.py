@@ -67,12 +67,12 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override, str(error).splitlines()[0])
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        return f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: {error.problem}: mend the file"
+        return f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: {error.problem}: correct the file"
     if isinstance(error, UnicodeDecodeError):
         return f"{_file_being_read(error)} is not UTF-8 ({error.reason}): save it as UTF-8"
     if isinstance(error, OSError) and not isinstance(error, HydraException):
-        place = short(error.filename or "a file", 160)
-        return f"{place} cannot be used: {error.strerror or error}: choose another (hydra.run.dir, hydra.sweep.dir)"
+        path = short(error.filename or "a file", 160)
+        return f"{path} cannot be used: {error.strerror or error}: choose another (hydra.run.dir, hydra.sweep.dir)"
     if isinstance(error, OmegaConfBaseException):
         return _interpolation(error)
     known = _known_message(error, overrides)
@@ -89,21 +89,21 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
 
 def _file_being_read(error: Exception) -> str:
     """Return the name of the file that a reader had open when it raised an error."""
-    held = [value for frame, _ in traceback.walk_tb(error.__traceback__) for value in frame.f_locals.values()]
-    return next((value.name for value in reversed(held) if isinstance(value, io.TextIOWrapper)), "a file")
+    variables = [value for frame, _ in traceback.walk_tb(error.__traceback__) for value in frame.f_locals.values()]
+    return next((value.name for value in reversed(variables) if isinstance(value, io.TextIOWrapper)), "a file")
 
 
 def _with_causes(error: BaseException) -> str:
     """Return the messages of an error and its causes, without repetition."""
-    said: list[str] = []
+    messages: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
         is_ours = isinstance(cause, OmegaConfBaseException)
         words = _interpolation(cause) if is_ours else " ".join(str(cause).split())  # type: ignore[arg-type]
-        if words and not any(words in before for before in said):
-            said.append(words)
+        if words and not any(words in before for before in messages):
+            messages.append(words)
         cause = cause.__cause__
-    return ": ".join(said) or type(error).__name__
+    return ": ".join(messages) or type(error).__name__
 
 
 def _interpolation(error: OmegaConfBaseException) -> str:
@@ -160,10 +160,10 @@ def _no_name(overrides: Sequence[str]) -> str:
     """Return a line for an override that has a number, true or null in place of an option's name."""
     for item in overrides:
         key, _, value = item.lstrip("+~").partition("=")
-        held = parsed(value)
-        if "." in key or (key in everything() and key != STAGES) or held is None or held.is_sweep_override():
+        override = parsed(value)
+        if "." in key or (key in everything() and key != STAGES) or override is None or override.is_sweep_override():
             continue
-        if not isinstance(held.value(), str | list | dict):
+        if not isinstance(override.value(), str | list | dict):
             what = "stage" if key == STAGES else key
             return f"{item}: {key} takes a name, as in {key}=NAME{nearest('', _options('', what))}"
     return "a group of the configuration takes the name of an option: write GROUP=NAME"
@@ -198,7 +198,7 @@ def known_keys(overrides: Sequence[str], culprit: str) -> list[str]:
         culprit: the wrong key, whose overrides are left out.
     """
     groups = [item for item in overrides if "." not in item.partition("=")[0] and not item.startswith(culprit)]
-    held = GlobalHydra.instance().hydra
+    previous = GlobalHydra.instance().hydra
     try:
         for tried in (groups, []):
             GlobalHydra.instance().clear()
@@ -207,5 +207,5 @@ def known_keys(overrides: Sequence[str], culprit: str) -> list[str]:
                 composed = cast(dict[str, Any], plain)
                 return [*flatten(composed), *composed]
     finally:
-        GlobalHydra.instance().hydra = held
+        GlobalHydra.instance().hydra = previous
     return []

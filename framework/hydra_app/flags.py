@@ -28,23 +28,30 @@ def read(words: Sequence[str]) -> tuple[Namespace, list[str]]:
         InputError: a flag that Hydra does not have or that is not supported, or flags that exclude one another.
     """
     flags = list(_settled(words))
-    told = _read(flags)
-    for override in told.overrides:
+    arguments = _read(flags)
+    for override in arguments.overrides:
         flags.remove(override)
-    if told.experimental_rerun is not None:
-        raise InputError("--experimental-rerun reads a pickle, which may run any code: give the settings anew")
-    given = {"--cfg": told.cfg, "--info": told.info, "--multirun": told.multirun or None, "--run": told.run or None}
+    if arguments.experimental_rerun is not None:
+        raise InputError("--experimental-rerun reads a pickle, which may run any code: pass the settings again")
+    given = {
+        "--cfg": arguments.cfg,
+        "--info": arguments.info,
+        "--multirun": arguments.multirun or None,
+        "--run": arguments.run or None,
+    }
     modes = [flag for flag, value in given.items() if value is not None]
     if len(modes) > 1:
-        raise InputError(f"{modes[0]} and {modes[1]} exclude one another: leave one out")
-    if told.package is not None and told.cfg is None:
-        raise InputError("--package goes with --cfg: add --cfg job, or leave it out")
-    if told.resolve and told.cfg is None and not told.help:
-        raise InputError("--resolve goes with --cfg or --help: add --cfg job, or leave it out")
-    if not told.shell_completion:
-        mode = [word.partition("=")[2].upper() for word in told.overrides if word.lstrip("+").startswith("hydra.mode=")]
-        told.overrides = as_typed(told.overrides, sweep=told.multirun or mode[-1:] == ["MULTIRUN"])
-    return told, flags
+        raise InputError(f"{modes[0]} and {modes[1]} exclude each other: remove one")
+    if arguments.package is not None and arguments.cfg is None:
+        raise InputError("--package needs --cfg: add --cfg job, or remove --package")
+    if arguments.resolve and arguments.cfg is None and not arguments.help:
+        raise InputError("--resolve needs --cfg or --help: add --cfg job, or remove --resolve")
+    if not arguments.shell_completion:
+        mode = [
+            word.partition("=")[2].upper() for word in arguments.overrides if word.lstrip("+").startswith("hydra.mode=")
+        ]
+        arguments.overrides = as_typed(arguments.overrides, sweep=arguments.multirun or mode[-1:] == ["MULTIRUN"])
+    return arguments, flags
 
 
 def _settled(words: Sequence[str]) -> Iterator[str]:
@@ -66,14 +73,14 @@ def _absolute(folder: str) -> str:
 
 
 def _read(words: Sequence[str]) -> Namespace:
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with redirect_stderr(said):
+        with redirect_stderr(output):
             return get_args_parser().parse_intermixed_args(list(words))
     except SystemExit as ended:
         if not ended.code:  # --version
             raise
-    reason = said.getvalue().strip().rpartition("error: ")[2]
+    reason = output.getvalue().strip().rpartition("error: ")[2]
     unknown = reason.removeprefix("unrecognized arguments: ")
     if unknown == reason:
         raise InputError(f"{reason}; --hydra-help lists the flags")

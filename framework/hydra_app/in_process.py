@@ -20,13 +20,13 @@ def own_hydra() -> Iterator[Any]:
     """Provide a separate Hydra instance; restore the previous global instance when the context is left."""
     reveal_hydra_plugins()
     register_resolvers()
-    held = GlobalHydra.instance().hydra
+    previous = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3", job_name="framework"):
             yield GlobalHydra.instance().hydra
     finally:
-        GlobalHydra.instance().hydra = held
+        GlobalHydra.instance().hydra = previous
 
 
 def compose_run(hydra: Any, words: Sequence[str]) -> DictConfig:

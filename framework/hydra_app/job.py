@@ -36,7 +36,7 @@ def job(composed: DictConfig) -> Finished:
     config = check(plain_data(composed))
     if hydra.mode is RunMode.MULTIRUN:
         outcome, finished = _train_in_sweep(config, hydra)
-        if not (Path(hydra.sweep.dir) / JOURNAL).is_file():  # a foreign sweeper shows no progress or results
+        if not (Path(hydra.sweep.dir) / JOURNAL).is_file():  # another sweeper shows no progress or results
             sys.stdout.write(f"{hydra.job.num:>5}  {summary.one_line(outcome)}\n")
             sys.stdout.flush()
         return finished

@@ -2,8 +2,8 @@
 
 Hydra's own entry point creates a run's folder and writes to it before it calls the task function. Here a single run is
 composed and checked, and its folder is checked, before anything is written. A sweep starts without the additional
-composition with which Hydra's entry point finds its mode. All else (``--cfg``, ``--info``, completion) is left to
-Hydra's entry point.
+composition with which Hydra's entry point finds its mode. Hydra's entry point handles everything else (``--cfg``,
+``--info``, completion).
 """
 
 from __future__ import annotations

@@ -17,13 +17,13 @@ SETTINGS = "settings"
 
 def options() -> dict[str, Registered]:
     """Return registered plugins by Hydra's path, such as ``optimizer/blog/adam``."""
-    found = {}
+    by_path = {}
     for entry in current().entries.values():
         if entry.kind in SECTIONS:
-            found[f"{entry.kind}/{entry.name}"] = entry
+            by_path[f"{entry.kind}/{entry.name}"] = entry
         elif entry.kind == "stage":
-            found[f"{STAGES}/{entry.name}"] = entry
-    return found
+            by_path[f"{STAGES}/{entry.name}"] = entry
+    return by_path
 
 
 def node(path: str) -> tuple[dict[str, Any], str] | None:
@@ -40,14 +40,14 @@ def node(path: str) -> tuple[dict[str, Any], str] | None:
 
 
 def children(path: str) -> dict[str, bool]:
-    """Return the names directly below a path; the value tells whether the name is a group."""
+    """Return the names directly below a path; the value is whether the name is a group."""
     prefix = f"{path}/" if path else ""
-    found: dict[str, bool] = {} if path else {SETTINGS: False}
+    names: dict[str, bool] = {} if path else {SETTINGS: False}
     for option in options():
         if option.startswith(prefix):
             first, separator, _ = option.removeprefix(prefix).partition("/")
-            found[first] = found.get(first, False) or bool(separator)
-    return found
+            names[first] = names.get(first, False) or bool(separator)
+    return names
 
 
 def below(path: str) -> list[str]:

@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from framework.errors import InputError, nearest
 
 MOST_JOBS = 1_000_000
-"""Maximum number of jobs of one sweep; more are taken for a mistake, and their list would fill the memory."""
+"""Maximum number of jobs of one sweep; more are treated as a mistake, and their list would fill the memory."""
 
 
 def split(arguments: Sequence[str]) -> list[list[str]]:
@@ -52,7 +52,7 @@ def _values(override: Override) -> int:
     except (ValueError, HydraException) as error:  # such as a step of 0
         raise InputError(f"{override.input_line}: {error}") from error
     if values == 0:
-        raise InputError(f"{override.input_line}: there is no value in it: a sweep needs at least one")
+        raise InputError(f"{override.input_line}: it has no value: a sweep needs at least one")
     return values
 
 

@@ -73,7 +73,7 @@ class TakesPlan(Protocol):
     planned: tuple[Sequence[Job], Plan] | None
 
 
-class ToldTask:
+class ReportingTask:
     """A task function that reports each job that ends in this process; in another process it only calls the task."""
 
     def __init__(self, task: TaskFunction) -> None:
@@ -81,12 +81,12 @@ class ToldTask:
         self._jobs: Sequence[Job] = ()
         self._ended: Callable[[Job, Ended], None] | None = None
 
-    def tell(self, jobs: Sequence[Job], ended: Callable[[Job, Ended], None]) -> None:
+    def report(self, jobs: Sequence[Job], ended: Callable[[Job, Ended], None]) -> None:
         """Report the results of ``jobs`` to ``ended`` from now on."""
         self._jobs, self._ended = jobs, ended
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ToldTask, (self._task,)
+        return ReportingTask, (self._task,)
 
     def __call__(self, config: DictConfig) -> Any:
         """Call the task, report its result or failure, and return its value."""
@@ -109,7 +109,7 @@ class Sweep:
         self._loader = hydra_context.config_loader
         self._config = config
         self._composer = Composer(self._loader, config)
-        self._task = ToldTask(task_function)
+        self._task = ReportingTask(task_function)
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=self._task, config=config
         )
@@ -221,7 +221,7 @@ class Sweep:
         if isinstance(self._launcher, TakesPlan):  # such a launcher shows the progress itself
             return self._launcher.launch(overrides, initial_job_idx=0)
         with watching(jobs, None, progress=jobs[0].config.section(Display).progress) as watch:
-            self._task.tell(jobs, watch.ended)
+            self._task.report(jobs, watch.ended)
             return self._launcher.launch(overrides, initial_job_idx=0)
 
     def _begin(self, journal: Journal, arguments: Sequence[str], configs: Sequence[RunConfig]) -> None:

@@ -46,7 +46,7 @@ def as_typed(words: Sequence[str], *, sweep: bool) -> list[str]:
         sweep: whether commas and functions make a sweep (``-m``); in a single run a comma is part of the text.
 
     Raises:
-        InputError: a word is no override, a plugin is chosen by something other than its name, a folder's name is
+        InputError: a word is not an override, a plugin is chosen by something other than its name, a folder's name is
             empty, or a sweep has a comma for a field that takes a list of texts.
     """
     for word in words:
@@ -80,8 +80,8 @@ def field_of(key: str, words: Sequence[str]) -> Field | None:
         for (of_kind, called), entry in current().entries.items()
         if of_kind == kind and (not candidates or called in candidates)
     ]
-    found = [fields[name] for fields in known if name in fields]
-    return found[0] if len({(field.kind, field.optional, field.choices) for field in found}) == 1 else None
+    declared = [fields[name] for fields in known if name in fields]
+    return declared[0] if len({(field.kind, field.optional, field.choices) for field in declared}) == 1 else None
 
 
 def chosen(section: str, words: Sequence[str]) -> list[str]:
@@ -100,29 +100,29 @@ def _refuse_odd(word: str) -> None:
     """
     key, equals, value = word.lstrip("+~").partition("=")
     if not _KEY.fullmatch(key):
-        raise InputError(f"{short(word)}: settings are KEY=VALUE, and {short(key)!r} is no key")
+        raise InputError(f"{short(word)}: settings are KEY=VALUE, and {short(key)!r} is not a key")
     if not equals and not word.startswith("~"):
         raise InputError(f"{short(word)}: settings are KEY=VALUE, flags begin with -")
     section, _, name = key.partition(".")
     if section in SECTIONS and (name == "name" or (not name and word.startswith("+"))):
         raise InputError(f"{short(word)}: the {section} is chosen by {section}={value or 'NAME'}")
-    made = parsed(value) if key in (*SECTIONS, STAGES) and not word.startswith("~") else None
-    names = made.value() if made is not None else None
+    override = parsed(value) if key in (*SECTIONS, STAGES) and not word.startswith("~") else None
+    names = override.value() if override is not None else None
     if isinstance(names, dict) and "name" in names and key != STAGES:
         raise InputError(f"{short(word)}: the {key} is chosen by {key}={names['name']}")
     if isinstance(names, list) and not all(isinstance(item, str) for item in names):
         raise InputError(f"{short(word)}: {key} takes names, as in {key}=[NAME]")
     if isinstance(names, list) and len(names) > 1 and key != STAGES:
         raise InputError(
-            f"{short(word)}: a run has one {key}: for a run with each write -m {key}={value.strip()[1:-1]}"
+            f"{short(word)}: a run has one {key}: for one run per {key} write -m {key}={value.strip()[1:-1]}"
         )
 
 
 def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
-    found = _OVERRIDE.fullmatch(word)
-    if found is None:
+    match = _OVERRIDE.fullmatch(word)
+    if match is None:
         return word
-    start, key, value = found[1], found[2], found[3].strip()
+    start, key, value = match[1], match[2], match[3].strip()
     if key == "tags":
         return start + ",".join(map(_mapping, elements(value)))
     field = field_of(key, words)
@@ -130,14 +130,14 @@ def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
         return word
     if key in FOLDERS:
         if not unquoted(value):
-            raise InputError(f"{word}: this names no folder; for the working folder write {start}.")
+            raise InputError(f"{word}: no folder is given; for the working folder write {start}.")
         value = _from_home(value)
     if not sweep:
         return start + _one(value, field)
     if field.kind == "texts" and _splits_a_list(value):
         raise InputError(
             f"{word}: with -m a comma separates runs, and {key} takes a list of names: "
-            f"write '{start}[{value}]' for one list, '{start}[…],[…]' for a run with each"
+            f"write '{start}[{value}]' for one list, '{start}[…],[…]' for one run per list"
         )
     return start + _swept(value, field)
 
@@ -159,8 +159,12 @@ def _from_home(value: str) -> str:
 def _splits_a_list(value: str) -> bool:
     items = elements(value)
     listed = [item.startswith("[") or item == "null" for item in items]
-    made = parsed(value)
-    return len(items) > 1 and not all(listed) and (made is None or made.value_type is ValueType.SIMPLE_CHOICE_SWEEP)
+    override = parsed(value)
+    return (
+        len(items) > 1
+        and not all(listed)
+        and (override is None or override.value_type is ValueType.SIMPLE_CHOICE_SWEEP)
+    )
 
 
 def _swept(value: str, field: Field) -> str:
@@ -169,29 +173,29 @@ def _swept(value: str, field: Field) -> str:
     if call:  # Hydra drops quotes inside a function but keeps them in a plain list
         inner = _swept(call[2], field)
         return inner if call[1] == "choice" else _enumerated(f"shuffle({inner})", field)
-    made = parsed(value)
-    if made is None or made.value_type in (ValueType.ELEMENT, ValueType.SIMPLE_CHOICE_SWEEP):
+    override = parsed(value)
+    if override is None or override.value_type in (ValueType.ELEMENT, ValueType.SIMPLE_CHOICE_SWEEP):
         return ",".join(_one(item, field) for item in elements(value))
     return _enumerated(value, field)
 
 
 def _enumerated(value: str, field: Field) -> str:
     """Return the values of a sweep function, each as a text; the function itself for more than `MOST_VALUES`."""
-    made = parsed(value)
-    if made is None or made.value_type not in (ValueType.RANGE_SWEEP, ValueType.CHOICE_SWEEP):
+    override = parsed(value)
+    if override is None or override.value_type not in (ValueType.RANGE_SWEEP, ValueType.CHOICE_SWEEP):
         return value
-    items = list(itertools.islice(made.sweep_string_iterator(), MOST_VALUES + 1))
+    items = list(itertools.islice(override.sweep_string_iterator(), MOST_VALUES + 1))
     return ",".join(_one(item, field) for item in items) if 0 < len(items) <= MOST_VALUES else value
 
 
 def _one(value: str, field: Field) -> str:
     """Return one value, quoted if necessary so that Hydra reads it as typed."""
-    made = parsed(value)
-    if made is not None and (made.value_type not in (ValueType.ELEMENT, ValueType.SIMPLE_CHOICE_SWEEP)):
+    override = parsed(value)
+    if override is not None and (override.value_type not in (ValueType.ELEMENT, ValueType.SIMPLE_CHOICE_SWEEP)):
         return value  # a sweep function: Hydra's error says that it needs -m
-    held = made._value if made is not None and made.value_type is ValueType.ELEMENT else 0
-    is_list = field.kind == "texts" and not isinstance(held, QuotedString) and "${" not in value
-    if (isinstance(held, QuotedString | str) and not is_list) or (held is None and field.optional):
+    element = override._value if override is not None and override.value_type is ValueType.ELEMENT else 0
+    is_list = field.kind == "texts" and not isinstance(element, QuotedString) and "${" not in value
+    if (isinstance(element, QuotedString | str) and not is_list) or (element is None and field.optional):
         return value
     if field.kind == "text":
         return quoted(value)
@@ -213,8 +217,8 @@ def elements(value: str) -> list[str]:
 def _elements(value: str) -> Iterator[str]:
     at = 0
     while at <= len(value):
-        found = _QUOTED.match(value, at)
-        end = found.end() if found else _comma(value, at)
+        match = _QUOTED.match(value, at)
+        end = match.end() if match else _comma(value, at)
         yield value[at:end].strip()
         at = end + 1
 

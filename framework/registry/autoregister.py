@@ -27,10 +27,10 @@ def spec_of(cls: type[Configurable]) -> Spec:
     Raises:
         PluginError: the class is not a subclass of any plugin kind.
     """
-    for made in SPECS.values():
-        if issubclass(cls, made.base):
-            return made(snake_case(cls.__name__), cls)
-    raise PluginError(f"{cls.__name__} is none of the kinds that plugins provide: {', '.join(SPECS)}")
+    for spec in SPECS.values():
+        if issubclass(cls, spec.base):
+            return spec(snake_case(cls.__name__), cls)
+    raise PluginError(f"{cls.__name__} is not of any kind that plugins provide: {', '.join(SPECS)}")
 
 
 class ImplicitPlugin:
@@ -47,7 +47,7 @@ class ImplicitPlugin:
         classes = _classes(source) if isinstance(source, ModuleType) else source
         self._specs = [spec_of(cls) for cls in classes]
         if not self._specs:
-            raise PluginError("it has no hook and no class that could be registered")
+            raise PluginError("it has no hook and no class to register")
 
         for kind in SPECS.values():
             setattr(self, kind.hook, self._registering(kind))

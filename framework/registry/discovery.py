@@ -37,12 +37,12 @@ ALIAS = "framework_built_in_plugins"
 
 def built_in_modules(packages: Sequence[str] = BUILT_IN) -> list[str]:
     """Return the names of all built-in plugin modules in ``packages``."""
-    found = []
+    names = []
     for package in packages:
         folder = plugins_folder().joinpath(*package.split(".")[1:])
         modules = (info for info in pkgutil.iter_modules([str(folder)]) if not info.ispkg)
-        found += [f"{package}.{info.name}" for info in modules if not info.name.startswith("_")]
-    return found
+        names += [f"{package}.{info.name}" for info in modules if not info.name.startswith("_")]
+    return names
 
 
 def importers(packages: Sequence[str] = BUILT_IN) -> dict[str, Callable[[], object]]:
@@ -68,7 +68,9 @@ def _package() -> str:
         spec = importlib.util.find_spec(PACKAGE)
     except ValueError:  # sys.modules has a module of that name without a spec
         spec = None
-    if spec is not None and any(Path(place).resolve() == folder for place in spec.submodule_search_locations or ()):
+    if spec is not None and any(
+        Path(location).resolve() == folder for location in spec.submodule_search_locations or ()
+    ):
         return PACKAGE
     spec = importlib.util.spec_from_file_location(
         ALIAS, folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -106,13 +108,13 @@ class PluginFile:
         if not path.is_file():
             raise InputError(f"{named_by} {path}: there is no such file")
         if path.suffix != ".py":
-            raise InputError(f"{named_by} {path}: a plugin is a Python file, whose name ends in .py")
+            raise InputError(f"{named_by} {path}: a plugin is a Python file: its name must end in .py")
         try:
             str(path).encode()
             return cls(path, path.read_bytes())
         except UnicodeEncodeError as error:
             raise InputError(
-                f"{named_by} {str(path)!a}: its path is not UTF-8, as records need it: rename it"
+                f"{named_by} {str(path)!a}: its path is not UTF-8, which run records need: rename it"
             ) from error
         except OSError as error:
             raise InputError(f"{named_by} {path}: this file cannot be read: {error.strerror}") from error
@@ -124,8 +126,8 @@ class PluginFile:
         code is neither read nor written: cached byte code might belong to another text, and plugin folders stay
         unchanged.
         """
-        place = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
-        name = f"framework_plugin_{self.path.stem}_{place}"
+        digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
+        name = f"framework_plugin_{self.path.stem}_{digest}"
         loader = _Loader(name, str(self.path), self.content)
         return _executed(importlib.util.spec_from_file_location(name, self.path, loader=loader))
 
@@ -144,7 +146,7 @@ class _Loader(SourceFileLoader):
 def _executed(spec: ModuleSpec | None) -> ModuleType:
     """Execute the module of a spec and return it; if it raises, remove it from ``sys.modules``."""
     if spec is None or spec.loader is None:
-        raise ImportError("no loader takes this file")
+        raise ImportError("no loader supports this file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:

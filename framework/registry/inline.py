@@ -39,9 +39,9 @@ def inline_class(optimizer: type[Optimizer] | None) -> Iterator[list[str]]:
         raise InputError(
             f"optimizer={optimizer!r} is not an optimizer class: pass a subclass, or a name as an override"
         )
-    held = manager.current()
+    registry = manager.current()
     name = snake_case(optimizer.__name__)
-    with manager.beside(held) as widened:
+    with manager.beside(registry) as widened:
         provider = manager.Provider(f"inline {name}", "inline", source=_source(optimizer))
         widened.add(provider, lambda: ImplicitPlugin([optimizer]))
         yield [f"optimizer={name}"]

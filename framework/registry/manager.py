@@ -28,7 +28,7 @@ from framework.specs import HOOKS, SPECS, Spec
 
 ENTRY_POINTS = "framework.plugins"
 
-MOST_SAID = 500
+LONGEST_ERROR = 500
 """Most characters shown of a plugin's error message: a library's message may fill pages."""
 
 VARIABLES = ("FRAMEWORK_PLUGINS", "FRAMEWORK_DISABLE_PLUGINS", "FRAMEWORK_STRICT_PLUGINS", "FRAMEWORK_NO_PLUGINS")
@@ -60,8 +60,8 @@ class Provider:
     source: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
-        place = self.path or f"{self.distribution} {self.version}".strip()
-        return f"plugin {self.name}" + (f" ({place})" if place else "")
+        location = self.path or f"{self.distribution} {self.version}".strip()
+        return f"plugin {self.name}" + (f" ({location})" if location else "")
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,13 @@ class Registry:
             return
         try:
             with redirect_stdout(sys.stderr):  # standard output is for the command's results
-                found = self._register(provider, load())
+                entries = self._register(provider, load())
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - no exception of a plugin, sys.exit included, ends the command
             self._fail(provider, error)
             return
-        for entry in found:
+        for entry in entries:
             self._refuse_duplicate(entry)
             self.entries[entry.kind, entry.name] = entry
         self.providers.append(provider)
@@ -153,7 +153,7 @@ class Registry:
         self.add(Provider(file.path.stem, "file", path=file.path, source=file.content), file.load)
 
     def _fail(self, provider: Provider, error: BaseException) -> None:
-        words = short(format_error(error), MOST_SAID)
+        words = short(format_error(error), LONGEST_ERROR)
         if self.strict or provider.origin in ("built-in", "inline"):
             raise PluginError(f"{provider} was not loaded: {words}") from error
         self.warn(f"{provider} was not loaded: {words} (FRAMEWORK_DISABLE_PLUGINS={provider.name} silences this)")
@@ -162,7 +162,7 @@ class Registry:
     def _register(self, provider: Provider, plugin: object) -> list[Registered]:
         wanted = getattr(plugin, "framework_api", hookspecs.API_VERSION)
         if wanted != hookspecs.API_VERSION:
-            raise PluginError(f"it was written for plugin API {wanted}; this is {hookspecs.API_VERSION}")
+            raise PluginError(f"it was written for plugin API {wanted}; this version has {hookspecs.API_VERSION}")
         if isinstance(plugin, ModuleType) and not any(map(_is_hook, vars(plugin).values())):
             plugin = ImplicitPlugin(plugin)
         if self.manager.is_registered(plugin):
@@ -212,7 +212,7 @@ class Registry:
             InputError: there is no such kind.
         """
         if kind not in HOOKS:
-            raise InputError(f"no plugins are of kind {kind}{nearest(kind, HOOKS)}")
+            raise InputError(f"there is no kind of plugin {kind}{nearest(kind, HOOKS)}")
         return sorted(name for of_kind, name in self.entries if of_kind == kind)
 
     def lifecycle(self, hook: str) -> Callable[..., list[Any]] | None:
@@ -291,7 +291,7 @@ def _not_nested() -> Iterator[None]:
     """
     global _loading
     if _loading:
-        raise PluginError("it starts a run or asks for plugins while it is imported: put that below a main guard")
+        raise PluginError("it starts a run or loads plugins while it is imported: put that below a main guard")
     _loading = True
     try:
         yield

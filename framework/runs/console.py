@@ -24,7 +24,7 @@ from framework.training.record import Outcome, Record
 REFRESH_SECONDS = 0.2
 """Least time in seconds between two updates of the progress line."""
 MOST_LINES = 9
-"""Most progress lines of a single run in a log, in addition to the one at its end that says what is waited for."""
+"""Most progress lines of a single run in a log, in addition to the last line, about the delivery to MLflow."""
 
 
 class Announce(Observer):

@@ -53,9 +53,7 @@ class Cursor:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise InputError(
-                f"{path} is damaged ({error}): remove it, and the run is delivered as a new one"
-            ) from error
+            raise InputError(f"{path} is damaged ({error}): remove it to deliver the run as a new one") from error
 
     def save(self, folder: Path) -> None:
         """Write the cursor atomically: a kill leaves either the old file or the new one."""

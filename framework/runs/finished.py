@@ -8,7 +8,7 @@ from typing import Any
 
 from framework.config.resolved import RunConfig
 from framework.runs import provenance
-from framework.runs.recorded import Recorded
+from framework.runs.content import JournalContent
 from framework.training import kept
 from framework.training.record import Outcome
 
@@ -50,7 +50,7 @@ class Finished:
         )
 
     @classmethod
-    def of_recorded(cls, recorded: Recorded, folder: str, config: RunConfig, overrides: Sequence[str]) -> Finished:
+    def of_journal(cls, recorded: JournalContent, folder: str, config: RunConfig, overrides: Sequence[str]) -> Finished:
         """Return the plain data of a finished run's journal; it must have an epoch."""
         last = recorded.history[-1]
         return cls(

@@ -23,7 +23,7 @@ HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)
 LONGEST_FILE = 80
 """Bytes of a path that are reserved for the longest name of a file below a run's folder."""
-ANOTHER = "choose another folder, or take that one away"
+ANOTHER = "choose another folder, or remove that one"
 
 
 def refuse_another(folder: Path, config: RunConfig, begun: Sequence[Entry], *, resume: bool = False) -> None:
@@ -87,7 +87,7 @@ def cleared_if_refused(folder: Path, files: Sequence[str]) -> Iterator[None]:
         InputError: as raised inside the block.
     """
     new = [folder / name for name in files if not _stands(folder / name)]
-    made = _missing([*(file.parent for file in new), folder])
+    missing = _missing([*(file.parent for file in new), folder])
     try:
         yield
     except InputError:
@@ -95,7 +95,7 @@ def cleared_if_refused(folder: Path, files: Sequence[str]) -> Iterator[None]:
             for file in new:
                 if _stands(file):
                     file.unlink()
-            _remove_empty(made)
+            _remove_empty(missing)
         raise
 
 
@@ -110,11 +110,11 @@ def make(folder: Path, key: str) -> None:
         InputError: the folder cannot be created.
     """
     refuse_unusable([folder], key)
-    made = _missing([folder])
+    missing = _missing([folder])
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        _remove_empty(made)
+        _remove_empty(missing)
         raise _unusable(folder, key, error.strerror or str(error)) from error
 
 
@@ -142,7 +142,7 @@ def refuse_unusable(folders: Iterable[Path], key: str) -> None:
 
 
 def _unusable(folder: Path, key: str, reason: str) -> InputError:
-    return InputError(f"{key}={short(folder, 160)}: this folder cannot be made ({reason}); choose another")
+    return InputError(f"{key}={short(folder, 160)}: this folder cannot be created ({reason}); choose another")
 
 
 def _stands(path: Path) -> bool:
@@ -192,4 +192,4 @@ def refuse_files(folder: Path, names: Sequence[str]) -> None:
     """
     for name in names:
         if _stands(folder / name):
-            raise InputError(f"{folder / name} is there already and would be overwritten: choose another folder")
+            raise InputError(f"{folder / name} exists already and would be overwritten: choose another folder")

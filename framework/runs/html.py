@@ -17,7 +17,7 @@ def result_html(title: str, ending: str, metrics: Mapping[str, float], folder: P
 
     Args:
         title: title of the run.
-        ending: text that says how it ended.
+        ending: text about its end.
         metrics: metrics by split and name, such as ``val/loss``.
         folder: folder of its files.
         run_id: id of the MLflow run, or None.
@@ -25,10 +25,10 @@ def result_html(title: str, ending: str, metrics: Mapping[str, float], folder: P
     names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
     splits = [split for split in SPLITS if any(name.startswith(f"{split}/") for name in metrics)]
     rows = [(SPLITS[split], *(figure_text(metrics.get(f"{split}/{name}")) for name in names)) for split in splits]
-    places = {"folder": str(folder)} | ({"MLflow run": run_id} if run_id else {})
+    locations = {"folder": str(folder)} | ({"MLflow run": run_id} if run_id else {})
     return block(
         f"<b>{escape(title)}</b>",
         escape(ending),
         *([table([("", *names), *rows])] if rows else []),
-        *(f"{escape(what)} <code>{escape(where)}</code>" for what, where in places.items()),
+        *(f"{escape(what)} <code>{escape(where)}</code>" for what, where in locations.items()),
     )

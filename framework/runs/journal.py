@@ -88,7 +88,7 @@ class Journal:
         with self._path.open("ab", buffering=0) as file:
             data = line.encode()
             if file.write(data) != len(data):
-                raise OSError(f"{self._path}: the disk took only part of an entry; free some space")
+                raise OSError(f"{self._path}: only part of an entry was written; free some disk space")
 
     def end(self, status: str, *, error: str = "", artifact: bool = True) -> None:
         """Write the last entries and refuse further ones.
@@ -170,7 +170,7 @@ class Tail:
         if size == self.offset:
             return []
         if size < self.offset:
-            raise InputError(f"{self._path} is shorter than what was read before: it has been replaced")
+            raise InputError(f"{self._path} is shorter than at the last read: it was replaced")
         self._file.seek(self.offset)
         entries = list(_entries(self._file.read(), self.offset, self._path))
         if entries:

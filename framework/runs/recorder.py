@@ -14,9 +14,9 @@ from framework.config.settings import Tracking
 from framework.data.prepare import Data
 from framework.errors import RunFailedError
 from framework.runs import provenance
+from framework.runs.content import JournalContent
 from framework.runs.folder import begun_in, refuse_another
 from framework.runs.journal import Journal
-from framework.runs.recorded import Recorded
 from framework.runs.yaml_text import dump
 from framework.training import kept
 from framework.training.observers import Observer
@@ -38,7 +38,7 @@ class Journaling(Observer):
         parent: the sweep's folder, or None for a single run.
         single: whether this is a single run. Its journal stays open when it has finished: `conclude` adds the curves.
         resume: whether the runs may continue journals that ended with a failure or an interrupt.
-        final: whether a failure ends the run for good; False if each run is then trained alone.
+        final: whether a failure is final; False if each run is then trained alone.
         warn: called with one line per problem that leaves the run complete.
 
     Attributes:
@@ -65,7 +65,7 @@ class Journaling(Observer):
         self._warn = warn
         self.outcomes: dict[str, Outcome] = {}
         self._journals: dict[str, Journal] = {}
-        self._before: dict[str, Recorded] = {}
+        self._before: dict[str, JournalContent] = {}
         self._example: np.ndarray = np.empty(0)
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
@@ -81,7 +81,7 @@ class Journaling(Observer):
             folder.mkdir(parents=True, exist_ok=True)
             begun = begun_in(folder)
             refuse_another(folder, self._configs[run.id], begun, resume=self._resume)
-            self._before[run.id] = Recorded.of(begun)
+            self._before[run.id] = JournalContent.of(begun)
             self._journals[run.id] = Journal(folder)
             if not begun:
                 self._begin(run, folder, data)

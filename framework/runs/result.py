@@ -12,9 +12,9 @@ import yaml
 from framework.config.resolved import decisive, flatten
 from framework.config.settings import keeps_best
 from framework.errors import InputError
+from framework.runs.content import JournalContent
 from framework.runs.cursor import run_id
 from framework.runs.journal import read_journal
-from framework.runs.recorded import Recorded
 from framework.training.history import History
 from framework.training.predictor import Predictor
 from framework.training.record import Outcome
@@ -96,7 +96,7 @@ def result_of(outcome: Outcome) -> Result:
     """
     folder = outcome.run.folder
     if folder is None:
-        raise InputError(f"run {outcome.run.name} was kept in memory; it has no folder to come back to")
+        raise InputError(f"run {outcome.run.name} was kept in memory: it has no folder")
     return Result(
         metrics=outcome.metrics,
         history=History(outcome.history),
@@ -125,7 +125,7 @@ def read_run(folder: Path, run: str | None) -> Result:
         raise InputError(f"{folder} is not a run's folder: it holds no {config_file.name}")
     config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
     best = keeps_best(config.get("keep"), config.get("patience"))
-    recorded, params = Recorded.of(entries), flatten(decisive(config))
+    recorded, params = JournalContent.of(entries), flatten(decisive(config))
     return Result(
         metrics=recorded.metrics(best),
         history=recorded.history,

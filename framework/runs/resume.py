@@ -11,8 +11,8 @@ import yaml
 from framework.config.check import remade
 from framework.config.resolved import RunConfig
 from framework.errors import InputError
+from framework.runs.content import JournalContent
 from framework.runs.folder import begun_in
-from framework.runs.recorded import Recorded
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def interrupted(folder: Path) -> Interrupted | None:
     entries = begun_in(folder)
     if not entries or entries[0].kind != "start":
         raise InputError(f"{folder} is not the folder of a run that has begun: there is nothing to resume")
-    recorded, start = Recorded.of(entries), entries[0].content
+    recorded, start = JournalContent.of(entries), entries[0].content
     if recorded.status == "FINISHED":
         return None
     if start.get("parent"):

@@ -14,10 +14,10 @@ from framework.config.settings import Checkpointing
 from framework.errors import InputError, format_error
 from framework.registry import manager
 from framework.runs import provenance
+from framework.runs.content import JournalContent
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in
 from framework.runs.journal import Journal
-from framework.runs.recorded import Recorded
 from framework.runs.recorder import Journaling
 from framework.sweeps.job import HydraRecord, Job
 from framework.training.loop import train
@@ -104,7 +104,7 @@ def train_block(block: Block, parent: Path, record: HydraRecord | None, observer
         if job.number not in ended:
             try:
                 _train([job], parent, ended, observers, final=True)
-            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other runs go on
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other runs continue
                 ended[job.number] = Failed(format_error(error))
     return Trained(ended, caution)
 
@@ -153,12 +153,12 @@ def result_from_journal(job: Job, since: float) -> Ended | None:
     entries = begun_in(job.folder)
     if not entries or entries[-1].kind != "end" or entries[-1].time < since:
         return None
-    recorded = Recorded.of(entries)
+    recorded = JournalContent.of(entries)
     if recorded.status != "FINISHED":
         return Failed(recorded.tags.get("error", DIED))
     if not recorded.history:
         return None
-    return Finished.of_recorded(recorded, str(job.folder), job.config, job.distinguishing)
+    return Finished.of_journal(recorded, str(job.folder), job.config, job.distinguishing)
 
 
 def record_worker_death(job: Job) -> Failed:

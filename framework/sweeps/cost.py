@@ -79,15 +79,15 @@ def estimate(configs: Sequence[RunConfig]) -> Estimate:
     Raises:
         InputError: the parts do not fit together.
     """
-    why = ""
+    first_error = ""
     for tried in configs:
         try:
             return _estimate([tried.with_seed(config.settings.seed) for config in configs])
         except InputError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin's error belongs to its own run; probe the others
-            why = why or format_error(error)
-    return Estimate(0, 0, 0.0, 0.0, 0, failed=why)
+            first_error = first_error or format_error(error)
+    return Estimate(0, 0, 0.0, 0.0, 0, failed=first_error)
 
 
 def fits(configs: Sequence[RunConfig]) -> list[str]:
@@ -121,11 +121,11 @@ def _estimate(configs: Sequence[RunConfig]) -> Estimate:
         (resting, one), (both_resting, two) = (_memory(_repeated(configs, runs)) for runs in (1, 2))
         runs = MANY if MANY * (two - one) <= PROBED_BYTES else 2
         alone, many = (_step_seconds(_repeated(configs, count)) for count in (1, runs))
-    held = min(GATHERED, len(data.train) * int(np.prod(first.model.output_shape)))
+    gathered = min(GATHERED, len(data.train) * int(np.prod(first.model.output_shape)))
     # A run's parameters and buffers are copied for its outcome, and once more if its best epoch is kept.
     copies = (1 + first.settings.keeps_best) * (first.model.parameters.size + first.model.buffers.size)
     beside = max((many - alone) / (runs - 1), 0.0)
-    each = two - one + (2 * held + copies) * first.model.parameters.dtype.itemsize
+    each = two - one + (2 * gathered + copies) * first.model.parameters.dtype.itemsize
     # If a run ends early, the others are copied into a new population while the old one still exists.
     each = max(each, 2 * (both_resting - resting))
     limit, cautions = first.settings.max_seconds, tuple(first.cautions)

@@ -50,6 +50,6 @@ def _refuse_shared(folder: Path, jobs: Sequence[Job]) -> None:
         if job.folder in seen:
             raise InputError(
                 f"hydra.sweep.subdir: job {job.number} would share {job.folder} with another; "
-                "make the names differ, as with ${hydra.job.num}"
+                "use distinct names, such as ${hydra.job.num}"
             )
         seen.add(job.folder)

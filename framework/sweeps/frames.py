@@ -118,5 +118,5 @@ def _runs_or_plain(*args: Any, **kwargs: Any) -> pandas.DataFrame:
 
 
 def _missing(columns: Iterable[Any]) -> list[str]:
-    held = set(columns)
-    return [name for name in NEEDED if name not in held]
+    present = set(columns)
+    return [name for name in NEEDED if name not in present]

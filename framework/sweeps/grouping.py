@@ -31,12 +31,12 @@ class Group:
 
 def grouped(jobs: Sequence[Job]) -> list[Group]:
     """Return the jobs grouped by structure and first epoch, in order of first appearance."""
-    found: dict[tuple[str, int], list[Job]] = {}
+    groups: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
-        found.setdefault((structure(job.config), job.epoch), []).append(job)
+        groups.setdefault((structure(job.config), job.epoch), []).append(job)
     return [
         Group(tuple(sorted(same, key=lambda job: (job.config.settings.seed, job.number))), why_alone(same[0].config))
-        for same in found.values()
+        for same in groups.values()
     ]
 
 
@@ -59,7 +59,7 @@ def why_alone(config: RunConfig) -> str:
     """Return the reason why runs of this configuration cannot train as one array program, or ""."""
     for part in (config.optimizer, *config.layers):
         if not part.cls.vectorized:
-            return f"{part.kind} {part.name} takes one run at a time"
+            return f"{part.kind} {part.name} trains one run at a time"
     if config.settings.max_seconds is not None:
         return "max_seconds limits each run's own time"
     return ""

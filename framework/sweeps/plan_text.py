@@ -10,7 +10,7 @@ DISK_PER_RUN = 60_000
 
 
 def plan_text(planned: Plan) -> str:
-    """Return the plan as text: groups and runs, why some train one by one, time, memory and disk."""
+    """Return the plan as text: groups and runs, the reason if they train one by one, time, memory and disk."""
     rows = [("group", "runs", "together", "time", "memory")]
     notes = []
     for group, cost in planned.groups:
@@ -22,7 +22,7 @@ def plan_text(planned: Plan) -> str:
         if group.alone:
             notes.append(f"  {group.label}: one by one, because {group.alone}")
         if cost.failed:
-            notes.append(f"  {group.label}: could not be tried: {cost.failed}")
+            notes.append(f"  {group.label}: could not be measured: {cost.failed}")
     runs = sum(len(group.jobs) for group, _ in planned.groups)
     total = (
         f"{_grouped(planned)} on "

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from framework.checkpoint.file import epoch_of
 from framework.errors import InputError
+from framework.runs.content import JournalContent
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in, same_run
-from framework.runs.recorded import Recorded
 from framework.sweeps.job import Job
 from framework.sweeps.state import JobIdentity
 
@@ -52,9 +52,9 @@ def resumed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path) ->
         begun = begun_in(job.folder)
         if begun and not same_run(begun, job.config):
             raise InputError(f"{job.folder} holds another run: job {job.number} of this sweep cannot continue there")
-        recorded = Recorded.of(begun)
+        recorded = JournalContent.of(begun)
         if recorded.status == "FINISHED" and recorded.history:
-            finished[job.number] = Finished.of_recorded(recorded, str(job.folder), job.config, job.distinguishing)
+            finished[job.number] = Finished.of_journal(recorded, str(job.folder), job.config, job.distinguishing)
     jobs = [replace(job, resume=True, epoch=epoch_of(job.folder)) for job in placed]
     return Resumed(tuple(jobs), finished, resume=True)
 

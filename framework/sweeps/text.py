@@ -99,13 +99,13 @@ def verdict(one: Table) -> list[str]:
     """Return the lines below a table: each optimizer's best setting, and those within one standard error."""
     best = [setting for setting in best_of_each(one.settings) if math.isfinite(setting.spread(one.figure).mean)]
     if not best:
-        return ["No run of it has a finite validation figure."]
+        return ["No run in this table has a finite validation figure."]
     shown = ", ".join(one.short_name(setting) for setting in best)
     lines = [f"Best setting{' per optimizer' if len(best) > 1 else ''} by {one.figure}: {shown}."]
     if all(setting.seeds == 1 for setting in one.settings):
         return [*lines, "One seed per setting: differences may be noise; add seeds, such as 'seed=range(5)'."]
-    rivals = best if len(best) > 1 else [setting for setting in one.settings if setting.spread(one.figure).count]
-    tied = tied_with_first(rivals, one.figure)
+    compared = best if len(best) > 1 else [setting for setting in one.settings if setting.spread(one.figure).count]
+    tied = tied_with_first(compared, one.figure)
     if len(tied) > 1:
         names = [setting.optimizer if len(best) > 1 else one.short_name(setting) for setting in tied]
         lines.append(f"{', '.join(names[:-1])} and {names[-1]} are within one standard error.")

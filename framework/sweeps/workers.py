@@ -74,7 +74,7 @@ class Workers:
                 yield self._alone(alone[0])
             elif alone:
                 yield Trained(
-                    {}, f"a worker process died; {len(alone)} runs that it may have held are tried one by one"
+                    {}, f"a worker process died; {len(alone)} runs that it may have trained are retried one by one"
                 )
                 again += alone
         return again
@@ -117,11 +117,11 @@ def _in_worker(
             if value is not None:
                 os.environ[name] = value
         manager.install(None)
-    manager.current(warn=_said_already)
+    manager.current(warn=_ignore_warning)
     return place, train_block(Block.remade(block), parent, record, writers(fractions))
 
 
-def _said_already(line: str) -> None:
+def _ignore_warning(line: str) -> None:
     """Ignore a warning about a plugin that does not load: the command that started the workers has already shown it."""
 
 

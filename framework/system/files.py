@@ -16,7 +16,7 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
         durable: whether the content must also survive a crash of the machine; this waits for the disk.
 
     Raises:
-        OSError: the file cannot be written; what was there is left.
+        OSError: the file cannot be written; the old content is kept.
     """
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:

@@ -28,8 +28,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def _cells(tag: str, row: Iterable[str]) -> str:
     """Return a row's cells: the first left-aligned, the others right-aligned with digits of equal width."""
     styles = ["text-align:left"]
-    found = []
+    cells = []
     for cell in row:
-        found.append(f'<{tag} style="{styles[-1]}">{escape(cell)}</{tag}>')
+        cells.append(f'<{tag} style="{styles[-1]}">{escape(cell)}</{tag}>')
         styles.append("text-align:right;font-variant-numeric:tabular-nums")
-    return "".join(found)
+    return "".join(cells)

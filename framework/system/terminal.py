@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 MOST_BAR, LEAST_BAR = 30, 8
-"""Maximum and minimum number of characters of a bar; if there is no room for the minimum, no bar is drawn."""
+"""Maximum and minimum number of characters of a bar; if the minimum does not fit, no bar is drawn."""
 
 
 class View(ABC):

@@ -176,7 +176,7 @@ class Tracker:
         try:
             self._process, self._errors = _EARLY.pop() if _EARLY else _spawn()
         except OSError as error:
-            self._broken = f"its writer could not be started ({error})"
+            self._broken = f"the writer process could not be started ({error})"
             return
         self._send({"uri": self.uri})
 
@@ -187,7 +187,7 @@ class Tracker:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
         except OSError:
-            self._broken = "its writer stopped"
+            self._broken = "the writer process stopped"
 
     def _wait(self, process: subprocess.Popen[str]) -> None:
         with process:  # closes the pipes and waits
@@ -195,11 +195,11 @@ class Tracker:
                 if process.stdin is not None:
                     process.stdin.close()
             except OSError:
-                self._broken = "its writer stopped"
+                self._broken = "the writer process stopped"
             self._announce()
             self.problems += _answers(process.stdout or (), self._progress)
         if process.returncode != 0:
-            self._broken = f"its writer stopped ({self._last_error() or f'exit code {process.returncode}'})"
+            self._broken = f"the writer process stopped ({self._last_error() or f'exit code {process.returncode}'})"
 
     def _last_error(self) -> str:
         if self._errors is None:
@@ -226,7 +226,7 @@ def sync(folders: Iterable[Path], uri: str | None = None, progress: Progress | N
     """Deliver the journals in and below ``folders`` that MLflow does not have completely.
 
     Delivery is the same as during training: entries that were delivered are not sent again. Runs whose training process
-    is gone get the status KILLED; runs that another process is delivering are left to it.
+    is gone get the status KILLED; runs that another process is delivering are skipped.
 
     Args:
         folders: folders of runs or sweeps, or parents of such folders.
@@ -282,10 +282,10 @@ def _answers(lines: Iterable[str], progress: Progress | None) -> Iterator[str]:
 
 
 def _journals(top: Path) -> list[Path]:
-    found = sorted(path.parent for path in top.rglob(JOURNAL) if not _is_artifact(path))
-    if not found:
+    folders = sorted(path.parent for path in top.rglob(JOURNAL) if not _is_artifact(path))
+    if not folders:
         raise InputError(f"{top} holds no {JOURNAL}, nor does any folder in it: give the folder of a run or of a sweep")
-    return found
+    return folders
 
 
 def _is_artifact(path: Path) -> bool:

@@ -56,9 +56,9 @@ class Delivery:
             return True
         if not self._tail.claim():
             return False
-        found = Cursor.load(self.folder)
-        if found is not None and found.tracking_uri == self.cursor.tracking_uri:
-            self.cursor, self._check = found, True
+        saved = Cursor.load(self.folder)
+        if saved is not None and saved.tracking_uri == self.cursor.tracking_uri:
+            self.cursor, self._check = saved, True
         else:
             self.cursor.save(self.folder)
         self._tail.offset = self.cursor.delivered
@@ -109,7 +109,7 @@ class Delivery:
     @property
     def _run_id(self) -> str:
         if self.cursor.run_id is None:
-            raise RuntimeError("the run is not made yet")
+            raise RuntimeError("the run has not been created yet")
         return self.cursor.run_id
 
     def _check_run(self, store: Store) -> None:
@@ -139,7 +139,9 @@ class Delivery:
             if parent_id is not None:
                 tags["mlflow.parentRunId"] = parent_id
             elif self.alone:
-                self.problems.append(f"{self.folder}: its sweep {parent} is not in MLflow, so it stands there alone")
+                self.problems.append(
+                    f"{self.folder}: its sweep {parent} is not in MLflow, so it has no parent run there"
+                )
             else:
                 return False
         self.cursor.experiment = resolve_experiment(start.content.get("experiment"))
@@ -161,8 +163,8 @@ class Delivery:
         if not self._search:
             return None
         query = f"tags.{KEY_TAG} = '{self.cursor.key}'"
-        found = store.client.search_runs([self.cursor.experiment_id], filter_string=query, max_results=1)
-        return str(found[0].info.run_id) if found else None
+        runs = store.client.search_runs([self.cursor.experiment_id], filter_string=query, max_results=1)
+        return str(runs[0].info.run_id) if runs else None
 
     def _run_of(self, folder: Path) -> str | None:
         cursor = Cursor.load(folder)
@@ -170,7 +172,7 @@ class Delivery:
 
     def _send_pending(self, store: Store) -> None:
         """Send the waiting entries: params, metrics and tags in one batch, then the rest in order."""
-        batch, actions = entities.Batch(), []
+        batch, actions = entities.LogBatch(), []
         for entry in self._pending:
             if entry.kind in entities.BATCHED:
                 batch.add(entry)
@@ -184,15 +186,15 @@ class Delivery:
             self.cursor.delivered = self._pending[-1].end
             self._pending = []
 
-    def _send_batch(self, store: Store, batch: entities.Batch) -> None:
+    def _send_batch(self, store: Store, batch: entities.LogBatch) -> None:
         try:
             with asking():
                 batch.send(store.client, self._run_id)
         except UnreachableError:
             raise
         except TrackingError:
-            for sort, part in batch.parts().items():
-                self._attempt(sort, partial(part.send, store.client, self._run_id))
+            for kind, part in batch.parts().items():
+                self._attempt(kind, partial(part.send, store.client, self._run_id))
 
     def _act(self, store: Store, entry: Entry) -> None:
         content = entry.content

@@ -63,7 +63,7 @@ def _found(run_id: str, address: str) -> tuple[MlflowClient, Run]:
     where = without_password(address)
     database = sqlite_file(address)
     if not RUN_ID.fullmatch(run_id) or (database is not None and not database.is_file()):
-        raise InputError(f"{run_id}: there is no such folder, and no run of that id in {where}")
+        raise InputError(f"{run_id}: there is no such folder, and no run with that id in {where}")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -87,7 +87,9 @@ def _copy(client: MlflowClient, run: Run, address: str) -> Path:
     present = {file.path for file in client.list_artifacts(run_id)}
     missing = [name for name in NEEDED if name not in present]
     if missing:
-        raise InputError(f"{run_id}: this run's artifacts lack {' and '.join(missing)}; it is no finished run of ours")
+        raise InputError(
+            f"{run_id}: this run's artifacts lack {' and '.join(missing)}; it is not a finished run of this framework"
+        )
     copy = tempfile.TemporaryDirectory(prefix="framework-run-")
     folder = Path(copy.name)
     for name in NEEDED:
@@ -106,8 +108,8 @@ def _copy_model(client: MlflowClient, run: Run, folder: Path, address: str) -> N
 
     whole = folder / "logged"
     whole.mkdir()
-    place = client.get_logged_model(logged[-1].model_id).artifact_location
-    download_artifacts(artifact_uri=place, dst_path=str(whole), tracking_uri=mlflow_address(address))
-    found = next(whole.rglob("weights.npz"), None)
-    if found is not None:
-        found.parent.rename(folder / "model")
+    location = client.get_logged_model(logged[-1].model_id).artifact_location
+    download_artifacts(artifact_uri=location, dst_path=str(whole), tracking_uri=mlflow_address(address))
+    weights = next(whole.rglob("weights.npz"), None)
+    if weights is not None:
+        weights.parent.rename(folder / "model")

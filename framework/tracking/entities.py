@@ -66,11 +66,11 @@ def run_tags(start: Entry) -> dict[str, str]:
 
 
 BATCHED = ("start", "metrics", "tags", "description")
-"""Kinds of entries that a `Batch` takes."""
+"""Kinds of entries that a `LogBatch` takes."""
 
 
 @dataclass
-class Batch:
+class LogBatch:
     """Params, metrics and tags to be sent in one call.
 
     Attributes:
@@ -125,12 +125,12 @@ class Batch:
             synchronous=True,
         )
 
-    def parts(self) -> dict[str, Batch]:
+    def parts(self) -> dict[str, LogBatch]:
         """Return one batch each for params, tags and metrics, for a retry after the store refused the whole batch."""
         return {
-            "params": Batch(params=self.params),
-            "tags": Batch(tags=self.tags),
-            "metrics": Batch(metrics=self.metrics),
+            "params": LogBatch(params=self.params),
+            "tags": LogBatch(tags=self.tags),
+            "metrics": LogBatch(metrics=self.metrics),
         }
 
 

@@ -1,4 +1,4 @@
-"""What MLflow runs to serve a logged model ("models from code": the class is named by this file, not pickled).
+"""The code that MLflow runs to serve a logged model ("models from code": the class is named by this file, not pickled).
 
 MLflow executes this file when it saves and loads a model; nothing else imports it.
 """
@@ -23,10 +23,10 @@ class Served(PythonModel):
     """
 
     def load_context(self, context: Any) -> None:
-        """Load the predictor from the model's artifacts; who loads an MLflow model agrees to run its code."""
+        """Load the predictor from the model's artifacts; loading an MLflow model implies consent to run its code."""
         self.predictor = Predictor.load(Path(context.artifacts["model"]), plugins=True)
 
-    # Lists and data frames come too. MLflow derives a schema from most annotations, but none from an array's.
+    # Lists and data frames are passed too. MLflow derives a schema from most annotations, but none from an array's.
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
         """Return the predictions for ``model_input``, as `Predictor.predict`."""
         return self.predictor.predict(model_input, **(params or {}))

@@ -60,7 +60,7 @@ def resolve_experiment(configured: str | None = None, environment: Mapping[str, 
     where = "tracking.experiment" if configured else "MLFLOW_EXPERIMENT_NAME"
     if len(name) > EXPERIMENT_CHARACTERS:
         raise InputError(
-            f"{where}={name[:20]}…: a name of {len(name)} characters; MLflow takes at most {EXPERIMENT_CHARACTERS}"
+            f"{where}={name[:20]}…: the name has {len(name)} characters; MLflow allows at most {EXPERIMENT_CHARACTERS}"
         )
     if not _is_text(name):
         raise InputError(f"{where}={name!a}: this name is not valid Unicode; choose another")
@@ -135,10 +135,12 @@ def _absolute(uri: str) -> str:
     if not separator or not name or name == ":memory:" or name.startswith("file:"):
         raise InputError(f"tracking.uri={uri}: runs need a database file, as in sqlite:///mlflow.db")
     if question and not _OPTIONS.fullmatch(options):
-        raise InputError(f"tracking.uri={uri}: what follows ? is no list of options; write ? in a path as %3F")
+        raise InputError(f"tracking.uri={uri}: the text after ? is not a list of options; write ? in a path as %3F")
     path = Path(unquote(name)).expanduser().absolute()
     if not _is_plain(path.name):
-        raise InputError(f"tracking.uri={uri}: MLflow cannot open a file of the name {path.name}; choose a plain one")
+        raise InputError(
+            f"tracking.uri={uri}: MLflow cannot open a file named {path.name}; choose a name without % and ?"
+        )
     return f"{head}///{re.sub('[%?#]', lambda found: quote(found[0]), path.as_posix())}{question}{options}"
 
 
@@ -200,7 +202,7 @@ class Store:
 
     def last_used(self) -> Experiment | None:
         """Return the experiment of the newest run, or None if there is no run."""
-        known = {found.experiment_id: found for found in self.client.search_experiments()}
+        known = {experiment.experiment_id: experiment for experiment in self.client.search_experiments()}
         runs = self.client.search_runs(list(known), order_by=["attributes.start_time DESC"], max_results=1)
         return known[runs[0].info.experiment_id] if runs else None
 

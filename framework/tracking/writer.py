@@ -157,7 +157,7 @@ class Writer:
 
     @contextmanager
     def _guarded(self, delivery: Delivery) -> Iterator[None]:
-        """Turn an error of one run into a problem line, so that other runs go on; re-raise `UnreachableError`."""
+        """Turn an error of one run into a problem line, so that other runs continue; re-raise `UnreachableError`."""
         try:
             yield
         except UnreachableError:
@@ -176,7 +176,7 @@ class Writer:
         self._due.pop(delivery.folder, None)
 
     def _say(self, **answer: Any) -> None:
-        with suppress(BrokenPipeError):  # the trainer was killed; go on without it
+        with suppress(BrokenPipeError):  # the trainer was killed; continue without it
             print(json.dumps(answer), file=self._answers, flush=True)
 
 

@@ -26,18 +26,18 @@ def refuse_orders(optimizer: Optimizer, stages: Sequence[Stage]) -> None:
         InputError: the optimizer reads the loss of a single batch, or a stage would move the parameters at every batch
             although the rule acts once per several batches.
     """
-    joining = [place for place, stage in enumerate(stages) if stage.every > 1]
+    joining = [index for index, stage in enumerate(stages) if stage.every > 1]
     if not joining:
         return
     if optimizer.needs_closure or optimizer.needs_loss:
         joins, name = stages[joining[0]].label(), optimizer.label()
-        raise InputError(f"stages: {joins} joins several batches; optimizer {name} looks at one's loss")
+        raise InputError(f"stages: {joins} joins several batches, but optimizer {name} uses the loss of a single batch")
     for stage in stages[: joining[-1]]:
         if stage.moves_parameters:
             last = stages[joining[-1]].label()
             raise InputError(
-                f"stages: {stage.label()} before {last} would move the parameters at every batch, not once a step of "
-                f"the optimizer: name it after {last}"
+                f"stages: {stage.label()} before {last} would change the parameters at every batch, not once per "
+                f"optimizer step: list it after {last}"
             )
 
 

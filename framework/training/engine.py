@@ -1,4 +1,4 @@
-"""The steps of the rule: in NumPy, and in the compiled loop where that is faster. The bits are the same."""
+"""The steps of the rule: in NumPy, and in the compiled loop if that is faster. The bits are the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from framework.compiler.fused import FusedStep, fusable, fuse, numpy_steps
 from framework.errors import InputError
 
 
-class Engine:
+class RuleEngine:
     """Takes the steps of one rule.
 
     Args:
@@ -97,7 +97,7 @@ class Engine:
     def _recorded(self) -> Objective:
         if self._optimizer.needs_loss:
             name = self._optimizer.label()
-            raise InputError(f"optimizer {name} reads the loss's value: pass an objective beside recorded gradients")
+            raise InputError(f"optimizer {name} uses the loss: pass an objective with the recorded gradients")
         return Recorded(np.full(self._parameters.runs, np.nan, dtype=self._parameters.dtype))
 
     def _last_in_numpy(self) -> float:
@@ -117,8 +117,8 @@ class Engine:
 
     def _compile(self) -> None:
         self._compile_after = math.inf
-        held = (self._parameters, self._gradients, self._state)
-        self.compiled = fuse(self._optimizer, *held, self._table, self._threads)
+        arrays = (self._parameters, self._gradients, self._state)
+        self.compiled = fuse(self._optimizer, *arrays, self._table, self._threads)
         self._use_table()
 
     def _use_table(self) -> None:

@@ -57,15 +57,15 @@ def _check_classes(model: Model, loss: Loss, data: Data) -> None:
         return
     if outputs[0] > 1:
         raise InputError(
-            f"the model gives {outputs[0]} outputs and the data set has {classes} classes: end it in units=outputs"
+            f"the model gives {outputs[0]} outputs, but the data set has {classes} classes: end it in units=outputs"
         )
     try:
         single = np.zeros((model.parameters.runs, 1, 1), model.parameters.dtype)
         loss.forward(single, np.full((1, 1), classes - 1))
     except (InputError, IndexError):
-        other = ", or take loss=binary_cross_entropy_logits" if classes == 2 else ""
+        other = ", or use loss=binary_cross_entropy_logits" if classes == 2 else ""
         raise InputError(
-            f"loss {loss.label()} cannot tell {classes} classes apart by the model's 1 output: "
+            f"loss {loss.label()} cannot distinguish {classes} classes with the model's 1 output: "
             f"end the model in units=outputs{other}"
         ) from None
 
@@ -74,6 +74,6 @@ def _check_meaning(model: Model, loss: Loss) -> None:
     """Raise `InputError` if the model outputs probabilities and the loss takes logits, or the reverse."""
     gives = next((layer.output_kind for layer in reversed(model.layers) if layer.output_kind), "values")
     if (gives, loss.expects) == ("probabilities", "logits"):
-        raise InputError(f"loss {loss.label()} takes logits and the model ends in probabilities: change one of them")
+        raise InputError(f"loss {loss.label()} takes logits, but the model outputs probabilities: change one of them")
     if (gives, loss.expects) == ("logits", "probabilities"):
         raise InputError(f"loss {loss.label()} takes probabilities: end the model in softmax or sigmoid")

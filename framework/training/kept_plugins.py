@@ -68,7 +68,11 @@ class Needed:
 
     def _installed(self, name: str, entry: Registered | None) -> type[Layer]:
         if entry is None:
-            origin = f"package {self.requirement}: install it" if self.requirement else f"{self.name}, not kept with it"
+            origin = (
+                f"package {self.requirement}: install it"
+                if self.requirement
+                else f"plugin {self.name}, which was not saved with it"
+            )
             raise InputError(f"the model needs the layer {name} of {origin}")
         return entry.cls
 

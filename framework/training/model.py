@@ -25,7 +25,7 @@ class Row:
     """One line of the layer table.
 
     Attributes:
-        name: place and kind of the layer, such as ``"2_dense"``.
+        name: position and kind of the layer, such as ``"2_dense"``.
         output_shape: shape of its output for one sample.
         parameters: number of parameters of one run.
     """
@@ -58,8 +58,8 @@ class Model:
         weights: dict[str, Weight] = {}
         buffers: dict[str, Buffer] = {}
         self.rows: list[Row] = []
-        for place, (kind, layer) in enumerate(layers, start=1):
-            name = f"{place}_{kind}"
+        for number, (kind, layer) in enumerate(layers, start=1):
+            name = f"{number}_{kind}"
             output = _shape_after(layer, name, input_shape)
             own = layer.weights(input_shape)
             weights |= {f"{name}/{tensor}": weight for tensor, weight in own.items()}
@@ -91,8 +91,8 @@ class Model:
         needed, limit = (2 * parameters + activations) * size, memory_limit()
         if limit is not None and needed > limit:
             raise InputError(
-                f"the model has {parameters:,} parameters and {activations:,} activations a sample: it needs "
-                f"{needed / 2**30:,.1f} GiB and {limit / 2**30:,.1f} GiB are free: make its layers smaller"
+                f"the model has {parameters:,} parameters and {activations:,} activations per sample: it needs "
+                f"{needed / 2**30:,.1f} GiB, but {limit / 2**30:,.1f} GiB are free: use smaller layers"
             )
 
     def _bind(self) -> None:
@@ -100,9 +100,9 @@ class Model:
             layer.weight = _below(self.parameters, row.name)
             layer.gradient = _below(self.gradients, row.name)
             layer.buffer = _below(self.buffers, row.name)
-        trained = [place for place, row in enumerate(self.rows) if row.parameters]
+        trained = [index for index, row in enumerate(self.rows) if row.parameters]
         self._first_trained = trained[0] if trained else len(self.layers)
-        self._last_buffered = max((place for place, layer in enumerate(self.layers) if layer.buffer), default=-1)
+        self._last_buffered = max((index for index, layer in enumerate(self.layers) if layer.buffer), default=-1)
 
     def _reset_buffers(self) -> None:
         for name, start in self._buffer_starts.items():
@@ -162,7 +162,7 @@ class Model:
         for layer in reversed(self.layers[self._first_trained + 1 :]):
             dx = layer.backward(dy, need_dx=True)
             if dx is None:
-                raise PluginError(f"layer {layer.label()} was asked for its input's gradient and returned None")
+                raise PluginError(f"layer {layer.label()} returned None instead of the gradient of its input")
             dy = dx
         for layer in self.layers[self._first_trained : self._first_trained + 1]:
             layer.backward(dy, need_dx=False)

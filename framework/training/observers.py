@@ -28,7 +28,7 @@ class Observer:
         """Handle the end of an epoch of one run: the last row of ``record.history``."""
 
     def should_stop(self, record: Record) -> bool:
-        """Return whether a run should end after the epoch that `epoch` was told of."""
+        """Return whether a run should end after the epoch that was last passed to `epoch`."""
         return False
 
     def between(self, records: Sequence[Record], population: Population, step: int) -> None:
@@ -72,7 +72,7 @@ class Observers:
             observer.epoch(record)
 
     def should_stop(self, record: Record) -> bool:
-        """Call `Observer.should_stop` of every observer; return whether any of them wants the run to end."""
+        """Call `Observer.should_stop` of every observer; return whether any of them returns True."""
         answers = [observer.should_stop(record) for observer in self._all]
         return any(answers)
 
@@ -112,7 +112,7 @@ class Hooks(Observer):
 
     Args:
         registry: registry of the plugins.
-        final: whether an error ends the runs for good; False if each run is then trained alone.
+        final: whether an error is final; False if each run is then trained alone.
     """
 
     def __init__(self, registry: Registry, *, final: bool = True) -> None:

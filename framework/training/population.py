@@ -108,7 +108,7 @@ class Population:
         return len(self.configs)
 
     def new_metrics(self) -> dict[str, Metric]:
-        """Return the metrics by the name of their figure, of their own and started: an evaluation disturbs no other."""
+        """Return new metrics, started, by the name of their figure: evaluations do not affect each other."""
         metrics = copy.deepcopy(self._metrics)
         for metric in metrics.values():
             metric.start(self.runs)
@@ -130,7 +130,7 @@ class Population:
         Args:
             configs: configurations of all runs of the other population.
             tensors: arrays that its `tensors` returned.
-            rows: places of the runs to take.
+            rows: indices of the runs to take.
         """
         smaller = cls([configs[row] for row in rows])
         for name, array in smaller.tensors().items():
@@ -160,7 +160,7 @@ class Population:
                 self.model.buffers.flat[...] = trained
 
     def settle(self, epoch: int) -> None:
-        """Replace the trained model by the evaluated one for good, after the last ``epoch``; see `evaluating`."""
+        """Replace the trained model permanently by the evaluated one, after the last ``epoch``; see `evaluating`."""
         point = self.update.evaluation_point()
         if point is not None:
             self.model.parameters.flat[...] = point

@@ -81,7 +81,7 @@ class Description:
         except UNREADABLE as error:
             raise InputError(f"{folder} holds a damaged model: {error}") from None
         if not isinstance(content, dict) or content.get("format") not in READABLE:
-            raise InputError(f"{folder}: its model is not of format {FORMAT} or before; use the version that wrote it")
+            raise InputError(f"{folder}: its model is not of format {FORMAT} or earlier; use the version that wrote it")
         try:
             content["layers"] = [(name, fields) for name, fields in content["layers"]]
             content["plugins"] = [Needed(**plugin) for plugin in content.get("plugins", ())]
@@ -176,9 +176,11 @@ class Predictor:
                 ``"class"`` is requested of a model that cannot give classes.
         """
         if output not in OUTPUTS:
-            raise InputError(f"predict: output={output!r} is not known: take {' or '.join(OUTPUTS)}")
+            raise InputError(f"predict: output={output!r} is not known: use {' or '.join(OUTPUTS)}")
         if output == "class" and self.description.task != "classification":
-            raise InputError(f"predict: output='class' is for classifiers; this model does {self.description.task}")
+            raise InputError(
+                f"predict: output='class' is for classifiers; this model's task is {self.description.task}"
+            )
         scores = self._scores(self._inputs(x))
         if self.description.task == "classification":
             return self._classes(scores) if output == "class" else scores
@@ -223,7 +225,9 @@ class Predictor:
         """Return the class of each row of scores by name, or by label if the classes have no names."""
         names, predicted = self.description.class_names, self.description.predicted
         if scores.ndim != 2:
-            raise InputError(f"predict: output='class' needs a row of scores a sample; this model gives {scores.shape}")
+            raise InputError(
+                f"predict: output='class' needs one row of scores per sample; this model gives {scores.shape}"
+            )
         outputs = scores.shape[1]
         if outputs > 1:
             labels = scores.argmax(axis=1)
@@ -231,9 +235,11 @@ class Predictor:
             labels = (scores[:, 0] > MIDDLE[predicted]).astype(np.intp)
         else:
             why = (
-                "does not know at which score its classes part" if not predicted else "has one output and more classes"
+                "has no known threshold between its classes"
+                if not predicted
+                else "has one output and more than two classes"
             )
-            raise InputError(f"predict: output='class': this model {why}: take its scores, or train it again")
+            raise InputError(f"predict: output='class': this model {why}: use its scores, or train it again")
         spare = map(str, range(len(names), outputs))  # a model may have more outputs than there are classes
         return np.array([*names, *spare])[labels] if names else labels
 
@@ -283,7 +289,7 @@ def _columns(table: Any, names: Sequence[str]) -> np.ndarray:
     if missing:
         raise InputError(
             f"predict takes a table with the columns {_joined(names)}; this one lacks {_joined(missing)}: pass a data "
-            "frame or a mapping with these column names (MLflow gives an array none)"
+            "frame or a mapping with these column names (MLflow gives no names to an array)"
         )
     return np.column_stack([np.asarray(table[name], dtype=np.float64) for name in names])
 

@@ -23,7 +23,7 @@ class Rates:
 
     Attributes:
         state: the schedule's own arrays by name.
-        scale: the factor that the schedule made of the validation losses, ``(R, 1)``.
+        scale: the factor that the schedule computed from the validation losses, ``(R, 1)``.
 
     Raises:
         InputError: the schedule does not fit the budget, as for `Schedule.factors`.

@@ -46,7 +46,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """The outcome of a run.
 
     Attributes:
         ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"`` (by a hook).
@@ -109,8 +109,8 @@ class EpochMeans:
 
     def _flush(self) -> None:
         if self._held:
-            predictions = np.concatenate([held for held, _ in self._held], axis=1)
-            targets = np.concatenate([held for _, held in self._held], axis=1)
+            predictions = np.concatenate([values for values, _ in self._held], axis=1)
+            targets = np.concatenate([labels for _, labels in self._held], axis=1)
             for metric in self._metrics.values():
                 metric.update(predictions, targets)
         self._held, self._size = [], 0
@@ -223,7 +223,7 @@ class Record:
 
         Args:
             step: the epoch's last optimizer step.
-            row: this run's place in the population.
+            row: this run's index in the population.
             seconds: training time of the epoch, of all runs together.
             means: the means of the epoch, with the steps at which runs diverged.
             training: loss and metrics by name, shape ``(R,)`` each.
@@ -271,7 +271,7 @@ class Record:
 
         Args:
             population: the tested population.
-            row: this run's place in it; its parameters are the kept ones.
+            row: this run's index in it; its parameters are the kept ones.
             tested: loss and metrics on the test split by name, shape ``(R,)`` each.
         """
         kept = self.history[self.kept_epoch - 1]

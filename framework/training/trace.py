@@ -92,7 +92,7 @@ def trace(
     """
     made = _made(optimizer, hyper)
     if made.needs_loss and fun is None:
-        raise InputError(f"trace: optimizer {made.label()} reads the function's value: pass fun= beside grad")
+        raise InputError(f"trace: optimizer {made.label()} uses the function's value: pass fun= in addition to grad")
     named = isinstance(x0, Mapping)
     start = _start(x0)
     steps = _count(steps)
@@ -139,8 +139,8 @@ class PointObjective:
 
     def _point(self) -> Point:
         """Return a copy of the point, so that a function that works in place does not change the path."""
-        held = self.parameters.row(0)
-        return held if self.named else held[ALONE]
+        point = self.parameters.row(0)
+        return point if self.named else point[ALONE]
 
     def _by_name(self, found: Any) -> Mapping[str, Any]:
         if not self.named:
@@ -175,7 +175,7 @@ def _start(x0: Any) -> dict[str, np.ndarray]:
     """Return the starting tensors by name.
 
     Raises:
-        InputError: x0 has no numbers, or they are not real, not finite, or of different dtypes, or a key is no string.
+        InputError: x0 has no numbers, they are not real, not finite or of different dtypes, or a key is not a string.
     """
     named = isinstance(x0, Mapping)
     start = {name: _tensor(value, f"x0[{name!r}]" if named else "x0") for name, value in _items(x0, named=named)}
@@ -183,8 +183,8 @@ def _start(x0: Any) -> dict[str, np.ndarray]:
         raise InputError("trace: x0 has no numbers: give at least one")
     kinds = {name: array.dtype for name, array in start.items()}
     if len(set(kinds.values())) > 1:
-        told = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())
-        raise InputError(f"trace: the tensors of x0 must have one dtype: {told}")
+        listed = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())
+        raise InputError(f"trace: the tensors of x0 must have one dtype: {listed}")
     return start
 
 
@@ -193,7 +193,7 @@ def _items(x0: Any, *, named: bool) -> Iterable[tuple[str, Any]]:
         return [(ALONE, x0)]
     for name in x0:
         if not isinstance(name, str):
-            raise InputError(f"trace: x0 has the key {name!r}: name its tensors by texts")
+            raise InputError(f"trace: x0 has the key {name!r}: its keys must be strings")
     return [(name, value) for name, value in x0.items()]
 
 
@@ -201,15 +201,15 @@ def _tensor(value: Any, where: str) -> np.ndarray:
     try:
         start = np.asarray(value)
     except ValueError as error:  # lists of unequal lengths
-        raise InputError(f"trace: {where} is no array: {error}") from None
+        raise InputError(f"trace: {where} is not an array: {error}") from None
     if np.issubdtype(start.dtype, np.integer):
         start = start.astype(np.float64)
     if start.dtype not in (np.float32, np.float64):
         raise InputError(f"trace: {where} has dtype {start.dtype}: make it float32 or float64")
     finite = np.isfinite(start)
     if not finite.all():
-        place = ", ".join(str(at) for at in np.unravel_index(np.argmin(finite), start.shape)) if start.ndim else "0"
-        raise InputError(f"trace: {where} has numbers that are not finite, the first at place {place}")
+        index = ", ".join(str(at) for at in np.unravel_index(np.argmin(finite), start.shape)) if start.ndim else "0"
+        raise InputError(f"trace: {where} has numbers that are not finite, the first at index {index}")
     return start
 
 

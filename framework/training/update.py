@@ -14,7 +14,7 @@ from framework.base.stage import Stage
 from framework.compiler.fused import FusedStep
 from framework.errors import InputError
 from framework.training.acting import refuse_orders, steps_to_rule
-from framework.training.engine import Engine
+from framework.training.engine import RuleEngine
 from framework.training.rates import Rates
 
 TABLE = 512
@@ -68,7 +68,7 @@ class Update:
         self._rule_state = optimizer.start(parameters, self._rates.first_factor(self._every))
         self._stage_states = [stage.initial_state(parameters) for stage in self._stages]
         rule_steps = None if total is None else total // self._every
-        self._engine = Engine(
+        self._engine = RuleEngine(
             optimizer, parameters, gradients, self._rule_state, total=rule_steps, kernel=kernel, threads=threads
         )
         self._first = 0
@@ -80,9 +80,9 @@ class Update:
         name = self.optimizer.label()
         for stage in self._stages:
             if stage.needs_lr:
-                raise InputError(f"stages: {stage.label()} needs a learning rate and optimizer {name} has none")
+                raise InputError(f"stages: {stage.label()} needs a learning rate, but optimizer {name} has none")
         if not self._rates.constant:
-            raise InputError(f"schedule: optimizer {name} has no learning rate that a schedule could act on")
+            raise InputError(f"schedule: optimizer {name} has no learning rate for a schedule to change")
 
     @property
     def compiled(self) -> FusedStep | None:
@@ -93,8 +93,8 @@ class Update:
     def state(self) -> dict[str, np.ndarray]:
         """The arrays of the chain by name (no copies): changing one in place changes the chain."""
         named = {f"rule/{name}": array for name, array in self._rule_state.items()}
-        for place, state in enumerate(self._stage_states):
-            named |= {f"stage{place}/{name}": array for name, array in state.items()}
+        for index, state in enumerate(self._stage_states):
+            named |= {f"stage{index}/{name}": array for name, array in state.items()}
         named |= {f"schedule/{name}": array for name, array in self._rates.state.items()}
         return {**named, "schedule_scale": self._rates.scale}
 
@@ -110,7 +110,7 @@ class Update:
         for name, array in own.items():
             given = state[name]
             if (given.shape, given.dtype) != (array.shape, array.dtype):
-                found, needed = (f"{held.dtype} of shape {held.shape}" for held in (given, array))
+                found, needed = (f"{each.dtype} of shape {each.shape}" for each in (given, array))
                 raise InputError(f"this state's {name} is {found}; the chain needs {needed}")
         for name, array in own.items():
             array[...] = state[name]

@@ -51,32 +51,32 @@ WRONG = [
     (["optimizer.lr=[1"], "optimizer.lr=[1: this cannot be read"),
     (["optimizer=sgd", "optimizer.nesterov=true"], "nesterov"),
     (["optimizer=blog/adam", "optimizer.lr=0.1"], "ignores the user's learning rate"),
-    (["optimizer=blog/iterative", "schedule=cosine"], "no learning rate that a schedule could act on"),
+    (["optimizer=blog/iterative", "schedule=cosine"], "no learning rate for a schedule to change"),
     (["seed=1.5"], "seed=1.5 is not a whole number"),
     (["epochs=0"], "epochs=0 is out of range"),
     (["epochs=null"], "set epochs, steps or max_seconds"),
     (["schedule=cosine", "epochs=null", "max_seconds=1"], "set epochs or steps"),
     (["schedule.warmup_steps=100", "steps=50"], "schedule.warmup_steps=100"),
-    (["batch_size=5000", "drop_last=true"], "drop_last leaves nothing"),
+    (["batch_size=5000", "drop_last=true"], "drop_last leaves no batch"),
     (["model.sizes=[a]"], "model.layers[1].units=a is not a whole number"),
     (["model.activation=rlu"], "no layer is called rlu; did you mean relu"),
     (["+model.foo=1"], "model.foo: no layer of model mlp uses it"),
     (["model=cnn", "dataset=iris"], "conv2d takes images"),
     (["loss=categorical_cross_entropy"], "takes probabilities: end the model in softmax"),
-    (["loss=mse", "dataset=diabetes", "metrics=[accuracy]"], "accuracy makes no sense for regression"),
+    (["loss=mse", "dataset=diabetes", "metrics=[accuracy]"], "accuracy does not support regression"),
     (["metrics=[acc]"], "no metric is called acc; did you mean accuracy?"),
-    (["metrics=[accuracy,r2]"], "no task has all of them"),
-    (["metrics=[{foo: 1}]"], "is no metric"),
+    (["metrics=[accuracy,r2]"], "no task supports all of them"),
+    (["metrics=[{foo: 1}]"], "is not a metric"),
     (["metrics=[{metric: top_k, k: 99}]"], "k"),
     (["dataset=diabetes"], "class labels are needed"),
     (
         ["model.layers=[flatten,{layer: dense, units: 5}]", "~model.sizes", "~model.activation"],
-        "the model gives 5 outputs and the data set has 10 classes",
+        "the model gives 5 outputs, but the data set has 10 classes",
     ),
-    (["model.sizes=[100000000000]"], "GiB are free: make its layers smaller"),
+    (["model.sizes=[100000000000]"], "GiB are free: use smaller layers"),
     (
         ["model.layers=[flatten,{layer: dense, units: 1}]", "~model.sizes", "~model.activation"],
-        "loss softmax_cross_entropy cannot tell 10 classes apart by the model's 1 output",
+        "loss softmax_cross_entropy cannot distinguish 10 classes with the model's 1 output",
     ),
     (["metrics=3"], "metrics=3 is not a list of names"),
     (["dataset=file", "dataset.path=/absent.csv"], "dataset.path=/absent.csv"),
@@ -95,7 +95,7 @@ WRONG = [
     (["ui", "here"], "ui: unrecognized arguments: here; for example"),
     (["plugins", "--jsonn"], "plugins: unrecognized arguments: --jsonn; did you mean --json; for example"),
     (["plugins", "adam"], "plugins: unrecognized arguments: adam"),
-    (["check"], "check: say what: check optimizer adam"),
+    (["check"], "check: name the plugins to check: check optimizer adam"),
     (["check", "--al", "optimizer", "adam", "--jso=3"], "check: argument --json: ignored explicit argument '3'"),
     (["new-plugin"], "new-plugin: the following arguments are required: NAME; for example"),
     (["new-plugin", "a", "b"], "new-plugin: unrecognized arguments: b; for example"),
@@ -205,7 +205,7 @@ def test_an_interrupted_run_is_closed_as_killed(tmp_path, end):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert err == "error: interrupted; what was recorded is kept\n"
+    assert err == "error: interrupted; the recorded data are kept\n"
     entries = [json.loads(line) for line in next(tmp_path.glob("outputs/*/*/journal.jsonl")).read_text().splitlines()]
     assert entries[-1]["kind"] == "end" and entries[-1]["status"] == "KILLED"
     assert any(entry["kind"] == "metrics" for entry in entries)

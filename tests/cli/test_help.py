@@ -329,7 +329,7 @@ def test_problems_and_models_of_a_config_folder_are_explained(command, tmp_path)
     assert code == 2 and "no problem is called wide" in err
     (folder / "problem" / "wide.yaml").write_text("defaults:\n  - /model: own\n")
     code, _, err = command("help", "problem", "wide", "--config-dir", str(folder))
-    assert code == 2 and "help cannot follow it" in err and err.count("\n") == 1
+    assert code == 2 and "help does not support it" in err and err.count("\n") == 1
 
 
 def leaves(values, prefix=""):

@@ -202,7 +202,7 @@ def test_a_package_is_never_written_over(tmp_path):
         "pyproject.toml",
         "tests/test_my_rule.py",
     ]
-    with pytest.raises(InputError, match="exists and is left as it is"):
+    with pytest.raises(InputError, match="exists already"):
         write("my_rule", tmp_path)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["my_rule"]
@@ -211,10 +211,10 @@ def test_a_package_is_never_written_over(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["My-Rule"], "cannot be a name"),
-        (["class"], "cannot be a name"),
-        (["9lives"], "cannot be a name"),
-        (["double__under"], "cannot be a name"),
+        (["My-Rule"], "is not a valid name"),
+        (["class"], "is not a valid name"),
+        (["9lives"], "is not a valid name"),
+        (["double__under"], "is not a valid name"),
         (["adam"], "has an optimizer adam already"),
         (["random"], "Python has a module random already"),
         ([], "the following arguments are required: NAME"),

@@ -23,7 +23,7 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_database_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(InputError, match=r"mlflow\.db: there is no such database yet; train something first"):
+    with pytest.raises(InputError, match=r"mlflow\.db: there is no such database yet; train a run first"):
         main([])
     assert list(tmp_path.iterdir()) == []
 
@@ -51,7 +51,7 @@ def test_a_store_that_is_served_elsewhere() -> None:
 
 def test_a_host_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "my.db").touch()
-    with pytest.raises(InputError, match=r"--host no such host: .*; leave it out"):
+    with pytest.raises(InputError, match=r"--host no such host: .*; the default is"):
         main(["--host", "no such host", "--uri", f"sqlite:///{tmp_path / 'my.db'}"])
 
 

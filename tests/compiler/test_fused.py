@@ -45,10 +45,10 @@ def fresh(tmp_path, monkeypatch):
     """An empty cache, on disk and in this process."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     llvm.load.cache_clear()
-    fused._tell.cache_clear()
+    fused._log_once.cache_clear()
     yield tmp_path / "framework" / "kernels"
     llvm.load.cache_clear()
-    fused._tell.cache_clear()
+    fused._log_once.cache_clear()
 
 
 def bits(array):
@@ -283,14 +283,17 @@ def _in_place(p, g):
 
 
 REFUSED = {
-    "an if": (lambda p, g: p if g > 0 else g, "it has an if, and, or, not on a number: use where, &, |, ~"),
-    "another function": (lambda p, g: p - np.exp(g), "it uses exp: use what framework.elementwise has"),
-    "a reduction": (lambda p, g: p - np.mean(g), "it uses mean: use what framework.elementwise has"),
-    "a power": (lambda p, g: p - g**3, "it raises to the power 3: only **2 and **0.5 have the same bits everywhere"),
+    "an if": (lambda p, g: p if g > 0 else g, "it applies if, and, or, not to a number: use where, &, |, ~"),
+    "another function": (lambda p, g: p - np.exp(g), "it uses exp: use the functions of framework.elementwise"),
+    "a reduction": (lambda p, g: p - np.mean(g), "it uses mean: use the functions of framework.elementwise"),
+    "a power": (
+        lambda p, g: p - g**3,
+        "it raises to the power 3: only **2 and **0.5 have the same bits in every engine",
+    ),
     "float64": (lambda p, g: p - np.sqrt(0.5) * g, "it mixes float64 (the number 0.7071067811865476) with float32: "),
-    "two plain numbers": (lambda p, g: where(p > g, 1.0, -1.0), "where(…, 1.0, -1.0) of two plain numbers makes "),
-    "in place": (_in_place, "it changes an array in place (+= and its like): write x = x + y"),
-    "truths": (lambda p, g: p * ((p > 0) * 2.0), "it computes with truths (the results of comparisons): use where"),
+    "two plain numbers": (lambda p, g: where(p > g, 1.0, -1.0), "where(…, 1.0, -1.0) of two Python numbers is "),
+    "in place": (_in_place, "it changes an array in place (such as +=): write x = x + y"),
+    "truths": (lambda p, g: p * ((p > 0) * 2.0), "it computes with booleans (the results of comparisons): use where"),
     "an array": (lambda p, g: p * np.ones(1, np.float32), "it uses a ndarray as a number"),
     "a number as a truth": (lambda p, g: where(g, p, g), "it uses a number where a comparison is expected"),
     "its own mistake": (lambda p, g: p.sum(), "AttributeError: 'Symbol' object has no attribute 'sum'"),
@@ -299,7 +302,7 @@ REFUSED = {
 
 def refused_step(cls, caplog, monkeypatch):
     """Step twice where a compiled loop is wanted; return the log's lines and the parameters."""
-    fused._tell.cache_clear()
+    fused._log_once.cache_clear()
     caplog.clear()
     made = [update(cls(), 1, 1, np.float32, "fused") for _ in range(2)]
     for each in made:
@@ -315,7 +318,7 @@ def test_a_rule_that_cannot_be_compiled_says_why_once_and_goes_on(name, caplog, 
     cls = rule_class(rule)
     lines, compiled = refused_step(cls, caplog, monkeypatch)
     assert len(lines) == 1
-    assert lines[0].startswith(f"optimizer Trial runs in NumPy, its rule cannot be compiled: {reason}")
+    assert lines[0].startswith(f"optimizer Trial runs in NumPy because its rule cannot be compiled: {reason}")
     plain = update(cls(), 1, 1, np.float32, "numpy")
     plain.gradients.flat[...] = 0.5
     plain.step(1)
@@ -325,7 +328,7 @@ def test_a_rule_that_cannot_be_compiled_says_why_once_and_goes_on(name, caplog, 
 def test_a_rule_that_is_not_exact_or_not_all_of_the_step_is_left_to_numpy(caplog, monkeypatch):
     inexact = rule_class(lambda p, g: p - g, exact=False)
     assert refused_step(inexact, caplog, monkeypatch)[0] == [
-        "optimizer Trial runs in NumPy, its rule cannot be compiled: its class says exact = False"
+        "optimizer Trial runs in NumPy because its rule cannot be compiled: its class sets exact = False"
     ]
 
     class More(rule_class(lambda p, g: p - g)):
@@ -336,7 +339,7 @@ def test_a_rule_that_is_not_exact_or_not_all_of_the_step_is_left_to_numpy(caplog
 
     lines, made = refused_step(More, caplog, monkeypatch)
     assert lines == [
-        "optimizer More runs in NumPy, its rule cannot be compiled: its step is more than an elementwise rule"
+        "optimizer More runs in NumPy because its rule cannot be compiled: its step is more than an elementwise rule"
     ]
     assert (made.parameters.flat == 7.0).all()
     assert not fused.fusable(inexact())
@@ -602,7 +605,7 @@ def test_a_step_keeps_all_arrays_whose_addresses_it_hands_out(monkeypatch):
 
 @pytest.mark.parametrize("unfit", ["read-only", "unaligned"])
 def test_buffers_that_machine_code_must_not_touch_are_left_to_numpy(unfit, caplog):
-    fused._tell.cache_clear()
+    fused._log_once.cache_clear()
     made = update(optimizer_class("adam")(), 2, 40, np.float32, "numpy")
     stepped(made, 1)
     if unfit == "read-only":
@@ -614,7 +617,7 @@ def test_buffers_that_machine_code_must_not_touch_are_left_to_numpy(unfit, caplo
     with caplog.at_level(logging.WARNING, "framework"):
         held = (made.parameters, made.gradients, made._rule_state)
         assert fused.fuse(made.optimizer, *held, made._engine._table) is None
-    expected = {"read-only": "m cannot be written to", "unaligned": "g is not laid out like the parameters"}
+    expected = {"read-only": "m cannot be written to", "unaligned": "g does not have the layout of the parameters"}
     assert expected[unfit] in caplog.text
 
 

@@ -41,7 +41,7 @@ def test_a_list_repeats_the_layer_with_its_activation():
 def test_lists_repeat_side_by_side():
     found = fields_of([{"layer": "conv2d", "filters": [2, 3], "kernel_size": [3, 5]}])
     assert [(fields["filters"], fields["kernel_size"]) for _, fields in found] == [(2, 3), (3, 5)]
-    with pytest.raises(InputError, match="must have one length"):
+    with pytest.raises(InputError, match="must have the same length"):
         expand_layers([{"layer": "conv2d", "filters": [2, 3], "kernel_size": [3, 5, 7]}])
 
 

@@ -276,7 +276,7 @@ class Endless(Dataset):
 
 
 def test_samples_that_memory_cannot_hold_are_refused():
-    with pytest.raises(InputError, match=r"Endless: memory cannot hold the samples .*: take fewer"):
+    with pytest.raises(InputError, match=r"Endless: the samples do not fit into memory .*: use fewer"):
         prepared(Endless(), np.float32)
 
 

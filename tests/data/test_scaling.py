@@ -49,7 +49,9 @@ def given(x, y, **fields):
 def test_numbers_beyond_the_dtype_are_refused():
     x = np.linspace(0, 1e39, 50)[:, None]
     data = given(x, np.arange(50) % 2, scaling="none")
-    with pytest.raises(InputError, match=r"inputs reach 1e\+39, which exceeds float32 once scaled: set dtype=float64"):
+    with pytest.raises(
+        InputError, match=r"inputs reach 1e\+39, which exceeds float32 after scaling: set dtype=float64"
+    ):
         data.prepare(np.float32)
     assert data.prepare(np.float64).train.inputs.max() > 1e38
 

@@ -141,7 +141,7 @@ def test_a_state_of_another_shape_is_refused(case):
     second.load_state_dict(first.state_dict())
     with pytest.raises(InputError, match="tensor w has shape") as caught:
         second.step()
-    assert f"{old} there and {new} here" in str(caught.value)
+    assert f"{old}; this model needs {new}" in str(caught.value)
     assert torch.equal(after, torch.ones(new))
 
 
@@ -153,7 +153,7 @@ def test_a_slot_of_another_shape_is_named():
     state = copy.deepcopy(optimizer.state_dict())
     state["state"][0]["m"] = torch.ones(1, 1)
     optimizer.load_state_dict(state)
-    with pytest.raises(InputError, match=r"m of tensor w has shape \(1, 1\) there and \(1, 3\) here"):
+    with pytest.raises(InputError, match=r"m of tensor w has shape \(1, 1\); this model needs \(1, 3\)"):
         optimizer.step()
     state["state"][0]["m"] = 1.0
     optimizer.load_state_dict(state)

@@ -119,7 +119,7 @@ def test_betas_are_one_tuple_in_a_group_and_survive_a_state_dict():
     assert [group["betas"] for group in fresh.param_groups] == [(0.7, 0.99), (0.5, 0.6)]
     assert framework.export.torch("adan", [a]).defaults["betas"] == (0.98, 0.92, 0.99)
     optimizer.param_groups[0]["beta1"] = 0.1
-    with pytest.raises(InputError, match="beta1 is there twice: in a group, it is part of betas"):
+    with pytest.raises(InputError, match="beta1 is given twice: in a group, it is part of betas"):
         optimizer.step()
 
 
@@ -134,7 +134,7 @@ def test_tensors_of_another_kind_after_a_step_are_refused(name):
     stood = layer.weight.detach().clone()
     layer.zero_grad()
     layer(torch.ones(1, 3)).sum().backward()
-    with pytest.raises(InputError, match=r"was float64 of shape .* is now float32 .*: make the optimizer after"):
+    with pytest.raises(InputError, match=r"was float64 of shape .* is now float32 .*: create the optimizer after"):
         before.step()
     assert torch.equal(layer.weight, stood)
     after = framework.export.torch(name, layer.parameters())
@@ -217,7 +217,7 @@ SPARSE = torch.nn.Embedding(5, 3, sparse=True)
         ("adam", [torch.zeros(2)], {"beta": 0.9}, "beta: adam has no such field; did you mean"),
         ("adam", [torch.zeros(2)], {"beta1": 1.5}, "beta1=1.5 is out of range: it must be in [0, 1)"),
         ("adam", [torch.zeros(2)], {"betas": 0.9}, "betas=0.9 must be 2 numbers: ['beta1', 'beta2']"),
-        ("adam", [torch.zeros(2)], {"betas": (0.9, 0.9), "beta1": 0.5}, "beta1 is there twice"),
+        ("adam", [torch.zeros(2)], {"betas": (0.9, 0.9), "beta1": 0.5}, "beta1 is given twice"),
         ("adam", [torch.zeros(2)], {"betas": (1.5, 0.9)}, "beta1=1.5 is out of range: it must be in [0, 1)"),
         ("adam", [{"params": [torch.zeros(2)], "weigth_decay": 1}], {}, "a group has no field weigth_decay; did you"),
         ("adam", [{"params": [torch.zeros(2)], "lr": -1.0}], {}, "lr=-1 is out of range: it must be > 0"),
@@ -236,7 +236,7 @@ def test_what_cannot_be_stepped_on_is_refused_at_once(name, params, fields, mess
 def test_what_cannot_be_stepped_on_later_is_refused_then():
     (w,) = tensors((2, 2))
     for name in ("lbfgs", "sam", "polyak_sgd"):
-        with pytest.raises(InputError, match=r"the rule looks at the loss: pass a closure, step\(closure\)"):
+        with pytest.raises(InputError, match=r"the rule uses the loss: pass a closure, step\(closure\)"):
             framework.export.torch(name, [w]).step()
     optimizer = framework.export.torch("adam", [w])
     optimizer.param_groups[0]["lr"] = -0.1

@@ -38,21 +38,24 @@ SINGLE = {
     "digits_of_a_number": ([f"optimizer.lr=1{'0' * 400}"], "is out of range: it must be > 0"),
     "digits_below": ([f"optimizer.lr=-1{'0' * 400}"], "is out of range: it must be > 0"),
     "missing": (["seed=???"], "seed"),
-    "under_proc": (["hydra.run.dir=/proc/x"], "hydra.run.dir=/proc/x: this folder cannot be made (No such file"),
-    "long_folder": ([f"hydra.run.dir={LONG}"], "this folder cannot be made (the name is too long)"),
+    "under_proc": (["hydra.run.dir=/proc/x"], "hydra.run.dir=/proc/x: this folder cannot be created (No such file"),
+    "long_folder": ([f"hydra.run.dir={LONG}"], "this folder cannot be created (the name is too long)"),
     "comma": (["optimizer.lr=0.1,0.2"], "optimizer.lr=0.1,0.2: more than one value makes a sweep: put -m before"),
     "list_or_sweep": (["model.sizes=64,32"], "for a list write 'model.sizes=[64,32]'"),
     "sweep_function": (["seed=range(3)"], "seed=range(3): more than one value makes a sweep: put -m before"),
     "no_value": (["optimizer=adam", "foo"], "foo: settings are KEY=VALUE"),
-    "no_key": (["=x"], "=x: settings are KEY=VALUE, and '' is no key"),
-    "two_dots": (["optimizer..lr=1"], "optimizer..lr=1: settings are KEY=VALUE, and 'optimizer..lr' is no key"),
-    "only_a_dot": ([".lr=1"], "'.lr' is no key"),
+    "no_key": (["=x"], "=x: settings are KEY=VALUE, and '' is not a key"),
+    "two_dots": (["optimizer..lr=1"], "optimizer..lr=1: settings are KEY=VALUE, and 'optimizer..lr' is not a key"),
+    "only_a_dot": ([".lr=1"], "'.lr' is not a key"),
     "tilde": (["~"], "~: settings are KEY=VALUE"),
-    "accent": (["é=1"], "'é' is no key"),
+    "accent": (["é=1"], "'é' is not a key"),
     "two_equals": (["optimizer==adam"], "optimizer takes a name, as in optimizer=NAME; did you mean adam"),
     "added": (["+optimizer=sgd"], "+optimizer=sgd: the optimizer is chosen by optimizer=sgd"),
     "name_field": (["optimizer.name=sgd"], "the optimizer is chosen by optimizer=sgd"),
-    "two_names": (["optimizer=[sgd,adam]"], "a run has one optimizer: for a run with each write -m optimizer=sgd,adam"),
+    "two_names": (
+        ["optimizer=[sgd,adam]"],
+        "a run has one optimizer: for one run per optimizer write -m optimizer=sgd,adam",
+    ),
     "numbers": (["stages=[1]"], "stages=[1]: stages takes names, as in stages=[NAME]"),
     "mapping": (["optimizer={name: sgd}"], "the optimizer is chosen by optimizer=sgd"),
     "unknown_within": (["stages={a: 1}"], "stages.a: there is no such key"),
@@ -65,19 +68,19 @@ SINGLE = {
     "no_launcher": (["hydra/launcher=foo"], "hydra/launcher=foo: there is no such hydra/launcher; known: basic, popul"),
     "environment_copy": (["hydra.job.env_copy=[NOPE]"], "hydra.job.env_copy=[NOPE] cannot be used (KeyError: 'NOPE'"),
     "assertion": (["hydra.verbose=3"], "hydra.verbose=3 cannot be used (AssertionError"),
-    "no_folder": (["hydra.run.dir="], "hydra.run.dir=: this names no folder"),
+    "no_folder": (["hydra.run.dir="], "hydra.run.dir=: no folder is given"),
     "package": (
         ["--cfg", "job", "--package", "optimzer"],
         "--package optimzer: there is no such key; did you mean opt",
     ),
-    "package_alone": (["--package", "optimizer"], "--package goes with --cfg"),
+    "package_alone": (["--package", "optimizer"], "--package needs --cfg"),
     "delete": (["~optimizer.lrr"], "optimizer.lrr: there is no such key; did you mean optimizer.lr"),
     "spelling": (["model.name=data (1)"], "for a text write 'model.name='\"'\"'data (1)'\"'\"''"),
     "unreadable": (["optimizer.lr=[1"], "optimizer.lr=[1: this cannot be read: it must be > 0"),
     "flag": (["--mutlirun", "seed=1,2"], "--mutlirun: there is no such flag; did you mean --multirun"),
     "flag_value": (["--cfg", "jobs"], "invalid choice: 'jobs'"),
-    "flags": (["-m", "--cfg", "job"], "--cfg and --multirun exclude one another"),
-    "resolve": (["--resolve"], "--resolve goes with --cfg"),
+    "flags": (["-m", "--cfg", "job"], "--cfg and --multirun exclude each other"),
+    "resolve": (["--resolve"], "--resolve needs --cfg"),
     "pickle": (["--experimental-rerun", "x.pickle"], "--experimental-rerun reads a pickle"),
     "config_dir": (["--config-dir", "nowhere"], "nowhere"),
     "newline": (["optimizer.lr='a\nb'"], "optimizer.lr=a b is not a number"),
@@ -96,7 +99,7 @@ def test_what_hydra_refuses_is_one_line(command, tmp_path, words, said):
 
 
 SWEPT = {
-    "empty": (["seed=range(5,0)"], "seed=range(5,0): there is no value in it"),
+    "empty": (["seed=range(5,0)"], "seed=range(5,0): it has no value"),
     "endless": (["seed=range(10000000000)"], "more than 1,000,000 runs"),
     "no_step": (["seed=range(0,1,0)"], "seed=range(0,1,0): range() arg 3 must not be zero"),
     "no_step_in_floats": (["optimizer.lr=range(0,1,0.0)"], "optimizer.lr=range(0,1,0.0): Invalid range values"),
@@ -113,10 +116,10 @@ SWEPT = {
     "long_folder": (["seed=0,1", f"hydra.sweep.dir={LONG}"], "the name is too long"),
     "long_run": (
         ["seed=0,1", "hydra.sweep.subdir=${hydra.job.override_dirname}", f"tags.note={LONG}"],
-        "this folder cannot be made (the name is too long)",
+        "this folder cannot be created (the name is too long)",
     ),
     "subdir": (["seed=0,1", "hydra.sweep.subdir=${nope}"], "nope"),
-    "under_proc": (["seed=0,1", "hydra.sweep.dir=/proc/x"], "/proc/x: this folder cannot be made"),
+    "under_proc": (["seed=0,1", "hydra.sweep.dir=/proc/x"], "/proc/x: this folder cannot be created"),
 }
 
 
@@ -226,7 +229,7 @@ def test_a_sweep_of_the_python_api_says_the_same(tmp_path, monkeypatch, case):
 def test_a_folder_that_cannot_be_made_stops_a_run_of_the_python_api(tmp_path, monkeypatch, folder):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         framework.run(*QUICK, f"hydra.run.dir={folder}")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -108,7 +108,7 @@ def test_a_plan_starts_nothing(tmp_path):
     done = command("-m", *SMALL, *words, "launcher.workers=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "20 runs in 2 groups" in done.stdout
-    assert "optimizer lbfgs takes one run at a time" in done.stdout
+    assert "optimizer lbfgs trains one run at a time" in done.stdout
     assert "Nothing was started." in done.stdout
     assert list(tmp_path.iterdir()) == []
 

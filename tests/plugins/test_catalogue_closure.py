@@ -148,7 +148,9 @@ def quartic(x):
 
 @pytest.mark.parametrize("name", ["polyak_sgd", "lbfgs"])
 def test_trace_asks_for_the_function_where_its_value_is_read(name):
-    with pytest.raises(InputError, match=f"trace: optimizer {name} reads the function's value: pass fun= beside grad"):
+    with pytest.raises(
+        InputError, match=f"trace: optimizer {name} uses the function's value: pass fun= in addition to grad"
+    ):
         trace(name, lambda x: x**3 + 2 * x, [1.0, -2.0], 5)
     path = trace(name, lambda x: x**3 + 2 * x, [1.0, -2.0], 60, fun=quartic)
     assert np.abs(path[-1]).max() < 1e-3

@@ -49,7 +49,7 @@ def test_a_row_has_summary_fields_source_and_traits(rows):
     assert "`amsgrad=false`" in fields
     assert source == "Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1"
     assert "elementwise" in traits
-    assert "evaluates another point" in rows["Optimizers", "schedule_free_sgd"][4]
+    assert "evaluates other parameters" in rows["Optimizers", "schedule_free_sgd"][4]
     assert "per tensor" in rows["Optimizers", "lamb"][4]
     assert rows["Schedules", "multistep"][3].startswith("He et al. 2016, arXiv:1512.03385")
     assert "warmup_steps" not in rows["Schedules", "multistep"][2]

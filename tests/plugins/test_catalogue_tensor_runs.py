@@ -232,7 +232,7 @@ def test_traits_follow_from_the_class(name):
 
 def test_a_rule_of_other_arguments_is_refused_where_it_is_written():
     with pytest.raises(
-        PluginError, match=r"Wrong.rule takes \['self', 'p', 'g', 's'\]: make it rule\(p, g, s, c\), wit"
+        PluginError, match=r"Wrong.rule takes \['self', 'p', 'g', 's'\]: define rule\(p, g, s, c\), wit"
     ):
 
         class Wrong(TensorOptimizer):

@@ -408,7 +408,7 @@ def test_a_run_that_is_not_there_is_said(tracked, monkeypatch, name):
 
 
 def test_looking_for_a_run_makes_no_store(here):
-    with pytest.raises(InputError, match="no run of that id"):
+    with pytest.raises(InputError, match="no run with that id"):
         framework.load("0" * 32)
     assert list(here.iterdir()) == []
 

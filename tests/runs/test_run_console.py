@@ -12,7 +12,6 @@ from clocks import Clock
 from runs import config, runs_of
 from screens import Shown, terminal_output, visible
 
-from framework.hydra_app import job
 from framework.runs import console
 from framework.runs.console import REFRESH_SECONDS, Progress
 from framework.runs.journal import read_journal
@@ -169,7 +168,7 @@ def test_the_result_comes_before_curves_are_drawn_and_then_what_is_waited_for(co
         return False
 
     monkeypatch.setattr("framework.plots.drawn", drawn)
-    monkeypatch.setattr(job, "Tracker", Undelivered)
+    monkeypatch.setattr("framework.tracking.run.Tracker", Undelivered)
     monkeypatch.setattr("framework.cli.commands.start_early", lambda: None)
     code, out, _ = command("epochs=1", "dataset.train_limit=75", *words)
     assert code == 0

@@ -126,7 +126,7 @@ def test_a_finished_run_stays_as_it_is(change: str, finished: Path, command: Com
     before = contents(finished)
     code, error = command(*RUN, f"hydra.run.dir={finished}", change)
     assert code == 2
-    assert error == f"error: {finished} holds another run: choose another folder, or take that one away\n"
+    assert error == f"error: {finished} holds another run: choose another folder, or remove that one\n"
     with pytest.raises(InputError, match="holds another run"):
         framework.run(*RUN, f"hydra.run.dir={finished}", change)
     assert contents(finished) == before
@@ -150,7 +150,7 @@ def test_files_of_the_user_stay_as_they_are(name: str, command: Command, tmp_pat
     before = contents(tmp_path)
     code, error = command(*RUN, "hydra.run.dir=.")
     assert code == 2
-    assert error.startswith(f"error: {tmp_path / name.removesuffix('/notes')} is there already")
+    assert error.startswith(f"error: {tmp_path / name.removesuffix('/notes')} exists already")
     assert contents(tmp_path) == before
 
 
@@ -170,7 +170,7 @@ class Mine(ElementwiseOptimizer):
     (tmp_path / "out" / "mine.py").write_text("# another")
     words = ["--plugin", "plugins/mine.py", *RUN, "optimizer=mine"]
     code, error = command(*words, "hydra.run.dir=out")
-    assert code == 2 and "mine.py is there already" in error
+    assert code == 2 and "mine.py exists already" in error
     assert command(*words, "hydra.run.dir=plugins")[0] == 0  # the file itself says the same
 
 
@@ -213,7 +213,7 @@ def test_a_finished_sweep_stays_as_it_is(words: list[str], finished_sweep: Path,
     before = contents(finished_sweep)
     code, error = command("-m", *RUN, *words, f"hydra.sweep.dir={finished_sweep}")
     assert code == 2
-    assert error == f"error: {finished_sweep} holds another sweep: choose another folder, or take that one away\n"
+    assert error == f"error: {finished_sweep} holds another sweep: choose another folder, or remove that one\n"
     with pytest.raises(InputError, match="holds another sweep"):
         swept(finished_sweep, *RUN, *words)
     assert contents(finished_sweep) == before
@@ -228,7 +228,7 @@ def test_files_of_the_user_stay_as_they_are_in_a_sweep(name: str, command: Comma
     before = contents(tmp_path)
     code, error = command("-m", *RUN, "seed=0,1", "hydra.sweep.dir=s")
     assert code == 2
-    assert error.startswith(f"error: {tmp_path / 's' / name} is there already")
+    assert error.startswith(f"error: {tmp_path / 's' / name} exists already")
     assert contents(tmp_path) == before
 
 

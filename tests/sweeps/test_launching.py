@@ -267,7 +267,7 @@ def planned(jobs, threads=1, **options):
 
 
 def test_who_takes_one_run_at_a_time_says_why():
-    assert "lbfgs takes one run at a time" in why_alone(config(optimizer={"name": "lbfgs"}))
+    assert "lbfgs trains one run at a time" in why_alone(config(optimizer={"name": "lbfgs"}))
     assert "max_seconds" in why_alone(config(max_seconds=5.0))
     alone = planned([job(n, seed=n, max_seconds=5.0) for n in range(3)])
     assert [len(block.jobs) for block in alone.blocks] == [1, 1, 1]

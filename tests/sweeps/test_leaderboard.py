@@ -74,7 +74,7 @@ def test_problems_of_different_tasks_have_a_table_each():
         "prices",
         "broken",
     ]
-    assert "No run of it has a finite validation figure." in text
+    assert "No run in this table has a finite validation figure." in text
 
 
 def test_failed_runs_are_counted_in_their_setting():

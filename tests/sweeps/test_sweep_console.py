@@ -14,7 +14,7 @@ from screens import Shown, terminal_output, visible
 from sweeping import SMALL
 from tables import accurate, ended, job
 
-from framework.hydra_app.sweeper import ToldTask
+from framework.hydra_app.sweeper import ReportingTask
 from framework.sweeps import console
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Block, Failed, train_block
@@ -296,8 +296,8 @@ def test_a_task_tells_of_its_ends_in_this_process_only(monkeypatch):
         "framework.hydra_app.sweeper.HydraConfig", SimpleNamespace(get=lambda: SimpleNamespace(job=place))
     )
     place, told = SimpleNamespace(num=1), []
-    task = ToldTask(_task)
-    task.tell(jobs, lambda one, end: told.append((one.number, end)))
+    task = ReportingTask(_task)
+    task.report(jobs, lambda one, end: told.append((one.number, end)))
     assert task("fine") == "fine"
     with pytest.raises(ValueError, match="bad"):
         task("bad")

@@ -88,9 +88,9 @@ def test_the_home_directory_is_expanded(tmp_path: Path, monkeypatch: pytest.Monk
     ("uri", "advice"),
     [
         pytest.param("sqlite:////data/a?b/x.db", "write ? in a path as %3F", id="question"),
-        pytest.param("sqlite:////data/x.db?", "is no list of options", id="no_options"),
-        pytest.param("sqlite:////data/a%2520b.db", "choose a plain one", id="decodable_name"),
-        pytest.param("sqlite:////data/a%3Fb.db", "choose a plain one", id="question_in_name"),
+        pytest.param("sqlite:////data/x.db?", "is not a list of options", id="no_options"),
+        pytest.param("sqlite:////data/a%2520b.db", "choose a name without % and ?", id="decodable_name"),
+        pytest.param("sqlite:////data/a%3Fb.db", "choose a name without % and ?", id="question_in_name"),
     ],
 )
 def test_an_address_with_two_meanings_is_refused(uri: str, advice: str) -> None:

@@ -187,7 +187,7 @@ def test_metrics_arrive_in_full_without_infinities(delivered: dict[str, Path], c
 
 
 def test_losses_and_figures_come_first_on_a_runs_page() -> None:
-    batch = entities.Batch()
+    batch = entities.LogBatch()
     values = {"time/seconds": 1.0, "lr": 0.1, "train/loss": 2.0, "val/loss": 3.0}
     batch.add(Entry("metrics", 0.0, {"step": 5, "epoch": 1, "values": values}, 0))
     assert [name for name, *_ in batch.metrics] == ["train/loss", "val/loss", "time/seconds", "lr", "epoch"]
@@ -252,7 +252,7 @@ def test_a_model_gives_class_names_on_request(delivered: dict[str, Path], client
     expected = np.array(["a", "b", "c"])[predictor().predict(x).argmax(axis=1)]
     assert np.array_equal(model.predict(x, params={"output": "class"}), expected)
     assert len(set(expected)) > 1
-    with pytest.raises(InputError, match="output='names' is not known: take scores or class"):
+    with pytest.raises(InputError, match="output='names' is not known: use scores or class"):
         model.predict(x, params={"output": "names"})
 
 
@@ -424,7 +424,7 @@ def test_a_writer_that_cannot_start_is_one_line(tmp_path: Path, uri: str, monkey
         tracker.follow(tmp_path)
         begin(tmp_path).write("end", status="FINISHED")
     (problem,) = tracker.problems
-    assert "its writer could not be started" in problem
+    assert "the writer process could not be started" in problem
     assert f"sync {tmp_path}`" in problem
 
 
@@ -509,7 +509,7 @@ def test_keys_become_what_mlflow_accepts(key: str, accepted: str, client: Any) -
 
 
 def test_a_batch_keeps_one_value_a_param_and_marks_infinities() -> None:
-    batch = entities.Batch()
+    batch = entities.LogBatch()
     batch.add(Entry("start", 1.0, {"params": {"a=b": 1, "a,b": 2}}, 0))
     batch.add(Entry("metrics", 2.5, {"step": 3, "epoch": 1, "values": {"x": -math.inf, "y": 0.5, "z": None}}, 0))
     assert batch.params == {"a_b": "2"}

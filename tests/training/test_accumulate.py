@@ -146,7 +146,7 @@ def test_training_with_small_batches_is_training_with_large_ones():
 @pytest.mark.parametrize("name", ["sam", "lbfgs", "polyak_sgd"])
 def test_rules_that_look_at_the_loss_are_refused(name):
     start, _ = recorded(1, 6)
-    with pytest.raises(InputError, match=f"stages: accumulate joins several batches; optimizer {name} looks at one's"):
+    with pytest.raises(InputError, match=f"stages: accumulate joins several batches, but optimizer {name} uses the"):
         chain(optimizer_class(name)(), start, stages=[stage("accumulate", every=2)])
     chain(optimizer_class(name)(), start, stages=[stage("accumulate", every=1)])
 

@@ -81,7 +81,7 @@ def test_decay_before_accumulation_is_refused_and_after_it_acts_once_a_step_of_t
     start, gradients = recorded(1, 6, 12)
     decay, accumulate = stage("decoupled_weight_decay", weight_decay=0.5), stage("accumulate", every=3)
     made = optimizer_class("iterative")(lr=0.1)
-    with pytest.raises(InputError, match=r"decoupled_weight_decay before accumulate .* name it after accumulate"):
+    with pytest.raises(InputError, match=r"decoupled_weight_decay before accumulate .* list it after accumulate"):
         chain(made, start, stages=[decay, accumulate])
     chain(made, start, stages=[decay, stage("accumulate", every=1)])
     p = start[0]
@@ -98,5 +98,5 @@ def test_the_order_of_a_stage_of_ones_own_is_refused_too():
 
     start, _ = recorded(1, 6)
     two = [stage("accumulate", every=2), Pull(), stage("accumulate", every=3)]
-    with pytest.raises(InputError, match="Pull before accumulate would move the parameters at every batch"):
+    with pytest.raises(InputError, match="Pull before accumulate would change the parameters at every batch"):
         chain(optimizer_class("sgd")(), start, stages=two)

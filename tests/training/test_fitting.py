@@ -34,10 +34,12 @@ def built(dataset, loss, layers=ONE_OUTPUT, **more):
     ids=["logits", "probabilities"],
 )
 def test_one_output_for_many_classes_is_refused(loss, layers):
-    said = rf"loss {loss} cannot tell {{}} classes apart by the model's 1 output: end the model in units=outputs{{}}$"
+    said = (
+        rf"loss {loss} cannot distinguish {{}} classes with the model's 1 output: end the model in units=outputs{{}}$"
+    )
     with pytest.raises(InputError, match=said.format(10, "")):
         built({"name": "digits"}, loss, layers)
-    with pytest.raises(InputError, match=said.format(2, ", or take loss=binary_cross_entropy_logits")):
+    with pytest.raises(InputError, match=said.format(2, ", or use loss=binary_cross_entropy_logits")):
         built({"name": "breast_cancer"}, loss, layers)
 
 
@@ -48,12 +50,12 @@ def test_one_output_is_enough_for_two_classes(loss):
 
 @pytest.mark.parametrize("loss", ["binary_cross_entropy_logits", "hinge"])
 def test_one_output_is_too_few_for_three_classes(loss):
-    with pytest.raises(InputError, match=f"loss {loss} cannot tell 3 classes apart by the model's 1 output"):
+    with pytest.raises(InputError, match=f"loss {loss} cannot distinguish 3 classes with the model's 1 output"):
         built({"name": "iris"}, loss)
 
 
 def test_metrics_meet_the_highest_label_before_the_start():
-    with pytest.raises(InputError, match="label 2 is not among the 2 classes that the model's outputs tell apart"):
+    with pytest.raises(InputError, match="label 2 is not one of the 2 classes of the model's outputs"):
         built({"name": "iris"}, "mse", metrics=["accuracy"])
     assert built({"name": "iris"}, "mse", metrics=["mae"]).runs == 1
 
@@ -84,7 +86,7 @@ class Picks(Loss):
 
 def test_a_loss_that_checks_nothing_is_found_out_too():
     data = given(np.repeat([0, 1], 50))
-    with pytest.raises(InputError, match="loss Picks cannot tell 2 classes apart"):
+    with pytest.raises(InputError, match="loss Picks cannot distinguish 2 classes"):
         check_fit(model_for(data, [{"layer": "dense", "units": 1}]), Picks(), [], data)
 
 
@@ -106,7 +108,7 @@ def test_a_model_that_memory_cannot_hold_is_refused(monkeypatch):
     monkeypatch.setattr(model, "memory_limit", lambda: bytes_needed)
     assert model_for(data, layers).parameters.size == 50
     monkeypatch.setattr(model, "memory_limit", lambda: bytes_needed - 1)
-    with pytest.raises(InputError, match=r"50 parameters and 10 activations a sample: it needs .* GiB are free"):
+    with pytest.raises(InputError, match=r"50 parameters and 10 activations per sample: it needs .* GiB are free"):
         model_for(data, layers)
     monkeypatch.setattr(model, "memory_limit", lambda: None)
     assert model_for(data, layers).parameters.size == 50
@@ -119,7 +121,7 @@ COUNTS = "x,y\n" + "".join(f"{i},{i % 3}\n" for i in range(60))
 RARE = "x,y\n" + "".join(f"{i},{'c' if i in (3, 20, 40, 55) else 'ab'[i % 2]}\n" for i in range(60))
 WORDS = ("problem=file", "epochs=1", "tracking.enabled=false", "progress=false")
 GUESSED = "3 different whole numbers are trained as classes, which loss mse compares one-hot: set dataset.task=regr"
-LACKS = "the validation split has no sample of class c, so its figures say nothing about it: raise dataset.validation"
+LACKS = "the validation split has no sample of class c, so its figures do not cover it: raise dataset.validation"
 CASES = {
     "counts": (COUNTS, ("loss=mse",), [GUESSED]),
     "counts told": (COUNTS, ("loss=mse", "dataset.task=classification"), []),

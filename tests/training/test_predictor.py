@@ -114,9 +114,9 @@ def test_classes_are_returned_by_name(case):
 @pytest.mark.parametrize(
     ("model", "output", "said"),
     [
-        (by_hand(TWO, "regression"), "class", "is for classifiers; this model does regression"),
-        (by_hand(TWO, "classification"), "clas", "output='clas' is not known: take scores or class"),
-        (by_hand(ONE, "classification"), "class", "does not know at which score"),
+        (by_hand(TWO, "regression"), "class", "is for classifiers; this model's task is regression"),
+        (by_hand(TWO, "classification"), "clas", "output='clas' is not known: use scores or class"),
+        (by_hand(ONE, "classification"), "class", "has no known threshold"),
         (
             by_hand(ONE, "classification", class_names=["a", "b", "c"], predicted="values"),
             "class",

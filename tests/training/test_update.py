@@ -99,7 +99,7 @@ def test_restore_refuses_the_state_of_another_structure():
 @pytest.mark.parametrize("name", ["blog/iterative", "blog/adam", "blog/adadelta"])
 def test_a_schedule_needs_an_optimizer_with_lr(name):
     start, _ = recorded(1, 5)
-    with pytest.raises(InputError, match=r"schedule: optimizer .* has no learning rate that a schedule could act on"):
+    with pytest.raises(InputError, match=r"schedule: optimizer .* has no learning rate for a schedule to change"):
         chain(optimizer_class(name)(), start, schedule=Falling())
     assert chain(optimizer_class(name)(), start).lr(1) is None
 

@@ -24,17 +24,17 @@ def explained(words: Sequence[str], lookup: Lookup) -> list[tuple[str, ...]]:
     overrides = [word.lstrip("+") for word in words if "=" in word and not word.startswith(("-", "~", "hydra"))]
     pairs = [(key, value) for key, _, value in (override.partition("=") for override in overrides)]
     groups = {group_of(key) for key, _ in pairs}
-    found: dict[tuple[str, ...], None] = {}
+    queries: dict[tuple[str, ...], None] = {}
     for key, value in pairs:
         section, dot, field = key.partition(".")
         group = group_of(section)
         if group is None:
-            found[(section if section == "tags" else key),] = None
+            queries[(section if section == "tags" else key),] = None
         elif not dot:
-            found |= dict.fromkeys((group, name) for name in _names(group, value, lookup))
+            queries |= dict.fromkeys((group, name) for name in _names(group, value, lookup))
         elif group not in groups:
-            found[group, field.partition(".")[0] if group == "stage" else _default(group, pairs, lookup)] = None
-    return list(found)
+            queries[group, field.partition(".")[0] if group == "stage" else _default(group, pairs, lookup)] = None
+    return list(queries)
 
 
 def _names(group: str, value: str, lookup: Lookup) -> Iterator[str]:

@@ -39,8 +39,8 @@ def main(words: Sequence[str], commands: Mapping[str, str]) -> int:
         example="help optimizer, help adam, or help settings",
     )
     parser.add_argument("words", nargs="*", metavar="GROUP | GROUP NAME… | NAME | SETTING | settings")
-    parser.add_argument("--json", action="store_true", help="the same as data")
-    parser.add_argument(*FOLDERS, action="append", default=[], help="a folder with problems and models of your own")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(*FOLDERS, action="append", default=[], help="a folder with your own problems and models")
     asked = parser.parse_args(list(words))
     lookup = Lookup(current(), Presets.of(asked.config_dir), commands)
     topics = lookup.pages(asked.words) if asked.words else [overview_page(lookup)]
@@ -78,4 +78,4 @@ def _print(topics: Sequence[Topic], *, as_json: bool = False) -> None:
 
 
 def _data(topic: Topic) -> dict[str, Any]:
-    return {"page": type(topic).__name__.lower(), **asdict(topic)}
+    return {"page": type(topic).__name__.removesuffix("Topic").lower(), **asdict(topic)}

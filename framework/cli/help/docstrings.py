@@ -57,8 +57,8 @@ def explanation(cls: type) -> Explanation:
     for paragraph in rest:
         if "\n" in paragraph and not formula:
             formula = paragraph
-        elif found := SOURCE.match(paragraph):
-            source = found[1]
+        elif match := SOURCE.match(paragraph):
+            source = match[1]
         elif "\n" in paragraph:
             notes.append(paragraph)
         else:
@@ -71,10 +71,10 @@ def citation(cls: type) -> str:
     """Return the first citation of the source: the text up to the first sentence end or unparenthesized semicolon."""
     text = re.split(r"(?<!\bal)(?<!\b[A-Z])\. (?=[A-Za-z`])", explanation(cls).source)[0]
     depth = 0
-    for place, letter in enumerate(text):
+    for position, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
         if depth < 0 or (letter == ";" and depth == 0):
-            text = text[:place]
+            text = text[:position]
             break
     return text.rstrip(".;, ")
 
@@ -85,12 +85,12 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _joined(blocks: list[str]) -> Iterator[str]:
-    held = ""
+    joined = ""
     for block in blocks:
-        if block.startswith("    ") and held:
-            held += "\n\n" + block.rstrip()
+        if block.startswith("    ") and joined:
+            joined += "\n\n" + block.rstrip()
             continue
-        yield held
+        yield joined
         line = " ".join(block.split())
-        held = line.removesuffix(LITERAL) + ":" if line.endswith(LITERAL) else line
-    yield held
+        joined = line.removesuffix(LITERAL) + ":" if line.endswith(LITERAL) else line
+    yield joined

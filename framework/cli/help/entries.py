@@ -8,7 +8,7 @@ from typing import Any
 from framework.base.fields import Configurable, Field
 from framework.cli.help.docstrings import explanation
 from framework.cli.help.examples import examples
-from framework.cli.help.topics import Entry, Family, FieldHelp, Group, Name, SharedField, Variant
+from framework.cli.help.topics import EntryTopic, Family, FieldHelp, GroupTopic, Name, SharedFieldTopic, Variant
 from framework.cli.help.traits import traits
 from framework.registry.manager import Registered, Registry
 
@@ -27,11 +27,11 @@ def usage(kind: str, name: str) -> str:
     return USAGE.get(kind, f"{kind}={{name}}").format(name=name)
 
 
-def entry_page(found: Registered) -> Entry:
+def entry_page(found: Registered) -> EntryTopic:
     """Return the page of a registered name."""
     cls = found.cls
     parts = explanation(cls)
-    return Entry(
+    return EntryTopic(
         kind=found.kind,
         name=found.name,
         usage=usage(found.kind, found.name),
@@ -70,26 +70,26 @@ def _provider(found: Registered) -> dict[str, str]:
     }
 
 
-def group_page(registry: Registry, kind: str, family: str = "") -> Group:
+def group_page(registry: Registry, kind: str, family: str = "") -> GroupTopic:
     """Return the page of a kind with each family as one entry, or the page of one of its families."""
     classes = {name: registry.find(kind, name).cls for name in registry.names(kind)}
     shown = usage(kind, f"{family}/NAME" if family else "NAME")
     if family:
-        return Group(kind, shown, _names({n: cls for n, cls in classes.items() if n.startswith(f"{family}/")}))
+        return GroupTopic(kind, shown, _names({n: cls for n, cls in classes.items() if n.startswith(f"{family}/")}))
     families: dict[str, list[str]] = {}
     for name in classes:
         prefix, slash, _ = name.partition("/")
         if slash:
             families.setdefault(prefix, []).append(name)
     own = {name: cls for name, cls in classes.items() if "/" not in name}
-    return Group(kind, shown, _names(own), tuple(Family(name, tuple(names)) for name, names in families.items()))
+    return GroupTopic(kind, shown, _names(own), tuple(Family(name, tuple(names)) for name, names in families.items()))
 
 
 def _names(classes: Mapping[str, type[Configurable]]) -> tuple[Name, ...]:
     return tuple(Name(name, cls.summary().replace("``", "`")) for name, cls in classes.items())
 
 
-def field_page(registry: Registry, kind: str, field: str) -> SharedField | None:
+def field_page(registry: Registry, kind: str, field: str) -> SharedFieldTopic | None:
     """Return the page of a field: its defaults and ranges for all names of a kind. None if no name has the field."""
     variants: dict[Any, list[str]] = {}
     for name in registry.names(kind):
@@ -100,4 +100,4 @@ def field_page(registry: Registry, kind: str, field: str) -> SharedField | None:
         return None
     key = _key(kind, "NAME", field)
     ordered = sorted(variants.items(), key=lambda item: (-sum("/" not in name for name in item[1]), -len(item[1])))
-    return SharedField(key, kind, tuple(Variant(field_help(key, spec), tuple(names)) for spec, names in ordered))
+    return SharedFieldTopic(key, kind, tuple(Variant(field_help(key, spec), tuple(names)) for spec, names in ordered))

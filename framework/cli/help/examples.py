@@ -132,9 +132,9 @@ def _places(fields: Mapping[str, Any]) -> Iterator[tuple[list[str], tuple[int, .
     """Yield positions to try for a layer: the layers before it and their output shape."""
     yield ["flatten"], (math.prod(IMAGE),)
     yield [], IMAGE
-    for held in fields.values():
-        if isinstance(held, tuple):  # a shape, whose size must equal that of the input
-            yield ["flatten", f"{{layer: dense, units: {math.prod(held)}}}"], (math.prod(held),)
+    for shape in fields.values():
+        if isinstance(shape, tuple):  # a shape, whose size must equal that of the input
+            yield ["flatten", f"{{layer: dense, units: {math.prod(shape)}}}"], (math.prod(shape),)
 
 
 def _output(cls: type[Any], fields: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[int, ...] | None:

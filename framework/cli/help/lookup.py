@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from framework.cli.help import entries, settings
 from framework.cli.help.presets import GROUPS as FILES
 from framework.cli.help.presets import Presets
-from framework.cli.help.topics import Ambiguous, Command, Group, Name, Topic
+from framework.cli.help.topics import AmbiguousTopic, CommandTopic, GroupTopic, Name, Topic
 from framework.errors import InputError, nearest
 from framework.registry.manager import Registry
 from framework.specs import HOOKS, SPECS
@@ -67,12 +67,12 @@ class Lookup:
                 return shared
         raise InputError(f"help: no {group} is called {word}{nearest(word, names)}")
 
-    def group(self, group: str) -> Group:
+    def group(self, group: str) -> GroupTopic:
         """Return the page of a group."""
         if group not in FILES:
             return entries.group_page(self.registry, group)
         listed = (Name(name, self.presets.summary(group, name)) for name in self.names(group))
-        return Group(group, f"{group}=NAME", tuple(listed))
+        return GroupTopic(group, f"{group}=NAME", tuple(listed))
 
     def names(self, group: str) -> list[str]:
         """Return the sorted names of a group."""
@@ -86,12 +86,12 @@ class Lookup:
         if word == ALL_SETTINGS:
             return settings.settings_page(self.presets)
         if word in self.commands:
-            return Command(word, self.commands[word])
-        found = list(self._answers(word))
-        if len(found) == 1:
-            return self.in_group(*found[0])
-        if found:
-            return Ambiguous(word, tuple(self._choice(group, name) for group, name in found))
+            return CommandTopic(word, self.commands[word])
+        meanings = list(self._answers(word))
+        if len(meanings) == 1:
+            return self.in_group(*meanings[0])
+        if meanings:
+            return AmbiguousTopic(word, tuple(self._choice(group, name) for group, name in meanings))
         setting = settings.setting_page(self.presets, word)
         if setting is not None:
             return setting

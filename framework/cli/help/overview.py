@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from framework import __version__
 from framework.cli.help.lookup import GROUPS, Lookup
-from framework.cli.help.topics import PROGRAM, Name, Overview
+from framework.cli.help.topics import PROGRAM, Name, OverviewTopic
 
 EXAMPLES = (
     Name("optimizer=adam", "one run"),
     Name("-m optimizer=sgd,adam optimizer.lr=0.01,0.1 seed=0,1", "a sweep of 8 runs"),
-    Name("-m optimizer=sgd,adam plan=true", "what a sweep would take"),
-    Name("help optimizer adam", "all about one name"),
+    Name("-m optimizer=sgd,adam plan=true", "the plan of a sweep"),
+    Name("help optimizer adam", "the page of one name"),
     Name("ui", "the results, in MLflow"),
 )
 """Arguments of commands that work as typed, each with a summary."""
 
 
-def overview_page(lookup: Lookup) -> Overview:
+def overview_page(lookup: Lookup) -> OverviewTopic:
     """Return the overview page."""
-    return Overview(
+    return OverviewTopic(
         version=__version__,
         examples=tuple(Name(f"{PROGRAM} {example.name}", example.summary) for example in EXAMPLES),
         commands=tuple(Name(name, summary) for name, summary in lookup.commands.items()),

@@ -144,7 +144,7 @@ def _overrides(problem: str, entries: Sequence[Any]) -> dict[str, Any]:
         for key, name in entry.items():
             if not key.startswith("override /"):
                 raise InputError(
-                    f"problem {problem} has the default {key}: help cannot follow it; "
+                    f"problem {problem} has the default {key}: help does not support it; "
                     f"python -m framework problem={problem} --cfg job shows the whole configuration"
                 )
             chosen[key.removeprefix("override /")] = name
@@ -152,17 +152,17 @@ def _overrides(problem: str, entries: Sequence[Any]) -> dict[str, Any]:
 
 
 def _node(path: str) -> dict[str, Any]:
-    found = node(path)
-    if found is None:
+    option = node(path)
+    if option is None:
         group, _, name = path.partition("/")
         raise InputError(f"{group}={name}: there is no such {group}")
-    return found[0]
+    return option[0]
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``below`` updated with ``above``; nested mappings are merged recursively."""
     merged = dict(below)
     for key, value in above.items():
-        held = merged.get(key)
-        merged[key] = _merged(held, value) if isinstance(held, Mapping) and isinstance(value, Mapping) else value
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged

@@ -21,7 +21,7 @@ from framework.registry.manager import find
 from framework.training.model import Model as Network
 
 
-def problem_page(presets: Presets, name: str) -> topics.Problem:
+def problem_page(presets: Presets, name: str) -> topics.ProblemTopic:
     """Return the page of a problem.
 
     Raises:
@@ -29,7 +29,7 @@ def problem_page(presets: Presets, name: str) -> topics.Problem:
     """
     chosen = presets.problem(name)
     samples, layers = _sizes(chosen.config)
-    return topics.Problem(
+    return topics.ProblemTopic(
         name=name,
         summary=presets.summary("problem", name),
         parts=chosen.parts,
@@ -40,7 +40,7 @@ def problem_page(presets: Presets, name: str) -> topics.Problem:
     )
 
 
-def model_page(presets: Presets, name: str) -> topics.Model:
+def model_page(presets: Presets, name: str) -> topics.ModelTopic:
     """Return the page of a model.
 
     Its table has the shapes of the default problem if that uses the model or no problem does, otherwise of the first
@@ -57,7 +57,7 @@ def model_page(presets: Presets, name: str) -> topics.Model:
         _, table = _sizes(presets.problem(home, model=name).config)
     except InputError:  # a model that no problem uses may not accept the default problem's samples
         table = ()
-    return topics.Model(
+    return topics.ModelTopic(
         name=name,
         summary=presets.summary("model", name),
         settings={f"model.{key}": value for key, value in content.items() if key not in ("name", "layers")},
@@ -98,7 +98,7 @@ def _sizes(config: RunConfig) -> tuple[SampleCounts, tuple[LayerRow, ...]]:
 
 def _declared(dataset: Dataset) -> tuple[SampleCounts, Shape]:
     layout = dataset.layout
-    assert layout is not None  # noqa: S101 - for mypy: the caller asked
+    assert layout is not None  # noqa: S101 - for mypy: the caller has checked it
     split = dataset.split(layout.samples, None, official_test=layout.official_test is not None)
     test = len(split.test) if layout.official_test is None else layout.official_test
     shape: Shape = layout.input_shape if dataset.reconstruct else (layout.classes,)

@@ -8,7 +8,7 @@ from framework.base.fields import Configurable
 from framework.cli.help.entries import field_help
 from framework.cli.help.examples import value
 from framework.cli.help.presets import GROUPS, Presets
-from framework.cli.help.topics import PROGRAM, FieldHelp, Settings
+from framework.cli.help.topics import PROGRAM, FieldHelp, SettingsTopic
 from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, Display
 from framework.config.settings import Settings as Training
 
@@ -41,20 +41,20 @@ def _fields(cls: type[Configurable], prefix: str = "") -> tuple[FieldHelp, ...]:
     return tuple(field_help(prefix + name, field) for name, field in cls.fields.items())
 
 
-def settings_page(presets: Presets) -> Settings:
+def settings_page(presets: Presets) -> SettingsTopic:
     """Return the page of all settings."""
-    return Settings(sections(presets))
+    return SettingsTopic(sections(presets))
 
 
-def setting_page(presets: Presets, name: str) -> Settings | None:
+def setting_page(presets: Presets, name: str) -> SettingsTopic | None:
     """Return the page of one setting (``epochs``) or of a section (``tracking``), or None if there is none."""
     every = sections(presets)
     if name in NAMED_SECTIONS:
-        return Settings({name: every[name]}, examples=_example(name, every[name]))
+        return SettingsTopic({name: every[name]}, examples=_example(name, every[name]))
     for title, settings in every.items():
         for setting in settings:
             if setting.name == name:
-                return Settings({title: (setting,)}, _set_by_default(presets, name), _example(title, (setting,)))
+                return SettingsTopic({title: (setting,)}, _set_by_default(presets, name), _example(title, (setting,)))
     return None
 
 

@@ -11,19 +11,19 @@ from typing import Any
 
 from framework.cli.help.topics import (
     PROGRAM,
-    Ambiguous,
-    Command,
-    Entry,
+    AmbiguousTopic,
+    CommandTopic,
+    EntryTopic,
     FieldHelp,
-    Group,
+    GroupTopic,
     LayerRow,
-    Model,
+    ModelTopic,
     Name,
-    Overview,
-    Problem,
+    OverviewTopic,
+    ProblemTopic,
     SampleCounts,
-    Settings,
-    SharedField,
+    SettingsTopic,
+    SharedFieldTopic,
     Topic,
 )
 
@@ -52,7 +52,7 @@ def lines(topic: Topic) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Overview) -> Iterator[str]:
+def _(topic: OverviewTopic) -> Iterator[str]:
     yield f"framework {topic.version}: write an optimizer, compare it with all others, read the result in MLflow"
     yield ""
     yield from _names(topic.examples)
@@ -65,12 +65,12 @@ def _(topic: Overview) -> Iterator[str]:
     for start in range(0, len(cells), 4):
         yield "  " + "   ".join(cells[start : start + 4])
     yield ""
-    yield "Set values   optimizer.lr=0.01 epochs=5 and so on; help settings lists all, their ranges are checked"
+    yield "Set values   optimizer.lr=0.01 epochs=5 and so on; help settings lists all settings and their ranges"
     yield "Plugins      --plugin my_rule.py; the guide is plugins/README.md. Hydra's own flags: --hydra-help"
 
 
 @lines.register
-def _(topic: Group) -> Iterator[str]:
+def _(topic: GroupTopic) -> Iterator[str]:
     yield f"{topic.usage}: {topic.count} names ({PROGRAM} help {topic.group} NAME explains one)"
     yield ""
     folded = [
@@ -81,7 +81,7 @@ def _(topic: Group) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Entry) -> Iterator[str]:
+def _(topic: EntryTopic) -> Iterator[str]:
     yield topic.usage
     yield from _wrapped(topic.summary)
     yield from _formula(topic.formula)
@@ -101,7 +101,7 @@ def _(topic: Entry) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Problem) -> Iterator[str]:
+def _(topic: ProblemTopic) -> Iterator[str]:
     yield f"problem={topic.name}"
     yield from _wrapped(topic.summary)
     yield ""
@@ -117,7 +117,7 @@ def _(topic: Problem) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Model) -> Iterator[str]:
+def _(topic: ModelTopic) -> Iterator[str]:
     yield f"model={topic.name}"
     yield from _wrapped(topic.summary)
     yield ""
@@ -133,9 +133,9 @@ def _(topic: Model) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: Settings) -> Iterator[str]:
-    for place, (title, settings) in enumerate(topic.sections.items()):
-        yield from [""] if place else []
+def _(topic: SettingsTopic) -> Iterator[str]:
+    for number, (title, settings) in enumerate(topic.sections.items()):
+        yield from [""] if number else []
         yield from _fields(settings, title.capitalize())
     yield from _wrapped(topic.note)
     if topic.examples:
@@ -144,28 +144,28 @@ def _(topic: Settings) -> Iterator[str]:
 
 
 @lines.register
-def _(topic: SharedField) -> Iterator[str]:
+def _(topic: SharedFieldTopic) -> Iterator[str]:
     usual = topic.variants[0].field.help
     total = sum(len(variant.names) for variant in topic.variants)
-    yield f"{topic.name}: {usual or 'no help text'}; of {total} {topic.kind} names, by default and range"
+    yield f"{topic.name}: {usual or 'no help text'}; {total} {topic.kind} names, grouped by default and range"
     for variant in topic.variants:
         field = variant.field
         also = field.help if field.help != usual else ""
-        told = (f"default {_value(field.default)}", field.range, _searched(field), also)
+        facts = (f"default {_value(field.default)}", field.range, _searched(field), also)
         yield ""
-        yield from _wrapped("; ".join(filter(None, told)), indent="  ")
+        yield from _wrapped("; ".join(filter(None, facts)), indent="  ")
         yield from _wrapped(", ".join(_folded(variant.names)), indent="    ")
 
 
 @lines.register
-def _(topic: Ambiguous) -> Iterator[str]:
+def _(topic: AmbiguousTopic) -> Iterator[str]:
     yield f"{topic.name} has several meanings:"
     yield from _names([Name(f"{PROGRAM} {choice.name}", choice.summary) for choice in topic.choices], one_line=True)
 
 
 @lines.register
-def _(topic: Command) -> Iterator[str]:
-    yield f"{PROGRAM} {topic.name}: {topic.summary}; {PROGRAM} {topic.name} --help says how"
+def _(topic: CommandTopic) -> Iterator[str]:
+    yield f"{PROGRAM} {topic.name}: {topic.summary}; {PROGRAM} {topic.name} --help lists its options"
 
 
 def _names(names: Sequence[Name], *, one_line: bool = False) -> Iterator[str]:
@@ -214,8 +214,8 @@ def _fields(fields: Sequence[FieldHelp], title: str = "Fields") -> Iterator[str]
     rows = [(field.name, _value(field.default), field.range) for field in fields]
     widths = [min(max(len(row[column]) for row in rows), most) for column, most in enumerate((44, 22, 20))]
     for row, field in zip(rows, fields, strict=True):
-        told = "; ".join(filter(None, (field.help, _searched(field))))
-        yield from _row((*row, told), (*widths, WIDTH - sum(widths) - 2 * 4))
+        description = "; ".join(filter(None, (field.help, _searched(field))))
+        yield from _row((*row, description), (*widths, WIDTH - sum(widths) - 2 * 4))
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
@@ -223,8 +223,8 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
         textwrap.wrap(cell, max(width, 10), break_on_hyphens=False) or [""]
         for cell, width in zip(cells, widths, strict=True)
     ]
-    for place in range(max(map(len, wrapped))):
-        parts = (column[place] if place < len(column) else "" for column in wrapped)
+    for line in range(max(map(len, wrapped))):
+        parts = (column[line] if line < len(column) else "" for column in wrapped)
         yield "".join(f"  {part:<{width}}" for part, width in zip(parts, widths, strict=True))
 
 

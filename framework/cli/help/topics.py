@@ -57,7 +57,7 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Group(Topic):
+class GroupTopic(Topic):
     """All names of one kind, or of one family of a kind.
 
     Attributes:
@@ -79,7 +79,7 @@ class Group(Topic):
 
 
 @dataclass(frozen=True)
-class Entry(Topic):
+class EntryTopic(Topic):
     """One registered name.
 
     Attributes:
@@ -144,7 +144,7 @@ class SampleCounts:
 
 
 @dataclass(frozen=True)
-class Problem(Topic):
+class ProblemTopic(Topic):
     """A problem: data set, model, loss, batch size and budget.
 
     Attributes:
@@ -165,7 +165,7 @@ class Problem(Topic):
 
 
 @dataclass(frozen=True)
-class Model(Topic):
+class ModelTopic(Topic):
     """A model: its own settings and its layers.
 
     Attributes:
@@ -188,7 +188,7 @@ class Model(Topic):
 
 
 @dataclass(frozen=True)
-class Settings(Topic):
+class SettingsTopic(Topic):
     """Settings that belong to no plugin: all of them, or one section.
 
     Attributes:
@@ -211,7 +211,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class SharedField(Topic):
+class SharedFieldTopic(Topic):
     """A field that names of one kind have, such as ``optimizer.lr``.
 
     Attributes:
@@ -226,7 +226,7 @@ class SharedField(Topic):
 
 
 @dataclass(frozen=True)
-class Ambiguous(Topic):
+class AmbiguousTopic(Topic):
     """A list of the pages that one word may mean.
 
     Attributes:
@@ -239,7 +239,7 @@ class Ambiguous(Topic):
 
 
 @dataclass(frozen=True)
-class Command(Topic):
+class CommandTopic(Topic):
     """A subcommand."""
 
     name: str
@@ -247,7 +247,7 @@ class Command(Topic):
 
 
 @dataclass(frozen=True)
-class Overview(Topic):
+class OverviewTopic(Topic):
     """The overview page.
 
     Attributes:

@@ -12,11 +12,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "elementwise": "elementwise",
         "couples_tensors": "whole run",
         "own_step_size": "own step size",
-        "needs_closure": "evaluates again",
-        "needs_loss": "reads the loss",
+        "needs_closure": "evaluates the loss again",
+        "needs_loss": "uses the loss",
     },
     "stage": {"needs_lr": "needs a learning rate"},
-    "schedule": {"needs_total": "needs the budget"},
+    "schedule": {"needs_total": "needs the number of steps"},
     "layer": {"noisy": "random in training"},
     "metric": {"greater_is_better": "greater is better"},
     "dataset": {"downloads": "may download"},
@@ -33,11 +33,11 @@ def traits(kind: str, cls: type[Any]) -> Iterator[str]:
         if not getattr(cls, "exact", True):
             yield "NumPy only"
         if cls.evaluation_point is not Optimizer.evaluation_point:
-            yield "evaluates another point"
+            yield "evaluates other parameters"
         if cls.warning:
             yield "as published, quirks included"
         if cls.external:
-            yield f"steps in {cls.external}"
+            yield f"computed by {cls.external}"
     if kind == "loss":
         yield f"expects {cls.expects}"
     if kind == "metric":

@@ -12,7 +12,7 @@ from framework.training.history import History
 
 
 @dataclass(frozen=True)
-class Recorded:
+class JournalContent:
     """The content of a run's journal.
 
     Attributes:
@@ -32,7 +32,7 @@ class Recorded:
     has_model: bool
 
     @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Recorded:
+    def of(cls, entries: Sequence[Entry]) -> JournalContent:
         """Return the content of a journal's entries."""
         name, history = "", History()
         figures, tags = dict[str, float](), dict[str, str]()

@@ -1,4 +1,4 @@
-"""The metrics of a configuration and the names of their figures."""
+"""The metrics that a configuration chooses, and the names of their figures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from framework.errors import InputError, short
 from framework.registry.manager import current, find
 
 LOSS = "loss"
-"""The name of the figure that every run has besides its metrics."""
+"""The name of the metric that every run has besides its metrics."""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A metric that a run records, and the name of its figure.
+class RunMetric:
+    """A metric that a run records, and the name of its metric.
 
     Attributes:
         name: the figure's name, as in ``val/NAME``.
@@ -35,32 +35,30 @@ class Figure:
     greater_is_better: bool
 
 
-def expand_metrics(listed: Any) -> tuple[Figure, ...]:
-    """Return the figures of a configuration's ``metrics``.
+def expand_metrics(listed: Any) -> tuple[RunMetric, ...]:
+    """Return the metrics of a configuration's ``metrics``.
 
     Args:
         listed: names, or mappings with ``metric: NAME`` and the metric's fields; None for those shown by default.
 
     Raises:
-        InputError: ``listed`` is not a list of metrics, a metric or field is unknown or out of range, no task has all
-            of them, or two figures have the same name.
+        InputError: ``listed`` is not a list of metrics, a metric or field is unknown or out of range, no task
+            supports all of them, or two metrics have the same name.
     """
-    figures: list[tuple[Figure, str]] = []
-    for figure, words in _default_figures() if listed is None else _listed_figures(listed):
-        for other, its_words in figures:
-            if other.name == figure.name and {*other.tasks} & {*figure.tasks}:
-                raise InputError(
-                    f"metrics: {its_words} and {words} are both named {figure.name}: leave one of them out"
-                )
-        figures.append((figure, words))
-    return tuple(figure for figure, _ in figures)
+    metrics: list[tuple[RunMetric, str]] = []
+    for metric, words in _default_metrics() if listed is None else _listed_metrics(listed):
+        for other, its_words in metrics:
+            if other.name == metric.name and {*other.tasks} & {*metric.tasks}:
+                raise InputError(f"metrics: {its_words} and {words} are both named {metric.name}: remove one of them")
+        metrics.append((metric, words))
+    return tuple(metric for metric, _ in metrics)
 
 
-def figures_of(figures: Sequence[Figure], task: str, **given: Any) -> dict[str, Metric]:
+def metrics_of(metrics: Sequence[RunMetric], task: str, **given: Any) -> dict[str, Metric]:
     """Return the metrics that are recorded for a task, by the name of their figure.
 
     Args:
-        figures: from `expand_metrics`.
+        metrics: from `expand_metrics`.
         task: ``"classification"``, ``"regression"`` or ``"reconstruction"``.
         **given: as for `Configurable.of_checked`.
 
@@ -68,33 +66,33 @@ def figures_of(figures: Sequence[Figure], task: str, **given: Any) -> dict[str, 
         InputError: a metric that the user listed does not support the task.
     """
     made: dict[str, Metric] = {}
-    for figure in figures:
-        if task in figure.tasks:
-            made[figure.name] = figure.part.cls.of_checked([figure.part.fields], **given)
-        elif figure.listed:
-            tasks = " and ".join(figure.tasks)
-            raise InputError(f"metrics: {figure.part.name} makes no sense for {task}; it is for {tasks}")
+    for metric in metrics:
+        if task in metric.tasks:
+            made[metric.name] = metric.part.cls.of_checked([metric.part.fields], **given)
+        elif metric.listed:
+            tasks = " and ".join(metric.tasks)
+            raise InputError(f"metrics: {metric.part.name} does not support {task}; it supports {tasks}")
     return made
 
 
-def _default_figures() -> Iterator[tuple[Figure, str]]:
+def _default_metrics() -> Iterator[tuple[RunMetric, str]]:
     for name in current().names("metric"):
         if find("metric", name).cls.shown_for:
-            yield _figure(Part.of(find("metric", name), {}, f"metrics.{name}"), listed=False), name
+            yield _run_metric(Part.of(find("metric", name), {}, f"metrics.{name}"), listed=False), name
 
 
-def _listed_figures(listed: Any) -> Iterator[tuple[Figure, str]]:
-    """Yield the figure of each listed metric and the user's words for it."""
+def _listed_metrics(listed: Any) -> Iterator[tuple[RunMetric, str]]:
+    """Yield each listed metric and the user's words for it."""
     if not isinstance(listed, list) or not listed:
         raise InputError(
-            f"metrics={short(listed)} is not a list of names: write metrics=[accuracy], or null for the task's own"
+            f"metrics={short(listed)} is not a list of names: write metrics=[accuracy], or null for the task's defaults"
         )
     items = [_name_and_fields(item) for item in listed]
     if not set.intersection(*(set(_tasks(name)) for name, _ in items)):
-        raise InputError(f"metrics={listed}: no task has all of them; choose those of the data set's task")
+        raise InputError(f"metrics={listed}: no task supports all of them; choose those of the data set's task")
     for name, fields in items:
         words = " ".join([name, *(f"{key}={fields[key]}" for key in fields)])
-        yield _figure(Part.of(find("metric", name), fields, f"metrics.{name}"), listed=True), words
+        yield _run_metric(Part.of(find("metric", name), fields, f"metrics.{name}"), listed=True), words
 
 
 def _name_and_fields(item: Any) -> tuple[str, dict[str, Any]]:
@@ -102,7 +100,7 @@ def _name_and_fields(item: Any) -> tuple[str, dict[str, Any]]:
     name = fields.pop("metric", None)
     if not isinstance(name, str):
         raise InputError(
-            f"metrics: {short(item)} is no metric: write its name, or a mapping with metric: NAME and its fields"
+            f"metrics: {short(item)} is not a metric: write its name, or a mapping with metric: NAME and its fields"
         )
     return name, fields
 
@@ -114,8 +112,8 @@ def _tasks(name: str) -> tuple[str, ...]:
         raise InputError(f"metrics: {error}") from None
 
 
-def _figure(part: Part, *, listed: bool) -> Figure:
-    """Return the figure of a metric.
+def _run_metric(part: Part, *, listed: bool) -> RunMetric:
+    """Return a metric with the name of its figure.
 
     Raises:
         InputError: MLflow does not accept its name, or it is the name of the loss.
@@ -124,8 +122,8 @@ def _figure(part: Part, *, listed: bool) -> Figure:
     name = metric.name()
     if not isinstance(name, str) or not re.fullmatch(r"[\w. /-]+", name, re.ASCII) or name == LOSS:
         raise InputError(
-            f"metrics: {part.name} names its figure {name!r}: its name() must return letters, digits and any of _ - . "
-            f"/ and not {LOSS}"
+            f"metrics: name() of {part.name} returns {name!r}: it must return only letters, digits and any of _ - . /, "
+            f"and not {LOSS}"
         )
     tasks = part.cls.tasks if listed else part.cls.shown_for
-    return Figure(name, part, tuple(tasks), listed, metric.greater_is_better)
+    return RunMetric(name, part, tuple(tasks), listed, metric.greater_is_better)
