@@ -49,7 +49,8 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
             folder = Path(composed.hydra.run.dir).resolve()
             taken = plain_data(composed)
             config = check(taken)
-        if config.section(Display).plan:
+        display = config.section(Display)
+        if display.plan:
             raise InputError("plan: a plan has no result; use it on the command line or in framework.sweep")
         refuse_used_run(folder, config, taken.unresolved)
         setting = setting_of(config, taken.choices, composing(hydra.config_loader, composed.hydra))
@@ -57,7 +58,13 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         with cleared_if_refused(folder, ()):
             make(folder, "hydra.run.dir")
             outcome, tracker = tracked(
-                config, words, folder, setting=setting, observers=[noted], warn=noted.lines.append
+                config,
+                words,
+                folder,
+                setting=setting,
+                resume=display.resume,
+                observers=[noted],
+                warn=noted.lines.append,
             )
     for line in [*noted.lines, *tracker.problems]:
         warnings.warn(line, stacklevel=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import sys
 from collections.abc import Iterable
 
@@ -26,6 +27,17 @@ class PluginError(FrameworkError):
 
 class TrackingError(FrameworkError):
     """The tracking store could not be reached or written. The run's own journal is complete nevertheless."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interrupt of a run or a sweep that has begun.
+
+    Args:
+        folder: its folder.
+    """
+
+    def __init__(self, folder: object) -> None:
+        super().__init__(f"python -m framework resume {shlex.quote(str(folder))}")
 
 
 class RunFailedError(FrameworkError):

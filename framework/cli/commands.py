@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from framework.errors import FrameworkError, InputError, nearest, one_line
+from framework.errors import FrameworkError, InputError, Interrupted, nearest, one_line
 from framework.registry import manager
 from framework.tracking.client import start_early, stop_early
 
@@ -43,13 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, BAD_INPUT)
     except FrameworkError as error:
         return _complain(error, BAD_INPUT if isinstance(error, manager.PluginError) else 1)
-    except KeyboardInterrupt:
-        return _complain("interrupted; the recorded data are kept", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        return _complain(f"interrupted; the recorded data are kept{_continued(interrupt)}", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reading process has ended (… | head)
         return 1
     finally:
         stop_early()
+
+
+def _continued(interrupt: KeyboardInterrupt) -> str:
+    return f"; {interrupt} continues" if isinstance(interrupt, Interrupted) else ""
 
 
 def _records(words: Sequence[str]) -> bool:

@@ -89,7 +89,7 @@ class Display(Section):
 
     affects_result = False
     progress: bool = flag(True, help="show progress: in place on a terminal, a few lines in a log")
-    resume: bool = flag(False, help="continue the sweep in hydra.sweep.dir; resume DIR sets it")
+    resume: bool = flag(False, help="continue the run or sweep in the given folder; resume DIR sets it")
     plan: bool = flag(False, help="print the runs, their time, memory and disk; start nothing")
 
 

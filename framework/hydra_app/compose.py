@@ -94,7 +94,7 @@ class Composer:
         for number, words in enumerate(overrides, start=first):
             with explained(words):
                 config, unresolved, choices = self._known(tuple(words))
-                folder, dirname = self._folder(number, words), self._dirname(words)
+                folder, dirname = self.folder(number, words), self._dirname(words)
             distinguishing = tuple(word for word in words if word not in shared)
             setting = setting_of(config, choices, self._compose)
             jobs.append(
@@ -112,7 +112,8 @@ class Composer:
         parsed = [self._parse(text) for text in overrides]
         return get_overrides_dirname(parsed, list(style.exclude_keys), style.item_sep, style.kv_sep)
 
-    def _folder(self, number: int, overrides: Sequence[str]) -> Path:
+    def folder(self, number: int, overrides: Sequence[str]) -> Path:
+        """Return the folder of a job, for its number and its overrides."""
         sweep = cast(dict[str, Any], OmegaConf.to_container(self._sweep_config.hydra.sweep, resolve=False))
         top = Path(self._sweep_config.hydra.sweep.dir).resolve()
         if sweep["subdir"] == "${hydra.job.num}":

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework.config.check import check
 from framework.config.resolved import RunConfig
+from framework.config.settings import Display
 from framework.hydra_app.compose import composing
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.setting import setting_of
@@ -54,7 +55,8 @@ def alone(config: RunConfig, overrides: Sequence[str], folder: Path) -> Finished
     Raises:
         InputError: the parts of the configuration do not fit together.
     """
-    outcome = shown(config, overrides, folder, setting=_setting(config))
+    resume = config.section(Display).resume
+    outcome = shown(config, overrides, folder, setting=_setting(config), resume=resume)
     return Finished.of(outcome, config, overrides)
 
 

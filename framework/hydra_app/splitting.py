@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, ValueT
 from hydra.errors import HydraException
 
 from framework.errors import InputError, nearest
+from framework.runs.provenance import outside
 
 MOST_JOBS = 1_000_000
 """Maximum number of jobs of one sweep; more are treated as a mistake, and their list would fill the memory."""
@@ -37,6 +38,39 @@ def split(arguments: Sequence[str]) -> list[list[str]]:
         raise InputError(f"the sweep has more than {MOST_JOBS:,} runs: sweep over fewer values")
     batches = BasicSweeper.split_arguments(parsed, None)
     return [job for batch in batches for job in batch]
+
+
+def united(arguments: Sequence[str], added: Sequence[str]) -> list[str]:
+    """Return the arguments of a sweep with further values: those of an axis are appended to the ones it has.
+
+    Args:
+        arguments: the overrides after ``-m``.
+        added: overrides of axes, or of settings that do not affect results; the latter replace what is set.
+
+    Raises:
+        InputError: a setting in ``added`` affects results and is not set in ``arguments``, so that the runs of the
+            sweep would change.
+    """
+    parser = OverridesParser.create()
+    by_key = {
+        override.key_or_group: word
+        for override, word in zip(parser.parse_overrides(list(arguments)), arguments, strict=True)
+    }
+    for override, word in zip(parser.parse_overrides(list(added)), added, strict=True):
+        key = override.key_or_group
+        if outside(key):
+            by_key[key] = word
+            continue
+        if key not in by_key or word.startswith("~"):
+            raise InputError(f"{word}: {key} is no axis of this sweep: only further values of its axes can be added")
+        values = [value for old in (by_key[key], word) for value in _texts(old)]
+        by_key[key] = f"{by_key[key].partition('=')[0]}={','.join(dict.fromkeys(values))}"
+    return list(by_key.values())
+
+
+def _texts(argument: str) -> list[str]:
+    """Return the values of one argument as they are written for a single job."""
+    return [words[-1].partition("=")[2] for words in split([argument])]
 
 
 def _values(override: Override) -> int:

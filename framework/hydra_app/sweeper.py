@@ -26,8 +26,9 @@ from framework.hydra_app.splitting import split
 from framework.registry.manager import current
 from framework.runs import provenance
 from framework.runs.finished import Finished
-from framework.runs.folder import make, refuse_unusable
+from framework.runs.folder import make, refuse_unusable, resumable
 from framework.runs.journal import Journal
+from framework.runs.ownership import owned
 from framework.sweeps.blocks import Ended, Failed, close_interrupted
 from framework.sweeps.console import watching
 from framework.sweeps.folder import refuse_used_sweep
@@ -36,6 +37,7 @@ from framework.sweeps.leaderboard import Table, tables, write_runs, write_settin
 from framework.sweeps.plan_text import plan_text
 from framework.sweeps.planning import Plan, plan, refuse_misfits
 from framework.sweeps.resume import Resumed, resumed
+from framework.sweeps.state import FILE as STATE
 from framework.sweeps.state import JobIdentity, SweepState
 from framework.sweeps.text import settings_markdown, settings_text
 from framework.tracking.client import Tracker
@@ -136,19 +138,19 @@ class Sweep:
             warn_all(planned.cautions)
             sys.stdout.write(plan_text(planned))
             return []
-        chosen = resumed(jobs, SweepState.load(self._folder).jobs, self._folder) if display.resume else Resumed(jobs)
+        chosen = self._chosen(arguments, jobs)
         waiting = DeliveryProgress(progress=display.progress)
         tracker = Tracker.of(jobs[0].config.section(Tracking), waiting)
-        begun = self._refuse(arguments, chosen)
         if chosen.left:
             warn_all(self._prepare(chosen.left))
         make(self._folder, "hydra.sweep.dir")
-        state = self._state(arguments, chosen.jobs)
-        state.save(self._folder)
-        journal = Journal(self._folder)
-        if not begun:
-            self._begin(journal, arguments, [job.config for job in jobs])
-        with waiting, tracker:
+        with owned(self._folder), resumable(self._folder), waiting, tracker:
+            state = self._state(arguments, chosen.jobs)
+            state.save(self._folder)
+            journal = Journal(self._folder)
+            self._description = _description(arguments, len(jobs))
+            if not chosen.resume:
+                self._begin(journal, arguments, [job.config for job in jobs])
             for folder in [self._folder, *(job.folder for job in chosen.jobs)]:
                 tracker.follow(folder)
             found, failed = self._run(chosen, journal, tracker, state)
@@ -158,13 +160,20 @@ class Sweep:
             raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}", found)
         return found
 
-    def _refuse(self, arguments: Sequence[str], chosen: Resumed) -> bool:
-        """Raise InputError if a folder cannot be used; return whether the sweep has begun already."""
+    def _chosen(self, arguments: Sequence[str], jobs: Sequence[Job]) -> Resumed:
+        """Return the jobs to run: all, or those that the sweep in the folder has not finished.
+
+        Raises:
+            InputError: a folder cannot be used.
+        """
         refuse_unusable([self._folder], "hydra.sweep.dir")
-        refuse_unusable((job.folder for job in chosen.jobs), "hydra.sweep.subdir")
-        if chosen.resume:
-            return True
-        return refuse_used_sweep(self._folder, arguments, chosen.jobs, self._config.hydra.output_subdir)
+        refuse_unusable((job.folder for job in jobs), "hydra.sweep.subdir")
+        if jobs[0].config.section(Display).resume:
+            return resumed(jobs, SweepState.load(self._folder).jobs, self._folder, self._composer.folder)
+        if refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir):
+            known = SweepState.load(self._folder).jobs if (self._folder / STATE).is_file() else ()
+            return resumed(jobs, known, self._folder, self._composer.folder)
+        return Resumed(jobs)
 
     def _state(self, arguments: Sequence[str], jobs: Sequence[Job]) -> SweepState:
         words = cast(list[str], OmegaConf.to_container(self._config.hydra.overrides.hydra, resolve=False))
@@ -228,7 +237,6 @@ class Sweep:
         first = configs[0]
         OmegaConf.save(self._config, self._folder / "multirun.yaml")
         command = provenance.command(arguments, sweep=True)
-        self._description = f"A sweep of {len(configs)} runs.\n\nRun it again:\n\n```\n{command}\n```\n"
         optimizers = list(dict.fromkeys(config.optimizer.name for config in configs))
         journal.write(
             "start",
@@ -264,6 +272,11 @@ class Sweep:
         journal.write("description", text=f"{settings_markdown(found)}\n\n{self._description}")
         for table in found:
             journal.write("metrics", step=0, epoch=None, values=_best_figures(table, several=len(found) > 1))
+
+
+def _description(arguments: Sequence[str], runs: int) -> str:
+    command = provenance.command(arguments, sweep=True)
+    return f"A sweep of {runs} runs.\n\nRun it again:\n\n```\n{command}\n```\n"
 
 
 def _best_figures(table: Table, *, several: bool) -> dict[str, float]:

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from framework.config.resolved import RunConfig
-from framework.errors import InputError, short
+from framework.config.settings import Display
+from framework.errors import InputError, Interrupted, short
 from framework.runs.cursor import FILE as MARK
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, read_journal
@@ -46,7 +47,8 @@ def refuse_another(folder: Path, config: RunConfig, begun: Sequence[Entry], *, r
 def refuse_used_run(folder: Path, config: RunConfig, unresolved: Mapping[str, Any], subdir: str | None = None) -> None:
     """Raise `InputError` if the run would overwrite a file in the folder.
 
-    A run that was killed may be started again in its own folder, because its files have the same content.
+    A run that was killed may be started again in its own folder, because its files have the same content; with
+    ``resume=true`` also one that failed or was interrupted.
 
     Args:
         folder: folder of the run.
@@ -60,7 +62,7 @@ def refuse_used_run(folder: Path, config: RunConfig, unresolved: Mapping[str, An
     if not _stands(folder):
         return
     begun = begun_in(folder)
-    refuse_another(folder, config, begun)
+    refuse_another(folder, config, begun, resume=config.section(Display).resume)
     if begun:
         return
     hydra = folder / subdir if subdir else None
@@ -182,6 +184,23 @@ def _says(path: Path, content: Mapping[str, Any]) -> bool:
         return bool(yaml.safe_load(path.read_text(encoding="utf-8")) == content)
     except (OSError, ValueError, yaml.YAMLError):
         return False
+
+
+@contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Add the command that continues a run or a sweep to an interrupt inside a ``with`` block, if it has begun.
+
+    Raises:
+        Interrupted: the block was interrupted.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:
+        if begun_in(folder):
+            raise Interrupted(folder) from None
+        raise
 
 
 def refuse_files(folder: Path, names: Sequence[str]) -> None:

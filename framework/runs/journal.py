@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from framework.errors import InputError
+from framework.system.files import lock
 
 FILE = "journal.jsonl"
 KINDS = ("start", "metrics", "tags", "description", "artifact", "model", "end")
@@ -151,7 +151,7 @@ class Tail:
             file = self._path.open("r+b")  # writable, because locks on network file systems require it
         except FileNotFoundError:
             return False
-        if not _lock(file):
+        if not lock(file):
             file.close()
             return False
         self._file = file
@@ -222,20 +222,3 @@ def _cut_torn_line(path: Path) -> None:
     whole = data.rfind(b"\n") + 1
     if whole < len(data):
         os.truncate(path, whole)
-
-
-def _lock(file: BinaryIO) -> bool:
-    """Lock an open file for this process without waiting; return whether that succeeded."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(1 << 40)  # a lock on Windows blocks writes to its bytes; this byte is never written
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True

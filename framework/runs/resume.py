@@ -49,7 +49,7 @@ def interrupted(folder: Path) -> Interrupted | None:
         return None
     if start.get("parent"):
         raise InputError(f"{folder} is a run of a sweep: resume {start['parent']}")
-    config = remade(_mapping(folder / "config.yaml"))
+    config = _remade(folder)
     if config.identity != recorded.tags.get("config_hash"):
         raise InputError(f"{folder}: {_difference(folder, config, start)}; start the run again in another folder")
     overrides = _read(folder / "overrides.yaml")
@@ -57,6 +57,16 @@ def interrupted(folder: Path) -> Interrupted | None:
         raise InputError(f"{folder / 'overrides.yaml'} is damaged: it holds no list of overrides")
     setting = recorded.tags.get("setting", "")
     return Interrupted(folder, config, tuple(overrides), setting, len(recorded.history))
+
+
+def _remade(folder: Path) -> RunConfig:
+    try:
+        return remade(_mapping(folder / "config.yaml"))
+    except InputError as error:
+        saved = sorted(folder.glob("*.py"))
+        if not saved:
+            raise
+        raise InputError(f"{error}: add --plugin {saved[0]}, the plugin file that was saved with the run") from error
 
 
 def _difference(folder: Path, config: RunConfig, start: dict[str, Any]) -> str:

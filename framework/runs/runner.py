@@ -45,7 +45,8 @@ def execute(
         parent: folder of the sweep that the run belongs to, or None.
         distinguishing: the overrides that appear in its name; by default all.
         setting: name of its setting.
-        resume: whether to continue the run that the folder holds, from its checkpoint if it has one.
+        resume: whether to continue a run that failed or was interrupted; one that was killed is continued anyway. It
+            continues from its checkpoint if it has one.
         observers: further observers.
         warn: as in `Journaling`.
         result: called with the outcome as soon as it is recorded, before pictures are drawn.
@@ -58,7 +59,7 @@ def execute(
     configs, single = {run.id: config}, parent is None
     journaling = Journaling(configs, {run.id: overrides}, parent=parent, single=single, resume=resume, warn=warn)
     checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds)
-    state = load(folder, config.identity) if resume else None
+    state = load(folder, config.identity)
     try:
         observing = [journaling, checkpoints, *hooks(current()), *observers]
         (outcome,) = train([config], [run], observing, [state] if state else [])

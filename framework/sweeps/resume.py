@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,18 +35,23 @@ class Resumed:
         return [job for job in self.jobs if job.number not in self.finished]
 
 
-def resumed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path) -> Resumed:
+Place = Callable[[int, Sequence[str]], Path]
+"""Function that returns the folder of a job, for its number and its overrides."""
+
+
+def resumed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, place: Place) -> Resumed:
     """Return the jobs of a sweep that is continued.
 
     Args:
         jobs: the jobs as composed now.
         before: the jobs as the sweep's state file lists them.
         folder: the sweep's folder.
+        place: returns the folders of new jobs.
 
     Raises:
         InputError: a job of the state file is not composed any more, or a job's folder holds another run.
     """
-    placed = _placed(jobs, before, folder)
+    placed = _placed(jobs, before, folder, place)
     finished = {}
     for job in placed:
         begun = begun_in(job.folder)
@@ -59,7 +64,7 @@ def resumed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path) ->
     return Resumed(tuple(jobs), finished, resume=True)
 
 
-def _placed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path) -> list[Job]:
+def _placed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, place: Place) -> list[Job]:
     """Return the jobs in the order of their numbers: those of the state file with theirs, new ones after them."""
     waiting: dict[str, list[JobIdentity]] = {}
     for known in before:
@@ -78,5 +83,6 @@ def _placed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path) ->
             f"{missing.identity} any more: a setting, a default or a plugin file has changed"
         )
     first = max((known.number for known in before), default=-1) + 1
-    placed += [replace(job, number=number) for number, job in enumerate(new, start=first)]
+    for number, job in enumerate(new, start=first):
+        placed.append(replace(job, number=number, folder=place(number, job.overrides)))
     return sorted(placed, key=lambda job: job.number)

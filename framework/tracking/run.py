@@ -11,6 +11,8 @@ from framework.config.resolved import RunConfig
 from framework.config.settings import Display, Tracking
 from framework.runs import summary
 from framework.runs.console import observers
+from framework.runs.folder import resumable
+from framework.runs.ownership import owned
 from framework.runs.runner import execute
 from framework.tracking.client import Progress, Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
@@ -45,9 +47,9 @@ def tracked(
 
     Raises:
         InputError: the parts of the configuration do not fit together, the folder holds another run, or the store's
-            address is invalid.
+            address is invalid; or another process writes to the folder.
     """
-    with Tracker.of(config.section(Tracking), progress) as tracker:
+    with owned(folder), resumable(folder), Tracker.of(config.section(Tracking), progress) as tracker:
         tracker.follow(folder)
 
         def recorded(outcome: Outcome) -> None:

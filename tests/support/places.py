@@ -16,6 +16,7 @@ PACKAGES = (
     "sweeps",
     "runs",
     "checks",
+    "checkpoint",
     "predictor",
     "training",
     "export",

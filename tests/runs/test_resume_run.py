@@ -1,0 +1,166 @@
+"""A run that was killed or interrupted is continued: the same bits and MLflow run, no point missing or doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from processes import PATIENCE, command, wait_until
+from sweeping import epochs_of, kinds_of, weights_of
+
+from framework.runs.journal import read_journal
+
+LONG = ("problem=digits_cnn", "dataset.train_limit=300", "epochs=40", "progress=false", "checkpoint.every_seconds=0")
+RULE = '''
+from framework import ElementwiseOptimizer, hyper
+
+
+class Descent(ElementwiseOptimizer):
+    """Gradient descent."""
+
+    lr: float = hyper(0.1, above=0)
+
+    def rule(p, g, *, lr):
+        return p - lr * g
+'''
+
+
+def started(*words: str, cwd: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "framework", *words],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def ended_early(folder: Path, how: int, *words: str) -> tuple[int, str]:
+    """Start a run in ``folder``, end it by a signal after its first checkpoint; return exit code and stderr."""
+    process = started(*words, f"hydra.run.dir={folder}", cwd=folder.parent)
+    wait_until(lambda: (folder / "checkpoint.npz").is_file() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    os.killpg(process.pid, how) if how == signal.SIGKILL else process.send_signal(how)
+    _, said = process.communicate(timeout=PATIENCE)
+    return process.returncode, said.decode()
+
+
+def points(folder: Path) -> dict[str, list[tuple]]:
+    """Return the metric points of each run in a folder's database, without times, by the run's folder."""
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        folders = dict(database.execute("select run_uuid, value from tags where key = 'folder'"))
+        assert {status for (status,) in database.execute("select status from runs")} == {"FINISHED"}
+        rows = database.execute("select run_uuid, key, step, value, is_nan from metrics order by key, step").fetchall()
+    found: dict[str, list[tuple]] = {Path(name).name: [] for name in folders.values()}
+    for run, key, *rest in rows:
+        if not key.startswith("time/"):
+            found[Path(folders[run]).name].append((key, *rest))
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
+def test_a_run_that_was_ended_continues_to_the_bit(tmp_path, how):
+    whole = command(*LONG, f"hydra.run.dir={tmp_path}/whole", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    code, said = ended_early(tmp_path / "part", how, *LONG)
+    if how == signal.SIGTERM:
+        assert code == 130
+        assert said.strip().splitlines()[-1].endswith(f"; python -m framework resume {tmp_path}/part continues")
+    assert len(epochs_of(tmp_path / "part")) < 40
+    again = command("resume", "part", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "finished: 40 epochs" in again.stdout
+    assert epochs_of(tmp_path / "part") == epochs_of(tmp_path / "whole")
+    for name, array in weights_of(tmp_path / "whole").items():
+        assert array.tobytes() == weights_of(tmp_path / "part")[name].tobytes()
+    assert kinds_of(tmp_path / "part").count("model") == 1
+    stored = points(tmp_path)
+    assert stored["part"] == stored["whole"]
+    assert not (tmp_path / "part" / "checkpoint.npz").exists()
+    assert not (tmp_path / "part" / "running.json").exists()
+    nothing = command("resume", "part", cwd=tmp_path)
+    assert (nothing.returncode, nothing.stdout) == (0, "part has finished: there is nothing to resume\n")
+
+
+@pytest.fixture
+def part(tmp_path) -> Path:
+    """A run with a checkpoint that was killed, of a plugin file's rule, without MLflow."""
+    (tmp_path / "rule.py").write_text(RULE)
+    words = ("--plugin", "rule.py", *LONG, "epochs=400", "optimizer=descent", "tracking.enabled=false")
+    ended_early(tmp_path / "part", signal.SIGKILL, *words)
+    return tmp_path / "part"
+
+
+def test_what_has_changed_is_named_and_nothing_is_written(part):
+    home = part.parent
+    (part / "running.json").unlink()  # the killed process's note, which any command that has the lock removes
+    before = {path: path.read_bytes() for path in part.rglob("*") if path.is_file()}
+
+    def refused(*words: str, said: str) -> None:
+        done = command(*words, cwd=home)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert {path: path.read_bytes() for path in part.rglob("*") if path.is_file()} == before
+
+    refused("resume", "part", said=f"add --plugin {part}/rule.py, the plugin file that was saved with the run")
+    (home / "rule.py").write_text(RULE.replace("p - lr", "p - 2 * lr"))
+    refused("--plugin", "rule.py", "resume", "part", said="the plugin rule is not the one that the run used")
+    (home / "rule.py").write_text(RULE)
+    settings = (part / "config.yaml").read_text()
+    before[part / "config.yaml"] = settings.replace("seed: 0", "seed: 1").encode()
+    (part / "config.yaml").write_bytes(before[part / "config.yaml"])
+    refused("--plugin", "rule.py", "resume", "part", said="seed is 1 and the run was recorded with 0")
+    before[part / "config.yaml"] = b"- what"
+    (part / "config.yaml").write_bytes(b"- what")
+    refused("--plugin", "rule.py", "resume", "part", said="config.yaml is damaged: it holds no mapping")
+    before[part / "config.yaml"] = settings.encode()
+    (part / "config.yaml").write_text(settings)
+    before[part / "checkpoint.npz"] = b"PK"
+    (part / "checkpoint.npz").write_bytes(b"PK")
+    refused("--plugin", "rule.py", "resume", "part", said="checkpoint.npz is damaged")
+    refused("resume", "nowhere", said="there is no such folder")
+    refused("resume", ".", said="is not the folder of a run that has begun")
+    refused("resume", said="resume")
+
+
+def test_a_run_that_does_not_repeat_itself_is_stopped(part):
+    entries = [json.loads(line) for line in (part / "journal.jsonl").read_text().splitlines()]
+    last = max(place for place, entry in enumerate(entries) if entry["kind"] == "metrics")
+    entries[last]["values"]["val/loss"] += 1e-9
+    (part / "checkpoint.npz").unlink()
+    (part / "journal.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    done = command("--plugin", "rule.py", "resume", "part", cwd=part.parent)
+    assert done.returncode == 1
+    assert "val/loss of epoch" in done.stderr
+    assert "the run does not repeat itself" in done.stderr
+    assert read_journal(part)[-1].content["status"] == "FAILED"
+
+
+def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
+    words = (*LONG, "epochs=4000", "tracking.enabled=false", "hydra.run.dir=used")
+    process = started(*words, cwd=tmp_path)
+    try:
+        wait_until((tmp_path / "used" / "checkpoint.npz").is_file)
+        for other in (words, ("resume", "used")):
+            done = command(*other, cwd=tmp_path)
+            assert done.returncode == 2
+            assert f"is in use by process {process.pid} on" in done.stderr
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+    assert kinds_of(tmp_path / "used").count("end") == 1
+
+
+def test_a_short_run_writes_no_checkpoint(tmp_path):
+    words = ("dataset.train_limit=75", "epochs=3", "tracking.enabled=false", "hydra.run.dir=short")
+    done = command(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "checkpoint" not in {path.stem for path in (tmp_path / "short").iterdir()}
