@@ -48,23 +48,21 @@ def united(arguments: Sequence[str], added: Sequence[str]) -> list[str]:
         added: overrides of axes, or of settings that do not affect results; the latter replace what is set.
 
     Raises:
-        InputError: a setting in ``added`` affects results and is not set in ``arguments``, so that the runs of the
-            sweep would change.
+        InputError: a setting in ``added`` affects results and is no axis of the sweep.
     """
     parser = OverridesParser.create()
-    by_key = {
-        override.key_or_group: word
-        for override, word in zip(parser.parse_overrides(list(arguments)), arguments, strict=True)
-    }
+    parsed = parser.parse_overrides(list(arguments))
+    by_key = {override.key_or_group: word for override, word in zip(parsed, arguments, strict=True)}
+    axes = {override.key_or_group for override in parsed if override.is_sweep_override()}
     for override, word in zip(parser.parse_overrides(list(added)), added, strict=True):
         key = override.key_or_group
         if outside(key):
             by_key[key] = word
-            continue
-        if key not in by_key or word.startswith("~"):
-            raise InputError(f"{word}: {key} is no axis of this sweep: only further values of its axes can be added")
-        values = [value for old in (by_key[key], word) for value in _texts(old)]
-        by_key[key] = f"{by_key[key].partition('=')[0]}={','.join(dict.fromkeys(values))}"
+        elif key in axes and not word.startswith("~"):
+            values = [value for argument in (by_key[key], word) for value in _texts(argument)]
+            by_key[key] = f"{by_key[key].partition('=')[0]}={','.join(dict.fromkeys(values))}"
+        else:
+            raise InputError(f"{word}: {key} is no axis of this sweep: only values of its axes can be added")
     return list(by_key.values())
 
 

@@ -112,7 +112,11 @@ def test_a_sweep_is_enlarged_and_old_jobs_keep_their_places(tmp_path):
             "select value, count(*) from tags where key = 'mlflow.parentRunId' group by 1"
         ).fetchall()
         assert [count for _, count in parents] == [9]
-    for value, said in [("epochs=9", "epochs"), ("batch_size=8", "batch_size is no axis"), ("~seed", "seed")]:
+    for value, said in [
+        ("epochs=9", "epochs is no axis"),
+        ("batch_size=8", "batch_size is no axis"),
+        ("~seed", "seed"),
+    ]:
         refused = command("resume", "sweep", value, cwd=tmp_path)
         assert refused.returncode == 2
         assert said in refused.stderr
