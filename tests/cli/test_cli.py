@@ -205,8 +205,10 @@ def test_an_interrupted_run_is_closed_as_killed(tmp_path, end):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert err == "error: interrupted; the recorded data are kept\n"
-    entries = [json.loads(line) for line in next(tmp_path.glob("outputs/*/*/journal.jsonl")).read_text().splitlines()]
+    journal = next(tmp_path.glob("outputs/*/*/journal.jsonl"))
+    continued = f"python -m framework resume {journal.parent} continues"
+    assert err == f"error: interrupted; the recorded data are kept; {continued}\n"
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
     assert entries[-1]["kind"] == "end" and entries[-1]["status"] == "KILLED"
     assert any(entry["kind"] == "metrics" for entry in entries)
 

@@ -70,6 +70,8 @@ def test_there_are_commands_of_every_sort():
 def test_a_command_runs(command, words):
     if words[0] in ("ui", "sync"):
         words = [*words, "--help"]
+    elif "FOLDER" in words:
+        assert command(["hydra.run.dir=FOLDER", "tracking.enabled=false", "progress=false", "epochs=1"]) == 0
     elif words[0] not in commands.COMMANDS and "--help" not in words:
         words = [*words, "tracking.enabled=false", "progress=false", "epochs=1"]
         words += ["plan=true"] if "-m" in words else []
