@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,10 @@ from framework.sweeps.blocks import Block, Trained, record_worker_death, result_
 from framework.sweeps.fractions import writers
 from framework.sweeps.job import HydraRecord
 from framework.sweeps.pool import deaths, pool
+from framework.system.files import lock
+
+LONGEST_WAIT = 60.0
+"""Seconds to wait for the end of the other workers if one has died."""
 
 
 class Workers:
@@ -51,7 +56,7 @@ class Workers:
                         yield trained
                     return
                 except deaths(self._backend):
-                    begun = {int(mark.name) for mark in Path(marks).iterdir()}
+                    begun = _begun(Path(marks))
             missing = [place for place in range(len(left)) if place not in finished]
             # A worker on another machine leaves no mark here; if there are none, retry all missing blocks.
             retried = [place for place in missing if place in begun] or missing
@@ -107,18 +112,48 @@ def _in_worker(
     variables: Mapping[str, str | None],
     marks: str,
 ) -> tuple[int, Trained]:
-    if Path(marks).is_dir():
-        (Path(marks) / str(place)).touch()
-    if (
-        _plugin_variables() != variables
-    ):  # not inherited on another machine; a reused worker may hold an earlier sweep's
+    mark = Path(marks) / str(place)
+    with mark.open("ab") if mark.parent.is_dir() else nullcontext() as file:  # on another machine there is no mark
+        if file is not None:
+            lock(file)  # held until the block or this process has ended, see `_begun`
+        return place, _train_anew(block, parent, record, fractions, variables)
+
+
+def _train_anew(
+    block: Mapping[str, Any],
+    parent: Path,
+    record: HydraRecord | None,
+    fractions: Path | None,
+    variables: Mapping[str, str | None],
+) -> Trained:
+    if _plugin_variables() != variables:  # of another machine, or of an earlier sweep's worker that is used again
         for name, value in variables.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
         manager.install(None)
     manager.current(warn=_ignore_warning)
-    return place, train_block(Block.remade(block), parent, record, writers(fractions))
+    return train_block(Block.remade(block), parent, record, writers(fractions))
+
+
+def _begun(marks: Path) -> set[int]:
+    """Return the places of the blocks that were begun, once no process of the broken pool trains one of them.
+
+    The pool reports a death before it has ended its other workers. A block that is retried while one of them still
+    writes to its journals would be recorded twice.
+    """
+    deadline = time.monotonic() + LONGEST_WAIT
+    while True:
+        begun = list(marks.iterdir())
+        ended = all(map(_is_free, begun)) and len(list(marks.iterdir())) == len(begun)
+        if ended or time.monotonic() > deadline:
+            return {int(mark.name) for mark in begun}
+        time.sleep(0.02)
+
+
+def _is_free(mark: Path) -> bool:
+    with mark.open("ab") as file:
+        return lock(file)
 
 
 def _ignore_warning(line: str) -> None:

@@ -115,7 +115,7 @@ def test_a_sweep_is_enlarged_and_old_jobs_keep_their_places(tmp_path):
     for value, said in [
         ("epochs=9", "epochs is no axis"),
         ("batch_size=8", "batch_size is no axis"),
-        ("~seed", "seed"),
+        ("~seed", "seed is no axis"),
     ]:
         refused = command("resume", "sweep", value, cwd=tmp_path)
         assert refused.returncode == 2
