@@ -16,6 +16,9 @@ from framework.sweeps.state import SweepState
 from framework.tracking.download import own_folder
 from framework.tracking.run import shown
 
+REPEATED = ("hydra.sweep.subdir", "hydra.output_subdir")
+"""Settings of Hydra that a resumed sweep takes from its state file."""
+
 
 def main(words: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
     """Continue a run or a sweep; return the exit code.
@@ -48,12 +51,30 @@ def main(words: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
 
 def _resume_sweep(folder: Path, values: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
     state = SweepState.load(folder)
-    for path in map(Path, state.plugins):
-        if not any(provider.path == path for provider in current().providers):
-            current().add_file(path, "resume")
+    _refuse_code(folder, state)
     from framework.hydra_app.splitting import united
     from framework.hydra_app.words import as_typed, quoted
 
     arguments = united(state.arguments, as_typed(values, sweep=True)) if values else state.arguments
-    words = [*state.flags, "-m", *arguments, *state.hydra]
-    return train([*words, f"hydra.sweep.dir={quoted(str(folder))}", "resume=true"])
+    return train(["-m", *arguments, *state.hydra, f"hydra.sweep.dir={quoted(str(folder))}", "resume=true"])
+
+
+def _refuse_code(folder: Path, state: SweepState) -> None:
+    """Raise `InputError` if the sweep needs files or classes that only the user may choose.
+
+    A state file is data: it must not decide which code runs.
+
+    Raises:
+        InputError: a plugin file is missing on the command line, or the sweep was started with settings of Hydra that
+            may name classes.
+    """
+    loaded = {provider.path.name for provider in current().providers if provider.path}
+    for path in map(Path, state.plugins):
+        if path.name not in loaded:
+            raise InputError(f"{folder}: the sweep used a plugin file: add --plugin {path}")
+    risky = [word for word in state.hydra if word.partition("=")[0] not in REPEATED]
+    for word in [*state.flags, *risky]:
+        raise InputError(
+            f"{folder}: the sweep was started with {word}, which may name classes: repeat its whole command with "
+            f"hydra.sweep.dir={folder} and resume=true"
+        )

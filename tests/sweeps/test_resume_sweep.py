@@ -153,13 +153,16 @@ def test_failed_runs_are_tried_again_and_finished_ones_are_left(tmp_path):
     assert SweepState.load(tmp_path / "sweep").state == "failed"
     kept = (tmp_path / "sweep" / "0" / "journal.jsonl").read_bytes()
     (tmp_path / "broken").unlink()
-    again = command("resume", "sweep", cwd=tmp_path)
+    without = command("resume", "sweep", cwd=tmp_path)
+    assert without.returncode == 2
+    assert f"the sweep used a plugin file: add --plugin {tmp_path}/fragile.py" in without.stderr
+    again = command("--plugin", "fragile.py", "resume", "sweep", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "sweep" / "0" / "journal.jsonl").read_bytes() == kept
     rows = {row["lr"]: row["ended"] for row in table_of(tmp_path / "sweep")}
     assert rows == {"0.1": "budget", "0.2": "budget", "0.3": "budget"}
     (tmp_path / "fragile.py").write_text(FRAGILE.replace("p - lr", "p - 2 * lr"))
-    changed = command("resume", "sweep", cwd=tmp_path)
+    changed = command("--plugin", "fragile.py", "resume", "sweep", cwd=tmp_path)
     assert changed.returncode == 2
     assert "is not composed with the identity" in changed.stderr
 
@@ -190,3 +193,30 @@ def test_a_folder_without_a_state_file_is_no_sweep_to_resume(tmp_path):
     done = command("-m", *SMALL, "seed=0,1", "resume=true", f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
     assert done.returncode == 2
     assert "it holds no sweep.json" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("plugins", ["/tmp/evil.py"], "add --plugin /tmp/evil.py"),  # noqa: S108 - never written
+        ("hydra", ["+hydra.callbacks.x._target_=os.system"], "which may name classes"),
+        ("flags", ["--config-dir=/evil"], "which may name classes"),
+    ],
+    ids=["plugin", "callback", "configs"],
+)
+def test_a_state_file_does_not_decide_which_code_runs(tmp_path, key, value, said):
+    swept(tmp_path / "sweep", *SMALL, "epochs=1", "seed=0,1")
+    path = tmp_path / "sweep" / "sweep.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    done = command("resume", "sweep", cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_job_folder_outside_the_sweep_is_refused(tmp_path):
+    swept(tmp_path / "sweep", *SMALL, "epochs=1", "seed=0,1")
+    path = tmp_path / "sweep" / "sweep.json"
+    path.write_text(path.read_text().replace('"folder": "1"', '"folder": "../1"'))
+    done = command("resume", "sweep", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "names the job folder ../1, which is outside" in done.stderr
