@@ -21,7 +21,7 @@ from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, read_journal
 
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
-RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", MARK)
+RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", "checkpoint.npz", MARK)
 LONGEST_FILE = 80
 """Bytes of a path that are reserved for the longest name of a file below a run's folder."""
 ANOTHER = "choose another folder, or remove that one"

@@ -13,7 +13,7 @@ from pathlib import Path
 from framework.errors import InputError
 from framework.system.files import lock
 
-FILE = "running.json"
+FILE = ".framework.lock"
 
 
 @contextmanager

@@ -10,7 +10,10 @@ from framework.runs.cursor import FILE as CURSOR
 from framework.runs.folder import ANOTHER, begun_in, refuse_files, refuse_used_run, same_run
 from framework.sweeps.job import Job
 
-SWEEP_FILES = ("multirun.yaml", "environment.txt", "leaderboard.csv", "settings.csv", "leaderboard.png", CURSOR)
+SWEEP_FILES = (
+    *("multirun.yaml", "environment.txt", "leaderboard.csv", "settings.csv", "leaderboard.png"),
+    *("sweep.json", CURSOR),
+)
 
 
 def refuse_used_sweep(folder: Path, arguments: Sequence[str], jobs: Sequence[Job], subdir: str | None) -> bool:

@@ -84,7 +84,7 @@ def test_a_run_that_was_ended_continues_to_the_bit(tmp_path, how):
     stored = points(tmp_path)
     assert stored["part"] == stored["whole"]
     assert not (tmp_path / "part" / "checkpoint.npz").exists()
-    assert not (tmp_path / "part" / "running.json").exists()
+    assert not (tmp_path / "part" / ".framework.lock").exists()
     nothing = command("resume", "part", cwd=tmp_path)
     assert (nothing.returncode, nothing.stdout) == (0, "part has finished: there is nothing to resume\n")
 
@@ -100,7 +100,7 @@ def part(tmp_path) -> Path:
 
 def test_what_has_changed_is_named_and_nothing_is_written(part):
     home = part.parent
-    (part / "running.json").unlink()  # the killed process's note, which any command that has the lock removes
+    (part / ".framework.lock").unlink()  # the killed process's note, which any command that has the lock removes
     before = {path: path.read_bytes() for path in part.rglob("*") if path.is_file()}
 
     def refused(*words: str, said: str) -> None:

@@ -141,6 +141,7 @@ def test_a_finished_run_stays_as_it_is(change: str, finished: Path, command: Com
         "curves.png",
         "mlflow.json",
         "model/notes",
+        "checkpoint.npz",
         ".hydra/hydra.yaml",
     ],
 )
