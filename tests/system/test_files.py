@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,19 +18,18 @@ def test_new_content_takes_the_place_of_the_old(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
 
 
-@pytest.mark.parametrize("step", ["write_bytes", "replace"])
-def test_a_failure_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+@pytest.mark.parametrize(("place", "step"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
+def test_a_failure_leaves_the_old_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: object, step: str
+) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b"old")
-    written = Path.write_bytes
 
-    def full(draft: Path, content: object) -> int:
-        if step == "write_bytes":
-            written(draft, b"ne")
+    def full(*arguments: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(Path, step, full)
+    monkeypatch.setattr(place, step, full)
     with pytest.raises(OSError, match="no space left"):
-        write_whole(path, b"new")
+        write_whole(path, b"new", durable=True)
     assert path.read_bytes() == b"old"
     assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
