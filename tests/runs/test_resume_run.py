@@ -11,8 +11,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import processes
 import pytest
-from processes import PATIENCE, command, wait_until
+from processes import PATIENCE, wait_until
 from sweeping import epochs_of, kinds_of, weights_of
 
 from framework.runs.journal import read_journal
@@ -65,28 +66,42 @@ def points(folder: Path) -> dict[str, list[tuple]]:
     return found
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
-def test_a_run_that_was_ended_continues_to_the_bit(tmp_path, how):
-    whole = command(*LONG, f"hydra.run.dir={tmp_path}/whole", cwd=tmp_path)
-    assert whole.returncode == 0, whole.stderr
-    code, said = ended_early(tmp_path / "part", how, *LONG)
-    if how == signal.SIGTERM:
-        assert code == 130
-        assert said.strip().splitlines()[-1].endswith(f"; python -m framework resume {tmp_path}/part continues")
-    assert len(epochs_of(tmp_path / "part")) < 40
-    again = command("resume", "part", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """The run without an interrupt."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    done = processes.command(*LONG, f"hydra.run.dir={folder}", cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def assert_continued(folder: Path, whole: Path, out: str) -> None:
+    assert "finished: 40 epochs" in out
+    assert epochs_of(folder) == epochs_of(whole)
+    for name, array in weights_of(whole).items():
+        assert array.tobytes() == weights_of(folder)[name].tobytes()
+    assert kinds_of(folder).count("model") == 1
+    assert not {"checkpoint.npz", ".framework.lock"} & {path.name for path in folder.iterdir()}
+
+
+def test_a_killed_run_continues_to_the_bit_in_its_mlflow_run(tmp_path, whole):
+    ended_early(tmp_path / "run", signal.SIGKILL, *LONG)
+    assert len(epochs_of(tmp_path / "run")) < 40
+    again = processes.command("resume", "run", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "finished: 40 epochs" in again.stdout
-    assert epochs_of(tmp_path / "part") == epochs_of(tmp_path / "whole")
-    for name, array in weights_of(tmp_path / "whole").items():
-        assert array.tobytes() == weights_of(tmp_path / "part")[name].tobytes()
-    assert kinds_of(tmp_path / "part").count("model") == 1
-    stored = points(tmp_path)
-    assert stored["part"] == stored["whole"]
-    assert not (tmp_path / "part" / "checkpoint.npz").exists()
-    assert not (tmp_path / "part" / ".framework.lock").exists()
-    nothing = command("resume", "part", cwd=tmp_path)
-    assert (nothing.returncode, nothing.stdout) == (0, "part has finished: there is nothing to resume\n")
+    assert_continued(tmp_path / "run", whole, again.stdout)
+    assert points(tmp_path) == points(whole.parent)
+
+
+def test_an_interrupted_run_says_how_it_continues(command, tmp_path, whole):
+    code, said = ended_early(tmp_path / "part", signal.SIGTERM, *LONG, "tracking.enabled=false")
+    assert code == 130
+    assert said.strip().splitlines()[-1].endswith(f"; python -m framework resume {tmp_path}/part continues")
+    assert read_journal(tmp_path / "part")[-1].content["status"] == "KILLED"
+    code, out, err = command("resume", "part")
+    assert code == 0, err
+    assert_continued(tmp_path / "part", whole, out)
+    assert command("resume", "part")[:2] == (0, "part has finished: there is nothing to resume\n")
 
 
 @pytest.fixture
@@ -98,16 +113,16 @@ def part(tmp_path) -> Path:
     return tmp_path / "part"
 
 
-def test_what_has_changed_is_named_and_nothing_is_written(part):
+def test_what_has_changed_is_named_and_nothing_is_written(command, part):
     home = part.parent
     (part / ".framework.lock").unlink()  # the killed process's note, which any command that has the lock removes
     before = {path: path.read_bytes() for path in part.rglob("*") if path.is_file()}
 
     def refused(*words: str, said: str) -> None:
-        done = command(*words, cwd=home)
-        assert done.returncode == 2
-        assert said in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+        code, _, err = command(*words)
+        assert code == 2
+        assert said in err
+        assert len(err.splitlines()) == 1
         assert {path: path.read_bytes() for path in part.rglob("*") if path.is_file()} == before
 
     refused("resume", "part", said=f"add --plugin {part}/rule.py, the plugin file that was saved with the run")
@@ -131,36 +146,35 @@ def test_what_has_changed_is_named_and_nothing_is_written(part):
     refused("resume", said="resume")
 
 
-def test_a_run_that_does_not_repeat_itself_is_stopped(part):
+def test_a_run_that_does_not_repeat_itself_is_stopped(command, part):
     entries = [json.loads(line) for line in (part / "journal.jsonl").read_text().splitlines()]
     last = max(place for place, entry in enumerate(entries) if entry["kind"] == "metrics")
     entries[last]["values"]["val/loss"] += 1e-9
     (part / "checkpoint.npz").unlink()
     (part / "journal.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    done = command("--plugin", "rule.py", "resume", "part", cwd=part.parent)
-    assert done.returncode == 1
-    assert "val/loss of epoch" in done.stderr
-    assert "the run does not repeat itself" in done.stderr
+    code, _, err = command("--plugin", "rule.py", "resume", "part")
+    assert code == 1
+    assert "val/loss of epoch" in err
+    assert "the run does not repeat itself" in err
     assert read_journal(part)[-1].content["status"] == "FAILED"
 
 
-def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
+def test_one_process_at_a_time_writes_to_a_folder(command, tmp_path):
     words = (*LONG, "epochs=4000", "tracking.enabled=false", "hydra.run.dir=used")
     process = started(*words, cwd=tmp_path)
     try:
         wait_until((tmp_path / "used" / "checkpoint.npz").is_file)
         for other in (words, ("resume", "used")):
-            done = command(*other, cwd=tmp_path)
-            assert done.returncode == 2
-            assert f"is in use by process {process.pid} on" in done.stderr
+            code, _, err = command(*other)
+            assert code == 2
+            assert f"is in use by process {process.pid} on" in err
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
     assert kinds_of(tmp_path / "used").count("end") == 1
 
 
-def test_a_short_run_writes_no_checkpoint(tmp_path):
-    words = ("dataset.train_limit=75", "epochs=3", "tracking.enabled=false", "hydra.run.dir=short")
-    done = command(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_a_short_run_writes_no_checkpoint(command, tmp_path):
+    code, _, err = command("dataset.train_limit=75", "epochs=3", "tracking.enabled=false", "hydra.run.dir=short")
+    assert code == 0, err
     assert "checkpoint" not in {path.stem for path in (tmp_path / "short").iterdir()}
