@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from framework.base.metric import Metric
@@ -118,8 +119,8 @@ class RunConfig:
     def with_seed(self, seed: int) -> RunConfig:
         """Return the same configuration with another seed."""
         settings = Settings.of_checked([{**self.settings.rows[0], "seed": seed}])
-        sections = {**self.sections, Settings: settings}
-        return replace(self, sections=sections, data={**self.data, "seed": seed})
+        sections = MappingProxyType({**self.sections, Settings: settings})
+        return replace(self, sections=sections, data=MappingProxyType({**self.data, "seed": seed}))
 
 
 def decisive(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,6 @@ def restore(population: Population, records: Sequence[Record], states: Sequence[
         kept = {name.removeprefix(KEPT): array for name, array in state.arrays.items() if name.startswith(KEPT)}
         _fill(tensors, row, {name: array for name, array in state.arrays.items() if not name.startswith(KEPT)}, record)
         record.restore(state.record, kept)
-    population.update.restored()
     return states[0].epoch, states[0].step
 
 

@@ -114,10 +114,6 @@ class Update:
                 raise InputError(f"this state's {name} is {found}; the chain needs {needed}")
         for name, array in own.items():
             array[...] = state[name]
-        self.restored()
-
-    def restored(self) -> None:
-        """Forget what was computed ahead, because arrays of `state` were changed."""
         self._length = 0
 
     def step(self, t: int, objective: Objective | None = None) -> None:

@@ -459,7 +459,8 @@ def test_the_examples_of_update_rules_are_in_range(lookup, held):
             values = [word.partition("=")[::2] for word in shlex.split(example)[3:] if "." in word.partition("=")[0]]
             for key, listed in values:
                 for value in listed.split(","):
-                    entry.cls.resolve({key.rpartition(".")[2]: parsed(value)})
+                    name = key.rpartition(".")[2]
+                    assert name in entry.cls.resolve({name: parsed(value)})
 
 
 def test_a_data_sets_declared_layout_is_that_of_its_samples(held):

@@ -69,6 +69,8 @@ def test_another_seed_is_the_same_run_otherwise():
     other = chosen.with_seed(5)
     assert (other.settings.seed, other.data["seed"], chosen.settings.seed) == (5, 5, 0)
     assert structure(other) == structure(chosen)
+    with pytest.raises(TypeError):
+        other.data["seed"] = 6
     assert other.identity == remade({**chosen.as_data(), "seed": 5}).identity != chosen.identity
 
 

@@ -47,7 +47,8 @@ def test_a_stage_may_act_at_the_last_step(name):
 
 
 def test_a_budget_in_seconds_alone_is_not_judged():
-    Population([config(stages={"lookahead": {"k": 1000}}, epochs=None, max_seconds=0.01)])
+    population = Population([config(stages={"lookahead": {"k": 1000}}, epochs=None, max_seconds=0.01)])
+    assert population.total is None
 
 
 @pytest.mark.parametrize("name", ["soap", "adopt", "split"])
