@@ -65,6 +65,17 @@ def test_a_continued_run_has_the_same_bits_in_any_company(tmp_path, changes):
     assert_same(again[1], whole[0])
 
 
+def test_the_schedule_has_seen_the_validation_loss_before_a_state_is_taken(tmp_path):
+    """With a rate too small to improve on any epoch, each epoch counts towards the plateau, and each third one drops."""
+    plateau = {"name": "reduce_on_plateau", "patience": 1, "threshold": 0.5}
+    configs = [config(epochs=7, optimizer={"name": "sgd", "lr": 1e-3}, schedule=plateau)]
+    for epoch in (1, 2, 3):
+        (whole,), states = kept(configs, epoch, tmp_path)
+        assert len({row["lr"] for row in whole.history}) > 2
+        (again,) = train(configs, runs_of(configs), [], [states["0"]])
+        assert_same(again, whole)
+
+
 def test_a_continued_run_can_be_continued_again(tmp_path):
     configs = [config(epochs=5, stages={"ema": {}}, keep="best")]
     (whole,), first = kept(configs, 1, tmp_path)
