@@ -93,16 +93,24 @@ def load(folder: Path, identity: str) -> RunState | None:
     except InputError:
         raise
     except (*UNREADABLE, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}): remove it to start the run again") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is damaged ({error}): remove it to start the run again")
 
 
 def epoch_of(folder: Path) -> int:
-    """Return the epoch of the checkpoint in a folder, or 0 if there is none or it is damaged."""
+    """Return the epoch of the checkpoint in a folder, or 0 if there is none.
+
+    Raises:
+        InputError: the checkpoint is damaged; its arrays are not looked at.
+    """
     path = folder / FILE
     try:
         return int(_description(path)["epoch"]) if path.is_file() else 0
-    except (*UNREADABLE, KeyError, TypeError):
-        return 0
+    except (*UNREADABLE, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
 
 
 def _description(path: Path) -> dict[str, Any]:

@@ -266,6 +266,11 @@ def planned(jobs, threads=1, **options):
     return plan([replace(one, config=remade({**one.config.data, **changes})) for one in jobs])
 
 
+def test_runs_that_continue_from_different_epochs_are_grouped_apart():
+    jobs = [job(0), replace(job(1), epoch=2), replace(job(2), epoch=2)]
+    assert [[item.number for item in group.jobs] for group in grouped(jobs)] == [[0], [1, 2]]
+
+
 def test_who_takes_one_run_at_a_time_says_why():
     assert "lbfgs trains one run at a time" in why_alone(config(optimizer={"name": "lbfgs"}))
     assert "max_seconds" in why_alone(config(max_seconds=5.0))

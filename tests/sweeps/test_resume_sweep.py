@@ -197,3 +197,13 @@ def test_a_state_file_decides_neither_which_code_runs_nor_where_it_writes(comman
         code, _, err = command("resume", "sweep")
         assert code == 2
         assert said in err
+
+
+def test_a_damaged_checkpoint_is_refused_before_anything_is_written(command, tmp_path):
+    swept(tmp_path / "sweep", *SMALL, "epochs=1", "seed=0,1")
+    (tmp_path / "sweep" / "1" / "checkpoint.npz").write_bytes(b"PK")
+    before = {path: path.read_bytes() for path in (tmp_path / "sweep").rglob("*") if path.is_file()}
+    code, _, err = command("resume", "sweep")
+    assert code == 2
+    assert "1/checkpoint.npz is damaged" in err
+    assert {path: path.read_bytes() for path in (tmp_path / "sweep").rglob("*") if path.is_file()} == before

@@ -7,6 +7,7 @@ import sys
 
 from processes import PATIENCE
 
+from framework.sweeps import workers
 from framework.sweeps.workers import _begun
 
 WORKER = """
@@ -42,3 +43,11 @@ def test_a_retry_waits_for_workers_that_have_not_ended(tmp_path):
 
 def test_without_marks_nothing_is_waited_for(tmp_path):
     assert _begun(tmp_path) == set()
+
+
+def test_a_worker_holds_the_lock_of_its_block_while_it_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "_train_anew", lambda *block: workers._is_free(tmp_path / "4"))
+    assert workers._in_worker(4, {}, tmp_path, None, None, {}, str(tmp_path)) == (4, False)
+    assert workers._is_free(tmp_path / "4")
+    monkeypatch.setattr(workers, "_train_anew", lambda *block: "trained")  # on another machine there is no folder
+    assert workers._in_worker(4, {}, tmp_path, None, None, {}, str(tmp_path / "gone")) == (4, "trained")

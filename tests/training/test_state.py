@@ -66,7 +66,7 @@ def test_a_continued_run_has_the_same_bits_in_any_company(tmp_path, changes):
 
 
 def test_the_schedule_has_seen_the_validation_loss_before_a_state_is_taken(tmp_path):
-    """With a rate too small to improve on any epoch, each epoch counts towards the plateau, and each third one drops."""
+    """The rate is too small for an improvement, so that every epoch counts towards the plateau."""
     plateau = {"name": "reduce_on_plateau", "patience": 1, "threshold": 0.5}
     configs = [config(epochs=7, optimizer={"name": "sgd", "lr": 1e-3}, schedule=plateau)]
     for epoch in (1, 2, 3):
