@@ -32,7 +32,7 @@ def main(words: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
     """
     parser = Arguments("resume", "Continue a run or a sweep that was interrupted.", example="resume outputs/DATE/TIME")
     parser.add_argument("run", help="folder of the run or of the sweep, or the run's MLflow id")
-    parser.add_argument("values", nargs="*", metavar="KEY=VALUES", help="further values of a sweep's axes")
+    parser.add_argument("values", nargs="*", default=[], metavar="KEY=VALUES", help="further values of a sweep's axes")
     parser.add_argument("--uri", help="the store that has the run id")
     asked = parser.parse_args(words)
     folder = Path(asked.run) if Path(asked.run).is_dir() else own_folder(asked.run, asked.uri)

@@ -130,7 +130,7 @@ def test_what_has_changed_is_named_and_nothing_is_written(command, part):
     refused("--plugin", "rule.py", "resume", "part", said="checkpoint.npz is damaged")
     refused("resume", "nowhere", said="there is no such folder")
     refused("resume", ".", said="is not the folder of a run that has begun")
-    refused("resume", said="resume")
+    refused("resume", said="the following arguments are required: run;")
 
 
 def test_a_run_that_does_not_repeat_itself_is_stopped(command, part):
