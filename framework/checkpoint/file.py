@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,18 @@ def save(folder: Path, identity: str, state: RunState) -> None:
     """
     content, arrays = io.BytesIO(), []
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for place, (name, array) in enumerate(state.arrays.items()):
+        for place, (plugin, name, array) in enumerate(_named(state)):
             member = io.BytesIO()
             npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
             archive.writestr(f"{place}.npy", member.getvalue())
             arrays.append(
-                {"name": name, "shape": array.shape, "dtype": array.dtype.str, "sha256": _hash(array)},
+                {
+                    "plugin": plugin,
+                    "name": name,
+                    "shape": array.shape,
+                    "dtype": array.dtype.str,
+                    "sha256": _hash(array),
+                }
             )
         description = {
             "format": FORMAT,
@@ -56,6 +63,7 @@ def save(folder: Path, identity: str, state: RunState) -> None:
             "step": state.step,
             "digest": state.digest,
             "record": state.record,
+            "plugins": list(state.hooks),
             "arrays": arrays,
         }
         archive.writestr(_DESCRIPTION, json.dumps(description))
@@ -84,16 +92,24 @@ def load(folder: Path, identity: str) -> RunState | None:
                 f"{path} belongs to a run with the identity {description['identity']}; this run has {identity}: its "
                 "configuration or one of its plugin files has changed"
             )
-        arrays = {
-            entry["name"]: _checked(read_array(path, str(place)), entry)
-            for place, entry in enumerate(description["arrays"])
-        }
+        arrays: dict[str, np.ndarray] = {}
+        hooks: dict[str, dict[str, np.ndarray]] = {plugin: {} for plugin in description["plugins"]}
+        for place, entry in enumerate(description["arrays"]):
+            owner = arrays if entry["plugin"] is None else hooks[entry["plugin"]]
+            owner[entry["name"]] = _checked(read_array(path, str(place)), entry)
         record = description["record"]
-        return RunState(description["epoch"], description["step"], description["digest"], arrays, record)
+        return RunState(description["epoch"], description["step"], description["digest"], arrays, record, hooks)
     except InputError:
         raise
     except (*UNREADABLE, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
+
+
+def _named(state: RunState) -> Iterator[tuple[str | None, str, np.ndarray]]:
+    """Yield each array of a state with its name and the plugin that keeps it, None for the run's own."""
+    yield from ((None, name, array) for name, array in state.arrays.items())
+    for plugin, arrays in state.hooks.items():
+        yield from ((plugin, name, array) for name, array in arrays.items())
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
@@ -109,6 +125,19 @@ def epoch_of(folder: Path) -> int:
     path = folder / FILE
     try:
         return int(_description(path)["epoch"]) if path.is_file() else 0
+    except (*UNREADABLE, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def plugins_of(folder: Path) -> list[str]:
+    """Return the names of the plugins that the checkpoint in a folder lists; none if there is no checkpoint.
+
+    Raises:
+        InputError: the checkpoint is damaged; its arrays are not looked at.
+    """
+    path = folder / FILE
+    try:
+        return [str(name) for name in _description(path)["plugins"]] if path.is_file() else []
     except (*UNREADABLE, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 

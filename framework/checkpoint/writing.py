@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from framework.base.run import Run
 from framework.checkpoint.file import FILE, save
 from framework.config.resolved import RunConfig
-from framework.training.observers import Observer
+from framework.training.observers import Observer, Observers
 from framework.training.population import Population
 from framework.training.record import Outcome, Record
 from framework.training.state import RunState
@@ -20,14 +20,20 @@ class Checkpoints(Observer):
     Args:
         configs: the checked configurations, by run id.
         every: least number of seconds between two checkpoints; a run that is shorter writes none.
+        observers: the observers whose state is kept too.
         clock: function that returns seconds.
     """
 
     def __init__(
-        self, configs: Mapping[str, RunConfig], every: float, clock: Callable[[], float] = time.monotonic
+        self,
+        configs: Mapping[str, RunConfig],
+        every: float,
+        observers: Sequence[Observer] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._configs = configs
         self._every = every
+        self._observers = Observers(observers)
         self._clock = clock
         self._last = clock()
 
@@ -41,7 +47,7 @@ class Checkpoints(Observer):
             return
         for row, record in enumerate(records):
             if record.run.folder is not None:
-                state = RunState.of(population, row, record, step)
+                state = RunState.of(population, row, record, step, self._observers.state(record.run))
                 save(record.run.folder, self._configs[record.run.id].identity, state)
         self._last = self._clock()
 
