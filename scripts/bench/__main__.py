@@ -1,7 +1,7 @@
 """Time the framework and its peers in turns in one process: python scripts/bench [PART …] [--json FILE].
 
-Parts: step, training, population, sweep, composition, startup. Peers (torch, JAX with optax, scikit-learn) are timed
-if they are installed. Compare the ratios, not the times, and run nothing else on the machine meanwhile.
+Parts: step, training, population, checkpoint, sweep, composition, startup. Peers (torch, JAX with optax, scikit-learn)
+are timed if they are installed. Compare the ratios, not the times, and run nothing else on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import checkpoint
 import networks
 import step
 import whole
@@ -31,6 +32,7 @@ def main() -> None:
         "step": step.rows,
         "training": networks.training,
         "population": networks.population,
+        "checkpoint": checkpoint.rows,
         "sweep": lambda: whole.sweep(full=asked.full),
         "composition": whole.composition,
         "startup": whole.startup,
