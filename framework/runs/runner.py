@@ -60,12 +60,16 @@ def execute(
     journaling = Journaling(configs, {run.id: overrides}, parent=parent, single=single, resume=resume, warn=warn)
     checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds)
     state = load(folder, config.identity)
+    interrupted = False
     try:
         observing = [journaling, checkpoints, *hooks(current()), *observers]
         (outcome,) = train([config], [run], observing, [state] if state else [])
         if result is not None:
             result(outcome)
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     finally:
         if parent is None and run.id in journaling.outcomes:
-            journaling.conclude(journaling.outcomes[run.id])
+            journaling.conclude(journaling.outcomes[run.id], draw=not interrupted)
     return outcome
