@@ -34,10 +34,13 @@ class Interrupted(KeyboardInterrupt):
 
     Args:
         folder: its folder.
+        notes: lines for the user, such as what was not delivered.
     """
 
-    def __init__(self, folder: object) -> None:
+    def __init__(self, folder: object, notes: Iterable[str] = ()) -> None:
         super().__init__(f"python -m framework resume {shlex.quote(str(folder))}")
+        for note in notes:
+            self.add_note(note)
 
 
 class RunFailedError(FrameworkError):

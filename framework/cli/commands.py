@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from framework.errors import FrameworkError, InputError, Interrupted, nearest, one_line
+from framework.cli.signals import EXIT_CODE
+from framework.errors import FrameworkError, InputError, Interrupted, nearest, one_line, warn_all
 from framework.registry import manager
 from framework.tracking.client import start_early, stop_early
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FrameworkError as error:
         return _complain(error, BAD_INPUT if isinstance(error, manager.PluginError) else 1)
     except KeyboardInterrupt as interrupt:
-        return _complain(f"interrupted; the recorded data are kept{_continued(interrupt)}", INTERRUPTED)
+        warn_all(_notes(interrupt))
+        return _complain(f"interrupted; the recorded data are kept{_continued(interrupt)}", EXIT_CODE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reading process has ended (… | head)
         return 1
@@ -54,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _continued(interrupt: KeyboardInterrupt) -> str:
     return f"; {interrupt} continues" if isinstance(interrupt, Interrupted) else ""
+
+
+def _notes(error: BaseException) -> Sequence[str]:
+    """Return the lines that were added to an error, such as what was not delivered."""
+    return getattr(error, "__notes__", ())
 
 
 def _records(words: Sequence[str]) -> bool:
@@ -122,7 +126,6 @@ def _sync(words: Sequence[str]) -> int:
 def _resume(words: Sequence[str]) -> int:
     from framework.cli.resume import main as resume
 
-    signal.signal(signal.SIGTERM, _terminated)
     return resume(words, _hydra)
 
 
@@ -193,7 +196,6 @@ def _hydra(words: Sequence[str]) -> int:
     register_resolvers()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise errors instead of printing them and exiting
     os.environ[FLAGS] = shlex.join(_kept_flags(words))  # worker processes record it in their runs' commands
-    signal.signal(signal.SIGTERM, _terminated)
     session.main(words)
     return 0
 
@@ -209,8 +211,3 @@ def _kept_flags(words: Sequence[str]) -> list[str]:
             value = value if joined else next(waiting, "")
             kept += [flag, str(Path(value).resolve()) if flag in folders else value]
     return kept
-
-
-def _terminated(number: int, frame: FrameType | None) -> Any:
-    """Handle SIGTERM like Ctrl-C, so that runs end with status KILLED and nothing is lost."""
-    raise KeyboardInterrupt

@@ -29,7 +29,8 @@ from framework.runs.finished import Finished
 from framework.runs.folder import make, refuse_unusable, resumable
 from framework.runs.journal import Journal
 from framework.runs.ownership import owned
-from framework.sweeps.blocks import Ended, Failed, close_interrupted
+from framework.sweeps.blocks import Ended, Failed
+from framework.sweeps.closing import close_jobs, closed_sweep
 from framework.sweeps.console import watching
 from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
@@ -144,12 +145,12 @@ class Sweep:
         if chosen.left:
             warn_all([*self._prepare(chosen.left), *chosen.cautions])
         make(self._folder, "hydra.sweep.dir")
-        with owned(self._folder), resumable(self._folder), waiting, tracker:
+        with owned(self._folder), resumable(self._folder), waiting, tracker, closed_sweep(self._folder):
             state = self._state(arguments, chosen.jobs)
             state.save(self._folder)
             journal = Journal(self._folder)
             self._description = _description(arguments, len(jobs))
-            if not chosen.resume:
+            if not journal.begun:
                 self._begin(journal, arguments, [job.config for job in jobs])
             for folder in [self._folder, *(job.folder for job in chosen.jobs)]:
                 tracker.follow(folder)
@@ -217,10 +218,9 @@ class Sweep:
         except Exception:
             status = "FAILED"
             raise
-        except KeyboardInterrupt:
-            close_interrupted(chosen.left)
-            raise
         finally:
+            if status == "KILLED":  # by an interrupt
+                close_jobs(job.folder for job in chosen.left)
             journal.end(status, artifact=False)
             state.ended(status.lower()).save(self._folder)
         return found, failed

@@ -18,7 +18,7 @@ from framework.config.settings import Display
 from framework.errors import InputError, Interrupted, short
 from framework.runs.cursor import FILE as MARK
 from framework.runs.journal import FILE as JOURNAL
-from framework.runs.journal import Entry, read_journal
+from framework.runs.journal import Entry, last_entry, read_journal
 
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", "checkpoint.npz", MARK)
@@ -188,19 +188,22 @@ def _says(path: Path, content: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def resumable(folder: Path) -> Iterator[None]:
-    """Add the command that continues a run or a sweep to an interrupt inside a ``with`` block, if it has begun.
+    """Add the command that continues a run or a sweep to an interrupt inside a ``with`` block.
+
+    An interrupt before the run has begun, or after it has finished, is left as it is.
 
     Raises:
-        Interrupted: the block was interrupted.
+        Interrupted: the block was interrupted; it keeps the notes of the interrupt.
     """
     try:
         yield
     except Interrupted:
         raise
-    except KeyboardInterrupt:
-        if begun_in(folder):
-            raise Interrupted(folder) from None
-        raise
+    except KeyboardInterrupt as interrupt:
+        last = last_entry(folder)
+        if last is None or (last.kind == "end" and last.content["status"] == "FINISHED"):
+            raise
+        raise Interrupted(folder, getattr(interrupt, "__notes__", ())) from None
 
 
 def refuse_files(folder: Path, names: Sequence[str]) -> None:

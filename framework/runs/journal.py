@@ -29,10 +29,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from framework.errors import InputError
-from framework.system.files import lock
+from framework.system.files import lock, write_whole
 
 FILE = "journal.jsonl"
 KINDS = ("start", "metrics", "tags", "description", "artifact", "model", "end")
+LAST_BYTES = 4096
+"""Bytes at the end of a journal that usually hold its last entry."""
 _NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HOLDS_NUMBERS = {"start": "params", "metrics": "values"}
 
@@ -57,7 +59,11 @@ class Entry:
 class Journal:
     """Appends entries to ``<folder>/journal.jsonl``; each is passed to the operating system before `write` returns.
 
-    An existing journal is continued. An incomplete last line, left by a kill, is removed first.
+    The file is created together with its first entry, so that a kill leaves no empty journal. An existing journal is
+    continued. An incomplete last line, left by a kill, is removed first.
+
+    Attributes:
+        begun: whether the journal has an entry.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,8 +71,10 @@ class Journal:
         self.folder = folder
         self._path = folder / FILE
         self._closed = False
+        self.begun = False
         if self._path.exists():
             _cut_torn_line(self._path)
+            self.begun = self._path.stat().st_size > 0
 
     def write(self, kind: str, **content: Any) -> None:
         """Append one entry.
@@ -84,25 +92,30 @@ class Journal:
         if self._closed:
             raise ValueError(f"the journal in {self.folder} is closed")
         line = json.dumps({"kind": kind, "time": time.time(), **_plain(content)}, allow_nan=False) + "\n"
+        data = line.encode()
+        if not self.begun:
+            write_whole(self._path, data)
+            self.begun = True
+            return
         # Open the file per entry: a population may have thousands of journals, a process about a thousand open files.
         with self._path.open("ab", buffering=0) as file:
-            data = line.encode()
             if file.write(data) != len(data):
                 raise OSError(f"{self._path}: only part of an entry was written; free some disk space")
 
     def end(self, status: str, *, error: str = "", artifact: bool = True) -> None:
-        """Write the last entries and refuse further ones.
+        """Write the last entries, if there is a first one, and refuse further ones.
 
         Args:
             status: as in the ``end`` entry.
             error: the error that ended the run, for its tags.
             artifact: whether the journal itself becomes an artifact of the run.
         """
-        if error:
-            self.write("tags", values={"error": error})
-        if artifact:
-            self.write("artifact", path=FILE, to="")
-        self.write("end", status=status)
+        if self.begun:
+            if error:
+                self.write("tags", values={"error": error})
+            if artifact:
+                self.write("artifact", path=FILE, to="")
+            self.write("end", status=status)
         self.close()
 
     def close(self) -> None:
@@ -122,6 +135,27 @@ def read_journal(folder: Path) -> list[Entry]:
     except FileNotFoundError:
         raise InputError(f"{folder} holds no {FILE}: give the folder of a run or of a sweep") from None
     return list(_entries(data, 0, path))
+
+
+def last_entry(folder: Path) -> Entry | None:
+    """Return the last complete entry of the journal in ``folder`` without reading the others; None if there is none.
+
+    Raises:
+        InputError: the entry is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        for length in (LAST_BYTES, size):
+            start = max(size - length, 0)
+            file.seek(start)
+            data = file.read()
+            lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+            if len(lines) > 1 or (lines and start == 0):
+                return next(_entries(lines[-1], start + data.rfind(lines[-1]), path))
+    return None
 
 
 class Tail:

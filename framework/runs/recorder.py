@@ -151,8 +151,8 @@ class Journaling(Observer):
             journal.write("model", path="model", input_example="model/example.npy")
         self.outcomes[run.id] = outcome
 
-    def conclude(self, outcome: Outcome) -> None:
-        """Draw the curves of a single run and end its journal.
+    def conclude(self, outcome: Outcome, *, draw: bool = True) -> None:
+        """Draw the curves of a single run, unless ``draw`` is False, and end its journal.
 
         This is separate from `finished`, because drawing may take longer than training.
         """
@@ -161,7 +161,8 @@ class Journaling(Observer):
         run, folder = outcome.run, _folder(outcome.run)
         title = f"{run.name} on {run.config['problem']}"
         try:
-            if drawn(lambda: curves(outcome.history, title, outcome.kept_epoch), folder / "curves.png", self._warn):
+            picture = folder / "curves.png"
+            if draw and drawn(lambda: curves(outcome.history, title, outcome.kept_epoch), picture, self._warn):
                 self._journals[run.id].write("artifact", path="curves.png", to="")
         finally:
             self._journals[run.id].end("FINISHED")

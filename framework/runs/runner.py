@@ -64,11 +64,15 @@ def execute(
     state = load(folder, config.identity)
     for line in afresh(current(), state.hooks) if state and single else []:
         warn(line)
+    interrupted = False
     try:
         (outcome,) = train([config], [run], [journaling, checkpoints, *watching], [state] if state else [])
         if result is not None:
             result(outcome)
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     finally:
         if parent is None and run.id in journaling.outcomes:
-            journaling.conclude(journaling.outcomes[run.id])
+            journaling.conclude(journaling.outcomes[run.id], draw=not interrupted)
     return outcome

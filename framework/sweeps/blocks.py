@@ -168,11 +168,3 @@ def record_worker_death(job: Job) -> Failed:
     if begun_in(job.folder):
         Journal(job.folder).end("FAILED", error=DIED)
     return Failed(DIED)
-
-
-def close_interrupted(jobs: Sequence[Job]) -> None:
-    """Write the end status KILLED to each unfinished journal, because the interrupt killed its worker first."""
-    for job in jobs:
-        begun = begun_in(job.folder)
-        if begun and begun[-1].kind != "end":
-            Journal(job.folder).end("KILLED")

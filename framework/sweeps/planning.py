@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,10 +126,11 @@ def launch(
         if planned.workers == 1
         else Workers(backend, planned.workers, parent, record, fractions).train(planned.blocks)
     )
-    for trained in results:
-        if trained.caution:
-            warn(trained.caution)
-        for number, result in trained.ended.items():
-            ended[number] = result
-            done(jobs[number], result)
+    with closing(results):  # an interrupt outside of the generator ends the workers, too
+        for trained in results:
+            if trained.caution:
+                warn(trained.caution)
+            for number, result in trained.ended.items():
+                ended[number] = result
+                done(jobs[number], result)
     return ended

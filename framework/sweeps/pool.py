@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from framework import DISTRIBUTION
@@ -16,6 +20,10 @@ if TYPE_CHECKING:
 
 ENGINES = {"ray": "ray", "dask": "distributed"}
 """Backends that need an optional dependency group of the same name, with the module that shows it is installed."""
+
+
+WATCH_SECONDS = 0.1
+"""Interval at which a worker checks that its parent is there."""
 
 
 def require(backend: str) -> None:
@@ -65,7 +73,49 @@ def pool(backend: str, workers: int) -> Iterator[Parallel]:
         with _dask(workers), parallel_config(backend=backend):
             yield Parallel(workers, batch_size=1)
     else:
-        yield Parallel(workers, backend=backend, return_as="generator_unordered", batch_size=1)
+        yield Parallel(
+            workers,
+            backend=backend,
+            return_as="generator_unordered",
+            batch_size=1,
+            initializer=end_with_parent,
+            initargs=(os.getpid(),),
+        )
+
+
+def end_with_parent(parent: int) -> None:
+    """End this worker process when its parent is gone, however that ended; leave Ctrl-C to the parent.
+
+    Without its parent, a worker would train all blocks that it has been given, and would then wait for more.
+
+    Args:
+        parent: id of the parent process.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(parent,), name="framework-parent", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)  # at once: the journals hold what was trained
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Delay Ctrl-C while worker processes are started, so that they inherit that it is blocked.
+
+    A terminal sends Ctrl-C to all its processes: one that is still importing modules would print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # the start of a worker would start it, and would then unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from framework.runs.content import JournalContent
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in, same_run
 from framework.sweeps.job import Job
-from framework.sweeps.state import JobIdentity
+from framework.sweeps.state import JobIdentity, inside
 from framework.training.hooks import afresh
 
 
@@ -83,7 +83,7 @@ def _placed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, pl
         same = waiting.get(job.config.identity)
         if same:
             known = same.pop(0)
-            placed.append(replace(job, number=known.number, folder=_inside(folder, known.folder)))
+            placed.append(replace(job, number=known.number, folder=inside(folder, known.folder)))
         else:
             new.append(job)
     for missing in (known for several in waiting.values() for known in several):
@@ -95,15 +95,3 @@ def _placed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, pl
     for number, job in enumerate(new, start=first):
         placed.append(replace(job, number=number, folder=place(number, job.overrides)))
     return sorted(placed, key=lambda job: job.number)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """Return a folder inside the sweep's, which the state file names.
-
-    Raises:
-        InputError: it is outside.
-    """
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise InputError(f"{folder}: its state file names the job folder {name}, which is outside: it is damaged")
-    return path

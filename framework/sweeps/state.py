@@ -89,6 +89,18 @@ class SweepState:
             raise InputError(f"{path} is damaged: {error}") from None
 
 
+def inside(folder: Path, name: str) -> Path:
+    """Return a folder inside the sweep's, which the state file names.
+
+    Raises:
+        InputError: it is outside.
+    """
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise InputError(f"{folder}: its state file names the job folder {name}, which is outside: it is damaged")
+    return path
+
+
 def _texts(values: Sequence[str]) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError("a list of texts is needed")

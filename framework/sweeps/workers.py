@@ -14,7 +14,7 @@ from framework.registry import manager
 from framework.sweeps.blocks import Block, Trained, record_worker_death, result_from_journal, train_block
 from framework.sweeps.fractions import writers
 from framework.sweeps.job import HydraRecord
-from framework.sweeps.pool import deaths, pool
+from framework.sweeps.pool import deaths, pool, without_interrupts
 from framework.system.files import lock
 
 LONGEST_WAIT = 60.0
@@ -44,7 +44,7 @@ class Workers:
         self._given = (parent, record, fractions)
         self._began = time.time()
 
-    def train(self, blocks: Sequence[Block]) -> Iterator[Trained]:
+    def train(self, blocks: Sequence[Block]) -> Generator[Trained, None, None]:
         """Train blocks; yield results as they arrive, each job's exactly once."""
         left = list(blocks)
         while left:
@@ -100,7 +100,9 @@ class Workers:
         given = (*self._given, _plugin_variables(), marks)
         calls = (delayed(_in_worker)(place, block.as_data(), *given) for place, block in enumerate(blocks))
         with pool(self._backend, self._count) as parallel:
-            yield from parallel(calls)
+            with without_interrupts():
+                results = parallel(calls)
+            yield from results
 
 
 def _in_worker(

@@ -30,7 +30,7 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
         draft.replace(path)
         if durable:
             _flush_folder(path.parent)
-    except OSError:
+    except BaseException:  # an interrupt leaves no draft either
         draft.unlink(missing_ok=True)
         raise
 

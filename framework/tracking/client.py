@@ -7,16 +7,21 @@ case.
 from __future__ import annotations
 
 import json
+import math
 import os
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
-from typing import IO
+from typing import IO, Any, cast
 
 from framework.config.settings import Tracking
 from framework.errors import InputError
@@ -35,10 +40,19 @@ _START = (
 Progress = Callable[[int | None], None]
 """Called while the end of delivery is awaited: first with None, then with the number of runs left."""
 
+POLL_SECONDS = 0.5
+"""How often the wait for the writer looks for an interrupt, where the system does not end a wait by itself."""
+
+INTERRUPT_SECONDS = 3.0
+"""How long the end of delivery is awaited after an interrupt; what is left then is left to `sync`."""
+
 Writer = tuple["subprocess.Popen[str]", IO[str]]
 
 _EARLY: list[Writer] = []
 """At most one writer that was started before the store is known; it may never be used."""
+
+_RUNNING: set[subprocess.Popen[str]] = set()
+"""All writers that have not ended yet, as far as this process knows."""
 
 
 def start_early() -> None:
@@ -49,12 +63,28 @@ def start_early() -> None:
 
 
 def stop_early() -> None:
-    """Kill a writer from `start_early` that no `Tracker` has used."""
+    """Kill a writer that no `Tracker` has used, or whose `Tracker` was interrupted as it began."""
     while _EARLY:
         process, errors = _EARLY.pop()
-        process.kill()
-        process.communicate()
+        _end(process)
         errors.close()
+    for process in list(_RUNNING):
+        _end(process)
+
+
+def kill_writers() -> None:
+    """Kill all writers without waiting, for a process that ends at once; `sync` delivers what they leave."""
+    for process in _RUNNING:
+        process.kill()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill a writer, unless it has ended, and wait for its end."""
+    process.kill()
+    _RUNNING.discard(process)
+    with process, suppress(BrokenPipeError):  # closes its pipes
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def _spawn() -> Writer:
@@ -76,6 +106,7 @@ def _spawn() -> Writer:
     except OSError:
         errors.close()
         raise
+    _RUNNING.add(process)
     return process, errors
 
 
@@ -102,6 +133,10 @@ class Tracker:
         self._folders: dict[Path, None] = {}
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
+        self._answers: SimpleQueue[str | None] | None = None  # None until the end is awaited
+        self._deadline = math.inf
+        self._again = True  # whether a writer that dies may be started again
+        self._left = -1
         self._broken = ""
 
     @classmethod
@@ -129,13 +164,16 @@ class Tracker:
     ) -> None:
         if error is not None and not any((folder / JOURNAL).exists() for folder in self._folders):
             self._abandon()
-        self.finish()
+        if isinstance(error, KeyboardInterrupt):
+            self._deadline = time.monotonic() + INTERRUPT_SECONDS
+        for problem in self.finish():
+            if error is not None:
+                error.add_note(problem)
 
     def _abandon(self) -> None:
         """Kill the writer, because no run has begun: an input error must not wait for the import of mlflow."""
         if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+            _end(self._process)
             self._process = None
 
     def follow(self, folder: Path) -> None:
@@ -157,11 +195,26 @@ class Tracker:
     def finish(self) -> list[str]:
         """Wait until all journals are delivered; return one line per problem. A second call returns the same list.
 
-        An interrupt while waiting is safe: the writer continues on its own.
+        After an interrupt, delivery goes on for at most `INTERRUPT_SECONDS`; then the interrupt is raised again, with
+        the problems as notes.
         """
-        process, self._process = self._process, None
-        if process is not None:
-            self._wait(process)
+        try:
+            self._finish()
+        except KeyboardInterrupt as interrupt:
+            self._deadline = min(self._deadline, time.monotonic() + INTERRUPT_SECONDS)
+            self._finish()
+            for problem in self.problems:
+                interrupt.add_note(problem)
+            raise
+        return self.problems
+
+    def _finish(self) -> None:
+        """Wait for the end of delivery; after an interrupt, a second call goes on."""
+        while self._process is not None:
+            killed = self._wait(self._process)
+            self._process = None
+            if killed and self._again and time.monotonic() < self._deadline:
+                self._restart()
         if self._broken:
             waiting = [folder for folder in self._folders if pending(folder)]
             if waiting:
@@ -170,7 +223,18 @@ class Tracker:
         if self._errors is not None:
             self._errors.close()
             self._errors = None
-        return self.problems
+
+    def _restart(self) -> None:
+        """Start a second writer, once, for what the first has not delivered: a signal killed it."""
+        waiting = [folder for folder in self._folders if pending(folder)]
+        self._again = False
+        if waiting:
+            if self._errors is not None:
+                self._errors.close()
+            self._broken, self._answers = "", None
+            self._start()
+            for folder in waiting:
+                self._send({"follow": str(folder)})
 
     def _start(self) -> None:
         try:
@@ -189,17 +253,39 @@ class Tracker:
         except OSError:
             self._broken = "the writer process stopped"
 
-    def _wait(self, process: subprocess.Popen[str]) -> None:
-        with process:  # closes the pipes and waits
+    def _wait(self, process: subprocess.Popen[str]) -> bool:
+        """Wait until the writer ends, and kill it at the deadline; return whether a signal has ended it."""
+        if self._answers is None:
             try:
                 if process.stdin is not None:
                     process.stdin.close()
             except OSError:
                 self._broken = "the writer process stopped"
+            self._answers = _lines(cast(IO[str], process.stdout))
             self._announce()
-            self.problems += _answers(process.stdout or (), self._progress)
-        if process.returncode != 0:
+        while time.monotonic() < self._deadline:
+            try:
+                line = self._answers.get(timeout=min(POLL_SECONDS, max(self._deadline - time.monotonic(), 0.0)))
+            except queue.Empty:
+                continue
+            if line is None:
+                break
+            self._take(json.loads(line))
+        else:
+            self._broken = f"no end of the delivery within {INTERRUPT_SECONDS:.0f} s of the interrupt"
+            process.kill()
+        process.wait()
+        _RUNNING.discard(process)
+        if process.returncode != 0 and not self._broken.startswith("no end"):
             self._broken = f"the writer process stopped ({self._last_error() or f'exit code {process.returncode}'})"
+        return process.returncode < 0
+
+    def _take(self, answer: dict[str, Any]) -> None:
+        if "problem" in answer:
+            self.problems.append(answer["problem"])
+        elif self._progress is not None and answer["left"] != self._left:
+            self._left = answer["left"]
+            self._progress(self._left)
 
     def _last_error(self) -> str:
         if self._errors is None:
@@ -270,15 +356,18 @@ def undelivered(uri: str, why: str, folders: Sequence[Path]) -> str:
     )
 
 
-def _answers(lines: Iterable[str], progress: Progress | None) -> Iterator[str]:
-    left = -1
-    for line in lines:
-        answer = json.loads(line)
-        if "problem" in answer:
-            yield answer["problem"]
-        elif progress is not None and answer["left"] != left:
-            left = answer["left"]
-            progress(left)
+def _lines(stream: IO[str]) -> SimpleQueue[str | None]:
+    """Return a queue of the lines of a stream, and None at its end; a thread reads them."""
+    lines: SimpleQueue[str | None] = SimpleQueue()
+
+    def read() -> None:
+        with stream:
+            for line in stream:
+                lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
 
 
 def _journals(top: Path) -> list[Path]:

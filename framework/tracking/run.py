@@ -10,6 +10,7 @@ from framework import errors
 from framework.config.resolved import RunConfig
 from framework.config.settings import Display, Tracking
 from framework.runs import summary
+from framework.runs.closing import closed
 from framework.runs.console import observers
 from framework.runs.folder import resumable
 from framework.runs.ownership import owned
@@ -49,7 +50,7 @@ def tracked(
         InputError: the parts of the configuration do not fit together, the folder holds another run, or the store's
             address is invalid; or another process writes to the folder.
     """
-    with owned(folder), resumable(folder), Tracker.of(config.section(Tracking), progress) as tracker:
+    with owned(folder), resumable(folder), Tracker.of(config.section(Tracking), progress) as tracker, closed(folder):
         tracker.follow(folder)
 
         def recorded(outcome: Outcome) -> None:

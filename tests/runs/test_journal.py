@@ -15,7 +15,7 @@ import pytest
 
 from framework.errors import InputError
 from framework.runs.cursor import Cursor
-from framework.runs.journal import FILE, Journal, Tail, read_journal
+from framework.runs.journal import FILE, Journal, Tail, last_entry, read_journal
 from framework.tracking.store import without_password
 
 
@@ -62,6 +62,36 @@ def test_unknown_kinds_and_closed_journals_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="closed"):
         journal.write("end", status="FINISHED")
     assert not (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_journal_appears_with_its_first_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fails(draft: Path, target: Path) -> None:
+        assert draft.read_bytes().endswith(b"\n")
+        raise error
+
+    monkeypatch.setattr(Path, "replace", fails)
+    journal = Journal(tmp_path)
+    with pytest.raises(error):
+        journal.write("start", name="a")
+    journal.end("KILLED", error="interrupted")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_entry_is_found_without_the_others(tmp_path: Path) -> None:
+    assert last_entry(tmp_path) is None
+    journal = Journal(tmp_path)
+    for size in (10, 10_000, 10, 4096, 4095):
+        journal.write("tags", values={"a": size * "x"})
+        assert last_entry(tmp_path) == read_journal(tmp_path)[-1]
+        with (tmp_path / FILE).open("a") as file:
+            file.write('{"kind": "tags", "ti')
+        assert last_entry(tmp_path) == read_journal(tmp_path)[-1]
+        journal = Journal(tmp_path)
+    (tmp_path / FILE).write_bytes(b"torn")
+    assert last_entry(tmp_path) is None
 
 
 def test_a_torn_last_line_is_left_out_and_cut_off_before_going_on(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 import warnings
 from collections.abc import Sequence
@@ -404,18 +405,35 @@ def test_an_unreachable_server_costs_nothing_but_a_sync(
     assert points(client, run_id(child), "train/loss") == [(1, 1.0), (2, 0.5)]
 
 
-def test_a_dead_writer_disturbs_nobody(tmp_path: Path, uri: str) -> None:
+def test_a_writer_that_was_killed_is_started_again_at_the_end(tmp_path: Path, client: Any, uri: str) -> None:
     with Tracker(uri) as tracker:
         assert tracker._process is not None
         tracker._process.kill()
         tracker._process.wait()
         tracker.follow(tmp_path)
         journal = begin(tmp_path)
-        tracker.follow(tmp_path)
         journal.write("end", status="FINISHED")
+    assert tracker.problems == []
+    assert client.get_run(run_id(tmp_path)).info.status == "FINISHED"
+
+
+def test_a_writer_that_dies_again_disturbs_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    def spawn() -> Any:
+        process = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process.kill()
+        started.append(process)
+        return process, tempfile.TemporaryFile("w+")
+
+    monkeypatch.setattr("framework.tracking.client._spawn", spawn)
+    with Tracker(f"sqlite:///{tmp_path}/mlflow.db") as tracker:
+        tracker.follow(tmp_path)
+        begin(tmp_path).write("end", status="FINISHED")
         (problem,) = tracker.finish()
     assert f"`python -m framework sync {tmp_path}` will deliver it later" in problem
     assert tracker.problems == [problem]
+    assert len(started) == 2
 
 
 def test_a_writer_that_cannot_start_is_one_line(tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
