@@ -44,8 +44,8 @@ class Workers:
         self._given = (parent, record, fractions)
         self._began = time.time()
 
-    def train(self, blocks: Sequence[Block]) -> Iterator[Trained]:
-        """Train blocks; yield results as they arrive, each job's exactly once."""
+    def train(self, blocks: Sequence[Block]) -> Generator[Trained]:
+        """Train blocks; yield results as they arrive, each job's exactly once. Closing it ends the workers."""
         left = list(blocks)
         while left:
             finished: set[int] = set()
@@ -90,8 +90,12 @@ class Workers:
                 ((_, trained),) = self._pooled([block], marks)
             return trained
         except deaths(self._backend):
+            parent = self._given[0]
             return Trained(
-                {job.number: result_from_journal(job, self._began) or record_worker_death(job) for job in block.jobs}
+                {
+                    job.number: result_from_journal(job, self._began) or record_worker_death(job, parent)
+                    for job in block.jobs
+                }
             )
 
     def _pooled(self, blocks: Sequence[Block], marks: str) -> Iterator[tuple[int, Trained]]:

@@ -11,6 +11,7 @@ from framework.config.resolved import RunConfig
 from framework.config.settings import Display, Tracking
 from framework.runs import summary
 from framework.runs.console import observers
+from framework.runs.failure import one_line
 from framework.runs.folder import resumable
 from framework.runs.ownership import owned
 from framework.runs.runner import execute
@@ -75,6 +76,7 @@ def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting:
 
     Raises:
         InputError: as for `tracked`.
+        RunFailedError: the run failed.
     """
 
     def show(outcome: Outcome) -> None:
@@ -82,7 +84,7 @@ def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting:
         sys.stdout.flush()
 
     progress = config.section(Display).progress
-    with DeliveryProgress(progress=progress) as waiting:
+    with one_line(folder), DeliveryProgress(progress=progress) as waiting:
         outcome, tracker = tracked(
             config,
             overrides,
