@@ -26,7 +26,7 @@ from framework.hydra_app.splitting import split
 from framework.registry.manager import current
 from framework.runs import provenance
 from framework.runs.finished import Finished
-from framework.runs.folder import make, refuse_unusable, resumable
+from framework.runs.folder import begun_in, make, refuse_unusable, resumable
 from framework.runs.journal import Journal
 from framework.runs.ownership import owned
 from framework.sweeps.blocks import Ended, Failed, close_interrupted
@@ -288,8 +288,12 @@ class Sweep:
             if (self._folder / name).exists():
                 journal.write("artifact", path=name, to="")
         journal.write("description", text=f"{settings_markdown(found)}\n\n{self._description}")
+        earlier = [entry.content for entry in begun_in(self._folder) if entry.kind == "metrics"]
+        step = 1 + max((content["step"] for content in earlier), default=-1)  # one more per resume
         for table in found:
-            journal.write("metrics", step=0, epoch=None, values=_best_figures(table, several=len(found) > 1))
+            values = _best_figures(table, several=len(found) > 1)
+            if not any(values.items() <= content["values"].items() for content in earlier[-len(found) :]):
+                journal.write("metrics", step=step, epoch=None, values=values)
 
 
 def _description(arguments: Sequence[str], runs: int) -> str:

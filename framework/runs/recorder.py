@@ -84,6 +84,8 @@ class Journaling(Observer):
             if not begun:
                 journal, config, overrides = self._journals[run.id], self._configs[run.id], self._overrides[run.id]
                 begin(journal, run, config, overrides, self._parent, data)
+            elif self._before[run.id].tags.get("error"):
+                self._journals[run.id].write("tags", values={"error": ""})  # it was the last attempt's
 
     def has_begun(self, run: Run) -> bool:
         """Return whether the run's journal was opened, so that an error is the run's own."""
