@@ -6,7 +6,8 @@ import difflib
 import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class FrameworkError(Exception):
@@ -44,7 +45,24 @@ class Interrupted(KeyboardInterrupt):
 
 
 class RunFailedError(FrameworkError):
-    """A run of a sweep failed. The message is that of the run's error."""
+    """A run failed. The message contains that of the run's error."""
+
+
+@contextmanager
+def exits_as_errors() -> Iterator[None]:
+    """Convert an exit inside a ``with`` block, such as a plugin's `sys.exit`, to an error; an interrupt stays one.
+
+    Without this, a plugin that exits would end the whole command, and its run would not be recorded as failed.
+
+    Raises:
+        RunFailedError: the block raised an exception that is no `Exception`, other than `KeyboardInterrupt`.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise RunFailedError(format_error(error)) from error
 
 
 def format_error(error: BaseException) -> str:

@@ -194,7 +194,7 @@ def _checked(kind: str, cls: type[Configurable]) -> list[CheckResult]:
         subject = kit.subject(cls)
     except Skip as reason:
         return [*results, *skipped(kit.checks, str(reason))]
-    except Exception as error:  # noqa: BLE001 - a plugin's class may raise anything when it is instantiated
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's class may raise anything when it is instantiated
         broken = f"it cannot be created: {type(error).__name__}: {error}".replace("\n", " ")
         return [*results, CheckResult("starts", FAILED, broken)]
     return [*results, *run_checks(kit.checks, subject)]

@@ -69,7 +69,7 @@ def judge(check: Check, subject: Any) -> CheckResult:
         return CheckResult(name, SKIPPED, str(reason))
     except Broken as reason:
         return CheckResult(name, FAILED, str(reason))
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it fails the check
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything; it fails the check
         return CheckResult(name, FAILED, f"{type(error).__name__}: {error}".replace("\n", " "))
     good = not math.isnan(figure.value) and figure.value <= figure.bound
     return CheckResult(name, PASSED if good else FAILED, "" if good else figure.says, figure.value, figure.bound)

@@ -85,11 +85,13 @@ def keeps_best(keep: str | None, patience: int | None) -> bool:
 
 
 class Display(Section):
-    """The settings of the output during a run."""
+    """The settings of one command: its output, and which runs it trains."""
 
     affects_result = False
     progress: bool = flag(True, help="show progress: in place on a terminal, a few lines in a log")
     resume: bool = flag(False, help="continue the run or sweep in the given folder; resume DIR sets it")
+    failed_only: bool = flag(False, help="of the sweep in the given folder, train only the runs that failed")
+    fail_fast: bool = flag(False, help="end a sweep at its first failed run; resume DIR continues it")
     plan: bool = flag(False, help="print the runs, their time, memory and disk; start nothing")
 
 

@@ -28,17 +28,17 @@ class LazyReturn(JobReturn):
 
     Args:
         job: the job.
-        ended: its result.
+        ended: its result, or None if it did not run to its end.
         source: the sweep's configuration.
     """
 
-    def __init__(self, job: Job, ended: Ended, source: DictConfig) -> None:
+    def __init__(self, job: Job, ended: Ended | None, source: DictConfig) -> None:
         super().__init__(overrides=list(job.overrides), working_dir=str(Path.cwd()), task_name="framework")
         self._job = job
         self._source = source
-        failed = isinstance(ended, Failed)
-        self.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
         self._return_value = RunFailedError(ended.error) if isinstance(ended, Failed) else ended
+        if ended is not None:
+            self.status = JobStatus.FAILED if isinstance(ended, Failed) else JobStatus.COMPLETED
 
     @property
     def cfg(self) -> DictConfig:
@@ -125,7 +125,7 @@ class PopulationLaunch:
                 watch.ended(job, ended)
 
             launch(planned, config.section(Launching).backend, parent, record, done, _warn, watch.fractions)
-        return [returns[job.number] for job in jobs]
+        return [returns.get(job.number) or LazyReturn(job, None, self._config) for job in jobs]
 
     def _plan(self, job_overrides: Sequence[Sequence[str]], first: int) -> tuple[Sequence[Job], Plan]:
         refuse_unkept(self._config)

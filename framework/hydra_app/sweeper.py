@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from framework import errors
 from framework.config.resolved import RunConfig
 from framework.config.settings import Display, Tracking
-from framework.errors import FrameworkError, format_error, warn_all
+from framework.errors import FrameworkError, InputError, format_error, warn_all
 from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
 from framework.hydra_app.launcher import refuse_unkept
@@ -26,7 +26,7 @@ from framework.hydra_app.splitting import split
 from framework.registry.manager import current
 from framework.runs import provenance
 from framework.runs.finished import Finished
-from framework.runs.folder import make, refuse_unusable, resumable
+from framework.runs.folder import begun_in, make, refuse_unusable, resumable
 from framework.runs.journal import Journal
 from framework.runs.ownership import owned
 from framework.sweeps.blocks import Ended, Failed
@@ -40,6 +40,7 @@ from framework.sweeps.planning import Plan, plan, refuse_misfits
 from framework.sweeps.resume import Resumed, resumed
 from framework.sweeps.state import FILE as STATE
 from framework.sweeps.state import JobIdentity, SweepState
+from framework.sweeps.summary import summary
 from framework.sweeps.text import settings_markdown, settings_text
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
@@ -47,6 +48,10 @@ from framework.training import kept
 
 if TYPE_CHECKING:
     from framework.sweeps.frames import SweepFrame
+
+
+ONCE = ("resume=", "failed_only=")
+"""Beginnings of arguments that are about one command, and are not repeated by the next ``resume``."""
 
 
 class SweepFailedError(FrameworkError):
@@ -143,7 +148,7 @@ class Sweep:
         waiting = DeliveryProgress(progress=display.progress)
         tracker = Tracker.of(jobs[0].config.section(Tracking), waiting)
         if chosen.left:
-            warn_all([*self._prepare(chosen.left), *chosen.cautions])
+            warn_all([*self._prepare(chosen.left, len(jobs)), *chosen.cautions])
         make(self._folder, "hydra.sweep.dir")
         with owned(self._folder), resumable(self._folder), waiting, tracker, closed_sweep(self._folder):
             state = self._state(arguments, chosen.jobs)
@@ -154,11 +159,13 @@ class Sweep:
                 self._begin(journal, arguments, [job.config for job in jobs])
             for folder in [self._folder, *(job.folder for job in chosen.jobs)]:
                 tracker.follow(folder)
-            found, failed = self._run(chosen, journal, tracker, state)
+            ended, found = self._run(chosen, journal, tracker, state)
         warn_all(tracker.problems)
         sys.stdout.write(whereabouts(self._folder, tracker.uri))
-        if failed:
-            raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}", found)
+        if any(isinstance(end, Failed) for end in ended.values()):
+            raise SweepFailedError(summary(self._folder, chosen.jobs, ended), found)
+        if len(ended) < len(chosen.jobs):
+            sys.stdout.write(f"{summary(self._folder, chosen.jobs, ended)}\n")
         return found
 
     def _chosen(self, arguments: Sequence[str], jobs: Sequence[Job]) -> Resumed:
@@ -169,11 +176,13 @@ class Sweep:
         """
         refuse_unusable([self._folder], "hydra.sweep.dir")
         refuse_unusable((job.folder for job in jobs), "hydra.sweep.subdir")
-        if jobs[0].config.section(Display).resume:
-            return resumed(jobs, SweepState.load(self._folder).jobs, self._folder, self._composer.folder)
+        display, place = jobs[0].config.section(Display), self._composer.folder
+        if display.resume or display.failed_only:
+            known = SweepState.load(self._folder).jobs
+            return resumed(jobs, known, self._folder, place, failed_only=display.failed_only)
         if refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir):
             known = SweepState.load(self._folder).jobs if (self._folder / STATE).is_file() else ()
-            return resumed(jobs, known, self._folder, self._composer.folder)
+            return resumed(jobs, known, self._folder, place)
         return Resumed(jobs)
 
     def _state(self, arguments: Sequence[str], jobs: Sequence[Job]) -> SweepState:
@@ -181,7 +190,7 @@ class Sweep:
         left_out = ("hydra.sweep.dir=", "hydra.mode=")
         loaded = [provider.path for provider in current().providers if provider.status == "ok" and provider.path]
         return SweepState(
-            arguments=tuple(word for word in arguments if not word.startswith("resume=")),
+            arguments=tuple(word for word in arguments if not word.startswith(ONCE)),
             hydra=tuple(word for word in words if not word.lstrip("+").startswith(left_out)),
             flags=tuple(shlex.split(os.environ.get(provenance.FLAGS, ""))),
             plugins=tuple(map(str, loaded)),
@@ -191,9 +200,11 @@ class Sweep:
             ),
         )
 
-    def _prepare(self, jobs: Sequence[Job]) -> list[str]:
+    def _prepare(self, jobs: Sequence[Job], total: int) -> list[str]:
         """Raise InputError for jobs that cannot be trained; plan if the launcher takes a plan; return warnings."""
         if not isinstance(self._launcher, TakesPlan):
+            if len(jobs) < total or jobs[0].config.section(Display).fail_fast:
+                raise InputError("this launcher runs all jobs of a sweep: for a part use hydra/launcher=population")
             return refuse_misfits(jobs)
         refuse_unkept(self._config)
         planned = plan(jobs)
@@ -202,19 +213,25 @@ class Sweep:
 
     def _run(
         self, chosen: Resumed, journal: Journal, tracker: Tracker, state: SweepState
-    ) -> tuple[list[Table], list[str]]:
+    ) -> tuple[Mapping[int, Ended], list[Table]]:
         status = "KILLED"
         try:
             results = self._launch(chosen.left) if chosen.left else []
             ended: dict[int, Ended] = dict(chosen.finished)
-            ended |= {job.number: ended_of(result) for job, result in zip(chosen.left, results, strict=True)}
-            found, failed = tables(chosen.jobs, [ended[job.number] for job in chosen.jobs]), failures(results)
+            for job, result in zip(chosen.left, results, strict=True):
+                if result.status is not JobStatus.UNKNOWN:
+                    ended[job.number] = ended_of(result)
+            with_result = [job for job in chosen.jobs if job.number in ended]
+            found = tables(with_result, [ended[job.number] for job in with_result])
             if not self._returned:
                 sys.stdout.write(settings_text(found, self._folder))
                 sys.stdout.flush()
             tracker.announce()
             self._conclude(journal, found)
-            status = "FAILED" if failed else "FINISHED"
+            if any(isinstance(end, Failed) for end in ended.values()):
+                status = "FAILED"
+            elif len(ended) == len(chosen.jobs):
+                status = "FINISHED"
         except Exception:
             status = "FAILED"
             raise
@@ -223,7 +240,7 @@ class Sweep:
                 close_jobs(job.folder for job in chosen.left)
             journal.end(status, artifact=False)
             state.ended(status.lower()).save(self._folder)
-        return found, failed
+        return ended, found
 
     def _launch(self, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         overrides = [job.overrides for job in jobs]
@@ -265,13 +282,18 @@ class Sweep:
 
         write_runs(self._folder / "leaderboard.csv", found)
         write_settings(self._folder / "settings.csv", found)
-        drawn(lambda: sweep_picture(found), self._folder / "leaderboard.png", errors.warn)
+        if found:
+            drawn(lambda: sweep_picture(found), self._folder / "leaderboard.png", errors.warn)
         for name in ("leaderboard.csv", "settings.csv", "leaderboard.png"):
             if (self._folder / name).exists():
                 journal.write("artifact", path=name, to="")
         journal.write("description", text=f"{settings_markdown(found)}\n\n{self._description}")
+        earlier = [entry.content for entry in begun_in(self._folder) if entry.kind == "metrics"]
+        step = 1 + max((content["step"] for content in earlier), default=-1)  # one more per resume
         for table in found:
-            journal.write("metrics", step=0, epoch=None, values=_best_figures(table, several=len(found) > 1))
+            values = _best_figures(table, several=len(found) > 1)
+            if not any(values.items() <= content["values"].items() for content in earlier[-len(found) :]):
+                journal.write("metrics", step=step, epoch=None, values=values)
 
 
 def _description(arguments: Sequence[str], runs: int) -> str:
@@ -289,17 +311,8 @@ def _best_figures(table: Table, *, several: bool) -> dict[str, float]:
 
 
 def ended_of(result: JobReturn) -> Ended:
-    """Return a job's result from its launcher's record."""
+    """Return a job's result from its launcher's record; the job has ended."""
     if result.status is JobStatus.COMPLETED:
         ended: Finished = result.return_value
         return ended
     return Failed(format_error(result._return_value))
-
-
-def failures(results: Sequence[JobReturn]) -> list[str]:
-    """Return one line per failed job: its overrides and the error."""
-    return [
-        f"{' '.join(result.overrides or ())}: {format_error(result._return_value)}"
-        for result in results
-        if result.status is JobStatus.FAILED
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,6 @@ class Journaling(Observer):
         parent: the sweep's folder, or None for a single run.
         single: whether this is a single run. Its journal stays open when it has finished: `conclude` adds the curves.
         resume: whether the runs may continue journals that ended with a failure or an interrupt.
-        final: whether a failure is final; False if each run is then trained alone.
         warn: called with one line per problem that leaves the run complete.
 
     Attributes:
@@ -53,7 +53,6 @@ class Journaling(Observer):
         parent: Path | None,
         single: bool,
         resume: bool = False,
-        final: bool = True,
         warn: Callable[[str], object] = errors.warn,
     ) -> None:
         self._configs = configs
@@ -61,7 +60,6 @@ class Journaling(Observer):
         self._parent = parent
         self._single = single
         self._resume = resume
-        self._final = final
         self._warn = warn
         self.outcomes: dict[str, Outcome] = {}
         self._journals: dict[str, Journal] = {}
@@ -77,43 +75,21 @@ class Journaling(Observer):
         data = population.data
         self._example = data.examples
         for run in runs:
-            folder = _folder(run)
+            folder = folder_of(run)
             folder.mkdir(parents=True, exist_ok=True)
             begun = begun_in(folder)
             refuse_another(folder, self._configs[run.id], begun, resume=self._resume)
             self._before[run.id] = JournalContent.of(begun)
             self._journals[run.id] = Journal(folder)
             if not begun:
-                self._begin(run, folder, data)
+                journal, config, overrides = self._journals[run.id], self._configs[run.id], self._overrides[run.id]
+                begin(journal, run, config, overrides, self._parent, data)
+            elif self._before[run.id].tags.get("error"):
+                self._journals[run.id].write("tags", values={"error": ""})  # it was the last attempt's
 
-    def _begin(self, run: Run, folder: Path, data: Data) -> None:
-        overrides, journal, config = list(self._overrides[run.id]), self._journals[run.id], self._configs[run.id]
-        files = _write_files(folder, config, overrides)
-        journal.write(
-            "start",
-            name=run.name,
-            experiment=config.section(Tracking).experiment,
-            params=config.params,
-            tags=provenance.tags(
-                config,
-                overrides,
-                folder,
-                sweep_id=self._parent.name if self._parent else "",
-                setting=run.setting,
-            ),
-            description=provenance.description(config, overrides),
-            parent=str(self._parent) if self._parent else None,
-            dataset={
-                "name": config.parts["dataset"].name,
-                "source": data.source,
-                "digest": data.digest,
-                "samples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
-                "features": list(data.input_shape),
-                "task": data.task,
-            },
-        )
-        for name in files:
-            journal.write("artifact", path=name, to="")
+    def has_begun(self, run: Run) -> bool:
+        """Return whether the run's journal was opened, so that an error is the run's own."""
+        return run.id in self._journals
 
     def epoch(self, record: Record) -> None:
         """Append the epoch's metrics to the journal; if they are recorded already, compare them.
@@ -136,7 +112,7 @@ class Journaling(Observer):
             RunFailedError: the metrics are recorded already, and are others.
         """
         run = outcome.run
-        folder, journal, before = _folder(run), self._journals[run.id], self._before[run.id]
+        folder, journal, before = folder_of(run), self._journals[run.id], self._before[run.id]
         figures = {**kept.recorded(outcome.metrics), kept.EPOCH: outcome.kept_epoch}
         if before.figures:
             _compare(run, "the end", before.figures, figures)
@@ -158,7 +134,7 @@ class Journaling(Observer):
         """
         from framework.plots import curves, drawn
 
-        run, folder = outcome.run, _folder(outcome.run)
+        run, folder = outcome.run, folder_of(outcome.run)
         title = f"{run.name} on {run.config['problem']}"
         try:
             picture = folder / "curves.png"
@@ -168,17 +144,62 @@ class Journaling(Observer):
             self._journals[run.id].end("FINISHED")
 
     def failed(self, run: Run, error: BaseException) -> None:
-        """Record the error and the end of the run in its journal; only close it if the run will be trained again."""
+        """Close the run's journal; after an interrupt, end it.
+
+        An error is recorded by the code that catches it (`runs.failure`), because the run may be trained again alone.
+        """
         if run.id not in self._journals or run.id in self.outcomes:
             return
-        journal = self._journals[run.id]
-        if isinstance(error, Exception) and not self._final:
-            journal.close()
-            return
         if isinstance(error, Exception):
-            journal.end("FAILED", error=f"{type(error).__name__}: {error}"[:500])
+            self._journals[run.id].close()
         else:
-            journal.end("KILLED")
+            self._journals[run.id].end("KILLED")
+
+
+def begin(
+    journal: Journal,
+    run: Run,
+    config: RunConfig,
+    overrides: Sequence[str],
+    parent: Path | None,
+    data: Data | None = None,
+) -> None:
+    """Write a run's files and the first entries of its journal.
+
+    Args:
+        journal: the run's journal, without entries.
+        run: the run.
+        config: its checked configuration.
+        overrides: the user's overrides that led to it.
+        parent: the sweep's folder, or None for a single run.
+        data: its data set, or None if the run failed before it was loaded.
+    """
+    folder = folder_of(run)
+    files = _write_files(folder, config, overrides)
+    sweep = parent.name if parent else ""
+    journal.write(
+        "start",
+        name=run.name,
+        experiment=config.section(Tracking).experiment,
+        params=config.params,
+        tags=provenance.tags(config, list(overrides), folder, sweep_id=sweep, setting=run.setting),
+        description=provenance.description(config, list(overrides)),
+        parent=str(parent) if parent else None,
+        dataset=data and _dataset(config, data),
+    )
+    for name in files:
+        journal.write("artifact", path=name, to="")
+
+
+def _dataset(config: RunConfig, data: Data) -> dict[str, Any]:
+    return {
+        "name": config.parts["dataset"].name,
+        "source": data.source,
+        "digest": data.digest,
+        "samples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+        "features": list(data.input_shape),
+        "task": data.task,
+    }
 
 
 def _compare(run: Run, what: str, before: Mapping[str, float], now: Mapping[str, float]) -> None:
@@ -197,7 +218,12 @@ def _ending(outcome: Outcome) -> dict[str, str]:
     return {"ended": outcome.ended, **({"diverged": "true"} if outcome.diverged else {})}
 
 
-def _folder(run: Run) -> Path:
+def folder_of(run: Run) -> Path:
+    """Return the folder of a run that is recorded.
+
+    Raises:
+        ValueError: the run has none.
+    """
     if run.folder is None:
         raise ValueError(f"run {run.name} has no folder to write to")
     return run.folder

@@ -15,8 +15,10 @@ from framework.checkpoint.file import load
 from framework.checkpoint.writing import Checkpoints
 from framework.config.resolved import RunConfig
 from framework.config.settings import Checkpointing
+from framework.errors import InputError
 from framework.registry.manager import current
 from framework.runs import provenance
+from framework.runs.failure import record_failure
 from framework.runs.recorder import Journaling
 from framework.training.hooks import afresh, hooks
 from framework.training.loop import train
@@ -54,6 +56,7 @@ def execute(
 
     Raises:
         InputError: the parts do not fit together, or the folder holds another run.
+        Exception: the run failed with this error, which is recorded in its folder as in `record_failure`.
     """
     name = provenance.run_name(config, overrides if distinguishing is None else distinguishing)
     run = Run(uuid.uuid4().hex, name, config.as_data(), folder, setting)
@@ -71,6 +74,11 @@ def execute(
             result(outcome)
     except KeyboardInterrupt:
         interrupted = True
+        raise
+    except Exception as error:
+        refused = single and isinstance(error, InputError) and not journaling.has_begun(run)
+        if not refused and run.id not in journaling.outcomes:
+            record_failure(run, config, overrides, parent, error)
         raise
     finally:
         if parent is None and run.id in journaling.outcomes:

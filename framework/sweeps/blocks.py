@@ -10,14 +10,13 @@ from typing import Any
 from framework.base.run import Run
 from framework.checkpoint.file import load
 from framework.checkpoint.writing import Checkpoints
-from framework.config.settings import Checkpointing
+from framework.config.settings import Checkpointing, Display
 from framework.errors import InputError, format_error
 from framework.registry import manager
-from framework.runs import provenance
 from framework.runs.content import JournalContent
+from framework.runs.failure import record_failure
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in
-from framework.runs.journal import Journal
 from framework.runs.recorder import Journaling
 from framework.sweeps.job import HydraRecord, Job
 from framework.training.hooks import hooks
@@ -82,7 +81,8 @@ class Trained:
 def train_block(block: Block, parent: Path, record: HydraRecord | None, observers: Sequence[Observer] = ()) -> Trained:
     """Train one block and return its results.
 
-    If the population fails, train each unfinished run alone, so that one bad run does not fail the others.
+    If the population fails, train each unfinished run alone, so that one bad run does not fail the others. With
+    ``fail_fast``, the runs after the first failed one are left out.
 
     Args:
         block: the block to train.
@@ -106,8 +106,23 @@ def train_block(block: Block, parent: Path, record: HydraRecord | None, observer
             try:
                 _train([job], parent, ended, observers, final=True)
             except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other runs continue
-                ended[job.number] = Failed(format_error(error))
+                if job.number in ended:  # only what followed the run failed, such as a hook
+                    caution = f"run {job.number} has finished, and then: {format_error(error)}"
+                    continue
+                ended[job.number] = failed(job, parent, error)
+                if job.config.section(Display).fail_fast:
+                    break
     return Trained(ended, caution)
+
+
+def failed(job: Job, parent: Path, error: BaseException | str) -> Failed:
+    """Record a job's failure in its folder, as `record_failure` does, and return it."""
+    text = error if isinstance(error, str) else format_error(error)
+    try:
+        record_failure(_run(job), job.config, job.overrides, parent, error)
+    except OSError as full:  # as on a full disk: the other runs continue
+        return Failed(f"{text} (and its record cannot be written: {full})")
+    return Failed(text)
 
 
 def _train(
@@ -118,7 +133,7 @@ def _train(
     configs = {name: job.config for name, job in by_id.items()}
     overrides = {name: job.overrides for name, job in by_id.items()}
     resume, every = jobs[0].resume, jobs[0].config.section(Checkpointing).every_seconds
-    journaling = Journaling(configs, overrides, parent=parent, single=False, resume=resume, final=final)
+    journaling = Journaling(configs, overrides, parent=parent, single=False, resume=resume)
     states = [_state(job) for job in jobs] if jobs[0].epoch else []
     watching = [*hooks(manager.current(), final=final), *observers]
     try:
@@ -138,8 +153,7 @@ def _state(job: Job) -> RunState:
 
 
 def _run(job: Job) -> Run:
-    name = provenance.run_name(job.config, job.distinguishing)
-    return Run(str(job.number), name, job.config.as_data(), job.folder, job.setting)
+    return Run(str(job.number), job.run_name, job.config.as_data(), job.folder, job.setting)
 
 
 def result_from_journal(job: Job, since: float) -> Ended | None:
@@ -163,8 +177,6 @@ def result_from_journal(job: Job, since: float) -> Ended | None:
     return Finished.of_journal(recorded, str(job.folder), job.config, job.distinguishing)
 
 
-def record_worker_death(job: Job) -> Failed:
-    """Record the worker's death in the job's journal, if there is one, and return the failure."""
-    if begun_in(job.folder):
-        Journal(job.folder).end("FAILED", error=DIED)
-    return Failed(DIED)
+def record_worker_death(job: Job, parent: Path) -> Failed:
+    """Record the worker's death in the job's folder, and return the failure; ``parent`` is the sweep's folder."""
+    return failed(job, parent, DIED)

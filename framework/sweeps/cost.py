@@ -14,7 +14,7 @@ import numpy as np
 from framework.config.resolved import RunConfig
 from framework.data.batches import Batch
 from framework.data.prepare import Samples
-from framework.errors import InputError, format_error
+from framework.errors import InputError, exits_as_errors, format_error
 from framework.system.resources import blas_threads
 from framework.training.loop import evaluate, train_step
 from framework.training.population import Population
@@ -82,7 +82,8 @@ def estimate(configs: Sequence[RunConfig]) -> Estimate:
     first_error = ""
     for tried in configs:
         try:
-            return _estimate([tried.with_seed(config.settings.seed) for config in configs])
+            with exits_as_errors():
+                return _estimate([tried.with_seed(config.settings.seed) for config in configs])
         except InputError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin's error belongs to its own run; probe the others
@@ -102,7 +103,8 @@ def fits(configs: Sequence[RunConfig]) -> list[str]:
         InputError: the parts do not fit together.
     """
     try:
-        return Population(configs[:1]).cautions
+        with exits_as_errors():
+            return Population(configs[:1]).cautions
     except InputError:
         raise
     except Exception:  # noqa: BLE001 - the run itself will report a plugin's error

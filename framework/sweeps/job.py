@@ -10,6 +10,7 @@ from typing import Any
 
 from framework.config.check import remade
 from framework.config.resolved import RunConfig
+from framework.runs import provenance
 from framework.runs.yaml_text import dump
 
 
@@ -42,6 +43,11 @@ class Job:
     setting: str = ""
     resume: bool = False
     epoch: int = 0
+
+    @property
+    def run_name(self) -> str:
+        """The name of its run."""
+        return provenance.run_name(self.config, self.distinguishing)
 
     def as_data(self) -> dict[str, Any]:
         """Return the job as plain data for `remade`: classes of plugin files cannot be sent to another process."""

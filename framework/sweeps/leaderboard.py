@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from framework.config.part import Part
+from framework.runs.finished import run_params
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.by_setting import FAILED, Setting, by_setting, records
 from framework.sweeps.job import Job
@@ -32,7 +33,7 @@ class Table:
         greater: whether greater is better.
         runs: one flat row per run that did not fail, best first, diverged ones last.
         settings: the runs averaged over their seeds, in the order of `by_setting`; they count failed runs.
-        lost: one row per run that failed, without figures.
+        lost: one row per run that failed, without figures but with its ``error``.
     """
 
     problem: str
@@ -118,15 +119,19 @@ def _data(dataset: Part) -> str:
 def row_of(job: Job, problem: str, end: Ended) -> Row:
     """Return one run as a row of the leaderboard, without figures if it failed; ``problem`` is from `problems`."""
     optimizer = job.config.optimizer
-    ended = {"ended": FAILED} if isinstance(end, Failed) else end.row()
     return {
-        **ended,
+        **(_failed_row(job, end) if isinstance(end, Failed) else end.row()),
         "problem": problem,
         "setting": job.setting,
         "optimizer": optimizer.name,
         "lr": optimizer.fields.get("lr"),
         "seed": job.config.settings.seed,
     }
+
+
+def _failed_row(job: Job, end: Failed) -> Row:
+    params = run_params(job.config, job.distinguishing)
+    return {"run": job.run_name, **params, "ended": FAILED, "folder": str(job.folder), "error": end.error}
 
 
 def ranking(names: Sequence[str], directions: Mapping[str, bool]) -> tuple[str, bool]:
@@ -151,8 +156,8 @@ def _sorted(rows: Iterable[Row], figure: str, greater: bool) -> list[Row]:
 
 
 def write_runs(path: Path, found: Iterable[Table]) -> None:
-    """Write the single runs of all tables as CSV; a figure that a run does not have is blank."""
-    _write(path, [row for table in found for row in table.runs])
+    """Write the single runs of each table as CSV, failed runs last; a figure that a run does not have is blank."""
+    _write(path, [row for table in found for row in (*table.runs, *table.lost)])
 
 
 def write_settings(path: Path, found: Iterable[Table]) -> None:

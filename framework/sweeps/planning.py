@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from framework.config.settings import Launching
-from framework.sweeps.blocks import Block, Ended, train_block
+from framework.config.settings import Display, Launching
+from framework.sweeps.blocks import (
+    Block,
+    Ended,
+    Failed,
+    Trained,
+    result_from_journal,
+    train_block,
+)
+from framework.sweeps.closing import close_jobs
 from framework.sweeps.cost import Estimate, estimate, fits
 from framework.sweeps.fractions import writers
 from framework.sweeps.grouping import Group, grouped
@@ -110,6 +120,9 @@ def launch(
 ) -> dict[int, Ended]:
     """Train all blocks; return the result of each job by job number.
 
+    With the setting ``fail_fast``, training ends at the first failed run. Jobs without a result have then not run, or
+    have the status KILLED. The backends ray and dask return all results at the end, so that it has no effect there.
+
     Args:
         planned: from `plan`.
         backend: as in `Launching`.
@@ -121,7 +134,8 @@ def launch(
     """
     jobs = {job.number: job for block in planned.blocks for job in block.jobs}
     ended: dict[int, Ended] = {}
-    results = (
+    began = time.time()
+    results: Generator[Trained] = (
         (train_block(block, parent, record, writers(fractions)) for block in planned.blocks)
         if planned.workers == 1
         else Workers(backend, planned.workers, parent, record, fractions).train(planned.blocks)
@@ -130,7 +144,25 @@ def launch(
         for trained in results:
             if trained.caution:
                 warn(trained.caution)
-            for number, result in trained.ended.items():
+            arrived = dict(trained.ended)
+            if any(_stops(jobs[number], result) for number, result in arrived.items()):
+                left = [job for number, job in jobs.items() if number not in ended and number not in arrived]
+                arrived |= _stopped(results, left, began)
+            for number, result in arrived.items():
                 ended[number] = result
                 done(jobs[number], result)
     return ended
+
+
+def _stops(job: Job, result: Ended) -> bool:
+    return isinstance(result, Failed) and job.config.section(Display).fail_fast
+
+
+def _stopped(results: Generator[Trained], left: Sequence[Job], began: float) -> dict[int, Ended]:
+    """End the workers and the journals of the runs that are left; return results of those that ended meanwhile."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # joblib's, about results that nobody will use
+        results.close()
+    recorded = {job.number: result_from_journal(job, began) for job in left}
+    close_jobs(job.folder for job in left)
+    return {number: result for number, result in recorded.items() if result is not None}

@@ -24,17 +24,19 @@ class Resumed:
     Attributes:
         jobs: all jobs, with the numbers and folders that they had.
         finished: results of the jobs that have finished, by number.
+        waiting: numbers of further jobs that are not to be run.
         resume: whether the sweep is resumed; False for a sweep from the start.
     """
 
     jobs: Sequence[Job]
     finished: Mapping[int, Finished] = field(default_factory=dict)
+    waiting: frozenset[int] = frozenset()
     resume: bool = False
 
     @property
     def left(self) -> list[Job]:
-        """The jobs that have not finished."""
-        return [job for job in self.jobs if job.number not in self.finished]
+        """The jobs to run."""
+        return [job for job in self.jobs if job.number not in self.finished and job.number not in self.waiting]
 
     @property
     def cautions(self) -> list[str]:
@@ -48,7 +50,9 @@ Place = Callable[[int, Sequence[str]], Path]
 """Function that returns the folder of a job, for its number and its overrides."""
 
 
-def resumed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, place: Place) -> Resumed:
+def resumed(
+    jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, place: Place, *, failed_only: bool = False
+) -> Resumed:
     """Return the jobs of a sweep that is continued.
 
     Args:
@@ -56,12 +60,13 @@ def resumed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, pl
         before: the jobs as the sweep's state file lists them.
         folder: the sweep's folder.
         place: returns the folders of new jobs.
+        failed_only: whether to run only the jobs that failed.
 
     Raises:
         InputError: a job of the state file is not composed any more, or a job's folder holds another run.
     """
     placed = _placed(jobs, before, folder, place)
-    finished = {}
+    finished, waiting = {}, set()
     for job in placed:
         begun = begun_in(job.folder)
         if begun and not same_run(begun, job.config):
@@ -69,8 +74,10 @@ def resumed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, pl
         recorded = JournalContent.of(begun)
         if recorded.status == "FINISHED" and recorded.history:
             finished[job.number] = Finished.of_journal(recorded, str(job.folder), job.config, job.distinguishing)
+        elif failed_only and recorded.status != "FAILED":
+            waiting.add(job.number)
     jobs = [replace(job, resume=True, epoch=epoch_of(job.folder)) for job in placed]
-    return Resumed(tuple(jobs), finished, resume=True)
+    return Resumed(tuple(jobs), finished, frozenset(waiting), resume=True)
 
 
 def _placed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, place: Place) -> list[Job]:

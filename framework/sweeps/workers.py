@@ -45,7 +45,7 @@ class Workers:
         self._began = time.time()
 
     def train(self, blocks: Sequence[Block]) -> Generator[Trained, None, None]:
-        """Train blocks; yield results as they arrive, each job's exactly once."""
+        """Train blocks; yield results as they arrive, each job's exactly once. Closing it ends the workers."""
         left = list(blocks)
         while left:
             finished: set[int] = set()
@@ -90,8 +90,12 @@ class Workers:
                 ((_, trained),) = self._pooled([block], marks)
             return trained
         except deaths(self._backend):
+            parent = self._given[0]
             return Trained(
-                {job.number: result_from_journal(job, self._began) or record_worker_death(job) for job in block.jobs}
+                {
+                    job.number: result_from_journal(job, self._began) or record_worker_death(job, parent)
+                    for job in block.jobs
+                }
             )
 
     def _pooled(self, blocks: Sequence[Block], marks: str) -> Iterator[tuple[int, Trained]]:

@@ -12,6 +12,7 @@ from framework.config.settings import Display, Tracking
 from framework.runs import summary
 from framework.runs.closing import closed
 from framework.runs.console import observers
+from framework.runs.failure import one_line
 from framework.runs.folder import resumable
 from framework.runs.ownership import owned
 from framework.runs.runner import execute
@@ -76,6 +77,7 @@ def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting:
 
     Raises:
         InputError: as for `tracked`.
+        RunFailedError: the run failed.
     """
 
     def show(outcome: Outcome) -> None:
@@ -83,7 +85,7 @@ def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting:
         sys.stdout.flush()
 
     progress = config.section(Display).progress
-    with DeliveryProgress(progress=progress) as waiting:
+    with one_line(folder), DeliveryProgress(progress=progress) as waiting:
         outcome, tracker = tracked(
             config,
             overrides,

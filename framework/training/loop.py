@@ -18,6 +18,7 @@ from framework.base.run import Run
 from framework.config.resolved import RunConfig
 from framework.data.batches import Batch, chunks
 from framework.data.prepare import Samples
+from framework.errors import exits_as_errors
 from framework.system.resources import blas_threads
 from framework.training.observers import Observer, Observers
 from framework.training.population import Population
@@ -44,23 +45,25 @@ def train(
 
     Raises:
         InputError: the parts do not fit together, or a state does not fit its run; nothing was trained.
+        RunFailedError: a plugin asked for the end of the process.
     """
     # A diverging run overflows. Divergence is detected and recorded, so NumPy's warnings are switched off.
-    with blas_threads(configs[0].settings.threads), np.errstate(all="ignore"):
+    with blas_threads(configs[0].settings.threads), np.errstate(all="ignore"), exits_as_errors():
         watch = Observers(observers)
         population = Population(configs)
         records = [Record(run, population.settings) for run in runs]
         begun = restore(population, records, states) if states else (0, 0)
         outcomes: dict[str, Outcome] = {}
         try:
-            watch.started(runs, population)
-            for run, state in zip(runs, states, strict=False):  # no states: no run continues
-                watch.restore(run, state.hooks)
-            epochs = _epochs(population, records, watch, *begun)
-            del population  # else it would stay in memory together with the smaller population of the remaining runs
-            for remaining, leaving in epochs:
-                outcomes |= _conclude(remaining, leaving, watch)
-                del remaining
+            with exits_as_errors():
+                watch.started(runs, population)
+                for run, state in zip(runs, states, strict=False):  # no states: no run continues
+                    watch.restore(run, state.hooks)
+                epochs = _epochs(population, records, watch, *begun)
+                del population  # else it would stay in memory together with the smaller one of the remaining runs
+                for remaining, leaving in epochs:
+                    outcomes |= _conclude(remaining, leaving, watch)
+                    del remaining
         except BaseException as error:
             for run in runs:
                 if run.id not in outcomes:

@@ -251,7 +251,7 @@ def test_runs_that_fail_are_an_error_and_the_others_stay(here, monkeypatch):
     )
     with manager.beside(manager.current()) as widened:
         widened.add_file(rule)
-        with pytest.raises(SweepFailedError, match=r"1 of 2 runs failed; the first: .*OSError: no") as failed:
+        with pytest.raises(SweepFailedError, match=r"2 runs: 1 ok, 1 failed \(the first: .*OSError: no") as failed:
             framework.sweep(*SMALL, "seed=0,1", f"hydra.sweep.dir={here / 's'}", "launcher.workers=1")
     assert [tuple(row) for row in failed.value.runs[["seed", "ended"]].to_numpy()] == [(0, "budget"), (1, "failed")]
     assert failed.value.runs.by_setting()[["seeds", "failed"]].to_numpy().tolist() == [[2, 1]]

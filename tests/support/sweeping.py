@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,6 +105,12 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert weights.keys() == others.keys()
     for name, array in weights.items():
         assert array.tobytes() == others[name].tobytes(), name
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def yaml_of(path: Path) -> Any:

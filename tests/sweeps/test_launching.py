@@ -17,6 +17,7 @@ from sweeping import (
     epochs_of,
     jobs_of,
     kinds_of,
+    read_csv,
     returns,
     status_of,
     swept,
@@ -402,8 +403,7 @@ def test_a_run_that_fails_harms_no_neighbour(fragile, unharmed, tmp_path, worker
     done = command("-m", *words, cwd=tmp_path, FRAMEWORK_PLUGINS=str(fragile))
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "2 of 6 runs failed" in done.stderr
-    assert "broken at step 5" in done.stderr
+    assert "error: 6 runs: 4 ok, 2 failed (the first: fragile lr=0.5 seed=0: Awkward: broken at step 5; " in done.stderr
     assert "could not train together (Awkward: broken at step 5); each was trained alone" in done.stderr
     jobs = jobs_of(tmp_path / "s")
     assert [status_of(job) for job in jobs] == ["FINISHED"] * 2 + ["FAILED"] * 2 + ["FINISHED"] * 2
@@ -411,9 +411,14 @@ def test_a_run_that_fails_harms_no_neighbour(fragile, unharmed, tmp_path, worker
         assert_same_run(one, other)
     for failed in jobs[2:4]:
         assert [row["epoch"] for row in epochs_of(failed)] == [1]
-        assert "Awkward: broken at step 5" in tags_of(failed)["error"]
+        assert tags_of(failed)["error"] == "Awkward: broken at step 5"
+        assert "fragile_rule.py" in (failed / "error.txt").read_text()
+        assert (failed / "error.txt").read_text().endswith("Awkward: broken at step 5\n")
     assert status_of(tmp_path / "s") == "FAILED"
-    assert len((tmp_path / "s" / "leaderboard.csv").read_text().splitlines()) == 5
+    *good, one, other = read_csv(tmp_path / "s" / "leaderboard.csv")
+    assert [row["ended"] for row in good] == ["budget"] * 4
+    assert [row["error"] for row in (one, other)] == ["Awkward: broken at step 5"] * 2
+    assert [row["folder"] for row in (one, other)] == [*map(str, jobs[2:4])]
 
 
 def test_a_block_that_failed_leaves_no_epoch_twice(fragile, tmp_path):
