@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -102,7 +103,7 @@ class Journaling(Observer):
                 setting=run.setting,
             ),
             description=provenance.description(config, overrides),
-            parent=str(self._parent) if self._parent else None,
+            parent=os.path.relpath(self._parent.resolve(), folder.resolve()) if self._parent else None,
             dataset={
                 "name": config.parts["dataset"].name,
                 "source": data.source,
