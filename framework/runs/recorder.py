@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def begin(
         params=config.params,
         tags=provenance.tags(config, list(overrides), folder, sweep_id=sweep, setting=run.setting),
         description=provenance.description(config, list(overrides)),
-        parent=str(parent) if parent else None,
+        parent=os.path.relpath(parent.resolve(), folder.resolve()) if parent else None,
         dataset=data and _dataset(config, data),
     )
     for name in files:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +35,58 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
     except BaseException:  # an interrupt leaves no draft either
         draft.unlink(missing_ok=True)
         raise
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file in one step, unless it exists or the file system does not allow it; its folder exists."""
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    try:
+        with suppress(OSError):
+            draft.write_bytes(content)
+            os.link(draft, path)  # unlike a rename, this does not replace a file
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a regular file; reading another one, such as a pipe, could wait for ever.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it is not a regular file, or cannot be read.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return file.read()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path ``name`` in a folder, with links resolved. For names that were read from data.
+
+    Args:
+        folder: the folder.
+        name: a relative path without ``..``.
+
+    Raises:
+        ValueError: it leads out of the folder, or it is a folder in which a link does, or in which something is neither
+            a file nor a folder.
+    """
+    top = folder.resolve()
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{name} is outside of the folder")
+    path = (top / name).resolve()
+    found = [path, *path.rglob("*")] if path.is_dir() else [path]
+    for entry in found:
+        if not entry.resolve().is_relative_to(top):
+            raise ValueError(f"{entry if entry != path else name} is outside of the folder")
+        if entry.exists() and not (entry.is_file() or entry.is_dir()):
+            raise ValueError(f"{entry} is not a file")
+    return path
 
 
 def _flush_folder(folder: Path) -> None:
