@@ -13,6 +13,7 @@ from .base.fields import hyper as hyper
 from .base.fields import integer as integer
 from .base.fields import integers as integers
 from .base.fields import number as number
+from .base.fields import numbers as numbers
 from .base.fields import text as text
 from .base.fields import texts as texts
 from .base.initializers import INITIALIZERS as INITIALIZERS

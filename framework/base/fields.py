@@ -21,7 +21,12 @@ import numpy as np
 from framework.errors import InputError, nearest, short
 
 _LARGEST = sys.float_info.max
-_ANY = {"flag": "true or false", "integers": "a list of whole numbers", "texts": "a list, as in [a,b]"}
+_ANY = {
+    "flag": "true or false",
+    "integers": "a list of whole numbers",
+    "numbers": "a list of numbers",
+    "texts": "a list, as in [a,b]",
+}
 """Descriptions of the accepted values of the kinds of fields that have no bounds."""
 
 
@@ -31,7 +36,8 @@ class Field:
 
     Attributes:
         default: the value if nothing is set.
-        kind: the type: ``"number"``, ``"integer"``, ``"flag"``, ``"text"``, ``"integers"`` or ``"texts"``.
+        kind: the type: ``"number"``, ``"integer"``, ``"flag"``, ``"text"``, ``"integers"``, ``"numbers"`` or
+            ``"texts"``.
         column: whether the value may differ between the runs of a population.
         optional: whether None is accepted.
         above, below: exclusive bounds of a number, or None for no bound.
@@ -59,7 +65,7 @@ class Field:
     @property
     def takes_list(self) -> bool:
         """Whether a value of this field is a list."""
-        return self.kind in ("integers", "texts")
+        return self.kind in ("integers", "numbers", "texts")
 
     def range(self) -> str:
         """Return a description of the accepted values, such as ``"> 0"`` or ``"in [0, 1)"``."""
@@ -155,6 +161,12 @@ def _check_integers(field: Field, value: Any, where: str) -> tuple[int, ...]:
     return tuple(_check_integer(field, item, f"{where}[{i}]") for i, item in enumerate(value))
 
 
+def _check_numbers(field: Field, value: Any, where: str) -> tuple[float, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise _refuse(field, value, where, "a list of numbers")
+    return tuple(_check_number(field, item, f"{where}[{i}]") for i, item in enumerate(value))
+
+
 def _check_texts(field: Field, value: Any, where: str) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
@@ -169,6 +181,7 @@ _CHECKS: dict[str, Callable[[Field, Any, str], Any]] = {
     "flag": _check_flag,
     "text": _check_text,
     "integers": _check_integers,
+    "numbers": _check_numbers,
     "texts": _check_texts,
 }
 
@@ -213,6 +226,11 @@ def text(default: str | None, **rules: Any) -> Any:
 def integers(default: Sequence[int], *, words: tuple[str, ...] = (), **rules: Any) -> Any:
     """Declare a list of whole numbers, each within the bounds; each of ``words`` is accepted in place of a list."""
     return Field(tuple(default), "integers", words=words, **rules)
+
+
+def numbers(default: Sequence[float], **rules: Any) -> Any:
+    """Declare a list of finite numbers, each within the bounds."""
+    return Field(tuple(map(float, default)), "numbers", **rules)
 
 
 def texts(default: Sequence[str] | None, **rules: Any) -> Any:

@@ -71,7 +71,7 @@ def initialize(view: np.ndarray, weight: Weight, name: str, groups: SeedGroups) 
 
     Args:
         view: the tensor, shape ``(R, *shape)``.
-        weight: its declaration; ``weight.scale`` multiplies the drawn numbers.
+        weight: its declaration; ``weight.scale`` multiplies the drawn numbers, and ``weight.offset`` is added.
         name: the tensor's name.
         groups: the runs grouped by seed.
 
@@ -83,4 +83,4 @@ def initialize(view: np.ndarray, weight: Weight, name: str, groups: SeedGroups) 
     draw = INITIALIZERS[weight.initial]
     drawn = np.stack([draw(stream(seed, "init", name), weight) for seed in groups.seeds])
     scale = trailing(np.asarray(weight.scale, dtype=np.float64), len(weight.shape))
-    view[...] = groups.spread(drawn) * scale
+    view[...] = groups.spread(drawn) * scale + weight.offset

@@ -26,6 +26,7 @@ class Weight:
         fan_in: the number of inputs of one output.
         fan_out: the number of outputs that use one input.
         scale: factor on the initialiser's numbers, one per run or one for all runs.
+        offset: added to the scaled numbers: one number per element of ``shape``, or one for all.
     """
 
     shape: Shape
@@ -33,6 +34,7 @@ class Weight:
     fan_in: int = 1
     fan_out: int = 1
     scale: np.ndarray | float = 1.0
+    offset: np.ndarray | float = 0.0
 
 
 @dataclass(frozen=True)

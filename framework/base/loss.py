@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from framework.base.fields import Configurable
 from framework.base.numerics import trailing
+from framework.base.parameters import Shape
 from framework.errors import InputError
 
 INTEGERS = "iu"
@@ -30,6 +32,12 @@ class Loss(Configurable, ABC):
 
     expects: ClassVar[str] = "values"
     labels_checked: bool = False
+    example_shape: ClassVar[Shape | None] = None
+    """Shape of one sample's predictions that the conformance kit uses; None lets it try several shapes."""
+    minima: ClassVar[Sequence[float | Sequence[float]]] = ()
+    """Predictions of one sample at which the loss is lowest if the targets are 0; a number fills ``example_shape``."""
+    minimum: ClassVar[float] = 0.0
+    """The loss at ``minima``."""
 
     @abstractmethod
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -109,6 +109,7 @@ KITS: dict[str, Kit] = {
         losses.loss_subject,
         (
             losses.gradients,
+            losses.minima,
             losses.mean_over_batch,
             losses.together_as_alone,
             losses.nan_stays_in_its_run,

@@ -34,6 +34,12 @@ WIDE: tuple[tuple[Shape, str], ...] = (((65,), "labels"), ((65,), "shares"), ((6
 WIDE_BATCH = 33
 
 ROUNDING = 1e-12
+FLAT = 1e-9
+"""Largest error of the value, and of the slope, at a declared minimum."""
+
+AROUND, TRIED = (1e-3, 1e-1, 1.0, 10.0), 50
+"""Distances from a minimum, and the number of points tried at each."""
+
 DTYPES = (np.float64, np.float32)
 
 
@@ -105,6 +111,8 @@ def loss_subject(cls: type[Loss]) -> LossSubject:
 
 def _cases(cls: type[Loss], outputs: Sequence[tuple[Shape, str]], batch: int, reasons: list[str]) -> list[LossCase]:
     kinds = [pair for pair in outputs if pair[1] != "values" or cls.expects == "values"]
+    if cls.example_shape is not None:
+        kinds = [(cls.example_shape, "values")]
     made = [LossCase(cls, values, *pair, batch) for values in variants(cls) for pair in kinds]
     return [case for case in made if _takes(case, reasons)]
 
@@ -134,6 +142,33 @@ def gradients(subject: LossSubject) -> Figure:
             error = gradient_error(lambda: loss.forward(predictions, targets), predictions, gradient)  # noqa: B023
             findings.append((error, f"{case}, batch of {batch}: the gradient has a relative error of {error:.1e}"))
     return worst(findings, TOLERANCE)
+
+
+def minima(subject: LossSubject) -> Figure:
+    """Check that the loss has its declared value and no slope at its minima, and is not lower around them.
+
+    Raises:
+        Skip: the class declares none.
+    """
+    cls, findings = subject.cls, list[tuple[float, str]]()
+    if not cls.minima:
+        raise Skip("the class declares no minima")
+    for case in subject.cases:
+        loss, rng = case.loss((0,)), np.random.default_rng(0)
+        for declared in cls.minima:
+            place = np.broadcast_to(np.asarray(declared, dtype=np.float64), case.output)
+            targets = np.zeros((1, 1, *case.output))
+            found = float(loss.forward(place[None, None].copy(), targets)[0])
+            slope = float(np.abs(loss.backward()).max())
+            around = [place + width * rng.standard_normal(place.shape) for width in AROUND for _ in range(TRIED)]
+            lowest = min(float(loss.forward(other[None, None].copy(), targets)[0]) for other in around)
+            scale = max(1.0, abs(cls.minimum))
+            findings += [
+                (abs(found - cls.minimum) / scale, f"{case}: the loss at {declared} is {found!r}, not {cls.minimum!r}"),
+                (slope / scale, f"{case}: the slope at the minimum {declared} is {slope:.1e}"),
+                (max(0.0, cls.minimum - lowest), f"{case}: near {declared} the loss is {lowest!r}, below its minimum"),
+            ]
+    return worst(findings, FLAT)
 
 
 def mean_over_batch(subject: LossSubject) -> Figure:

@@ -39,7 +39,8 @@ def expand_metrics(listed: Any) -> tuple[RunMetric, ...]:
     """Return the metrics of a configuration's ``metrics``.
 
     Args:
-        listed: names, or mappings with ``metric: NAME`` and the metric's fields; None for those shown by default.
+        listed: names, or mappings with ``metric: NAME`` and the metric's fields; an empty list for the loss alone;
+            None for those shown by default.
 
     Raises:
         InputError: ``listed`` is not a list of metrics, a metric or field is unknown or out of range, no task
@@ -83,12 +84,13 @@ def _default_metrics() -> Iterator[tuple[RunMetric, str]]:
 
 def _listed_metrics(listed: Any) -> Iterator[tuple[RunMetric, str]]:
     """Yield each listed metric and the user's words for it."""
-    if not isinstance(listed, list) or not listed:
+    if not isinstance(listed, list):
         raise InputError(
-            f"metrics={short(listed)} is not a list of names: write metrics=[accuracy], or null for the task's defaults"
+            f"metrics={short(listed)} is not a list of names: write metrics=[accuracy], [] for the loss alone, or null "
+            "for the task's defaults"
         )
     items = [_name_and_fields(item) for item in listed]
-    if not set.intersection(*(set(_tasks(name)) for name, _ in items)):
+    if items and not set.intersection(*(set(_tasks(name)) for name, _ in items)):
         raise InputError(f"metrics={listed}: no task supports all of them; choose those of the data set's task")
     for name, fields in items:
         words = " ".join([name, *(f"{key}={fields[key]}" for key in fields)])

@@ -47,6 +47,7 @@ class Settings(Section):
     max_seconds: float | None = number(None, above=0, help="time limit in seconds, counted from the first step")
     batch_size: int = integer(32, at_least=1, help="samples per optimizer step")
     shuffle: bool = flag(True, help="draw a new order of the samples per epoch")
+    replay_order: bool = flag(False, help="with shuffle: repeat the first epoch's order in every epoch")
     drop_last: bool = flag(False, help="skip the last batch if it is smaller")
     patience: int | None = integer(None, at_least=1, help="stop after this many epochs without a better val/loss")
     min_delta: float = number(0.0, at_least=0, help="with patience: least decrease of val/loss that counts")

@@ -39,6 +39,7 @@ class Batches:
         seeds: one seed per run; the order of an epoch depends on (seed, epoch) alone.
         size: samples per batch; the last batch of an epoch is smaller if the size does not divide their number.
         shuffle: False keeps the samples' order in each epoch.
+        replay: whether every epoch has the order of the first one.
         drop_last: whether to leave out a smaller last batch.
 
     Attributes:
@@ -49,12 +50,20 @@ class Batches:
     """
 
     def __init__(
-        self, samples: Samples, seeds: Sequence[int], size: int, *, shuffle: bool = True, drop_last: bool = False
+        self,
+        samples: Samples,
+        seeds: Sequence[int],
+        size: int,
+        *,
+        shuffle: bool = True,
+        replay: bool = False,
+        drop_last: bool = False,
     ) -> None:
         self._samples = samples
         self._groups = SeedGroups(seeds)
         self._size = size
         self._shuffle = shuffle
+        self._replay = replay
         count = len(samples) / size
         self.per_epoch = math.floor(count) if drop_last else math.ceil(count)
         if self.per_epoch == 0:
@@ -62,7 +71,7 @@ class Batches:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of ``epoch`` (from 1)."""
-        orders = self._orders(epoch)
+        orders = self._orders(1 if self._replay else epoch)
         for start in range(0, self.per_epoch * self._size, self._size):
             indices = orders[:, start : start + self._size]
             yield Batch(

@@ -52,6 +52,7 @@ class Raw:
     Attributes:
         samples: inputs (any real dtype, finite) and targets (integers from 0 for classes, floats for values).
         official_test: the test split, or None to split it from ``samples``.
+        official_validation: the validation split, or None to split it from ``samples``.
         class_names: one name per class, or () for numbers from 0 to the largest label.
         source: a description of the samples' origin, for records.
         full_scale: the divisor of the inputs if they are not standardised, such as 255 for bytes.
@@ -68,6 +69,13 @@ class Raw:
     task: str | None = None
     guessed: bool = False
     columns: tuple[str, ...] = ()
+    official_validation: Samples | None = None
+
+    @property
+    def parts(self) -> tuple[Samples, ...]:
+        """The samples, followed by the official test and validation sets that exist."""
+        official = (self.official_test, self.official_validation)
+        return (self.samples, *(part for part in official if part is not None))
 
 
 @dataclass(frozen=True)
@@ -198,24 +206,34 @@ class Dataset(Configurable, ABC):
         )
 
     def _split(self, raw: Raw, labels: np.ndarray | None) -> tuple[Samples, Samples, Samples]:
-        split = self.split(len(raw.samples), labels, official_test=raw.official_test is not None)
+        split = self.split(
+            len(raw.samples),
+            labels,
+            official_test=raw.official_test is not None,
+            official_validation=raw.official_validation is not None,
+        )
         test = raw.samples.take(split.test) if raw.official_test is None else raw.official_test
-        return raw.samples.take(split.train), raw.samples.take(split.validation), test
+        validation = raw.official_validation or raw.samples.take(split.validation)
+        return raw.samples.take(split.train), validation, test
 
-    def split(self, samples: int, labels: np.ndarray | None, *, official_test: bool) -> Split:
+    def split(
+        self, samples: int, labels: np.ndarray | None, *, official_test: bool, official_validation: bool = False
+    ) -> Split:
         """Return the indices of the samples of each split.
 
         Args:
             samples: the number of samples, without an official test set.
             labels: integer labels ``(N,)`` for stratification, or None for values.
             official_test: whether there is an official test set; the test split is then empty.
+            official_validation: as ``official_test``, for the validation split.
 
         Raises:
             InputError: a split would be empty.
         """
         test = None if official_test else self.test
+        validation = None if official_validation else self.validation
         splitter = Splitter(labels, self.split_seed)
-        return splitter.split(samples, test=test, validation=self.validation, train_limit=self.train_limit)
+        return splitter.split(samples, test=test, validation=validation, train_limit=self.train_limit)
 
     def _cautions(self, splits: Mapping[str, Samples], raw: Raw) -> tuple[str, ...]:
         """Return one warning per split that lacks classes of the other splits."""
@@ -264,14 +282,14 @@ def _prepared(request: _Request) -> Data:
 
 
 def _check(raw: Raw, name: str) -> None:
-    for part in (raw.samples, raw.official_test or raw.samples):
+    for part in raw.parts:
         if len(part.inputs) != len(part.targets):
             raise InputError(
                 f"{name}: {len(part.inputs)} inputs with {len(part.targets)} targets: the numbers must be equal"
             )
         if part.inputs.shape[1:] != raw.samples.inputs.shape[1:]:
             shapes = f"{part.inputs.shape[1:]}, the other inputs {raw.samples.inputs.shape[1:]}"
-            raise InputError(f"{name}: inputs of the official test set have shape {shapes}: they must be the same")
+            raise InputError(f"{name}: inputs of an official split have shape {shapes}: they must be the same")
         for array, what, lacking in ((part.inputs, "inputs", "features"), (part.targets, "targets", "values")):
             if not math.prod(array.shape[1:]):
                 raise InputError(
@@ -286,7 +304,7 @@ def _classes(raw: Raw, task: str, name: str) -> int | None:
     if task != "classification":
         return None
     largest = -1
-    for part in (raw.samples, raw.official_test or raw.samples):
+    for part in raw.parts:
         labels = part.targets
         if labels.ndim != 1 or labels.dtype.kind not in "ui" or labels.min(initial=0) < 0:
             raise InputError(f"{name}: class labels must be whole numbers from 0, shape (N,); for values set its task")

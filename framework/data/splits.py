@@ -30,7 +30,7 @@ class Layout:
 
 
 class Split(NamedTuple):
-    """Indices of the samples of each split, in their original order; ``test`` is empty if there is an official one."""
+    """Indices of the samples of each split, in their original order; a split that is official is empty here."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -49,23 +49,26 @@ class Splitter:
     labels: np.ndarray | None
     seed: int
 
-    def split(self, samples: int, *, test: float | None, validation: float, train_limit: int | None = None) -> Split:
+    def split(
+        self, samples: int, *, test: float | None, validation: float | None, train_limit: int | None = None
+    ) -> Split:
         """Return the indices of the samples of each split.
 
         Args:
             samples: the number of samples.
             test: a share of the samples if below 1, else a count; None if there is an official test set.
-            validation: as ``test``, of the remaining samples.
+            validation: as ``test``, of the remaining samples; None if there is an official validation set.
             train_limit: the maximum number of training samples, or None.
 
         Raises:
             InputError: a split would be empty.
         """
         rest = np.arange(samples)
-        tested = rest[:0]
+        tested = validated = rest[:0]
         if test is not None:
             rest, tested = self.hold_out(rest, test, "test")
-        rest, validated = self.hold_out(rest, validation, "validation")
+        if validation is not None:
+            rest, validated = self.hold_out(rest, validation, "validation")
         if train_limit is not None and train_limit < len(rest):
             _, rest = self.hold_out(rest, train_limit, "train_limit")
         return Split(rest, validated, tested)

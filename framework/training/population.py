@@ -57,6 +57,7 @@ class Population:
             seeds,
             self.settings.batch_size,
             shuffle=self.settings.shuffle,
+            replay=self.settings.replay_order,
             drop_last=self.settings.drop_last,
         )
         self.total = self._total()

@@ -31,6 +31,13 @@ class LossWrongSlope(Squares):
         return 2 * super().backward()
 
 
+@plant("loss", "minima")
+class WrongMinimum(Squares):
+    """Declares a minimum that it does not have."""
+
+    minima = (0.5,)
+
+
 @plant("loss", "mean_over_batch")
 class SumOverBatch(Squares):
     """Returns the sum over the batch instead of the mean."""

@@ -21,7 +21,7 @@ class FieldHelp:
     Attributes:
         name: the key that users type, such as ``optimizer.lr``; without the section for layers and metrics.
         default: the default value.
-        type: ``number``, ``integer``, ``flag``, ``text``, ``integers``, ``texts``, ``collection``
+        type: ``number``, ``integer``, ``flag``, ``text``, ``integers``, ``numbers``, ``texts``, ``collection``
             or ``choice``.
         range: the accepted values in words.
         help: description in one line.
