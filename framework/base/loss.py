@@ -35,7 +35,7 @@ class Loss(Configurable, ABC):
     example_shape: ClassVar[Shape | None] = None
     """Shape of one sample's predictions that the conformance kit uses; None lets it try several shapes."""
     minima: ClassVar[Sequence[float | Sequence[float]]] = ()
-    """Predictions of one sample at which the loss is lowest if the targets are 0; a number fills ``example_shape``."""
+    """Predictions of one sample at which the loss is lowest if the targets are 0; a number stands for all outputs."""
     minimum: ClassVar[float] = 0.0
     """The loss at ``minima``."""
 

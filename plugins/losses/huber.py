@@ -29,6 +29,7 @@ class Huber(Loss):
     Differs from torch's ``HuberLoss``: not at all.
     """
 
+    minima = (0.0,)
     delta: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="error at which the loss becomes linear")
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

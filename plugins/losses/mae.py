@@ -28,6 +28,8 @@ class MAE(Loss):
     Differs from torch: not at all.
     """
 
+    minima = (0.0,)
+
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean absolute error per run, ``(R,)``."""
         self._error = predictions - as_values(targets, predictions)

@@ -12,6 +12,7 @@ from plugins.layers.gelu import Gelu
 from plugins.layers.layer_norm import LayerNorm
 from plugins.layers.leaky_relu import LeakyRelu
 from plugins.layers.linear import Linear
+from plugins.layers.point import Point
 from plugins.layers.pool2d import Pool2d
 from plugins.layers.relu import Relu
 from plugins.layers.reshape import Reshape
@@ -55,6 +56,8 @@ CASES = {
     "flatten": (Flatten, {}, (2, 3, 4)),
     "flatten flat": (Flatten, {}, (5,)),
     "reshape": (Reshape, {"shape": (3, 2, 2)}, (12,)),
+    "point": (Point, {"units": 3, "start": [0.5, -1.0, 2.0]}, (2,)),
+    "point spread": (Point, {"units": 2, "spread": 1.5}, (4,)),
     "batch_norm": (BatchNorm, {}, (4,)),
     "batch_norm images": (BatchNorm, {"eps": 1e-3, "momentum": 0.3}, (3, 4, 2)),
     "batch_norm one channel": (BatchNorm, {}, (3, 1, 1)),

@@ -17,6 +17,8 @@ NO_OTHERS = "~model.sizes ~model.activation"
 """Overrides that remove the default model's settings, which custom layers do not use."""
 MODEL_FOR = {"probabilities": "model=blog_softmax"}
 """Override for losses that do not accept the default model's output, by what the loss expects."""
+POINT = ("dataset=gradient_noise", "model=point", "'metrics=[]'")
+"""Overrides for losses that accept one shape only, with the number of dimensions."""
 LOSS_FOR = {"regression": "loss=mse"}
 """Override for data sets whose task the default loss does not support, by task."""
 PROBLEM_FOR = {"regression": "problem=diabetes_regression", "reconstruction": "problem=digits_autoencoder"}
@@ -81,6 +83,9 @@ def _spread(field: Field) -> list[str]:
 
 
 def _loss(name: str, cls: type[Any]) -> Iterator[Sequence[str]]:
+    if cls.example_shape is not None:  # such a loss is a function of the parameters
+        dimensions = math.prod(cls.example_shape)
+        return _section("loss", name, cls, *POINT, f"dataset.dimensions={dimensions}")
     return _section("loss", name, cls, MODEL_FOR.get(cls.expects, ""))
 
 
