@@ -67,6 +67,26 @@ class Field:
         """Whether a value of this field is a list."""
         return self.kind in ("integers", "numbers", "texts")
 
+    def at(self, share: float) -> float:
+        """Return the value at a share of the range that a tuner searches, from 0 for its low end to 1 for its high end.
+
+        With the prior ``"log"`` equal steps of the share multiply the value by equal factors, with ``"log 1-x"`` its
+        distance from 1; otherwise they add equal amounts. Both ends are exact.
+
+        Raises:
+            ValueError: the field declares no ``search``.
+        """
+        if self.search is None:
+            raise ValueError("this field declares no range to search")
+        low, high = self.search
+        if share in (0, 1):
+            return high if share else low
+        if self.prior == "log":
+            return float(low * (high / low) ** share)
+        if self.prior == "log 1-x":
+            return float(1 - (1 - low) * ((1 - high) / (1 - low)) ** share)
+        return low + (high - low) * share
+
     def range(self) -> str:
         """Return a description of the accepted values, such as ``"> 0"`` or ``"in [0, 1)"``."""
         if self.choices:

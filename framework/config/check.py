@@ -56,6 +56,13 @@ KNOWN = {
 }
 
 
+SETS = "set/"
+"""Prefix of the options of the group ``problem`` that are sets of problems."""
+
+MEMBERS = "problems"
+"""Key of the file of a set of problems, which only a sweep can train."""
+
+
 class Shared:
     """Checked sections of one configuration, for other configurations that contain the same section objects.
 
@@ -92,6 +99,8 @@ def check(composed: Composed, referenced: set[str] | None = None, shared: Shared
     Raises:
         InputError: an unknown key or name, a wrong type, or a value out of range.
     """
+    if MEMBERS in composed.raw:
+        raise InputError("problem=set/…: a set of problems is for sweeps: add -m, or choose one problem")
     for key in composed.raw:
         if key not in KNOWN:
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")

@@ -27,6 +27,7 @@ from framework.config.resolved import RunConfig
 from framework.errors import InputError
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.errors import explained
+from framework.hydra_app.expansion import searched
 from framework.hydra_app.setting import Compose, setting_of
 from framework.hydra_app.splitting import shared_by_all
 from framework.sweeps.job import Job
@@ -101,6 +102,10 @@ class Composer:
                 Job(number, tuple(words), config, unresolved, folder, dirname, choices, distinguishing, setting)
             )
         return jobs
+
+    def searched(self, overrides: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """Return the overrides of each job with every ``KEY=search:N`` replaced by values; errors as `searched`."""
+        return list(searched(overrides, lambda words: self._known(words)[0]))
 
     def _known(self, overrides: tuple[str, ...]) -> tuple[RunConfig, Mapping[str, Any], Mapping[str, Any]]:
         if overrides not in self._jobs:

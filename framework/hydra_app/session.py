@@ -33,6 +33,7 @@ from framework.hydra_app import job
 from framework.hydra_app.compose import seen_by_hydra
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.errors import explained
+from framework.hydra_app.expansion import refuse_search
 from framework.hydra_app.flags import read
 from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
 from framework.sweeps.job import Job
@@ -78,6 +79,7 @@ def _train(arguments: argparse.Namespace) -> None:
         elif may_sweep and composer.get_mode(name, overrides) is RunMode.MULTIRUN:
             composer.multirun(name, job.job, overrides)
         else:
+            refuse_search(overrides)
             composed = composer.compose_config(name, overrides, run_mode=RunMode.RUN, with_log_configuration=True)
             composed.hydra.mode = RunMode.RUN
             _run_composed(composer, composed, name)

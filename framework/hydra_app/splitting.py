@@ -12,8 +12,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, ValueType
 from hydra.errors import HydraException
+from hydra.types import RunMode
 
+from framework.config.check import SETS
 from framework.errors import InputError, nearest
+from framework.hydra_app.expansion import members
 from framework.runs.provenance import outside
 
 MOST_JOBS = 1_000_000
@@ -29,7 +32,7 @@ def split(arguments: Sequence[str]) -> list[list[str]]:
     Raises:
         InputError: an argument has no value, its values cannot be listed, or there are more than `MOST_JOBS` jobs.
     """
-    parsed = [_chosen(override) for override in OverridesParser.create().parse_overrides(list(arguments))]
+    parsed = [_with_sets(_chosen(each)) for each in OverridesParser.create().parse_overrides(list(arguments))]
     count = 1
     for override in parsed:
         if override.is_sweep_override():
@@ -102,6 +105,30 @@ def _chosen(override: Override) -> Override:
     if not names:
         raise InputError(f"{override.input_line}: no option of {override.key_or_group} matches{nearest('', options)}")
     return replace(override, value_type=ValueType.CHOICE_SWEEP, _value=ChoiceSweep(list=list(names)))
+
+
+def _with_sets(override: Override) -> Override:
+    """Return an override of ``problem`` with each set replaced by its problems, without repetition.
+
+    Raises:
+        InputError: there is no such set, or its file lists no problems.
+    """
+    if override.key_or_group != "problem" or override.package is not None:
+        return override
+    value = override.value()
+    names = list(map(str, value.list)) if isinstance(value, ChoiceSweep) else [str(value)]
+    if not any(name.startswith(SETS) for name in names):
+        return override
+    chosen = [each for name in names for each in (_problems(name) if name.startswith(SETS) else [name])]
+    return replace(override, value_type=ValueType.CHOICE_SWEEP, _value=ChoiceSweep(list=list(dict.fromkeys(chosen))))
+
+
+def _problems(name: str) -> list[str]:
+    loader = GlobalHydra.instance().config_loader()
+    known = loader.get_group_options("problem/set")
+    if name.removeprefix(SETS) not in known:
+        raise InputError(f"problem={name}: there is no such set{nearest(name, [SETS + each for each in known])}")
+    return members(name, loader.load_configuration(f"problem/{name}", [], run_mode=RunMode.RUN))
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

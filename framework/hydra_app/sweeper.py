@@ -137,7 +137,7 @@ class Sweep:
             InputError: a job's configuration is invalid, or a folder is in use; nothing was started.
             SweepFailedError: some jobs failed; the others are complete.
         """
-        jobs = self._composer.jobs(split(arguments), 0)
+        jobs = self._composer.jobs(self._composer.searched(split(arguments)), 0)
         display = jobs[0].config.section(Display)
         if display.plan:
             planned = plan(jobs)

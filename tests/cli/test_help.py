@@ -269,12 +269,20 @@ def test_a_terminal_without_unicode_gets_question_marks(lookup, monkeypatch):
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_group_has_one_line_for_each_name_and_family(lookup, group):
     names = lookup.names(group)
+    sets = ["set/full", "set/functions", "set/small", "set/smoke"] if group == "problem" else []
     lines = page(lookup, group).splitlines()
-    assert f"{len(names)} names" in lines[0]
+    assert f"{len(names) + len(sets)} names" in lines[0]
     listed = [line.split()[0] for line in lines[2:]]
     families = {name.partition("/")[0] for name in names if "/" in name}
+    assert [name for name in listed if name in sets] == sets
+    listed = [name for name in listed if name not in sets]
     assert sorted(listed) == sorted([n for n in names if "/" not in n] + [f"{family}/…" for family in families])
     assert max(map(len, lines)) <= WIDTH
+
+
+def test_a_set_lists_its_problems(lookup):
+    shown = page(lookup, "problem", "set/smoke").splitlines()
+    assert [line.split()[0] for line in shown if line.startswith("  ")] == ["moons_mlp", "iris_mlp", "rosenbrock"]
 
 
 def test_a_family_is_folded_and_unfolds(lookup):

@@ -9,6 +9,7 @@ from framework.cli.help import entries, settings
 from framework.cli.help.presets import GROUPS as FILES
 from framework.cli.help.presets import Presets
 from framework.cli.help.topics import AmbiguousTopic, CommandTopic, GroupTopic, Name, Topic
+from framework.config.check import SETS
 from framework.errors import InputError, nearest
 from framework.registry.manager import Registry
 from framework.specs import HOOKS, SPECS
@@ -57,7 +58,7 @@ class Lookup:
             InputError: the group has no such name, family or field.
         """
         names = self.names(group)
-        if word in names:
+        if word in names or word in self._sets(group):
             return self._page(group, word)
         if group not in FILES:
             if any(name.startswith(f"{word}/") for name in names):
@@ -65,18 +66,22 @@ class Lookup:
             shared = entries.field_page(self.registry, group, word)
             if shared is not None:
                 return shared
-        raise InputError(f"help: no {group} is called {word}{nearest(word, names)}")
+        raise InputError(f"help: no {group} is called {word}{nearest(word, [*names, *self._sets(group)])}")
 
     def group(self, group: str) -> GroupTopic:
         """Return the page of a group."""
         if group not in FILES:
             return entries.group_page(self.registry, group)
-        listed = (Name(name, self.presets.summary(group, name)) for name in self.names(group))
+        names = [*self.names(group), *self._sets(group)]
+        listed = (Name(name, self.presets.summary(group, name)) for name in names)
         return GroupTopic(group, f"{group}=NAME", tuple(listed))
 
     def names(self, group: str) -> list[str]:
         """Return the sorted names of a group."""
         return self.presets.names(group) if group in FILES else self.registry.names(group)
+
+    def _sets(self, group: str) -> list[str]:
+        return self.presets.sets() if group == "problem" else []
 
     def _word(self, word: str) -> Topic:
         """Return the page of a single word."""
@@ -140,6 +145,8 @@ class Lookup:
             return entries.entry_page(self.registry.find(group, name))
         from framework.cli.help import problems  # it builds networks, which only these pages need
 
+        if name.startswith(SETS):
+            return problems.set_page(self.presets, name)
         return (
             problems.problem_page(self.presets, name) if group == "problem" else problems.model_page(self.presets, name)
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from framework.config.check import SETS
 from framework.config.resolved import RunConfig
 from framework.config.settings import SECTIONS, everything
 from framework.errors import InputError, nearest
@@ -55,6 +56,10 @@ class Presets:
     def names(self, group: str) -> list[str]:
         """Return the sorted options of a group."""
         return sorted({path.stem for folder in self.folders for path in (folder / group).glob("*.yaml")})
+
+    def sets(self) -> list[str]:
+        """Return the sorted names of the sets of problems, such as ``"set/small"``."""
+        return [SETS + name for name in self.names(f"problem/{SETS}")]
 
     def summary(self, group: str, name: str) -> str:
         """Return the first comment in an option's file, except Hydra's ``@package``; "" if there is none.

@@ -12,6 +12,7 @@ from framework.cli.help import topics
 from framework.cli.help.examples import needed
 from framework.cli.help.presets import Chosen, Presets
 from framework.cli.help.topics import PROGRAM, LayerRow, SampleCounts
+from framework.config.check import MEMBERS
 from framework.config.layers import build_layers
 from framework.config.part import stacked
 from framework.config.resolved import RunConfig
@@ -37,6 +38,21 @@ def problem_page(presets: Presets, name: str) -> topics.ProblemTopic:
         layers=layers,
         settings=_flat({key: value for key, value in chosen.settings.items() if key != "problem"}),
         examples=tuple(_examples(chosen, f"problem={name}")),
+    )
+
+
+def set_page(presets: Presets, name: str) -> topics.SetTopic:
+    """Return the page of a set of problems.
+
+    Raises:
+        InputError: its file cannot be read, or names a problem that does not exist.
+    """
+    listed = presets.content("problem", name).get(MEMBERS, ())
+    return topics.SetTopic(
+        name=name,
+        summary=presets.summary("problem", name),
+        problems=tuple(topics.Name(each, presets.summary("problem", each)) for each in listed),
+        examples=(f"{PROGRAM} -m problem={name} optimizer=adam,sgd optimizer.lr=search:3",),
     )
 
 

@@ -23,6 +23,7 @@ from framework.cli.help.topics import (
     ProblemTopic,
     SampleCounts,
     SettingsTopic,
+    SetTopic,
     SharedFieldTopic,
     Topic,
 )
@@ -112,6 +113,16 @@ def _(topic: ProblemTopic) -> Iterator[str]:
     yield from _labelled("default", ["   ".join(f"{group}={name}" for group, name in others.items())])
     yield from _labelled("model", [topic.parts["model"]])
     yield from _table(topic.layers)
+    yield ""
+    yield from _labelled("try", topic.examples, wrap=False)
+
+
+@lines.register
+def _(topic: SetTopic) -> Iterator[str]:
+    yield f"problem={topic.name}"
+    yield from _wrapped(topic.summary)
+    yield ""
+    yield from _names(topic.problems, one_line=True)
     yield ""
     yield from _labelled("try", topic.examples, wrap=False)
 

@@ -165,6 +165,21 @@ class ProblemTopic(Topic):
 
 
 @dataclass(frozen=True)
+class SetTopic(Topic):
+    """A set of problems.
+
+    Attributes:
+        problems: the problems, with their summaries.
+        examples: commands that use the set.
+    """
+
+    name: str
+    summary: str
+    problems: tuple[Name, ...]
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ModelTopic(Topic):
     """A model: its own settings and its layers.
 
