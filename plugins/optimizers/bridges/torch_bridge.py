@@ -47,8 +47,8 @@ class TorchOptimizer(Optimizer):
     """Base class of all optimizers of torch.
 
     torch's state tensors are views of this project's state arrays. They replace torch's own tensors after the step that
-    creates them, so that a checkpoint needs no export. The memory of L-BFGS, which is not made of tensors alone, is copied
-    at each step.
+    creates them, so that a checkpoint needs no export. The memory of L-BFGS, which is not made of tensors alone, is
+    copied at each step.
     """
 
     vectorized = False
