@@ -10,9 +10,10 @@ import planted_others
 import planted_rules
 import pytest
 
-from framework.checks import check_optimizer
+from framework.checks.chain_runs import restores_in_new_process
+from framework.checks.chains import chain_subject
 from framework.checks.new_process import in_new_process
-from framework.checks.results import PASSED, SKIPPED, Broken, Skip
+from framework.checks.results import PASSED, SKIPPED, Broken, Skip, judge
 from framework.errors import InputError
 from framework.registry import manager
 
@@ -31,7 +32,7 @@ class Mine(ElementwiseOptimizer):
         return p - FACTOR * lr * g
 '''
 
-TORCH = ("adamw", "asgd", "nadam", "rprop", "sgd")
+TORCH = ("adamw", "asgd", "lbfgs", "nadam", "rprop", "sgd")
 OPTAX = ("adam", "lbfgs", "noisy_sgd", "schedule_free_adamw")
 """Optimizers with different kinds of state: counts, histories, random keys, averages."""
 
@@ -54,7 +55,7 @@ def dies(cls, given, arrays):
 
 
 def status(cls):
-    (found,) = [result for result in check_optimizer(cls) if result.check == "restores_in_new_process"]
+    found = judge(restores_in_new_process, chain_subject(cls))
     return found.status, found.reason
 
 
@@ -99,7 +100,7 @@ def test_a_plugin_file_is_loaded_there_as_it_is_here(tmp_path):
         for factor in ("1", "(1 + hash('a') / 2**66)"):
             path.write_text(RULE.replace("FACTOR", factor))
             manager.install(manager.load([path]))
-            assert (status("mine")[0] == PASSED) == (factor == "1")
+            assert (status(manager.find("optimizer", "mine").cls)[0] == PASSED) == (factor == "1")
     finally:
         manager.install(None)
 
@@ -108,4 +109,6 @@ def test_a_plugin_file_is_loaded_there_as_it_is_here(tmp_path):
 @pytest.mark.parametrize(("library", "names"), [("torch", TORCH), ("optax", OPTAX)], ids=["torch", "optax"])
 def test_optimizers_of_other_libraries_continue_in_a_new_process(library, names):
     pytest.importorskip(library, reason=f"{library} is not installed: pip install -e '.[{library}]'")
-    assert {name: status(f"{library}/{name}") for name in names} == dict.fromkeys(names, (PASSED, ""))
+    assert {name: status(manager.find("optimizer", f"{library}/{name}").cls) for name in names} == dict.fromkeys(
+        names, (PASSED, "")
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -23,15 +24,16 @@ from framework.sweeps.state import SweepState
 WORDS = (
     *("-m", "problem=digits_softmax", "dataset.train_limit=300", "epochs=40", "progress=false"),
     *("optimizer=adam,sgd", "optimizer.lr=0.1,0.01", "seed=0,1"),
+    *("schedule=reduce_on_plateau", "schedule.patience=1", "patience=30", "stages=[gradient_noise,ema]", "keep=best"),
     *("checkpoint.every_seconds=0", "launcher.workers=2", "launcher.block=2"),
 )
+OTHER_BLOCKS = ("launcher.workers=1", "launcher.block=3")
 
 
 def table_of(folder: Path) -> list[dict[str, str]]:
     """Return the rows of a sweep's leaderboard without times and folders."""
-    header, *lines = (folder / "leaderboard.csv").read_text().splitlines()
-    names = header.split(",")
-    rows = [dict(zip(names, line.split(","), strict=True)) for line in lines]
+    with (folder / "leaderboard.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     return [{n: v for n, v in row.items() if n not in ("seconds", "population_seconds", "folder")} for row in rows]
 
 
@@ -57,8 +59,10 @@ def whole(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("delay", "tracked"), [(0.05, False), (0.5, True)], ids=["early", "later"])
-def test_a_killed_sweep_is_resumed_to_the_bit(tmp_path, whole, delay, tracked):
+@pytest.mark.parametrize(
+    ("delay", "tracked", "changes"), [(0.05, False, OTHER_BLOCKS), (0.5, True, ())], ids=["early", "later"]
+)
+def test_a_killed_sweep_is_resumed_to_the_bit(tmp_path, whole, delay, tracked, changes):
     process = subprocess.Popen(
         [sys.executable, "-m", "framework", *WORDS, f"tracking.enabled={tracked}", "hydra.sweep.dir=sweep"],
         cwd=tmp_path,
@@ -70,7 +74,7 @@ def test_a_killed_sweep_is_resumed_to_the_bit(tmp_path, whole, delay, tracked):
     time.sleep(delay)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
-    done = processes.command("resume", "sweep", cwd=tmp_path)
+    done = processes.command("resume", "sweep", *changes, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(jobs_of(tmp_path / "sweep")) == 8
     for one, other in zip(jobs_of(whole / "sweep"), jobs_of(tmp_path / "sweep"), strict=True):

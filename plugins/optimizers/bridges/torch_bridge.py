@@ -11,6 +11,7 @@ import numpy as np
 
 from framework import Columns, InputError, Objective, Optimizer, OptimizerSpec, Parameters, State, hookimpl
 
+from . import _torch_history
 from ._signatures import Signature, classes, learning_rate, package_folder
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ OMITTED = {"params", "foreach", "fused", "capturable", "differentiable", "maximi
 
 OTHER_FILES = {"lr_scheduler.py", "swa_utils.py"}
 """Large files of ``torch.optim`` that contain no optimizers and are not read."""
+
+HISTORY = "history_size"
+"""The field of an optimizer with the memory of L-BFGS, which torch keeps as state of its first tensor."""
 
 LEFT_OUT = {"SparseAdam": "it takes sparse gradients, which no model here has"}
 """torch's optimizers that are not registered, with the reason."""
@@ -43,7 +47,8 @@ class TorchOptimizer(Optimizer):
     """Base class of all optimizers of torch.
 
     torch's state tensors are views of this project's state arrays. They replace torch's own tensors after the step that
-    creates them, so that a checkpoint needs no export.
+    creates them, so that a checkpoint needs no export. The memory of L-BFGS, which is not made of tensors alone, is
+    copied at each step.
     """
 
     vectorized = False
@@ -81,7 +86,10 @@ class TorchOptimizer(Optimizer):
             InputError: torch does not accept tensors of these shapes.
         """
         steps: State = {"steps": np.zeros((parameters.runs, 1), dtype=np.int64)}
-        return steps | (self.layout(parameters) or {})
+        layout = self.layout(parameters)
+        if layout is None and HISTORY in self.fields:
+            layout = _torch_history.arrays(parameters, self.rows[0][HISTORY])
+        return steps | (layout or {})
 
     def layout(self, parameters: Parameters) -> State | None:
         """Return arrays of zeros shaped as the state after a first step, or None if torch's state has other objects.
@@ -139,6 +147,7 @@ class Engine:
         self._tensors = {name: torch.from_numpy(view[row, ...]) for name, view in parameters.views.items()}
         for name, tensor in self._tensors.items():
             tensor.grad = torch.from_numpy(gradients.views[name][row, ...])
+        self._first = next(iter(self._tensors.values()))
         self._taken: int | None = None
 
     def step(self, state: State, lr: float, objective: Objective) -> None:
@@ -150,12 +159,18 @@ class Engine:
         steps = state["steps"][self._row]
         if self._taken != steps[0]:
             self._begin(state, int(steps[0]))
+        keeps_history = HISTORY in self._optimizer.fields
+        if keeps_history:
+            self._made.state[self._first] = _torch_history.read(state, self._row)
         for group in self._made.param_groups:
             group["lr"] = lr
         self._made.step(self._closure(objective)) if self._optimizer.needs_closure else self._made.step()
         steps += 1
         self._taken = int(steps[0])
-        self._share(state)
+        if keeps_history:
+            _torch_history.write(self._made.state[self._first], state, self._row)
+        else:
+            self._share(state)
 
     def _begin(self, state: State, taken: int) -> None:
         """Build torch's optimizer in its state after ``taken`` steps, from the state arrays."""
@@ -164,6 +179,8 @@ class Engine:
         self._views: dict[str, torch.Tensor] = {}
         if not taken:
             return
+        if HISTORY in self._optimizer.fields:
+            return  # `step` reads it
         if self._optimizer.layout(self._parameters) is None:
             raise InputError(
                 f"{self._optimizer.label()} keeps its memory inside torch: it cannot go on after {taken} steps"
