@@ -49,6 +49,8 @@ def resolve_uri(configured: str | None = None, environment: Mapping[str, str] = 
     if uri.startswith("sqlite:"):
         return _absolute(uri)
     scheme, separator, rest = uri.partition("://")
+    if separator and scheme != "file" and re.search(r"\s", rest):
+        raise InputError(f"tracking.uri={scheme}://…: an address has no white space: write a space as %20")
     if scheme == "databricks" or (separator and rest and scheme != "file"):
         return uri
     file = Path(uri.removeprefix("file://").removeprefix("file:") or ".")
