@@ -20,6 +20,7 @@ from framework.runs.content import JournalContent
 from framework.runs.folder import begun_in, refuse_another
 from framework.runs.journal import Journal
 from framework.runs.yaml_text import dump
+from framework.system.addresses import masked_words
 from framework.training import kept
 from framework.training.observers import Observer
 from framework.training.population import Population
@@ -233,7 +234,7 @@ def folder_of(run: Run) -> Path:
 def _write_files(folder: Path, config: RunConfig, overrides: Sequence[str]) -> list[str]:
     texts = {
         "config.yaml": dump(config.as_data()),
-        "overrides.yaml": dump(list(overrides)),
+        "overrides.yaml": dump(masked_words(overrides)),
         "environment.txt": provenance.environment(),
     }
     contents = {name: text.encode() for name, text in texts.items()} | config.plugin_sources

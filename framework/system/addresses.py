@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 MASK = "***"
@@ -16,12 +18,18 @@ HIDDEN = (
 )
 """Pattern of the names of settings and options whose value is a credential."""
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://((?:(?![a-z][a-z0-9+.-]*://)\S)+)", re.I)
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)(\\*://)((?:(?![a-z][a-z0-9+.-]*\\*://)\S)+)", re.I)
+"""An address in a text; Hydra writes a backslash before a colon."""
 _ENCODED = re.compile(r"(%3A%2F%2F)((?:(?!%3A%2F%2F)[^\s&])*)(%40)", re.I)
-_OPTION = re.compile(rf"([?&;]{HIDDEN}(?:=|%3D))([^\s&'\"]+)", re.I)
+_OPTION = re.compile(rf"([?&;]{HIDDEN}(?:\\*=|%3D))([^\s&'\"]+)", re.I)
 _INTERPOLATION = re.compile(r"\$\{[\w.]+(:[\w.]*)?\}")
 _STORED = re.compile("\ue000(\\d+)\ue001")
 """An interpolation's place while a text is masked, in characters of no meaning."""
+
+_HIDDEN = re.compile(HIDDEN, re.I)
+_ITEM = re.compile(rf"({HIDDEN}['\"]?\s*:\s*)([^,}}]+)", re.I)
+_SECTIONS = ("tracking", "hydra")
+"""Sections of a configuration that are recorded as written and without credentials."""
 
 _FILES = ("sqlite", "file")
 _NAMED_USERS = ("postgresql", "mysql", "mssql", "oracle")
@@ -41,10 +49,50 @@ def without_password(text: str) -> str:
         return f"\ue000{len(kept) - 1}\ue001"
 
     masked = _INTERPOLATION.sub(stored, text.replace("\ue000", "?"))
-    masked = _ADDRESS.sub(lambda found: f"{found[1]}://{_masked(found[1].lower(), found[2])}", masked)
+    masked = _ADDRESS.sub(lambda found: f"{found[1]}{found[2]}{_masked(found[1].lower(), found[3])}", masked)
     masked = _ENCODED.sub(lambda found: f"{found[1]}{_hidden(found[2])}{found[3]}", masked)
     masked = _OPTION.sub(lambda found: f"{found[1]}{_hidden(found[2])}", masked)
     return _STORED.sub(lambda found: kept[int(found[1])], masked)
+
+
+def masked_word(word: str) -> str:
+    """Return an override of a command line with credentials masked, as in ``hydra.job.env_set.TOKEN=***``."""
+    key, equals, value = word.partition("=")
+    section, _, name = key.lstrip("+~").partition(".")
+    if equals and section in _SECTIONS:
+        if _HIDDEN.fullmatch(name.rpartition(".")[2]):
+            return f"{key}={_unless_written(value)}"
+        value = _ITEM.sub(lambda found: found[1] + _unless_written(found[2]), value)
+    return without_password(key + equals + value)
+
+
+def masked_words(words: Sequence[str]) -> list[str]:
+    """Return the overrides of a command line with credentials masked."""
+    return [masked_word(word) for word in words]
+
+
+def masked_data(value: Any) -> Any:
+    """Return plain data of the sections ``tracking`` or ``hydra`` with credentials masked; interpolations are kept."""
+    if isinstance(value, Mapping):
+        return {name: _masked_item(str(name), item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [masked_word(item) if isinstance(item, str) else masked_data(item) for item in value]
+    return without_password(value) if isinstance(value, str) else value
+
+
+def masked_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration as written with the credentials of the sections ``tracking`` and ``hydra`` masked."""
+    return {name: masked_data(value) if name in _SECTIONS else value for name, value in config.items()}
+
+
+def _masked_item(name: str, value: Any) -> Any:
+    is_secret = isinstance(value, str) and _HIDDEN.fullmatch(name)
+    return _unless_written(value) if is_secret else masked_data(value)
+
+
+def _unless_written(value: str) -> str:
+    """Return the mask for a credential; an interpolation without a default is no credential."""
+    return value if re.fullmatch(rf"\s*['\"]?({_INTERPOLATION.pattern})+['\"]?\s*", value) else MASK
 
 
 def _hidden(secret: str) -> str:

@@ -118,5 +118,5 @@ def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting:
             result=show,
         )
     errors.warn_all(tracker.problems)
-    sys.stdout.write(whereabouts(folder, tracker.uri))
+    sys.stdout.write(whereabouts(folder, tracker.uri, config.data["tracking"]["uri"]))
     return outcome

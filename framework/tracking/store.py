@@ -17,6 +17,7 @@ from framework.system.addresses import MASK, same_store
 from framework.system.addresses import sqlite_file as sqlite_file
 from framework.system.addresses import without_password as without_password
 from framework.tracking.experiment_views import experiment_tags
+from framework.tracking.moved import ROOT, follow_move
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,6 +50,8 @@ def resolve_uri(configured: str | None = None, environment: Mapping[str, str] = 
     if uri.startswith("sqlite:"):
         return _absolute(uri)
     scheme, separator, rest = uri.partition("://")
+    if separator and scheme != "file" and re.search(r"\s", rest):
+        raise InputError(f"tracking.uri={scheme}://…: an address has no white space: write a space as %20")
     if scheme == "databricks" or (separator and rest and scheme != "file"):
         return uri
     file = Path(uri.removeprefix("file://").removeprefix("file:") or ".")
@@ -88,8 +91,8 @@ def artifact_root(uri: str) -> Path | None:
     """Return the folder for the artifacts of a database's runs, or None if a server decides."""
     database = sqlite_file(uri)
     if database is not None:
-        return database.parent / "mlartifacts"
-    return Path.cwd() / "mlartifacts" if uri.startswith(_SQL) else None
+        return database.parent / ROOT
+    return Path.cwd() / ROOT if uri.startswith(_SQL) else None
 
 
 def experiment_folder(name: str) -> str:
@@ -194,6 +197,7 @@ class Store:
                 mlflow.set_tracking_uri(address)
                 self.client = mlflow.MlflowClient(address)
                 self.client.search_experiments(max_results=1)
+                follow_move(database)
         except (OSError, sqlite3.Error, Timeout) as error:
             raise TrackingError(f"{database}: {error}") from error
 

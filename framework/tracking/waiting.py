@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -96,13 +97,20 @@ class Naming:
     option: str = ""
 
     @classmethod
-    def of(cls, uri: str) -> Naming:
-        """Return how a command names the store with the resolved address ``uri``; credentials are not shown.
+    def of(cls, uri: str, written: str | None = None) -> Naming:
+        """Return how a command names a store; credentials are not shown.
 
         In the writer, call this before the store is opened, because MLflow then sets MLFLOW_TRACKING_URI itself.
+
+        Args:
+            uri: the store's resolved address.
+            written: the address as the user wrote it, which may refer to variables of the environment.
         """
         if uri == resolve_uri():
             return cls()
+        shell = re.sub(r"\$\{oc\.env:(\w+)\}", r"${\1}", written or "")
+        if "${" in shell and re.fullmatch(r"(\$\{\w+\}|[^$\"`\\*])+", shell):
+            return cls(option=f' --uri "{shell}"')
         if without_password(uri) != uri or MASK in uri:
             return cls(before="set MLFLOW_TRACKING_URI to this address with its credentials, then ")
         return cls(option=f" --uri {shlex.quote(uri)}")

@@ -218,6 +218,7 @@ MASKED = {
     "interpolation": ("http://me:${oc.env:PW}@host", "http://me:${oc.env:PW}@host"),
     "half_interpolation": ("http://me:x${oc.env:PW}@host", "http://me:***@host"),
     "default": ("${oc.env:A,http://me:pw@host}", "${oc.env:A,http://me:***@host}"),
+    "hydra": (r"uri=http\://me\:pw@host\:5?token\=a,b=1", r"uri=http\://me\:***@host\:5?token\=***"),
     "plain": ("http://host:5000", "http://host:5000"),
     "path": ("https://host/x@v1", "https://host/x@v1"),
     "sqlite": ("sqlite:////a/b:c@d.db?timeout=5", "sqlite:////a/b:c@d.db?timeout=5"),
