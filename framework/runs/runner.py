@@ -58,7 +58,7 @@ def execute(
     run = Run(uuid.uuid4().hex, name, config.as_data(), folder, setting)
     configs, single = {run.id: config}, parent is None
     journaling = Journaling(configs, {run.id: overrides}, parent=parent, single=single, resume=resume, warn=warn)
-    checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds)
+    checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds, warn=warn)
     state = load(folder, config.identity)
     try:
         observing = [journaling, checkpoints, *hooks(current()), *observers]

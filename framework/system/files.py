@@ -1,12 +1,44 @@
-"""Files that are written whole or not at all, and locks on files."""
+"""Files that are written whole or not at all, files that strangers may have written, and locks on files."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import uuid
 from pathlib import Path
 from typing import BinaryIO
+
+
+MOST = 2**30
+"""Most bytes of a file that is read as a whole."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; a pipe or a device, whose reading might never end, is refused.
+
+    Raises:
+        OSError: there is no such file, it cannot be read, or it is not a regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "It is not a regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def read_regular(path: Path, most: int = MOST) -> bytes:
+    """Return the content of a file of at most ``most`` bytes; errors as for `open_regular`.
+
+    Raises:
+        OSError: as for `open_regular`, or the file is larger.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"It has more than {most:,} bytes", str(path))
+    return content
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
