@@ -5,7 +5,7 @@ The examples make this module longer than others; plugin authors find all hooks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -21,6 +21,8 @@ from framework.specs import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from framework.base.run import Run
 
 PROJECT = "framework"
@@ -336,4 +338,86 @@ def should_stop(run: Run, epoch: int, metrics: dict[str, float]) -> bool:  # typ
         @hookimpl
         def should_stop(run, epoch, metrics):
             return metrics["val/loss"] < 0.5
+    """
+
+
+@hookspec
+def run_state(run: Run) -> Mapping[str, np.ndarray]:  # type: ignore[empty-body]
+    """Return the arrays that this plugin keeps for a run, to be stored in the run's checkpoint.
+
+    It is called when a checkpoint is written, after the other hooks of the epoch. A plugin whose hooks keep something
+    from epoch to epoch implements this hook and ``restore_run``; without it the plugin starts afresh in a run that
+    continues from a checkpoint, and a warning says so. A plugin that keeps nothing returns ``{}``.
+
+    Args:
+        run: the run.
+
+    Returns:
+        Arrays of numbers or booleans by name.
+
+    ::
+
+        import numpy as np
+
+        from framework import hookimpl
+
+        best = {}
+
+
+        @hookimpl
+        def epoch_finished(run, epoch, metrics):
+            best[run.id] = min(best.get(run.id, np.inf), metrics["val/loss"])
+            print(run.name, epoch, best[run.id])
+
+
+        @hookimpl
+        def run_state(run):
+            return {"best": np.array(best[run.id])}
+
+
+        @hookimpl
+        def restore_run(run, state):
+            best[run.id] = float(state["best"])
+    """
+
+
+@hookspec
+def restore_run(run: Run, state: Mapping[str, np.ndarray]) -> None:
+    """Called for a run that continues from a checkpoint, after ``run_started`` and before its next step.
+
+    The run may continue in another process, under another ``run.id`` and together with other runs. It is not called if
+    the checkpoint holds no arrays of this plugin.
+
+    Args:
+        run: the run.
+        state: the arrays that this plugin's ``run_state`` returned.
+
+    ::
+
+        import numpy as np
+
+        from framework import hookimpl
+
+        losses = {}
+
+
+        @hookimpl
+        def run_started(run):
+            losses[run.id] = []
+
+
+        @hookimpl
+        def restore_run(run, state):
+            losses[run.id] = list(state["losses"])
+
+
+        @hookimpl
+        def run_state(run):
+            return {"losses": np.array(losses[run.id])}
+
+
+        @hookimpl
+        def should_stop(run, epoch, metrics):
+            losses[run.id].append(metrics["val/loss"])
+            return len(losses[run.id]) > 3 and min(losses[run.id][-3:]) > min(losses[run.id])
     """

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MEMORY = 2 << 30
+MEMORY = 4 << 30
 """Bytes that the cases may take beyond what the process has at the start."""
 
 

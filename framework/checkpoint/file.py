@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,18 @@ def save(folder: Path, identity: str, state: RunState) -> None:
     """
     content, arrays = io.BytesIO(), []
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for place, (name, array) in enumerate(state.arrays.items()):
+        for place, (plugin, name, array) in enumerate(_named(state)):
             member = io.BytesIO()
             npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
             archive.writestr(f"{place}.npy", member.getvalue())
             arrays.append(
-                {"name": name, "shape": array.shape, "dtype": array.dtype.str, "sha256": _hash(array)},
+                {
+                    "plugin": plugin,
+                    "name": name,
+                    "shape": array.shape,
+                    "dtype": array.dtype.str,
+                    "sha256": _hash(array),
+                }
             )
         description = {
             "format": FORMAT,
@@ -57,6 +64,7 @@ def save(folder: Path, identity: str, state: RunState) -> None:
             "step": state.step,
             "digest": state.digest,
             "record": strict_json.spelled(state.record),
+            "plugins": list(state.hooks),
             "arrays": arrays,
         }
         archive.writestr(_DESCRIPTION, strict_json.dumps({**description, "sha256": _text_hash(description)}))
@@ -81,18 +89,26 @@ def load(folder: Path, identity: str) -> RunState | None:
                 f"{path} belongs to a run with the identity {errors.short(description['identity'])}; this run has "
                 f"{identity}: its configuration or one of its plugin files has changed"
             )
-        arrays = {
-            entry["name"]: _checked(read_array(path, str(place)), entry)
-            for place, entry in enumerate(description["arrays"])
-        }
+        arrays: dict[str, np.ndarray] = {}
+        hooks: dict[str, dict[str, np.ndarray]] = {plugin: {} for plugin in description["plugins"]}
+        for place, entry in enumerate(description["arrays"]):
+            owner = arrays if entry["plugin"] is None else hooks[entry["plugin"]]
+            owner[entry["name"]] = _checked(read_array(path, str(place)), entry)
         record = strict_json.unspelled(description["record"])
-        return RunState(description["epoch"], description["step"], description["digest"], arrays, record)
+        return RunState(description["epoch"], description["step"], description["digest"], arrays, record, hooks)
     except FileNotFoundError:
         return None
     except InputError:
         raise
     except (*UNREADABLE, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
+
+
+def _named(state: RunState) -> Iterator[tuple[str | None, str, np.ndarray]]:
+    """Yield each array of a state with its name and the plugin that keeps it, None for the run's own."""
+    yield from ((None, name, array) for name, array in state.arrays.items())
+    for plugin, arrays in state.hooks.items():
+        yield from ((plugin, name, array) for name, array in arrays.items())
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
@@ -110,6 +126,23 @@ def epoch_of(folder: Path) -> int:
         return int(_description(path)["epoch"])
     except FileNotFoundError:
         return 0
+    except InputError:
+        raise
+    except (*UNREADABLE, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def plugins_of(folder: Path) -> list[str]:
+    """Return the names of the plugins that the checkpoint in a folder lists; none if there is no checkpoint.
+
+    Raises:
+        InputError: the checkpoint is damaged or of another format; its arrays are not looked at.
+    """
+    path = folder / FILE
+    try:
+        return [str(name) for name in _description(path)["plugins"]]
+    except FileNotFoundError:
+        return []
     except InputError:
         raise
     except (*UNREADABLE, KeyError, TypeError) as error:

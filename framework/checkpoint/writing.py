@@ -10,7 +10,7 @@ from framework import errors
 from framework.base.run import Run
 from framework.checkpoint.file import FILE, save
 from framework.config.resolved import RunConfig
-from framework.training.observers import Observer
+from framework.training.observers import Observer, Observers
 from framework.training.population import Population
 from framework.training.record import Outcome, Record
 from framework.training.state import RunState
@@ -25,6 +25,7 @@ class Checkpoints(Observer):
     Args:
         configs: the checked configurations, by run id.
         every: least number of seconds between two checkpoints; a run that is shorter writes none.
+        observers: the observers whose state is kept too.
         clock: function that returns seconds.
         warn: called with one line if a checkpoint cannot be written.
     """
@@ -33,11 +34,13 @@ class Checkpoints(Observer):
         self,
         configs: Mapping[str, RunConfig],
         every: float,
+        observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.monotonic,
         warn: Callable[[str], object] = errors.warn,
     ) -> None:
         self._configs = configs
         self._every = every
+        self._observers = Observers(observers)
         self._clock = clock
         self._last = clock()
         self._warn = warn
@@ -57,8 +60,9 @@ class Checkpoints(Observer):
         self._last = self._clock()
 
     def _write(self, folder: Path, population: Population, row: int, record: Record, step: int) -> None:
+        held = self._observers.state(record.run)  # a hook's own error is none of the disk
         try:
-            save(folder, self._configs[record.run.id].identity, RunState.of(population, row, record, step))
+            save(folder, self._configs[record.run.id].identity, RunState.of(population, row, record, step, held))
         except (OSError, MemoryError) as error:
             if not self._warned:
                 self._warn(f"{folder / FILE} was not written: {errors.format_error(error)}; training goes on")

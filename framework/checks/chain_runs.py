@@ -5,17 +5,22 @@ A run must have the same bits alone, together with other runs in any order, and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from framework.base.fields import Configurable
 from framework.checks.bits import all_differing, differing
 from framework.checks.chains import DTYPES, WIDE, WIDE_STEPS, ChainPopulation, ChainSubject
+from framework.checks.new_process import Arrays, in_new_process
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, label
 from framework.errors import InputError
 
 SPOILED_AT = 4
+TAKEN = 7
+"""Steps before a run continues in a new process; as many follow."""
 
 
 def together_as_alone(subject: ChainSubject) -> Figure:
@@ -105,3 +110,43 @@ def restores(subject: ChainSubject) -> Figure:
             says = f"{label(variant)}: {count} numbers differ after a restore at step {n}; is state kept on the object?"
             findings.append((count, says))
     return worst(findings, 0)
+
+
+def restores_in_new_process(subject: ChainSubject) -> Figure:
+    """Check that a run continues from its checkpoint in a new process with the bits of an uninterrupted run."""
+    taken = min(TAKEN, subject.population(subject.variants[0], (1,)).steps)
+    before: dict[str, np.ndarray] = {}
+    after: dict[str, np.ndarray] = {}
+    for place, variant in enumerate(subject.variants):
+        whole = subject.population(variant, (1,)).walk(1, taken)
+        before |= _state(whole, place)
+        after |= _state(whole.walk(taken + 1, taken), place)
+    given = {"shapes": subject.shapes, "variants": subject.variants, "taken": taken}
+    try:
+        found = in_new_process(_continued, subject.cls, given, before)
+    except InputError as error:
+        raise Skip(f"it does not support checkpoints: {error}") from None
+    findings = []
+    for place, variant in enumerate(subject.variants):
+        count = all_differing((after[name], found[name]) for name in after if name.startswith(f"{place}/"))
+        says = f"{label(variant)}: {count} numbers differ if a new process continues from step {taken}"
+        findings.append((count, f"{says}; is state kept outside the arrays, or do the steps depend on the process?"))
+    return worst(findings, 0)
+
+
+def _state(population: ChainPopulation, place: int) -> dict[str, np.ndarray]:
+    named = {"parameters": population.parameters.flat.copy(), "point": population.points[-1]}
+    named |= {f"state/{name}": array for name, array in population.copy_state().items()}
+    return {f"{place}/{name}": array for name, array in named.items()}
+
+
+def _continued(cls: type[Configurable], given: Mapping[str, Any], arrays: Arrays) -> Arrays:
+    """Return the states after further steps of the runs whose states are given."""
+    subject = ChainSubject(cls, {name: tuple(shape) for name, shape in given["shapes"].items()}, given["variants"])
+    found: dict[str, np.ndarray] = {}
+    for place, variant in enumerate(subject.variants):
+        fresh, prefix = subject.population(variant, (1,)), f"{place}/state/"
+        fresh.parameters.flat[...] = arrays[f"{place}/parameters"]
+        fresh.update.restore({name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)})
+        found |= _state(fresh.walk(given["taken"] + 1, given["taken"]), place)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from framework.checks.bits import differing
+from framework.checks.new_process import Arrays, in_new_process
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label
 from framework.data.prepare import Data, Dataset, Raw, Samples
@@ -102,6 +103,21 @@ def repeats(subject: DatasetSubject) -> Figure:
             (count, f"{case}: {count} numbers differ the second time; draw from stream(self.split_seed, …)")
         )
     return worst(findings, 0)
+
+
+def repeats_in_new_process(subject: DatasetSubject) -> Figure:
+    """Check that a new process loads and prepares the same samples: a run that continues refuses others."""
+    found = in_new_process(_digests, subject.cls, {"cases": [case.values for case in subject.cases]}, {})
+    findings = []
+    for place, case in enumerate(subject.cases):
+        differs = str(found[str(place)]) != case.data.digest
+        findings.append((float(differs), f"{case}: the samples depend on the process; draw from stream(split_seed, …)"))
+    return worst(findings, 0)
+
+
+def _digests(cls: type[Dataset], given: Mapping[str, Any], arrays: Arrays) -> Arrays:
+    """Return the hash of the prepared samples of each case, by its place."""
+    return {str(place): np.array(DatasetCase(cls, values).data.digest) for place, values in enumerate(given["cases"])}
 
 
 def splits_apart(subject: DatasetSubject) -> Figure:

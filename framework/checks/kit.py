@@ -37,6 +37,7 @@ RUNS: tuple[Check, ...] = (
     chain_runs.nan_stays_in_its_run,
     chain_runs.repeats,
     chain_runs.restores,
+    chain_runs.restores_in_new_process,
     chain_arrays.keeps_dtype,
     chain_promises.acts_when_it_says,
     chain_promises.odd_tensors,
@@ -126,6 +127,7 @@ KITS: dict[str, Kit] = {
             schedules.steps_apart,
             schedules.repeats,
             schedules.restores,
+            schedules.restores_in_new_process,
             schedules.nan_stays_in_its_run,
         ),
     ),
@@ -133,6 +135,7 @@ KITS: dict[str, Kit] = {
         datasets.dataset_subject,
         (
             datasets.repeats,
+            datasets.repeats_in_new_process,
             datasets.splits_apart,
             datasets.stratified,
             datasets.finite_and_typed,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from framework.base.schedule import Schedule
 from framework.checks.bits import all_differing, differing
+from framework.checks.new_process import Arrays, in_new_process
 from framework.checks.results import Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label, spread, variants
 from framework.errors import InputError
@@ -129,6 +131,42 @@ def restores(subject: ScheduleSubject) -> Figure:
             (count, f"{label(values)}: {count} factors differ after a restore; is state kept on the object?")
         )
     return worst(findings, 0)
+
+
+def restores_in_new_process(subject: ScheduleSubject) -> Figure:
+    """Check that a schedule continues from its saved state in a new process with the same bits."""
+    before: dict[str, np.ndarray] = {}
+    after: dict[str, np.ndarray] = {}
+    for place, values in enumerate(subject.variants):
+        made = subject.make(values)
+        state = made.initial_state(len(RUNS))
+        _observe(made, state, RUNS, 0, 9)
+        before |= {f"{place}/{name}": array.copy() for name, array in state.items()}
+        after |= _continuation(subject, place, made, state)
+    found = in_new_process(_continued, subject.cls, {"variants": subject.variants}, before)
+    findings = []
+    for place, values in enumerate(subject.variants):
+        count = all_differing((after[name], found[name]) for name in after if name.startswith(f"{place}/"))
+        findings.append((count, f"{label(values)}: {count} factors differ if a new process continues"))
+    return worst(findings, 0)
+
+
+def _continuation(
+    subject: ScheduleSubject, place: int, made: Schedule, state: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    scales = np.stack(_observe(made, state, RUNS, 9, EPOCHS))
+    return {f"{place}/scales": scales, f"{place}/factors": subject.factors(subject.variants[place], first=24)}
+
+
+def _continued(cls: type[Schedule], given: Mapping[str, Any], arrays: Arrays) -> Arrays:
+    """Return the scales and factors that follow the given states."""
+    subject = ScheduleSubject(cls, given["variants"])
+    found: dict[str, np.ndarray] = {}
+    for place, values in enumerate(subject.variants):
+        prefix = f"{place}/"
+        state = {name.removeprefix(prefix): a.copy() for name, a in arrays.items() if name.startswith(prefix)}
+        found |= _continuation(subject, place, subject.make(values), state)
+    return found
 
 
 def nan_stays_in_its_run(subject: ScheduleSubject) -> Figure:

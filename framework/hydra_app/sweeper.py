@@ -142,7 +142,7 @@ class Sweep:
         waiting = DeliveryProgress(progress=display.progress)
         tracker = Tracker.of(jobs[0].config.section(Tracking), waiting)
         if chosen.left:
-            warn_all(self._prepare(chosen.left))
+            warn_all([*self._prepare(chosen.left), *chosen.cautions])
         make(self._folder, "hydra.sweep.dir")
         with owned(self._folder), resumable(self._folder), waiting, tracker:
             state = self._state(arguments, chosen.jobs)

@@ -220,6 +220,14 @@ class Registry:
         caller = getattr(self.manager.hook, hook)
         return caller if caller.get_hookimpls() else None
 
+    def lifecycle_by_plugin(self, hook: str) -> dict[str, Callable[..., list[Any]]]:
+        """Return a caller of a lifecycle hook per plugin that implements it, by the plugin's name."""
+        plugins = self.manager.get_plugins()
+        return {
+            impl.plugin_name: self.manager.subset_hook_caller(hook, plugins - {impl.plugin})
+            for impl in getattr(self.manager.hook, hook).get_hookimpls()
+        }
+
 
 def _registered(spec: Spec, provider: Provider) -> Registered:
     spec.cls.registered_name = spec.name

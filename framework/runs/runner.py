@@ -18,8 +18,9 @@ from framework.config.settings import Checkpointing
 from framework.registry.manager import current
 from framework.runs import provenance
 from framework.runs.recorder import Journaling
+from framework.training.hooks import afresh, hooks
 from framework.training.loop import train
-from framework.training.observers import Observer, hooks
+from framework.training.observers import Observer
 from framework.training.record import Outcome
 
 
@@ -58,11 +59,13 @@ def execute(
     run = Run(uuid.uuid4().hex, name, config.as_data(), folder, setting)
     configs, single = {run.id: config}, parent is None
     journaling = Journaling(configs, {run.id: overrides}, parent=parent, single=single, resume=resume, warn=warn)
-    checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds, warn=warn)
+    watching = [*hooks(current()), *observers]
+    checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds, watching, warn=warn)
     state = load(folder, config.identity)
+    for line in afresh(current(), state.hooks) if state and single else []:
+        warn(line)
     try:
-        observing = [journaling, checkpoints, *hooks(current()), *observers]
-        (outcome,) = train([config], [run], observing, [state] if state else [])
+        (outcome,) = train([config], [run], [journaling, checkpoints, *watching], [state] if state else [])
         if result is not None:
             result(outcome)
     finally:

@@ -20,8 +20,9 @@ from framework.runs.folder import begun_in
 from framework.runs.journal import Journal
 from framework.runs.recorder import Journaling
 from framework.sweeps.job import HydraRecord, Job
+from framework.training.hooks import hooks
 from framework.training.loop import train
-from framework.training.observers import Observer, hooks
+from framework.training.observers import Observer
 from framework.training.state import RunState
 
 DIED = "its worker process died: out of memory, or a crash in compiled code"
@@ -119,8 +120,9 @@ def _train(
     resume, every = jobs[0].resume, jobs[0].config.section(Checkpointing).every_seconds
     journaling = Journaling(configs, overrides, parent=parent, single=False, resume=resume, final=final)
     states = [_state(job) for job in jobs] if jobs[0].epoch else []
+    watching = [*hooks(manager.current(), final=final), *observers]
     try:
-        observing = [journaling, Checkpoints(configs, every), *hooks(manager.current(), final=final), *observers]
+        observing = [journaling, Checkpoints(configs, every, watching), *watching]
         train(list(configs.values()), [_run(job) for job in jobs], observing, states)
     finally:
         for name, outcome in journaling.outcomes.items():

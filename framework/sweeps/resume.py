@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from framework.checkpoint.file import epoch_of
+from framework.checkpoint.file import epoch_of, plugins_of
 from framework.errors import InputError
+from framework.registry.manager import current
 from framework.runs.content import JournalContent
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in, same_run
 from framework.sweeps.job import Job
 from framework.sweeps.state import JobIdentity
+from framework.training.hooks import afresh
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ class Resumed:
     def left(self) -> list[Job]:
         """The jobs that have not finished."""
         return [job for job in self.jobs if job.number not in self.finished]
+
+    @property
+    def cautions(self) -> list[str]:
+        """One warning line per plugin that starts afresh in the jobs that continue from a checkpoint."""
+        registry = current()
+        stored = {tuple(plugins_of(job.folder)) for job in self.left if job.epoch}
+        return list(dict.fromkeys(line for names in sorted(stored) for line in afresh(registry, names)))
 
 
 Place = Callable[[int, Sequence[str]], Path]

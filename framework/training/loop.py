@@ -54,6 +54,8 @@ def train(
         outcomes: dict[str, Outcome] = {}
         try:
             watch.started(runs, population)
+            for run, state in zip(runs, states, strict=False):  # no states: no run continues
+                watch.restore(run, state.hooks)
             epochs = _epochs(population, records, watch, *begun)
             del population  # else it would stay in memory together with the smaller population of the remaining runs
             for remaining, leaving in epochs:

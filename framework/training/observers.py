@@ -1,15 +1,17 @@
-"""Observers of training: the base class, and those that call the plugins' lifecycle hooks."""
+"""Observers of training: the base class, and the forwarding of events to several observers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from framework.base.run import Run
-from framework.registry.manager import Registry
 from framework.training.population import Population
 from framework.training.record import Outcome, Record
+
+HeldState = Mapping[str, Mapping[str, np.ndarray]]
+"""Arrays by name, by the name of the plugin that keeps them."""
 
 
 class Observer:
@@ -39,6 +41,13 @@ class Observer:
             population: their population.
             step: the number of optimizer steps taken.
         """
+
+    def state(self, run: Run) -> HeldState:
+        """Return the arrays that are kept for a run from epoch to epoch, for its checkpoint."""
+        return {}
+
+    def restore(self, run: Run, state: HeldState) -> None:
+        """Take back the arrays of `state` for a run that continues; called after `started`."""
 
     def finished(self, outcome: Outcome) -> None:
         """Handle a run that ended without an error."""
@@ -81,6 +90,15 @@ class Observers:
         for observer in self._all:
             observer.between(records, population, step)
 
+    def state(self, run: Run) -> HeldState:
+        """Return the union of the observers' `Observer.state`."""
+        return {name: arrays for observer in self._all for name, arrays in observer.state(run).items()}
+
+    def restore(self, run: Run, state: HeldState) -> None:
+        """Call `Observer.restore` of each observer."""
+        for observer in self._all:
+            observer.restore(run, state)
+
     def finished(self, outcome: Outcome) -> None:
         """Call `Observer.finished` of each observer."""
         for observer in self._all:
@@ -105,64 +123,3 @@ class Cautions(Observer):
     def started(self, runs: Sequence[Run], population: Population) -> None:
         """Append the population's cautions to ``lines``."""
         self.lines += population.cautions
-
-
-class Hooks(Observer):
-    """Calls the plugins' lifecycle hooks; each hook is looked up once.
-
-    Args:
-        registry: registry of the plugins.
-        final: whether an error is final; False if each run is then trained alone.
-    """
-
-    def __init__(self, registry: Registry, *, final: bool = True) -> None:
-        self._final = final
-        self._started = registry.lifecycle("run_started")
-        self._epoch = registry.lifecycle("epoch_finished")
-        self._stop = registry.lifecycle("should_stop")
-        self._finished = registry.lifecycle("run_finished")
-        self._failed = registry.lifecycle("run_failed")
-
-    def started(self, runs: Sequence[Run], population: Population) -> None:
-        """Call ``run_started`` for each run."""
-        if self._started:
-            for run in runs:
-                self._started(run=run)
-
-    def epoch(self, record: Record) -> None:
-        """Call ``epoch_finished``."""
-        if self._epoch:
-            self._epoch(run=record.run, epoch=len(record.history), metrics=dict(record.history[-1]))
-
-    def should_stop(self, record: Record) -> bool:
-        """Call ``should_stop``; return whether any plugin returns true."""
-        if not self._stop:
-            return False
-        return any(self._stop(run=record.run, epoch=len(record.history), metrics=dict(record.history[-1])))
-
-    def finished(self, outcome: Outcome) -> None:
-        """Call ``run_finished``."""
-        if self._finished:
-            self._finished(run=outcome.run, metrics=dict(outcome.metrics))
-
-    def failed(self, run: Run, error: BaseException) -> None:
-        """Call ``run_failed``, unless the run will be trained again alone."""
-        if self._failed and (self._final or not isinstance(error, Exception)):
-            self._failed(run=run, error=error)
-
-
-class StepHooks(Observer):
-    """Calls the hook ``step_finished`` at every step; used only if a plugin implements it."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._step = registry.lifecycle("step_finished")
-
-    def step(self, runs: Sequence[Run], step: int, losses: np.ndarray) -> None:
-        """Call ``step_finished``."""
-        if self._step:
-            self._step(runs=runs, step=step, losses=losses)
-
-
-def hooks(registry: Registry, *, final: bool = True) -> list[Observer]:
-    """Return the observers that the registry's plugins need; ``final`` as in `Hooks`."""
-    return [Hooks(registry, final=final), *([StepHooks(registry)] if registry.lifecycle("step_finished") else [])]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from framework.errors import InputError
+from framework.training.observers import HeldState
 from framework.training.population import Population
 from framework.training.record import Record
 
@@ -30,6 +31,7 @@ class RunState:
         arrays: parameters, buffers and the arrays of the update chain, as in `Population.tensors`, without the runs
             axis; and the kept parameters and buffers with the prefix `KEPT`.
         record: the rest of the run's record as plain data, as in `Record.as_data`.
+        hooks: the arrays of plugins with lifecycle hooks, as in `Observer.state`.
     """
 
     epoch: int
@@ -37,13 +39,14 @@ class RunState:
     digest: str
     arrays: Mapping[str, np.ndarray]
     record: Mapping[str, Any]
+    hooks: HeldState = field(default_factory=dict)
 
     @classmethod
-    def of(cls, population: Population, row: int, record: Record, step: int) -> RunState:
+    def of(cls, population: Population, row: int, record: Record, step: int, hooks: HeldState) -> RunState:
         """Return the state of the run in ``row`` of a population, with copies of its arrays."""
         arrays = {name: array[row].copy() for name, array in population.tensors().items()}
         arrays |= {f"{KEPT}{name}": array for name, array in record.kept.items()}
-        return cls(len(record.history), step, population.data.digest, arrays, record.as_data())
+        return cls(len(record.history), step, population.data.digest, arrays, record.as_data(), hooks)
 
 
 def restore(population: Population, records: Sequence[Record], states: Sequence[RunState]) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from planted_rules import plant
+from planted_rules import PER_PROCESS, plant
 
 from framework.base.fields import hyper
 from framework.base.randomness import stream
@@ -65,7 +65,15 @@ class CountsFromTheFirstAsked(Falls):
         return 1 / (1 + self.rate * (t - t.min()))
 
 
-@plant("schedule", "repeats", "together_as_alone", "steps_apart", "nan_stays_in_its_run")
+@plant("schedule", "restores_in_new_process")
+class DependsOnTheProcess(Falls):
+    """Uses a hash, which differs from process to process."""
+
+    def factor(self, t, total):
+        return super().factor(t, total) * PER_PROCESS
+
+
+@plant("schedule", "repeats", "together_as_alone", "steps_apart", "nan_stays_in_its_run", "restores_in_new_process")
 class Restless(Falls):
     """Adds noise from an unseeded generator."""
 
@@ -75,7 +83,7 @@ class Restless(Falls):
         return 1 / (1 + self.rate * t) + self.noise.uniform(0, 1e-3, t.shape)
 
 
-@plant("schedule", "restores")
+@plant("schedule", "restores", "restores_in_new_process")
 class RemembersOnTheObject(Watches):
     """Counts epochs in an attribute, which is not part of the checkpointed state."""
 
@@ -101,7 +109,16 @@ class Clouds(Dataset):
         return Raw(Samples(rng.standard_normal((120, 4)) + labels[:, None], labels), source="generated")
 
 
-@plant("dataset", "repeats", "splits_apart", "stratified", "finite_and_typed")
+@plant("dataset", "repeats_in_new_process")
+class DrawsPerProcess(Clouds):
+    """Moves its samples by a hash, which differs from process to process."""
+
+    def load(self):
+        raw = super().load()
+        return Raw(Samples(raw.samples.inputs * PER_PROCESS, raw.samples.targets), source="generated")
+
+
+@plant("dataset", "repeats", "repeats_in_new_process", "splits_apart", "stratified", "finite_and_typed")
 class Unseeded(Clouds):
     """Draws its samples from an unseeded generator."""
 

@@ -199,7 +199,7 @@ class NotElementwise(TrustRatioOverTheBuffer):
     elementwise = True
 
 
-@plant("optimizer", "restores")
+@plant("optimizer", "restores", "restores_in_new_process")
 class CountsOnTheObject(Plain):
     """Counts its steps in an attribute, which is not part of the checkpointed state."""
 
@@ -220,8 +220,19 @@ class CountsOnTheClass(Plain):
 
 
 UNREPEATABLE = {"together_as_alone", "order_of_runs", "nan_stays_in_its_run", "restores", "splitting_tensors"}
-UNREPEATABLE |= {"odd_tensors"}
+UNREPEATABLE |= {"odd_tensors", "restores_in_new_process"}
 plant("optimizer", "repeats", *UNREPEATABLE)(CountsOnTheClass)
+
+PER_PROCESS = 1 + hash("a text") / 2**66
+"""A number close to 1 that differs from process to process."""
+
+
+@plant("optimizer", "restores_in_new_process")
+class DependsOnTheProcess(Plain):
+    """Uses a hash, which differs from process to process."""
+
+    def coefficients(h, t):
+        return dict(lr=h.lr * PER_PROCESS)
 
 
 @plant("optimizer", "zero_gradient")

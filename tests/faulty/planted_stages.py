@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from planted_rules import plant
+from planted_rules import PER_PROCESS, UNREPEATABLE, plant
 
 from framework.base.fields import hyper
 from framework.base.stage import Stage
@@ -44,7 +44,15 @@ class GlobalGuard(Halver):
             gradients.flat[...] = 0
 
 
-@plant("stage", "repeats", "together_as_alone", "order_of_runs", "nan_stays_in_its_run", "restores", "odd_tensors")
+@plant("stage", "restores_in_new_process")
+class DependsOnTheProcess(Halver):
+    """Uses a hash, which differs from process to process."""
+
+    def before(self, parameters, gradients, state, lr):
+        gradients.flat *= gradients.dtype.type(PER_PROCESS)
+
+
+@plant("stage", "repeats", *UNREPEATABLE)
 class GlobalNoise(Halver):
     """Adds noise from an unseeded generator."""
 
@@ -54,7 +62,7 @@ class GlobalNoise(Halver):
         gradients.flat += self.noise.standard_normal(gradients.flat.shape).astype(gradients.dtype)
 
 
-@plant("stage", "restores")
+@plant("stage", "restores", "restores_in_new_process")
 class RemembersOnTheObject(Halver):
     """Keeps the last gradient in an attribute, which is not part of the checkpointed state."""
 

@@ -58,7 +58,7 @@ def test_the_guide_shows_every_kind_and_a_lifecycle_hook(here):
     held = opened(here, *FILES)
     shown = {entry.kind for entry in held.entries.values() if entry.provider.origin == "file"}
     assert shown == set(HOOKS)
-    assert held.lifecycle("epoch_finished")
+    assert held.lifecycle("should_stop")
     assert len(SCRIPTS) >= 1
     assert len(COMMANDS) >= 4
 
@@ -80,7 +80,7 @@ def test_its_lifecycle_hooks_fire(here):
     held = opened(here, "patience.py")
     framework.run(*SMALL)
     (plugin,) = [plugin for name, plugin in held.manager.list_name_plugin() if name == "patience"]
-    assert [epoch for _, epoch, _ in plugin.seen] == [1]
+    assert [len(losses) for losses in plugin.losses.values()] == [1]
 
 
 @pytest.mark.parametrize("code", SCRIPTS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+import warnings
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +116,47 @@ def test_the_example_of_a_failed_run_fires(load, capsys):
     with pytest.raises(ArithmeticError):
         framework.run(*SMALL, "epochs=1", "optimizer=breaks")
     assert re.search(r"^failed \S.* the rule broke\n$", capsys.readouterr().out)
+
+
+BREAKS_OFF = """
+from pathlib import Path
+
+from framework import hookimpl
+
+@hookimpl
+def step_finished(runs, step, losses):
+    if step == 7 and not Path("broken").exists():
+        Path("broken").touch()
+        raise ArithmeticError("broken off")
+
+@hookimpl
+def run_state(run):
+    return {}
+"""
+"""With two steps per epoch, the run ends in its fourth epoch at the first try."""
+
+
+@pytest.mark.parametrize("hook", ["run_state", "restore_run"])
+def test_the_examples_that_keep_state_continue(load, capsys, hook):
+    words = (*SMALL, "epochs=6", "optimizer=sgd", "optimizer.lr=20", "checkpoint.every_seconds=0")
+    load(example_plugin=example(EVERY[hook]))
+    capsys.readouterr()
+    whole = framework.run(*words, "hydra.run.dir=part")
+    Path("part").rename("whole")
+    lines = capsys.readouterr().out.splitlines()
+    load(example_plugin=example(EVERY[hook]), breaks_off=BREAKS_OFF)
+    with pytest.raises(ArithmeticError):
+        framework.run(*words, "hydra.run.dir=part")
+    load(example_plugin=example(EVERY[hook]), breaks_off=BREAKS_OFF)
+    capsys.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = framework.run(*words, "hydra.run.dir=part", "resume=true")
+    assert capsys.readouterr().out.splitlines() == lines[3:]
+    assert [row["val/loss"] for row in again.history] == [row["val/loss"] for row in whole.history]
+    losses = [row["val/loss"] for row in whole.history]
+    assert losses[3] > min(losses[:3])  # else the state would not show
+    assert len(losses) == (6 if hook == "run_state" else 4)
 
 
 def test_the_example_that_stops_a_run_stops_it(load):

@@ -203,7 +203,7 @@ class _Ending(Observer):
         self._config = config
 
     def between(self, records: Sequence[Any], population: Any, step: int) -> None:
-        state = RunState.of(population, 0, records[0], step)
+        state = RunState.of(population, 0, records[0], step, {})
         checkpoint.save(records[0].run.folder, self._config.identity, state)
         raise KeyboardInterrupt
 

@@ -27,8 +27,9 @@ from framework.errors import InputError
 from framework.hookspecs import hookimpl
 from framework.registry import manager
 from framework.registry.manager import find
+from framework.training.hooks import hooks
 from framework.training.loop import evaluate, train_step
-from framework.training.observers import Observer, hooks
+from framework.training.observers import Observer
 from framework.training.population import Population
 from framework.training.record import EpochMeans
 

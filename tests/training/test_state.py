@@ -25,7 +25,7 @@ class Keep(Observer):
     def between(self, records, population, step):
         for row, record in enumerate(records):
             if len(record.history) == self._epoch:
-                save(self._folder, "x", RunState.of(population, row, record, step))
+                save(self._folder, "x", RunState.of(population, row, record, step, {}))
                 self.states[record.run.id] = load(self._folder, "x")
 
 
