@@ -64,7 +64,7 @@ def read(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
         raise InputError(f"{path} is damaged: {line}{error.problem or error.context}") from None
-    except Exception as error:  # PyYAML's constructors raise many kinds of errors for damaged values
+    except Exception as error:  # noqa: BLE001 - PyYAML's constructors raise anything for damaged values
         raise InputError(f"{path} is damaged: {error}") from None
 
 

@@ -10,7 +10,6 @@ import uuid
 from pathlib import Path
 from typing import BinaryIO
 
-
 MOST = 2**30
 """Most bytes of a file that is read as a whole."""
 
@@ -41,20 +40,21 @@ def read_regular(path: Path, most: int = MOST) -> bytes:
     return content
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
     """Write a file in one step: a kill leaves the old content or the new one, and readers see no other.
 
     Args:
         path: the file; its folder exists.
         content: all of it.
         durable: whether the content must also survive a crash of the machine; this waits for the disk.
+        mode: permissions of the file, before the user's mask.
 
     Raises:
         OSError: the file cannot be written; the old content is kept.
     """
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:
-        with draft.open("wb") as file:
+        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             if durable:
                 file.flush()

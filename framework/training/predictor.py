@@ -96,7 +96,6 @@ class Description:
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise InputError(f"{folder} holds a damaged model: model.json: {error}") from None
 
-
     def _check(self) -> None:
         """Raise `ValueError` if a field has a value that `Predictor.of` does not give it."""
         names = [name for name, _ in self.layers]
@@ -113,6 +112,7 @@ class Description:
         for what, fine in good.items():
             if not fine:
                 raise ValueError(f"{what} is damaged")
+
 
 class Predictor:
     """A model of one run with the scaling fitted on its training split.

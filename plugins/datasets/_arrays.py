@@ -58,7 +58,9 @@ class _Arrays:
         try:
             self.names = array_names(path)
         except UNREADABLE as error:
-            raise InputError(f"{path} is not a .npz file (or is cut off): write it with numpy.savez ({error})") from error
+            raise InputError(
+                f"{path} is not a .npz file (or is cut off): write it with numpy.savez ({error})"
+            ) from error
 
     def samples(self, inputs_name: str, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return inputs ``(N, *shape)`` and N targets, numbers or texts; one-dimensional inputs become one feature."""

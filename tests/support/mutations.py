@@ -23,7 +23,22 @@ from numpy.lib import format as npy
 
 Bytes = Callable[[random.Random, bytes], bytes]
 
-TEXTS = ["", "x", "../x", "/etc/passwd", "a/b", "ü\u202e", "\x00", "{}", "nan", "1e400", "null", "~", "y" * 5000, "${seed}"]
+TEXTS = [
+    "",
+    "x",
+    "../x",
+    "/etc/passwd",
+    "a/b",
+    "ü\u202e",
+    "\x00",
+    "{}",
+    "nan",
+    "1e400",
+    "null",
+    "~",
+    "y" * 5000,
+    "${seed}",
+]
 NUMBERS = [0, -1, 1, 2, 3, 2**31, 2**63, -(2**63), 10**30, 0.5, -0.0, 1e300, 1e-320, float("nan"), float("inf")]
 ODD = [*TEXTS, *NUMBERS, None, True, False, [], {}, [[]], [None], {"": 1}, {"name": "x"}, [1, "a"], {"a": {"b": [1]}}]
 TOKENS = [b"\x00", b"\xff", b"\n", b"\r\n", b'"', b"'", b",", b":", b"{", b"}", b"[", b"]", b"-", b"#", b"%", b"../"]
@@ -50,21 +65,25 @@ def _spring() -> None:
 def any_bytes(rng: random.Random, data: bytes) -> bytes:
     """Return data with one to four changes that know nothing of its format."""
     for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(data) + 1)
-        end = min(len(data), at + rng.choice([1, 1, 2, 8, 100]))
-        data = rng.choice(
-            [
-                lambda: data[:at],
-                lambda: data[:at] + data[end:],
-                lambda: data[:at] + rng.choice(TOKENS) + data[at:],
-                lambda: data[:at] + rng.choice(TOKENS) + data[end:],
-                lambda: data[:at] + data[at:end] * rng.choice([2, 50]) + data[end:],
-                lambda: data[:at] + rng.randbytes(end - at) + data[end:],
-                lambda: data[:at] + bytes(byte ^ 1 << rng.randrange(8) for byte in data[at:end]) + data[end:],
-                lambda: data[at:] + data[:at],
-            ]
-        )()
+        data = _edited(rng, data)
     return data
+
+
+def _edited(rng: random.Random, data: bytes) -> bytes:
+    at = rng.randrange(len(data) + 1)
+    end = min(len(data), at + rng.choice([1, 1, 2, 8, 100]))
+    return rng.choice(
+        [
+            data[:at],
+            data[:at] + data[end:],
+            data[:at] + rng.choice(TOKENS) + data[at:],
+            data[:at] + rng.choice(TOKENS) + data[end:],
+            data[:at] + data[at:end] * rng.choice([2, 50]) + data[end:],
+            data[:at] + rng.randbytes(end - at) + data[end:],
+            data[:at] + bytes(byte ^ 1 << rng.randrange(8) for byte in data[at:end]) + data[end:],
+            data[at:] + data[:at],
+        ]
+    )
 
 
 def plain(rng: random.Random, value: Any) -> Any:
@@ -99,9 +118,13 @@ def _changed(rng: random.Random, value: Any) -> Any:
 
 def json_text(rng: random.Random, data: bytes) -> bytes:
     """Return a JSON file with its data changed, or with text that only some readers accept."""
+    try:
+        value = json.loads(data)
+    except ValueError:  # it was changed before
+        return any_bytes(rng, data)
     if rng.random() < 0.3:
         return any_bytes(rng, data)
-    text = json.dumps(plain(rng, json.loads(data)))
+    text = json.dumps(plain(rng, value))
     odd = ["[" * DEEP, '{"a":' * DEEP, "9" * 5000, "1e999", "NaN", "-Infinity", '"\\ud800"', '{"a": 1, "a": 2}']
     spots = [at for at, sign in enumerate(text) if sign in ":,["]
     if spots and rng.random() < 0.2:
@@ -205,7 +228,9 @@ def array_file(rng: random.Random, data: bytes) -> bytes:
     }
     text = repr(header) if what == 2 else repr(plain(rng, {**header, "shape": str(header["shape"])}))
     if what == 4:
-        text = rng.choice(["{", "'''", "(" * 500, "__import__('os').system('true')", "", "{}" * 3, "a" * 20000, "1" * 9000])
+        text = rng.choice(
+            ["{", "'''", "(" * 500, "__import__('os').system('true')", "", "{}" * 3, "a" * 20000, "1" * 9000]
+        )
     return raw_array(text, array.tobytes(), rng.choice([(1, 0), (1, 0), (2, 0), (3, 0), (0, 0), (255, 9)]))
 
 
@@ -302,23 +327,85 @@ def csv(rng: random.Random, data: bytes) -> bytes:
     if rng.random() < 0.3:
         return any_bytes(rng, data)
     rows = [line.split(",") for line in data.decode().splitlines()]
-    cells = ["", "nan", "inf", "-1e400", "1e308", "1_000", "0x1f", "é", "\x00", '"a\nb"', '"', "1" * 5000, "²", "1;2", "=1+1"]
+    cells = [
+        "",
+        "nan",
+        "inf",
+        "-1e400",
+        "1e308",
+        "1_000",
+        "0x1f",
+        "é",
+        "\x00",
+        '"a\nb"',
+        '"',
+        "1" * 5000,
+        "²",
+        "1;2",
+        "=1+1",
+    ]
     for _ in range(rng.choice([1, 1, 2, 5])):
         row = rng.choice(rows)
         if not row:
             continue
         at = rng.randrange(len(row))
-        row[at : at + 1] = rng.choice([[rng.choice(cells)], [rng.choice(cells)], [rng.choice(cells)], [], [row[at]] * 2])
-    text = rng.choice(["\n", "\n", "\r\n", "\r", "\n\n"]).join(rng.choice([",", ",", ",", ";"]).join(row) for row in rows)
+        row[at : at + 1] = rng.choice(
+            [[rng.choice(cells)], [rng.choice(cells)], [rng.choice(cells)], [], [row[at]] * 2]
+        )
+    text = rng.choice(["\n", "\n", "\r\n", "\r", "\n\n"]).join(
+        rng.choice([",", ",", ",", ";"]).join(row) for row in rows
+    )
     return text.encode(rng.choice(["utf-8", "utf-8", "utf-8-sig", "utf-16"]), "replace")
 
 
 def override(rng: random.Random, data: bytes) -> bytes:
     """Return overrides, a JSON list of texts, with keys, values and quotes changed."""
     words = json.loads(data)
-    odd = ["[", "]", "{", "}", "'", '"', "\\", "${", "}", "=", "+", "~", ",", ":", "(", ")", "@", "$", "range(", "glob(*)"]
-    odd += ["choice(1,2)", "interval(0,1)", "${oc.env:X}", "${oc.decode:x}", "${hydra:x}", "null", "nan", "\n", "\x00", "é"]
-    odd += ["shuffle(1,2)", "sort(2,1)", "tag(a,1)", "int(1.5)", "cast(x)", "str(", "extend_list(1)", "_target_", "1e400"]
+    odd = [
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        '"',
+        "\\",
+        "${",
+        "}",
+        "=",
+        "+",
+        "~",
+        ",",
+        ":",
+        "(",
+        ")",
+        "@",
+        "$",
+        "range(",
+        "glob(*)",
+    ]
+    odd += [
+        "choice(1,2)",
+        "interval(0,1)",
+        "${oc.env:X}",
+        "${oc.decode:x}",
+        "${hydra:x}",
+        "null",
+        "nan",
+        "\n",
+        "\x00",
+        "é",
+    ]
+    odd += [
+        "shuffle(1,2)",
+        "sort(2,1)",
+        "tag(a,1)",
+        "int(1.5)",
+        "cast(x)",
+        "str(",
+        "extend_list(1)",
+        "_target_",
+        "1e400",
+    ]
     for _ in range(rng.randint(1, 3)):
         at = rng.randrange(len(words))
         key, _, value = words[at].partition("=")
