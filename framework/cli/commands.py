@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from framework.errors import FrameworkError, InputError, Interrupted, nearest, one_line
 from framework.registry import manager
+from framework.system.addresses import without_password
 from framework.tracking.client import start_early, stop_early
 
 BAD_INPUT = 2
@@ -66,7 +67,7 @@ def _records(words: Sequence[str]) -> bool:
 
 def _complain(error: object, code: int) -> int:
     sys.stdout.flush()
-    sys.stderr.write(f"error: {one_line(error)}\n")
+    sys.stderr.write(f"error: {without_password(one_line(error))}\n")
     return code
 
 

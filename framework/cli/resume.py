@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from framework.cli.arguments import Arguments
+from framework.config.settings import Tracking
 from framework.errors import InputError
 from framework.registry.manager import current
 from framework.runs.folder import refuse_unusable
-from framework.runs.resume import interrupted
+from framework.runs.resume import Interrupted, interrupted
 from framework.sweeps.state import FILE as SWEEP
 from framework.sweeps.state import SweepState
 from framework.tracking.download import own_folder
@@ -45,8 +47,26 @@ def main(words: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
     if run is None:
         sys.stdout.write(f"{folder} has finished: there is nothing to resume\n")
         return 0
-    shown(run.config, run.overrides, run.folder, setting=run.setting, resume=True)
+    config = run.config.with_store(_store(run))
+    shown(config, run.overrides, run.folder, setting=run.setting, resume=True)
     return 0
+
+
+def _store(run: Interrupted) -> str | None:
+    """Return the address of the store of a run, which is recorded as the user wrote it.
+
+    Raises:
+        InputError: it refers to a variable that is not set, and MLFLOW_TRACKING_URI is not set either.
+    """
+    uri = run.config.section(Tracking).uri
+    if uri is None or "${" not in uri:
+        return uri
+    from framework.hydra_app.composed import resolved_store
+
+    found = resolved_store(run.config.as_data())
+    if found is None and not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise InputError(f"{run.folder}: its store is {uri}: set the variables in it, or MLFLOW_TRACKING_URI")
+    return found
 
 
 def _resume_sweep(folder: Path, values: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
@@ -23,6 +23,7 @@ from framework.config.resolved import RunConfig
 from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, ROOT_SECTIONS, SECTIONS, Section
 from framework.errors import InputError, nearest, short
 from framework.registry.manager import find
+from framework.system.addresses import without_password
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,16 @@ def check(composed: Composed, referenced: set[str] | None = None, shared: Shared
         if key not in KNOWN:
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
     _refuse_missing(composed.raw, NAMED_SECTIONS)
-    return _resolved(composed.raw, composed.referenced() if referenced is None else referenced, shared)
+    config = _resolved(composed.raw, composed.referenced() if referenced is None else referenced, shared)
+    return replace(config, data=MappingProxyType({**config.data, "tracking": _recorded_tracking(config, composed)}))
+
+
+def _recorded_tracking(config: RunConfig, composed: Composed) -> dict[str, Any]:
+    """Return the section ``tracking`` as it is recorded: an address with interpolations as written, no credentials."""
+    section, written = config.data["tracking"], composed.unresolved["tracking"]
+    uri = written.get("uri") if isinstance(written, Mapping) else None
+    address = uri if isinstance(uri, str) and "${" in uri else section["uri"]
+    return {**section, "uri": None if address is None else without_password(address)}
 
 
 def remade(data: Mapping[str, Any]) -> RunConfig:

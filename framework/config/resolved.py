@@ -20,7 +20,7 @@ from framework.base.parameters import Shape
 from framework.config.layers import with_outputs
 from framework.config.metrics import RunMetric, metrics_of
 from framework.config.part import Part
-from framework.config.settings import OUTSIDE, Section, Settings
+from framework.config.settings import OUTSIDE, Section, Settings, Tracking
 from framework.registry.manager import Provider
 from framework.registry.sources import files
 
@@ -41,6 +41,7 @@ class RunConfig:
         tags: the user's tags.
         sections: the settings by class; see `section`.
         data: the configuration as plain data, in the form of `as_data`; not to be changed, because runs share sections.
+            The store's address is as written, without credentials; `section` has the resolved one.
     """
 
     problem: str | None
@@ -115,6 +116,11 @@ class RunConfig:
     def directions(self) -> dict[str, bool]:
         """Whether greater is better, by the name of the figure, for all metrics that the run may have."""
         return {metric.name: metric.greater_is_better for metric in self.metrics}
+
+    def with_store(self, uri: str | None) -> RunConfig:
+        """Return the same configuration with another address of the store, which is not recorded."""
+        tracking = Tracking.of_checked([{**self.section(Tracking).rows[0], "uri": uri}])
+        return replace(self, sections=MappingProxyType({**self.sections, Tracking: tracking}))
 
     def with_seed(self, seed: int) -> RunConfig:
         """Return the same configuration with another seed."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from framework.config.check import Composed, check
 from framework.config.resolved import RunConfig
@@ -50,6 +51,15 @@ def plain_data(composed: DictConfig) -> Composed:
     choices = unresolved.pop("hydra", {}).get("runtime", {}).get("choices", {})
     raw = OmegaConf.to_container(OmegaConf.create(unresolved), resolve=True)
     return Composed(cast(dict[str, Any], raw), unresolved, choices)
+
+
+def resolved_store(config: Mapping[str, Any]) -> str | None:
+    """Return the store's address in a configuration as written, or None if an interpolation in it has no value."""
+    register_resolvers()
+    try:
+        return cast(str | None, OmegaConf.select(OmegaConf.create(dict(config)), "tracking.uri"))
+    except OmegaConfBaseException:
+        return None
 
 
 def checked(config: Mapping[str, Any]) -> RunConfig:

@@ -23,6 +23,7 @@ from framework.config.settings import STAGES, everything
 from framework.errors import FrameworkError, InputError, nearest, short
 from framework.hydra_app.words import chosen, field_of, parsed, quoted
 from framework.registry.manager import current, find
+from framework.system.addresses import without_password
 from framework.system.paths import conf_folder
 
 ERRORS = (HydraException, OmegaConfBaseException)
@@ -47,7 +48,7 @@ def explained(overrides: Sequence[str]) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, ERRORS) and not _raised_by_a_reader(error):
             raise
-        raise InputError(explain(error, overrides)) from error
+        raise InputError(without_password(explain(error, overrides))) from error
 
 
 def _raised_by_a_reader(error: Exception) -> bool:

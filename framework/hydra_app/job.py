@@ -23,6 +23,7 @@ from framework.runs import summary
 from framework.runs.finished import Finished
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.runner import execute
+from framework.system.addresses import masked_word
 from framework.tracking.run import shown
 from framework.training.record import Outcome
 
@@ -71,7 +72,7 @@ def _train_in_sweep(config: RunConfig, hydra: Any) -> tuple[Outcome, Finished]:
     record = parent / "multirun.yaml"  # missing if a launcher is called without a sweeper
     arguments = overrides_of(OmegaConf.load(record).hydra) if record.is_file() else []
     shared = shared_by_all(split(arguments))
-    distinguishing = [word for word in overrides if word not in shared]
+    distinguishing = [word for word in overrides if masked_word(word) not in shared]
     folder = Path(hydra.runtime.output_dir)
     outcome = execute(config, overrides, folder, parent=parent, distinguishing=distinguishing, setting=_setting(config))
     return outcome, Finished.of(outcome, config, distinguishing)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from framework.hydra_app.compose import seen_by_hydra
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.errors import explained
 from framework.hydra_app.flags import read
+from framework.hydra_app.job_files import has_credentials, record_masked, unrecorded
 from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
 from framework.sweeps.job import Job
 from framework.sweeps.plan_text import plan_text
@@ -134,13 +136,17 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
         make(folder, "hydra.run.dir")
         context = HydraContext(config_loader=composer.config_loader, callbacks=Callbacks(composed))
         context.callbacks.on_run_start(config=composed, config_name=config_name)
-        returned = run_job(
-            hydra_context=context,
-            task_function=lambda _: job.alone(config, overrides, folder),
-            config=composed,
-            job_dir_key="hydra.run.dir",
-            job_subdir_key=None,
-        )
+        secret = has_credentials(composed)
+        if secret and subdir is not None:
+            record_masked(composed, folder / subdir)
+        with unrecorded(composed) if secret else nullcontext():
+            returned = run_job(
+                hydra_context=context,
+                task_function=lambda _: job.alone(config, overrides, folder),
+                config=composed,
+                job_dir_key="hydra.run.dir",
+                job_subdir_key=None,
+            )
         context.callbacks.on_run_end(config=composed, config_name=config_name, job_return=returned)
         if returned.status is JobStatus.FAILED:
             raise returned._return_value  # the public property would print additional lines

@@ -21,6 +21,7 @@ from framework.config.settings import Display, Tracking
 from framework.errors import FrameworkError, format_error, warn_all
 from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
+from framework.hydra_app.job_files import has_credentials, without_credentials, without_records
 from framework.hydra_app.launcher import refuse_unkept
 from framework.hydra_app.splitting import split
 from framework.registry.manager import current
@@ -40,6 +41,7 @@ from framework.sweeps.resume import Resumed, resumed
 from framework.sweeps.state import FILE as STATE
 from framework.sweeps.state import JobIdentity, SweepState
 from framework.sweeps.text import settings_markdown, settings_text
+from framework.system.addresses import masked_words
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
 from framework.training import kept
@@ -115,6 +117,10 @@ class Sweep:
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=self._task, config=config
         )
+        if not isinstance(self._launcher, TakesPlan) and has_credentials(config):  # it would record them in each job
+            self._launcher = Plugins.instance().instantiate_launcher(
+                hydra_context=hydra_context, task_function=self._task, config=without_records(config)
+            )
         self._folder = Path(config.hydra.sweep.dir).resolve()
         self._description = ""
         self._returned = task_function is quiet_job  # the Python API returns the tables, so they are not printed
@@ -155,7 +161,7 @@ class Sweep:
                 tracker.follow(folder)
             found, failed = self._run(chosen, journal, tracker, state)
         warn_all(tracker.problems)
-        sys.stdout.write(whereabouts(self._folder, tracker.uri))
+        sys.stdout.write(whereabouts(self._folder, tracker.uri, jobs[0].config.data["tracking"]["uri"]))
         if failed:
             raise SweepFailedError(f"{len(failed)} of {len(jobs)} runs failed; the first: {failed[0]}", found)
         return found
@@ -180,12 +186,17 @@ class Sweep:
         left_out = ("hydra.sweep.dir=", "hydra.mode=")
         loaded = [provider.path for provider in current().providers if provider.status == "ok" and provider.path]
         return SweepState(
-            arguments=tuple(word for word in arguments if not word.startswith("resume=")),
-            hydra=tuple(word for word in words if not word.lstrip("+").startswith(left_out)),
+            arguments=tuple(masked_words([word for word in arguments if not word.startswith("resume=")])),
+            hydra=tuple(word for word in masked_words(words) if not word.lstrip("+").startswith(left_out)),
             flags=tuple(shlex.split(os.environ.get(provenance.FLAGS, ""))),
             plugins=tuple(map(str, loaded)),
             jobs=tuple(
-                JobIdentity(job.number, os.path.relpath(job.folder, self._folder), job.config.identity, job.overrides)
+                JobIdentity(
+                    job.number,
+                    os.path.relpath(job.folder, self._folder),
+                    job.config.identity,
+                    tuple(masked_words(job.overrides)),
+                )
                 for job in jobs
             ),
         )
@@ -235,14 +246,14 @@ class Sweep:
 
     def _begin(self, journal: Journal, arguments: Sequence[str], configs: Sequence[RunConfig]) -> None:
         first = configs[0]
-        OmegaConf.save(self._config, self._folder / "multirun.yaml")
+        OmegaConf.save(without_credentials(self._config), self._folder / "multirun.yaml")
         command = provenance.command(arguments, sweep=True)
         optimizers = list(dict.fromkeys(config.optimizer.name for config in configs))
         journal.write(
             "start",
             name=f"sweep of {len(configs)}: {', '.join(optimizers)}"[:200],
             experiment=first.section(Tracking).experiment,
-            params={"runs": len(configs), "arguments": " ".join(arguments)},
+            params={"runs": len(configs), "arguments": " ".join(masked_words(arguments))},
             tags={
                 "sweep_id": self._folder.name,
                 "problem": ", ".join(dict.fromkeys(str(config.problem) for config in configs)),
@@ -299,7 +310,7 @@ def ended_of(result: JobReturn) -> Ended:
 def failures(results: Sequence[JobReturn]) -> list[str]:
     """Return one line per failed job: its overrides and the error."""
     return [
-        f"{' '.join(result.overrides or ())}: {format_error(result._return_value)}"
+        f"{' '.join(masked_words(result.overrides or ()))}: {format_error(result._return_value)}"
         for result in results
         if result.status is JobStatus.FAILED
     ]

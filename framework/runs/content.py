@@ -64,9 +64,17 @@ class JournalContent:
             keeps_best: whether the run's settings keep the best parameters instead of the last ones.
         """
         if kept.EPOCH in self.figures:
-            return int(self.figures[kept.EPOCH])
+            return self._epoch(self.figures[kept.EPOCH])
         best = self.tags.get("best_epoch") if keeps_best else None
-        return int(best) if best else len(self.history) or None
+        return self._epoch(best) if best else len(self.history) or None
+
+    def _epoch(self, recorded: float | str) -> int | None:
+        """Return a recorded number of an epoch, or None if the history has no such epoch."""
+        try:
+            epoch = int(float(recorded))
+        except (ValueError, TypeError, OverflowError):
+            return None
+        return epoch if 0 < epoch <= len(self.history) else None
 
     def metrics(self, keeps_best: bool) -> dict[str, float]:
         """Return the metrics of the kept parameters: ``train/…``, ``val/…`` and, at the end, ``test/…``.

@@ -18,6 +18,7 @@ from framework.runs import yaml_text
 from framework.runs.cursor import FILE as MARK
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, read_journal
+from framework.system.addresses import masked_config
 
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RUN_FILES = ("overrides.yaml", "environment.txt", "curves.png", "model", "checkpoint.npz", MARK)
@@ -65,7 +66,7 @@ def refuse_used_run(folder: Path, config: RunConfig, unresolved: Mapping[str, An
     if begun:
         return
     hydra = folder / subdir if subdir else None
-    if hydra is not None and not _says(hydra / "config.yaml", unresolved):
+    if hydra is not None and not _says(hydra / "config.yaml", masked_config(unresolved)):
         refuse_files(hydra, HYDRA_FILES)
     if not _says(folder / "config.yaml", config.as_data()):
         refuse_files(folder, ("config.yaml", *RUN_FILES))

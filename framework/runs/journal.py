@@ -2,12 +2,13 @@
 
 A run's folder holds ``journal.jsonl``. Each entry has a ``kind``, the unix ``time`` in seconds, and its kind's content:
 
-- ``start``: name, experiment, params, tags, description, parent (folder of the sweep's journal or null), dataset
+- ``start``: name, experiment, params, tags, description, parent (folder of the sweep's journal relative to this one,
+  or null), dataset
 - ``metrics``: step, epoch, values ``{"train/loss": 0.3, …}``
 - ``tags``: values
 - ``description``: text, in Markdown; takes the place of the one in ``start``
-- ``artifact``: path (in the folder; a file or a directory), to (sub-directory of the artifacts, or "")
-- ``model``: path (in the folder), input_example (in the folder)
+- ``artifact``: path (relative and inside the folder; a file or a directory), to (sub-directory of the artifacts, or "")
+- ``model``: path and input_example (likewise)
 - ``end``: status FINISHED, FAILED or KILLED
 
 NaN and infinities, which JSON lacks, are the strings "NaN", "Infinity" and "-Infinity". A journal without ``end``
@@ -29,10 +30,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from framework.errors import InputError
-from framework.system.files import lock
+from framework.runs.entry_fields import FIELDS, checked
+from framework.system.files import lock, read_regular
 
 FILE = "journal.jsonl"
-KINDS = ("start", "metrics", "tags", "description", "artifact", "model", "end")
+KINDS = tuple(FIELDS)
 _NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HOLDS_NUMBERS = {"start": "params", "metrics": "values"}
 
@@ -114,14 +116,52 @@ def read_journal(folder: Path) -> list[Entry]:
     """Return the entries of the journal in ``folder``; an incomplete last line is left out.
 
     Raises:
-        InputError: there is no journal, or a complete line of it is damaged.
+        InputError: there is no journal, it is not a file that can be read, or a complete line of it is damaged.
     """
+    return list(_entries(_content(folder), 0, folder / FILE))
+
+
+def first_entry(folder: Path) -> Entry | None:
+    """Return the first entry of the journal in ``folder``, or None if the journal has no complete line.
+
+    Raises:
+        InputError: as for `read_journal`, as to the first line.
+    """
+    line, end, _ = _content(folder).partition(b"\n")
+    return next(_entries(line + end, 0, folder / FILE), None)
+
+
+def _content(folder: Path) -> bytes:
     path = folder / FILE
     try:
-        data = path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         raise InputError(f"{folder} holds no {FILE}: give the folder of a run or of a sweep") from None
-    return list(_entries(data, 0, path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def whole_size(folder: Path) -> int:
+    """Return the size of the complete lines of the journal in ``folder``, in bytes; 0 if there is no journal.
+
+    Raises:
+        OSError: it is not a file that can be read.
+    """
+    try:
+        return read_regular(folder / FILE).rfind(b"\n") + 1
+    except FileNotFoundError:
+        return 0
+
+
+def sweep_of(folder: Path, start: Entry | None) -> Path | None:
+    """Return the folder of the sweep to which a run belongs, or None.
+
+    Args:
+        folder: the run's folder.
+        start: the first entry of its journal, or None.
+    """
+    parent = start.content.get("parent") if start is not None else None
+    return Path(os.path.normpath(folder.absolute() / parent)) if parent else None
 
 
 class Tail:
@@ -144,9 +184,14 @@ class Tail:
         """Lock the journal for delivery by this process; return False if another process has it or no file exists yet.
 
         The lock ends with `close` or with the process, however it ends.
+
+        Raises:
+            OSError: it is not a file that can be read.
         """
         if self._file is not None:
             return True
+        if self._path.exists() and not self._path.is_file():
+            raise OSError(f"{self._path} is not a regular file")
         try:
             file = self._path.open("r+b")  # writable, because locks on network file systems require it
         except FileNotFoundError:
@@ -170,7 +215,9 @@ class Tail:
         if size == self.offset:
             return []
         if size < self.offset:
-            raise InputError(f"{self._path} is shorter than at the last read: it was replaced")
+            raise InputError(
+                f"{self._path} is shorter than at the last read: it was replaced; remove mlflow.json to deliver it anew"
+            )
         self._file.seek(self.offset)
         entries = list(_entries(self._file.read(), self.offset, self._path))
         if entries:
@@ -185,23 +232,23 @@ class Tail:
 
 
 def _entries(data: bytes, offset: int, path: Path) -> Iterator[Entry]:
-    for line in data.splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            return
-        start, offset = offset, offset + len(line)
+    *lines, _ = data.split(b"\n")  # the last one is empty or not complete yet
+    for line in lines:
+        start, offset = offset, offset + len(line) + 1
         try:
-            content = json.loads(line)
-            kind, when = content.pop("kind"), float(content.pop("time"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{path} is damaged at byte {start} ({type(error).__name__}): restore it, or remove that line"
-            ) from error
-        if kind in _HOLDS_NUMBERS:
-            field = _HOLDS_NUMBERS[kind]
-            content[field] = {
-                name: _NUMBERS.get(v, v) if isinstance(v, str) else v for name, v in content[field].items()
-            }
-        yield Entry(kind, when, content, offset)
+            yield _entry(line, offset)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            why = f": {error}" if type(error) is ValueError else f" ({type(error).__name__})"
+            raise InputError(f"{path} is damaged at byte {start}{why}; restore it, or remove that line") from error
+
+
+def _entry(line: bytes, end: int) -> Entry:
+    content = json.loads(line)
+    kind, when = content.pop("kind"), content.pop("time")
+    field = _HOLDS_NUMBERS.get(kind) if isinstance(kind, str) else None
+    if field is not None and isinstance(content.get(field), dict):
+        content[field] = {name: _NUMBERS.get(v, v) if isinstance(v, str) else v for name, v in content[field].items()}
+    return Entry(kind, float(when), checked(kind, when, content), end)
 
 
 def _plain(value: Any) -> Any:

@@ -20,6 +20,7 @@ from framework.config.resolved import RunConfig
 from framework.config.settings import OUTSIDE
 from framework.registry.manager import current
 from framework.registry.sources import file_name
+from framework.system.addresses import masked_words
 from framework.system.paths import root_folder
 
 FLAGS = "FRAMEWORK_FLAGS"
@@ -63,7 +64,7 @@ def unquoted(value: str) -> str:
 
 
 def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
-    """Return the shell command that repeats a run or a sweep.
+    """Return the shell command that repeats a run or a sweep, without credentials.
 
     A class from a notebook is named as the file that is saved with the run.
 
@@ -76,7 +77,7 @@ def command(overrides: Sequence[str], *, sweep: bool = False) -> str:
     files += [file_name(provider) for provider in loaded if provider.source and not provider.path]
     flags = shlex.split(os.environ.get(FLAGS, ""))
     words = ["python", "-m", "framework", *(f"--plugin={path}" for path in files), *flags, *(["-m"] if sweep else [])]
-    return shlex.join([*words, *overrides])
+    return shlex.join([*words, *masked_words(overrides)])
 
 
 def tags(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from framework.runs.content import JournalContent
 from framework.runs.folder import begun_in, refuse_another
 from framework.runs.journal import Journal
 from framework.runs.yaml_text import dump
+from framework.system.addresses import masked_words
 from framework.training import kept
 from framework.training.observers import Observer
 from framework.training.population import Population
@@ -102,7 +104,7 @@ class Journaling(Observer):
                 setting=run.setting,
             ),
             description=provenance.description(config, overrides),
-            parent=str(self._parent) if self._parent else None,
+            parent=os.path.relpath(self._parent.resolve(), folder.resolve()) if self._parent else None,
             dataset={
                 "name": config.parts["dataset"].name,
                 "source": data.source,
@@ -205,7 +207,7 @@ def _folder(run: Run) -> Path:
 def _write_files(folder: Path, config: RunConfig, overrides: Sequence[str]) -> list[str]:
     texts = {
         "config.yaml": dump(config.as_data()),
-        "overrides.yaml": dump(list(overrides)),
+        "overrides.yaml": dump(masked_words(overrides)),
         "environment.txt": provenance.environment(),
     }
     contents = {name: text.encode() for name, text in texts.items()} | config.plugin_sources

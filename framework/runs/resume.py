@@ -12,6 +12,7 @@ from framework.config.resolved import RunConfig
 from framework.errors import InputError
 from framework.runs.content import JournalContent
 from framework.runs.folder import begun_in
+from framework.runs.journal import sweep_of
 from framework.runs.yaml_text import read, read_mapping
 
 
@@ -47,8 +48,9 @@ def interrupted(folder: Path) -> Interrupted | None:
     recorded, start = JournalContent.of(entries), entries[0].content
     if recorded.status == "FINISHED":
         return None
-    if start.get("parent"):
-        raise InputError(f"{folder} is a run of a sweep: resume {start['parent']}")
+    sweep = sweep_of(folder, entries[0])
+    if sweep is not None:
+        raise InputError(f"{folder} is a run of a sweep: resume {sweep}")
     config = _remade(folder)
     if config.identity != recorded.tags.get("config_hash"):
         raise InputError(f"{folder}: {_difference(folder, config, start)}; start the run again in another folder")

@@ -9,6 +9,7 @@ from framework.errors import InputError
 from framework.runs.cursor import FILE as CURSOR
 from framework.runs.folder import ANOTHER, begun_in, refuse_files, refuse_used_run, same_run
 from framework.sweeps.job import Job
+from framework.system.addresses import masked_words
 
 SWEEP_FILES = (
     *("multirun.yaml", "environment.txt", "leaderboard.csv", "settings.csv", "leaderboard.png"),
@@ -35,7 +36,7 @@ def refuse_used_sweep(folder: Path, arguments: Sequence[str], jobs: Sequence[Job
     _refuse_shared(folder, jobs)
     begun = begun_in(folder)
     if begun:
-        same = begun[0].content.get("params", {}).get("arguments") == " ".join(arguments)
+        same = begun[0].content.get("params", {}).get("arguments") == " ".join(masked_words(arguments))
         if not same or begun[-1].kind == "end":
             raise InputError(f"{folder} holds another sweep: {ANOTHER}")
     else:

@@ -11,6 +11,7 @@ from typing import Any
 from framework.config.check import remade
 from framework.config.resolved import RunConfig
 from framework.runs.yaml_text import dump
+from framework.system.addresses import masked_config, masked_data, masked_words
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class HydraRecord:
     def text(self, job: Job) -> str:
         """Return the content of a job's ``hydra.yaml``."""
         own = own_values(job)
-        parts = [text + textwrap.indent(dump(own[name]), 4 * " ") for name, text in self.parts.items()]
+        parts = [text + textwrap.indent(dump(masked_data(own[name])), 4 * " ") for name, text in self.parts.items()]
         return self.shared + "".join(parts)
 
     def write(self, job: Job) -> None:
@@ -93,8 +94,8 @@ class HydraRecord:
         folder = job.folder / self.subdir
         folder.mkdir(parents=True, exist_ok=True)
         texts = {
-            "config.yaml": dump(job.unresolved),
-            "overrides.yaml": dump(list(job.overrides)),
+            "config.yaml": dump(masked_config(job.unresolved)),
+            "overrides.yaml": dump(masked_words(job.overrides)),
             "hydra.yaml": self.text(job),
         }
         for name, text in texts.items():

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,8 @@ def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading; a pipe or a device, whose reading might never end, is refused.
 
     Raises:
-        OSError: there is no such file, it cannot be read, or it is not a regular file.
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be read, or it is not a regular file.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -34,10 +36,9 @@ def read_regular(path: Path, most: int = MOST) -> bytes:
         OSError: as for `open_regular`, or the file is larger.
     """
     with open_regular(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(errno.EFBIG, f"It has more than {most:,} bytes", str(path))
-    return content
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"It has more than {most:,} bytes", str(path))
+        return file.read()
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
@@ -65,6 +66,41 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int 
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file in one step, unless it exists or the file system does not allow it; its folder exists."""
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    try:
+        with suppress(OSError):
+            draft.write_bytes(content)
+            os.link(draft, path)  # unlike a rename, this does not replace a file
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path ``name`` in a folder, with links resolved. For names that were read from data.
+
+    Args:
+        folder: the folder.
+        name: a relative path without ``..``.
+
+    Raises:
+        ValueError: it leads out of the folder, or it is a folder in which a link does, or in which something is neither
+            a file nor a folder.
+    """
+    top = folder.resolve()
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{name} is outside of the folder")
+    path = (top / name).resolve()
+    found = [path, *path.rglob("*")] if path.is_dir() else [path]
+    for entry in found:
+        if not entry.resolve().is_relative_to(top):
+            raise ValueError(f"{entry if entry != path else name} is outside of the folder")
+        if entry.exists() and not (entry.is_file() or entry.is_dir()):
+            raise ValueError(f"{entry} is not a file")
+    return path
 
 
 def _flush_folder(folder: Path) -> None:

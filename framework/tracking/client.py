@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,12 @@ from types import TracebackType
 from typing import IO
 
 from framework.config.settings import Tracking
-from framework.errors import InputError
-from framework.runs.cursor import RUN_ID, Cursor
+from framework.runs.cursor import Cursor
 from framework.runs.journal import FILE as JOURNAL
-from framework.runs.journal import read_journal
 from framework.system.paths import root_folder
 from framework.tracking.store import resolve_experiment, resolve_uri, without_password
+from framework.tracking.waiting import Naming, Waiting
+from framework.tracking.waiting import pending as pending
 
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); import framework; sys.path.append(sys.path.pop(0)); "
@@ -143,7 +144,16 @@ class Tracker:
         if self.enabled:
             folder = folder.absolute()
             self._folders[folder] = None
+            self.note(folder)
             self._send({"follow": str(folder)})
+
+    def note(self, folder: Path) -> None:
+        """Record the store in a followed folder if its journal has begun, in case that nothing is delivered now.
+
+        The journals of a sweep's runs are recorded for the store of the sweep.
+        """
+        if self.enabled and (folder / JOURNAL).is_file():
+            Cursor(without_password(self.uri)).begin(folder)
 
     def announce(self) -> None:
         """Call ``progress`` with None if `finish` will have to wait for entries that are not delivered yet."""
@@ -206,7 +216,7 @@ class Tracker:
             return ""
         self._errors.seek(0)
         lines = self._errors.read().strip().splitlines()
-        return lines[-1][:200] if lines else ""
+        return without_password(lines[-1])[:200] if lines else ""
 
 
 @dataclass
@@ -226,47 +236,38 @@ def sync(folders: Iterable[Path], uri: str | None = None, progress: Progress | N
     """Deliver the journals in and below ``folders`` that MLflow does not have completely.
 
     Delivery is the same as during training: entries that were delivered are not sent again. Runs whose training process
-    is gone get the status KILLED; runs that another process is delivering are skipped.
+    is gone get the status KILLED; runs that another process is delivering are skipped. A journal that cannot be
+    delivered, or that is recorded for another store, is a problem; the others are delivered.
 
     Args:
         folders: folders of runs or sweeps, or parents of such folders.
-        uri: the store's address; by default the one that a journal's delivery began with, else as `resolve_uri` finds.
+        uri: the store's address, which gets all journals that it does not have; by default the address as `resolve_uri`
+            finds it, which gets those that are not recorded for another store.
         progress: called while this function waits.
 
     Raises:
         InputError: there is no journal in one of the folders, or the store's address is invalid.
     """
-    stores: dict[str, list[Path]] = {}
-    for folder in dict.fromkeys(found for top in folders for found in _with_parent(_journals(top.absolute()))):
-        if pending(folder):
-            cursor = None if uri else Cursor.load(folder)
-            known = None if cursor is None or ":***@" in cursor.tracking_uri else cursor.tracking_uri
-            stores.setdefault(known or resolve_uri(uri), []).append(folder)
-    result = Synced()
-    for store, waiting in stores.items():
-        with Tracker(store, progress=progress) as tracker:
-            for folder in waiting:
+    found = Waiting(folders, uri)
+    result = Synced(problems=found.problems)
+    if found.folders:
+        with Tracker(found.uri, progress=progress) as tracker:
+            for folder in found.folders:
                 tracker.follow(folder)
             result.problems += tracker.finish()
-        result.delivered += [folder for folder in waiting if not pending(folder)]
+        result.delivered += [folder for folder in found.folders if not pending(folder, found.uri)]
     return result
 
 
-def pending(folder: Path) -> bool:
-    """Return whether ``folder`` has a journal that MLflow does not have completely."""
-    if not (folder / JOURNAL).exists():
-        return False
-    cursor = Cursor.load(folder)
-    return cursor is None or not cursor.complete(folder)
-
-
-def undelivered(uri: str, why: str, folders: Sequence[Path]) -> str:
+def undelivered(uri: str, why: str, folders: Sequence[Path], naming: Naming | None = None) -> str:
     """Return a line that names the complete journals and the command that delivers them to MLflow later."""
+    naming = naming or Naming.of(uri)
     common = folders[0] if len(folders) == 1 else Path(os.path.commonpath(folders))
     what = f"The journal in {common} is" if len(folders) == 1 else f"The {len(folders)} journals in {common} are"
     return (
-        f"MLflow at {without_password(uri)}: {why}. {what} complete; "
-        f"`python -m framework sync {common}` will deliver {'it' if len(folders) == 1 else 'them'} later."
+        f"MLflow at {without_password(uri)}: {without_password(why)}. {what} complete; {naming.before}"
+        f"`python -m framework sync {shlex.quote(str(common))}{naming.option}` will deliver "
+        f"{'it' if len(folders) == 1 else 'them'} later."
     )
 
 
@@ -279,25 +280,3 @@ def _answers(lines: Iterable[str], progress: Progress | None) -> Iterator[str]:
         elif progress is not None and answer["left"] != left:
             left = answer["left"]
             progress(left)
-
-
-def _journals(top: Path) -> list[Path]:
-    folders = sorted(path.parent for path in top.rglob(JOURNAL) if not _is_artifact(path))
-    if not folders:
-        raise InputError(f"{top} holds no {JOURNAL}, nor does any folder in it: give the folder of a run or of a sweep")
-    return folders
-
-
-def _is_artifact(path: Path) -> bool:
-    """Return whether a journal is MLflow's artifact copy; delivering it would create a second run."""
-    return path.parent.name == "artifacts" and RUN_ID.fullmatch(path.parent.parent.name) is not None
-
-
-def _with_parent(folders: Iterable[Path]) -> Iterator[Path]:
-    """Yield each folder after its sweep's folder, so that its MLflow run can get the sweep's run as its parent."""
-    for folder in folders:
-        entries = read_journal(folder)
-        parent = entries[0].content.get("parent") if entries else None
-        if parent and (Path(parent) / JOURNAL).exists():
-            yield Path(parent)
-        yield folder

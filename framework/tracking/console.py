@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +10,8 @@ from framework.runs.cursor import run_id
 from framework.system.formatting import counted, shortened_path
 from framework.system.pace import Clock, Throttle
 from framework.system.terminal import View, view
-from framework.tracking.store import resolve_uri, sqlite_file, without_password
+from framework.tracking.store import sqlite_file, without_password
+from framework.tracking.waiting import Naming
 
 REFRESH_SECONDS = 0.2
 """Seconds between two updates of the display."""
@@ -51,18 +51,20 @@ class DeliveryProgress:
         self._shown.close()
 
 
-def whereabouts(folder: Path, uri: str) -> str:
+def whereabouts(folder: Path, uri: str, written: str | None = None) -> str:
     """Return lines that name a run's folder, its MLflow run and the command that opens the UI.
 
     Args:
         folder: the run's folder.
         uri: the store's address, or "" if tracking is off.
+        written: the address as the user wrote it, which may contain interpolations.
     """
     lines = [f"run folder  {shortened_path(folder)}"]
     run = run_id(folder)
     if run is not None:
-        elsewhere = "" if uri == resolve_uri() else f" --uri {shlex.quote(without_password(uri))}"
-        lines += [f"MLflow      run {run} in {_short_store(uri)}", f"open it     python -m framework ui{elsewhere}"]
+        naming = Naming.of(uri, written)
+        lines += [f"MLflow      run {run} in {_short_store(uri)}"]
+        lines += [f"open it     {naming.before}python -m framework ui{naming.option}"]
     return "\n".join(lines) + "\n"
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from framework.errors import TrackingError
 from framework.runs.cursor import Cursor
 from framework.runs.journal import FILE as JOURNAL
-from framework.runs.journal import Entry, Tail
+from framework.runs.journal import Entry, Tail, sweep_of
+from framework.system.files import inside
 from framework.tracking import entities
 from framework.tracking.store import Store, resolve_experiment, without_password
 
@@ -48,6 +51,7 @@ class Delivery:
         self._pending: list[Entry] = []
         self._claimed = False
         self._check = False  # an earlier process began this delivery: check whether its run exists
+        self._elsewhere: Cursor | None = None  # of a delivery to another address, which may lead to the same store
         self._search = False  # a run may have been created although no answer arrived
 
     def claim(self) -> bool:
@@ -57,10 +61,12 @@ class Delivery:
         if not self._tail.claim():
             return False
         saved = Cursor.load(self.folder)
-        if saved is not None and saved.tracking_uri == self.cursor.tracking_uri:
+        if saved is None:
+            self.cursor.save(self.folder)
+        elif saved.is_for(self.cursor.tracking_uri):
             self.cursor, self._check = saved, True
         else:
-            self.cursor.save(self.folder)
+            self._elsewhere = saved
         self._tail.offset = self.cursor.delivered
         self._claimed = True
         return True
@@ -82,6 +88,8 @@ class Delivery:
             UnreachableError: the store does not answer; nothing is lost, and the call can be repeated.
             TrackingError: this run cannot be delivered.
         """
+        if self._elsewhere is not None:
+            self._check_address(store, self._elsewhere)
         if self._check:
             self._check_run(store)
         if self.cursor.run_id is None and not self._create(store):
@@ -116,26 +124,38 @@ class Delivery:
         """Start from the beginning if the run of an earlier delivery is gone, for example with a deleted database."""
         if self.cursor.run_id is None:
             self._search = True
-        else:
-            try:
-                with asking():
-                    store.client.get_run(self.cursor.run_id)
-            except UnreachableError:
-                raise
-            except TrackingError:
-                self.cursor = Cursor(self.cursor.tracking_uri)
-                self._tail.offset, self._pending = 0, []
-                self.poll()
+        elif not self._is_there(store, self.cursor):
+            self.cursor = Cursor(self.cursor.tracking_uri)
+            self._tail.offset, self._pending = 0, []
+            self.poll()
         self._check = False
+
+    def _check_address(self, store: Store, before: Cursor) -> None:
+        """Continue the delivery to another address if the run is in this store, for example in a moved database."""
+        if self._is_there(store, before):
+            self.cursor = replace(before, tracking_uri=self.cursor.tracking_uri)
+            self._pending = [entry for entry in self._pending if entry.end > before.delivered]
+        self._elsewhere = None
+
+    def _is_there(self, store: Store, cursor: Cursor) -> bool:
+        """Return whether the store has a cursor's run. A run without its key was made for another journal."""
+        try:
+            with asking():
+                run = None if cursor.run_id is None else store.client.get_run(cursor.run_id)
+        except UnreachableError:
+            raise
+        except TrackingError:
+            return False
+        return run is not None and run.data.tags.get(KEY_TAG) == cursor.key
 
     def _create(self, store: Store) -> bool:
         if not self._pending or self._pending[0].kind != "start":
             raise TrackingError("its journal does not begin with a start entry")
         start = self._pending[0]
         tags = entities.run_tags(start) | {KEY_TAG: self.cursor.key}
-        parent = start.content.get("parent")
+        parent = sweep_of(self.folder, start)
         if parent is not None:
-            parent_id = self._run_of(Path(parent))
+            parent_id = self._run_of(parent)
             if parent_id is not None:
                 tags["mlflow.parentRunId"] = parent_id
             elif self.alone:
@@ -168,7 +188,7 @@ class Delivery:
 
     def _run_of(self, folder: Path) -> str | None:
         cursor = Cursor.load(folder)
-        return cursor.run_id if cursor is not None and cursor.tracking_uri == self.cursor.tracking_uri else None
+        return cursor.run_id if cursor is not None and cursor.is_for(self.cursor.tracking_uri) else None
 
     def _send_pending(self, store: Store) -> None:
         """Send the waiting entries: params, metrics and tags in one batch, then the rest in order."""
@@ -198,19 +218,27 @@ class Delivery:
 
     def _act(self, store: Store, entry: Entry) -> None:
         content = entry.content
-        client, run_id = store.client, self._run_id
         if entry.kind == "start":
             if content.get("dataset"):
-                self._attempt("data set", partial(entities.log_dataset, client, run_id, content["dataset"]))
+                log = partial(entities.log_dataset, store.client, self._run_id, content["dataset"])
+                self._attempt("data set", log)
         elif entry.kind == "artifact":
-            path, to = self.folder / content["path"], content.get("to") or ""
-            self._attempt(f"artifact {content['path']}", partial(entities.log_artifact, client, run_id, path, to))
+            self._attempt(f"artifact {content['path']}", partial(self._log_artifact, store, entry))
         elif entry.kind == "model":
-            example = content.get("input_example")
-            path, sample = self.folder / content["path"], self.folder / example if example else None
-            self._attempt("model", partial(entities.log_model, self.cursor.experiment_id, run_id, path, sample))
+            self._attempt("model", partial(self._log_model, entry))
         else:
             self._end(store, content["status"], entry.time)
+
+    def _log_artifact(self, store: Store, entry: Entry) -> None:
+        path, to = inside(self.folder, entry.content["path"]), entry.content["to"] or ""
+        if to and (posixpath.normpath(to) != to or to.startswith(("/", ".."))):
+            raise ValueError(f"{to} is no folder of the run's artifacts")
+        entities.log_artifact(store.client, self._run_id, path, to)
+
+    def _log_model(self, entry: Entry) -> None:
+        example = entry.content["input_example"]
+        path, sample = inside(self.folder, entry.content["path"]), inside(self.folder, example) if example else None
+        entities.log_model(self.cursor.experiment_id, self._run_id, path, sample)
 
     def _end(self, store: Store, status: str, when: float) -> None:
         end_time = entities.milliseconds(when)
@@ -222,10 +250,17 @@ class Delivery:
         try:
             with asking():
                 action()
-        except UnreachableError:
-            raise
+        except UnreachableError as error:
+            if not self._is_about_own_file(error.__cause__):
+                raise
+            self.problems.append(f"{self.folder}: its {what} cannot be read: {error}")
         except TrackingError as refusal:
             self.problems.append(f"{self.folder}: MLflow refused its {what}: {refusal}")
+
+    def _is_about_own_file(self, error: BaseException | None) -> bool:
+        """Return whether the system refused a file of the run; that is no outage of the store."""
+        name = error.filename if isinstance(error, OSError) else None
+        return isinstance(name, str) and Path(name).is_relative_to(self.folder.resolve())
 
 
 @contextmanager
@@ -261,4 +296,4 @@ def _root(error: BaseException) -> BaseException:
 def reason(error: BaseException) -> str:
     """Return the first line of an error's message, at most 200 characters; its type's name if it has none."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return entities.cut(lines[0], 200)
+    return entities.cut(without_password(lines[0]), 200)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from framework import errors
+from framework.base.run import Run
 from framework.config.resolved import RunConfig
 from framework.config.settings import Display, Tracking
 from framework.runs import summary
@@ -17,7 +18,20 @@ from framework.runs.runner import execute
 from framework.tracking.client import Progress, Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
 from framework.training.observers import Observer
+from framework.training.population import Population
 from framework.training.record import Outcome
+
+
+class _Noting(Observer):
+    """Records the store in a run's folder as soon as its journal has begun."""
+
+    def __init__(self, tracker: Tracker, folder: Path) -> None:
+        self._tracker = tracker
+        self._folder = folder
+
+    def started(self, runs: Sequence[Run], population: Population) -> None:
+        """Record the store."""
+        self._tracker.note(self._folder)
 
 
 def tracked(
@@ -58,7 +72,14 @@ def tracked(
             tracker.announce()
 
         outcome = execute(
-            config, overrides, folder, setting=setting, resume=resume, observers=observers, warn=warn, result=recorded
+            config,
+            overrides,
+            folder,
+            setting=setting,
+            resume=resume,
+            observers=[_Noting(tracker, folder), *observers],
+            warn=warn,
+            result=recorded,
         )
     return outcome, tracker
 
@@ -94,5 +115,5 @@ def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting:
             result=show,
         )
     errors.warn_all(tracker.problems)
-    sys.stdout.write(whereabouts(folder, tracker.uri))
+    sys.stdout.write(whereabouts(folder, tracker.uri, config.data["tracking"]["uri"]))
     return outcome

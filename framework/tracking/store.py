@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from framework.errors import InputError, TrackingError
+from framework.system.addresses import MASK, same_store
+from framework.system.addresses import sqlite_file as sqlite_file
+from framework.system.addresses import without_password as without_password
 from framework.tracking.experiment_views import experiment_tags
+from framework.tracking.moved import ROOT, follow_move
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,19 +38,35 @@ def resolve_uri(configured: str | None = None, environment: Mapping[str, str] = 
     Paths of SQLite files are made absolute, so that every process uses the same file; ``~`` is the home directory. As
     in any URL, ``%25``, ``%3F`` and ``%23`` stand for the characters ``%``, ``?`` and ``#`` of a path.
 
+    An address with masked credentials, as recorded, stands for the same address in MLFLOW_TRACKING_URI.
+
     Raises:
-        InputError: the address is a folder (MLflow no longer supports file stores), an in-memory database, or invalid.
+        InputError: the address is a folder (MLflow no longer supports file stores), an in-memory database, or invalid;
+            or its credentials are masked and not in MLFLOW_TRACKING_URI.
     """
     uri = configured or environment.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if MASK in uri:
+        uri = _with_credentials(uri, environment.get("MLFLOW_TRACKING_URI", ""))
     if uri.startswith("sqlite:"):
         return _absolute(uri)
     scheme, separator, rest = uri.partition("://")
+    if separator and scheme != "file" and re.search(r"\s", rest):
+        raise InputError(f"tracking.uri={scheme}://…: an address has no white space: write a space as %20")
     if scheme == "databricks" or (separator and rest and scheme != "file"):
         return uri
     file = Path(uri.removeprefix("file://").removeprefix("file:") or ".")
     raise InputError(
-        f"tracking.uri={uri}: MLflow keeps runs in a database or on a server, not in a folder; "
-        f"set tracking.uri=sqlite:///{file.with_suffix('.db')} or an http address"
+        f"tracking.uri={without_password(uri)}: MLflow keeps runs in a database or on a server, not in a folder; "
+        f"set tracking.uri=sqlite:///{without_password(str(file.with_suffix('.db')))} or an http address"
+    )
+
+
+def _with_credentials(masked: str, known: str) -> str:
+    if MASK not in known and same_store(masked, known):
+        return known
+    raise InputError(
+        f"the store is {without_password(masked)}, and its credentials are not recorded: set MLFLOW_TRACKING_URI to "
+        "this address with its credentials"
     )
 
 
@@ -67,19 +87,12 @@ def resolve_experiment(configured: str | None = None, environment: Mapping[str, 
     return name
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """Return the SQLite file of a resolved address, or None for another kind of store."""
-    if not uri.startswith("sqlite:"):
-        return None
-    return Path(unquote(uri.partition("///")[2].partition("?")[0]))
-
-
 def artifact_root(uri: str) -> Path | None:
     """Return the folder for the artifacts of a database's runs, or None if a server decides."""
     database = sqlite_file(uri)
     if database is not None:
-        return database.parent / "mlartifacts"
-    return Path.cwd() / "mlartifacts" if uri.startswith(_SQL) else None
+        return database.parent / ROOT
+    return Path.cwd() / ROOT if uri.startswith(_SQL) else None
 
 
 def experiment_folder(name: str) -> str:
@@ -184,6 +197,7 @@ class Store:
                 mlflow.set_tracking_uri(address)
                 self.client = mlflow.MlflowClient(address)
                 self.client.search_experiments(max_results=1)
+                follow_move(database)
         except (OSError, sqlite3.Error, Timeout) as error:
             raise TrackingError(f"{database}: {error}") from error
 
@@ -258,8 +272,3 @@ def _wait_less(connection: Any, _record: Any) -> None:
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         if mode == "wal":
             connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def without_password(uri: str) -> str:
-    """Return ``uri`` with its password masked, as in ``postgresql://me:***@host/db``."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", uri)

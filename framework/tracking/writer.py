@@ -26,6 +26,7 @@ from framework.runs.journal import FILE as JOURNAL
 from framework.tracking.client import undelivered
 from framework.tracking.delivery import Delivery, UnreachableError, asking, reason
 from framework.tracking.store import Store
+from framework.tracking.waiting import Naming
 
 POLL_SECONDS = 0.3
 BATCH_SECONDS = 1.0
@@ -70,6 +71,7 @@ class Writer:
         threading.Thread(target=self._listen, args=(commands,), daemon=True).start()
         first = self._commands.get()
         self._uri: str = json.loads(first)["uri"] if first else ""
+        self._naming = Naming.of(self._uri)
 
     def run(self) -> None:
         """Deliver journals until the input has ended and everything that can be delivered is delivered."""
@@ -106,6 +108,7 @@ class Writer:
 
     def _round(self) -> None:
         """Send new entries of each journal: at once if its run has ended, else at most once per `BATCH_SECONDS`."""
+        self._claim()
         for folder, delivery in list(self._active.items()):
             started = time.monotonic()
             with self._guarded(delivery):
@@ -118,9 +121,16 @@ class Writer:
             now = time.monotonic()
             self._due[folder] = now + max(BATCH_SECONDS, (now - started) * len(self._active) / SHARE)
 
+    def _claim(self) -> None:
+        """Lock all journals, which records their store, before the first one is sent: the store may not answer."""
+        for delivery in list(self._active.values()):
+            with self._guarded(delivery):
+                delivery.claim()
+
     def _drain(self) -> None:
         """Deliver everything that is left; the trainer writes no more entries."""
         deadline = time.monotonic() + PATIENCE_SECONDS
+        self._claim()
         try:
             while self._active:
                 for delivery in list(self._active.values()):
@@ -130,7 +140,7 @@ class Writer:
                 if self._active:
                     time.sleep(POLL_SECONDS)
         except UnreachableError as error:
-            self._problems.append(undelivered(self._uri, str(error), list(self._active)))
+            self._problems.append(undelivered(self._uri, str(error), list(self._active), self._naming))
         for delivery in self._active.values():
             delivery.close()
 

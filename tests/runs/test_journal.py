@@ -16,7 +16,7 @@ import pytest
 from framework.errors import InputError
 from framework.runs.cursor import Cursor
 from framework.runs.journal import FILE, Journal, Tail, read_journal
-from framework.tracking.store import without_password
+from framework.system.addresses import absolute, relative, same_store, without_password
 
 
 def test_entries_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -172,13 +172,55 @@ def test_a_damaged_mark_says_what_to_do(tmp_path: Path) -> None:
         Cursor.load(tmp_path)
 
 
+MASKED = {
+    "at": ("postgresql://me:se@cret@host:5/db", "postgresql://me:***@host:5/db"),
+    "slash": ("http://me:pa/ss@host:5/db", "http://me:***@host:5/db"),
+    "token": ("https://t0ken@host/x", "https://***@host/x"),
+    "no_password": ("postgresql://me@host/db", "postgresql://me@host/db"),
+    "query": ("postgresql://host/db?user=me&password=a%20b&x=1", "postgresql://host/db?user=me&password=***&x=1"),
+    "key": ("http://host/?x=1&access_key=k#y", "http://host/?x=1&access_key=***"),
+    "odbc": ("mssql+pyodbc:///?odbc_connect=PWD%3Dx%3B", "mssql+pyodbc:///?odbc_connect=***"),
+    "encoded_colon": ("http://me%3Apw@host", "http://***@host"),
+    "encoded_colon_database": ("postgresql://me%3Apw@host/db", "postgresql://***@host/db"),
+    "encoded": ("http://a/?to=http%3A%2F%2Fme%3Apw%40host&x=1", "http://a/?to=http%3A%2F%2F***%40host&x=1"),
+    "list": ("http://a:b@c,http://d:e@f", "http://a:***@c,http://d:***@f"),
+    "text": ("no http://a:b@c here: https://t@d, mail me@x.y", "no http://a:***@c here: https://***@d, mail me@x.y"),
+    "interpolation": ("http://me:${oc.env:PW}@host", "http://me:${oc.env:PW}@host"),
+    "half_interpolation": ("http://me:x${oc.env:PW}@host", "http://me:***@host"),
+    "default": ("${oc.env:A,http://me:pw@host}", "${oc.env:A,http://me:***@host}"),
+    "hydra": (r"uri=http\://me\:pw@host\:5?token\=a,b=1", r"uri=http\://me\:***@host\:5?token\=***"),
+    "plain": ("http://host:5000", "http://host:5000"),
+    "path": ("https://host/x@v1", "https://host/x@v1"),
+    "sqlite": ("sqlite:////a/b:c@d.db?timeout=5", "sqlite:////a/b:c@d.db?timeout=5"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), MASKED.values(), ids=MASKED)
+def test_passwords_are_not_written_down(text: str, shown: str) -> None:
+    assert without_password(text) == shown
+    assert without_password(shown) == shown
+
+
 @pytest.mark.parametrize(
-    ("uri", "shown"),
+    ("one", "other", "same"),
     [
-        ("postgresql://me:se@cret@host:5/db", "postgresql://me:***@host:5/db"),
-        ("http://host:5000", "http://host:5000"),
-        ("sqlite:////a/b:c@d.db", "sqlite:////a/b:c@d.db"),
+        ("http://me:***@host:5/", "http://you:pw@host:5", True),
+        ("https://host", "https://token@host", True),
+        ("postgresql://host/db?password=***", "postgresql://me:pw@host/db", True),
+        ("http://host", "http://host:5000", False),
+        ("sqlite:////a/../b/x.db", "sqlite:////b/x.db?timeout=5", True),
+        ("sqlite:////b/x.db", "sqlite:////c/x.db", False),
     ],
+    ids=["users", "token", "query", "port", "file", "files"],
 )
-def test_passwords_are_not_written_down(uri: str, shown: str) -> None:
-    assert without_password(uri) == shown
+def test_a_store_is_the_same_whoever_opens_it(one: str, other: str, same: bool) -> None:
+    assert same_store(one, other) is same
+
+
+def test_a_database_above_the_run_moves_with_it(tmp_path: Path) -> None:
+    above, beside = f"sqlite:///{tmp_path}/a%25b.db?timeout=5", f"sqlite:///{tmp_path}/else/x.db"
+    run = tmp_path / "outputs" / "run"
+    assert relative(above, run) == "sqlite:///../../a%25b.db?timeout=5"
+    assert absolute(relative(above, run), run) == above
+    assert relative(beside, run) == beside == absolute(beside, run)
+    assert relative("http://me:pw@host", run) == "http://me:***@host"

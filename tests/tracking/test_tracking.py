@@ -393,7 +393,8 @@ def test_an_unreachable_server_costs_nothing_but_a_sync(
     (problem,) = tracker.problems
     assert problem.startswith(f"MLflow at {nowhere}: ")
     assert problem.endswith(
-        f"The 2 journals in {sweep} are complete; `python -m framework sync {sweep}` will deliver them later."
+        f"The 2 journals in {sweep} are complete; "
+        f"`python -m framework sync {sweep} --uri {nowhere}` will deliver them later."
     )
     assert "\n" not in problem
     assert len(read_journal(child)) == 4
@@ -414,7 +415,7 @@ def test_a_dead_writer_disturbs_nobody(tmp_path: Path, uri: str) -> None:
         tracker.follow(tmp_path)
         journal.write("end", status="FINISHED")
         (problem,) = tracker.finish()
-    assert f"`python -m framework sync {tmp_path}` will deliver it later" in problem
+    assert f"`python -m framework sync {tmp_path} --uri {uri}` will deliver it later" in problem
     assert tracker.problems == [problem]
 
 
@@ -425,7 +426,7 @@ def test_a_writer_that_cannot_start_is_one_line(tmp_path: Path, uri: str, monkey
         begin(tmp_path).write("end", status="FINISHED")
     (problem,) = tracker.problems
     assert "the writer process could not be started" in problem
-    assert f"sync {tmp_path}`" in problem
+    assert f"sync {tmp_path} --uri {uri}`" in problem
 
 
 def test_two_writers_may_meet_on_a_fresh_database(tmp_path: Path) -> None:
