@@ -19,7 +19,13 @@ class InputError(FrameworkError, ValueError):
 
     The message is one line that names the error, its place and a remedy. The command line prints it and exits with
     code 2.
+
+    Args:
+        message: the message; line breaks, as in names that it repeats, become spaces.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(" ".join(str(message).splitlines()))
 
 
 class PluginError(FrameworkError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import os
 import sys
@@ -36,8 +37,21 @@ def plain_matplotlib() -> Iterator[None]:
     """Import Matplotlib and use its defaults inside a ``with`` block.
 
     Neither MPLBACKEND nor a matplotlibrc file may change a picture or make it fail. The user's backend stays set for
-    figures that the user draws in this process.
+    figures that the user draws in this process. Matplotlib's own warnings, as of a folder for its settings that cannot
+    be written, are not shown: the picture is the same.
     """
+    log = logging.getLogger("matplotlib")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with _defaults():
+            yield
+    finally:
+        log.setLevel(level)
+
+
+@contextmanager
+def _defaults() -> Iterator[None]:
     backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib
@@ -110,7 +124,8 @@ def drawn(draw: Callable[[], Picture], path: Path, warn: Callable[[str], object]
         draw().save(path)
     except Exception as error:  # noqa: BLE001 - Matplotlib, its fonts and files may raise anything
         warn(f"{path.name} was not drawn: {format_error(error)}")
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be what cannot be written
+            path.unlink(missing_ok=True)
         return False
     return True
 
@@ -151,9 +166,11 @@ def curves(history: Sequence[Mapping[str, Any]], title: str, kept_epoch: int | N
 
 def new_figure(width: float, height: float, title: str) -> Figure:
     """Return an empty figure with a title; ``width`` and ``height`` are in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
     return figure
 

@@ -1,15 +1,14 @@
 """The file of a checkpoint: arrays and JSON in one archive, written whole, checked by hash when it is read.
 
 The archive is a zip file without compression. It contains ``checkpoint.json``, with the format, the run's identity, its
-state, and name, shape, dtype and SHA-256 of each array; and the arrays as ``0.npy``, ``1.npy``, …. Nothing in it is a
-pickle, and no member is extracted to a path.
+state, name, shape, dtype and SHA-256 of each array, and its own SHA-256; and the arrays as ``0.npy``, ``1.npy``, ….
+Nothing in it is a pickle, and no member is extracted to a path.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from framework.data.archives import UNREADABLE, read_array
+from framework import errors
+from framework.data.archives import UNREADABLE, opened, read_array
 from framework.errors import InputError
+from framework.system import strict_json
 from framework.system.files import write_whole
 from framework.training.state import RunState
 
@@ -62,11 +63,11 @@ def save(folder: Path, identity: str, state: RunState) -> None:
             "epoch": state.epoch,
             "step": state.step,
             "digest": state.digest,
-            "record": state.record,
+            "record": strict_json.spelled(state.record),
             "plugins": list(state.hooks),
             "arrays": arrays,
         }
-        archive.writestr(_DESCRIPTION, json.dumps(description))
+        archive.writestr(_DESCRIPTION, strict_json.dumps({**description, "sha256": _text_hash(description)}))
     write_whole(folder / FILE, content.getvalue(), durable=True)
 
 
@@ -81,24 +82,22 @@ def load(folder: Path, identity: str) -> RunState | None:
         InputError: the checkpoint is damaged, of another format or of another run.
     """
     path = folder / FILE
-    if not path.is_file():
-        return None
     try:
         description = _description(path)
-        if description["format"] != FORMAT:
-            raise InputError(f"{path} is of format {description['format']}; this version reads format {FORMAT}")
         if description["identity"] != identity:
             raise InputError(
-                f"{path} belongs to a run with the identity {description['identity']}; this run has {identity}: its "
-                "configuration or one of its plugin files has changed"
+                f"{path} belongs to a run with the identity {errors.short(description['identity'])}; this run has "
+                f"{identity}: its configuration or one of its plugin files has changed"
             )
         arrays: dict[str, np.ndarray] = {}
         hooks: dict[str, dict[str, np.ndarray]] = {plugin: {} for plugin in description["plugins"]}
         for place, entry in enumerate(description["arrays"]):
             owner = arrays if entry["plugin"] is None else hooks[entry["plugin"]]
             owner[entry["name"]] = _checked(read_array(path, str(place)), entry)
-        record = description["record"]
+        record = strict_json.unspelled(description["record"])
         return RunState(description["epoch"], description["step"], description["digest"], arrays, record, hooks)
+    except FileNotFoundError:
+        return None
     except InputError:
         raise
     except (*UNREADABLE, KeyError, TypeError) as error:
@@ -120,11 +119,15 @@ def epoch_of(folder: Path) -> int:
     """Return the epoch of the checkpoint in a folder, or 0 if there is none.
 
     Raises:
-        InputError: the checkpoint is damaged; its arrays are not looked at.
+        InputError: the checkpoint is damaged or of another format; its arrays are not looked at.
     """
     path = folder / FILE
     try:
-        return int(_description(path)["epoch"]) if path.is_file() else 0
+        return int(_description(path)["epoch"])
+    except FileNotFoundError:
+        return 0
+    except InputError:
+        raise
     except (*UNREADABLE, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 
@@ -133,23 +136,31 @@ def plugins_of(folder: Path) -> list[str]:
     """Return the names of the plugins that the checkpoint in a folder lists; none if there is no checkpoint.
 
     Raises:
-        InputError: the checkpoint is damaged; its arrays are not looked at.
+        InputError: the checkpoint is damaged or of another format; its arrays are not looked at.
     """
     path = folder / FILE
     try:
-        return [str(name) for name in _description(path)["plugins"]] if path.is_file() else []
+        return [str(name) for name in _description(path)["plugins"]]
+    except FileNotFoundError:
+        return []
+    except InputError:
+        raise
     except (*UNREADABLE, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
 def _description(path: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(path) as archive:
+    with opened(path) as archive:
         member = archive.getinfo(_DESCRIPTION)
         if member.file_size > _MOST or member.compress_type != zipfile.ZIP_STORED:
             raise ValueError(f"its {_DESCRIPTION} claims {member.file_size:,} bytes")
-        found = json.loads(archive.read(member))
+        found = strict_json.loads(archive.read(member))
     if not isinstance(found, dict):
         raise TypeError(f"its {_DESCRIPTION} is no mapping")
+    if found["format"] != FORMAT:
+        raise InputError(f"{path} is of format {errors.short(found['format'])}; this version reads format {FORMAT}")
+    if found.pop("sha256", None) != _text_hash(found):
+        raise ValueError(f"its {_DESCRIPTION} is not the one that was written")
     return found
 
 
@@ -158,6 +169,10 @@ def _checked(array: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
     if not same:
         raise ValueError(f"its array {entry['name']} is not the one that was written")
     return array
+
+
+def _text_hash(description: dict[str, Any]) -> str:
+    return hashlib.sha256(strict_json.dumps(description).encode()).hexdigest()
 
 
 def _hash(array: np.ndarray) -> str:

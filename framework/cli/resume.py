@@ -72,10 +72,12 @@ def _store(run: Interrupted) -> str | None:
 def _resume_sweep(folder: Path, values: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
     state = SweepState.load(folder)
     _refuse_code(folder, state)
+    from framework.hydra_app.errors import explained
     from framework.hydra_app.splitting import united
     from framework.hydra_app.words import as_typed, quoted
 
-    arguments = united(state.arguments, as_typed(values, sweep=True)) if values else state.arguments
+    with explained([*state.arguments, *values]):
+        arguments = united(state.arguments, as_typed(values, sweep=True)) if values else state.arguments
     return train(["-m", *arguments, *state.hydra, f"hydra.sweep.dir={quoted(str(folder))}", "resume=true"])
 
 

@@ -1,8 +1,12 @@
 """Disk cache of compiled loops: plain machine code, never a pickle; the file name is a hash of the inputs.
 
 The hash covers the loop's LLVM text (hence the rule's operations, constants, flags and dtype), the compiler's version
-and the processor. An edited rule has a different hash, so its old loop is never used. Damaged files are compiled again.
-If other users can write to the directory, nothing is read or written.
+and the processor. An edited rule has a different hash, so its old loop is never used. A file begins with a hash of its
+name and its code; damaged, cut and exchanged files are compiled again.
+
+That hash is no signature: who can write a file can write its hash too. So nothing is read or written if another user
+could: the directory and its files must belong to this user, and neither they nor a folder above them may be writable
+by others. In a sticky folder such as ``/tmp``, others cannot replace what is ours.
 """
 
 from __future__ import annotations
@@ -45,7 +49,7 @@ def get(key: str) -> bytes | None:
     try:
         if not _private(directory):
             return None
-        content = path.read_bytes()
+        content = _own_file(path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -64,11 +68,12 @@ def put(key: str, code: bytes) -> None:
         return
     path = directory / key
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for new in (directory.parent, directory):
+            new.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _private(directory):
             LOG.debug("other users can write to %s: compiled loops are not cached there", directory)
             return
-        write_whole(path, _digest(key, code) + code)
+        write_whole(path, _digest(key, code) + code, mode=0o600)
         _prune(directory)
     except OSError as error:  # not fatal: the loop is compiled again next time
         LOG.debug("%s was not cached: %s", path, error)
@@ -78,15 +83,40 @@ def _digest(key: str, code: bytes) -> bytes:
     return hashlib.sha256(key.encode() + code).digest()
 
 
+def _own_file(path: Path) -> bytes:
+    """Return the content of a file that only this user can write to.
+
+    Raises:
+        OSError: it is a link, or no regular file, or other users can write to it.
+    """
+    handle = os.open(path, os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")))
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not (stat.S_ISREG(status.st_mode) and _own(status)):
+            raise PermissionError("other users can write to it")
+        return file.read()
+
+
 def _private(path: Path) -> bool:
-    """Return whether ``path`` is a directory that only this user can write to.
+    """Return whether ``path`` is a directory that only this user can write to or replace.
 
     Owner and mode are not checked on systems without user ids; there the home directory's protection must suffice.
     """
     status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or not _own(status):
+        return False
+    above = {*path.absolute().parents, *path.resolve().parents}  # a link on the way may be replaced, and its target too
+    return all(_own(folder.stat(), above=True) for folder in above)
+
+
+def _own(status: os.stat_result, *, above: bool = False) -> bool:
+    """Return whether only this user can change what has this status; a folder ``above`` may be the system's."""
     if not hasattr(os, "getuid"):
-        return stat.S_ISDIR(status.st_mode)
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+        return True
+    if above:
+        shared = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        return status.st_uid in (0, os.getuid()) and not shared
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def _prune(path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -105,9 +105,7 @@ def check(composed: Composed, referenced: set[str] | None = None, shared: Shared
     for key in composed.raw:
         if key not in KNOWN:
             raise InputError(f"{key}: there is no such key{nearest(key, KNOWN)}")
-    for key in ("model", "stages", "tags", *NAMED_SECTIONS):
-        if key not in composed.raw:
-            raise InputError(f"{key}: every run needs this section: remove ~{key}")
+    _refuse_missing(composed.raw, NAMED_SECTIONS)
     config = _resolved(composed.raw, composed.referenced() if referenced is None else referenced, shared)
     return replace(config, data=MappingProxyType({**config.data, "tracking": _recorded_tracking(config, composed)}))
 
@@ -124,13 +122,14 @@ def remade(data: Mapping[str, Any]) -> RunConfig:
     """Return a checked configuration from its plain data, `RunConfig.as_data`, in another process.
 
     Raises:
-        InputError: this process lacks a plugin, or has another version of it.
+        InputError: this process lacks a plugin, or has another version of it; or the data are damaged.
     """
     return _resolved(data, None, NOTHING_SHARED)
 
 
 def _resolved(config: Mapping[str, Any], referenced: set[str] | None, shared: Shared) -> RunConfig:
     """Return the checked ``config``; refuse keys of the model that are not ``referenced``, unless that is None."""
+    _refuse_missing(config, ("model", "stages", "tags"))
     problem = _check_problem(config.get("problem"))
     sections: dict[type[Section], Section] = {section: _root_section(section, config) for section in ROOT_SECTIONS}
     parts = {kind: shared.section(kind, config.get(kind), partial(_check_section, kind)) for kind in SECTIONS}
@@ -162,6 +161,12 @@ def _resolved(config: Mapping[str, Any], referenced: set[str] | None, shared: Sh
             }
         ),
     )
+
+
+def _refuse_missing(config: Mapping[str, Any], keys: Iterable[str]) -> None:
+    for key in keys:
+        if key not in config:
+            raise InputError(f"{key}: every run needs this section: remove ~{key}")
 
 
 def _root_section(section: type[Section], config: Mapping[str, Any]) -> Section:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
+
+from framework.system.files import open_regular
+from framework.system.resources import memory_limit
 
 UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError)
 """Exceptions that this module's functions raise for an archive that is damaged or does not fit into memory."""
@@ -28,8 +33,8 @@ def read_array(path: Path, name: str) -> np.ndarray:
         UNREADABLE: the archive is damaged, contains pickled objects, or claims more numbers than it has.
         KeyError: the archive has no array of this name.
     """
-    with zipfile.ZipFile(path) as archive:
-        member = archive.getinfo(f"{name}.npy")
+    with opened(path) as archive:
+        member = _member(archive, f"{name}.npy")
         _check_member(member, path.stat().st_size)
         with archive.open(member) as file:
             _check_header(file, member.file_size)
@@ -39,8 +44,33 @@ def read_array(path: Path, name: str) -> np.ndarray:
 
 def array_names(path: Path) -> list[str]:
     """Return the names of the arrays in an .npz file; errors as `read_array`."""
-    with zipfile.ZipFile(path) as archive:
+    with opened(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive inside a ``with`` block.
+
+    Raises:
+        UNREADABLE: it cannot be opened, or the block raised one of the many errors of NumPy and `zipfile` for
+            damaged content.
+        KeyError: as raised inside the block.
+    """
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            yield archive
+    except (*UNREADABLE, KeyError):
+        raise
+    except Exception as error:  # the readers of zip files, headers and dtypes may raise anything
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Return the only member of a name; raise `ValueError` if there are several."""
+    if archive.namelist().count(name) > 1:
+        raise ValueError(f"it has several members of the name {name}")
+    return archive.getinfo(name)
 
 
 def _check_member(member: zipfile.ZipInfo, size: int) -> None:
@@ -65,3 +95,6 @@ def _check_header(file: IO[bytes], size: int) -> None:
     claimed, present = math.prod(shape) * dtype.itemsize, size - file.tell()
     if claimed != present:
         raise ValueError(f"its header claims {claimed:,} bytes of numbers; {present:,} follow it")
+    limit = memory_limit()
+    if limit is not None and claimed > limit:
+        raise MemoryError(f"it has {claimed / 2**30:,.1f} GiB, but {limit / 2**30:,.1f} GiB are free")

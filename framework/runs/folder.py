@@ -11,11 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from framework.config.resolved import RunConfig
 from framework.config.settings import Display
 from framework.errors import InputError, Interrupted, short
+from framework.runs import yaml_text
 from framework.runs.cursor import FILE as MARK
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import Entry, last_entry, read_journal
@@ -182,8 +181,8 @@ def same_run(begun: Sequence[Entry], config: RunConfig) -> bool:
 def _says(path: Path, content: Mapping[str, Any]) -> bool:
     """Return whether a YAML file exists and holds ``content``."""
     try:
-        return bool(yaml.safe_load(path.read_text(encoding="utf-8")) == content)
-    except (OSError, ValueError, yaml.YAMLError):
+        return bool(yaml_text.read(path) == content)
+    except (OSError, InputError):
         return False
 
 

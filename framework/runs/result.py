@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from framework.config.resolved import decisive, flatten
 from framework.config.settings import keeps_best
@@ -15,6 +14,7 @@ from framework.errors import InputError
 from framework.runs.content import JournalContent
 from framework.runs.cursor import run_id
 from framework.runs.journal import read_journal
+from framework.runs.yaml_text import read_mapping
 from framework.training.history import History
 from framework.training.predictor import Predictor
 from framework.training.record import Outcome
@@ -120,10 +120,7 @@ def read_run(folder: Path, run: str | None) -> Result:
         InputError: it is not a run's folder, or its journal is damaged.
     """
     entries = read_journal(folder)
-    config_file = folder / "config.yaml"
-    if not config_file.is_file():
-        raise InputError(f"{folder} is not a run's folder: it holds no {config_file.name}")
-    config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    config = _config(folder / "config.yaml")
     best = keeps_best(config.get("keep"), config.get("patience"))
     recorded, params = JournalContent.of(entries), flatten(decisive(config))
     return Result(
@@ -136,3 +133,14 @@ def read_run(folder: Path, run: str | None) -> Result:
         setting=recorded.tags.get("setting") or str(params.get("optimizer.name", "")),
         kept_epoch=recorded.kept_epoch(best),
     )
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = read_mapping(path)
+    except FileNotFoundError:
+        raise InputError(f"{path.parent} is not a run's folder: it holds no {path.name}") from None
+    missing = [key for key in ("problem", "seed", "optimizer") if key not in config]
+    if missing:
+        raise InputError(f"{path} is damaged: it lacks {', '.join(missing)}")
+    return config

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from framework.config.check import remade
 from framework.config.resolved import RunConfig
@@ -14,6 +13,7 @@ from framework.errors import InputError
 from framework.runs.content import JournalContent
 from framework.runs.folder import begun_in
 from framework.runs.journal import sweep_of
+from framework.runs.yaml_text import read, read_mapping
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def interrupted(folder: Path) -> Interrupted | None:
     config = _remade(folder)
     if config.identity != recorded.tags.get("config_hash"):
         raise InputError(f"{folder}: {_difference(folder, config, start)}; start the run again in another folder")
-    overrides = _read(folder / "overrides.yaml")
+    overrides = _needed(folder / "overrides.yaml", read)
     if not isinstance(overrides, list) or not all(isinstance(word, str) for word in overrides):
         raise InputError(f"{folder / 'overrides.yaml'} is damaged: it holds no list of overrides")
     setting = recorded.tags.get("setting", "")
@@ -63,7 +63,7 @@ def interrupted(folder: Path) -> Interrupted | None:
 
 def _remade(folder: Path) -> RunConfig:
     try:
-        return remade(_mapping(folder / "config.yaml"))
+        return remade(_needed(folder / "config.yaml", read_mapping))
     except InputError as error:
         saved = sorted(folder.glob("*.py"))
         if not saved:
@@ -86,17 +86,8 @@ def _difference(folder: Path, config: RunConfig, start: dict[str, Any]) -> str:
     return "its identity has changed"
 
 
-def _read(path: Path) -> Any:
+def _needed(path: Path, read_file: Callable[[Path], Any]) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_file(path)
     except FileNotFoundError:
         raise InputError(f"{path.parent} cannot be resumed: it holds no {path.name}") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    content = _read(path)
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged: it holds no mapping")
-    return content

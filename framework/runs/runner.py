@@ -63,7 +63,7 @@ def execute(
     configs, single = {run.id: config}, parent is None
     journaling = Journaling(configs, {run.id: overrides}, parent=parent, single=single, resume=resume, warn=warn)
     watching = [*hooks(current()), *observers]
-    checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds, watching)
+    checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds, watching, warn=warn)
     state = load(folder, config.identity)
     for line in afresh(current(), state.hooks) if state and single else []:
         warn(line)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from framework.errors import InputError
+from framework.system.files import read_regular
 
 _BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """The dumper of libyaml if it is installed: ten times faster."""
@@ -19,6 +23,16 @@ class _Dumper(_BASE):
         return True
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses aliases, which `dump` does not write: a few lines of them can stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node, unless it is an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias")
+        return super().compose_node(parent, index)
+
+
 # OmegaConf reads 695e0514 and YAML 1.2 reads 0o17 as numbers, YAML 1.1 as text.
 _Dumper.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.\d[\d_]*|\d[\d_]*(\.[\d_]*)?)(e[-+]?\d+)?", re.I), "-+.0123456789"
@@ -29,3 +43,42 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?0(o[0-7
 def dump(value: Any) -> str:
     """Return plain data as YAML; mappings keep the order of their keys."""
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+def read(path: Path) -> Any:
+    """Return the plain data of a YAML file that a run wrote: mappings, lists, texts, numbers, true, false and null.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: the file is damaged.
+    """
+    try:
+        value = yaml.load(read_regular(path).decode(), _Loader)  # noqa: S506 - a subclass of SafeLoader
+        if not _plain(value):
+            raise ValueError("it holds other values than dump writes")
+        return value
+    except FileNotFoundError:
+        raise
+    except RecursionError:
+        raise InputError(f"{path} is damaged: it is nested too deeply") from None
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        raise InputError(f"{path} is damaged: {line}{error.problem or error.context}") from None
+    except Exception as error:  # noqa: BLE001 - PyYAML's constructors raise anything for damaged values
+        raise InputError(f"{path} is damaged: {error}") from None
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the content of a YAML file that holds a mapping; errors as for `read`."""
+    value = read(path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged: it holds no mapping")
+    return value
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return {type(key) for key in value} in (set(), {str}, {int}) and all(map(_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    return value is None or type(value) in (str, int, float, bool)

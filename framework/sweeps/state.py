@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -11,7 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from framework.errors import InputError
-from framework.system.files import write_whole
+from framework.system import strict_json
+from framework.system.files import read_regular, write_whole
 
 FILE = "sweep.json"
 FORMAT = 1
@@ -62,7 +62,7 @@ class SweepState:
 
     def save(self, folder: Path) -> None:
         """Write the file to the sweep's folder."""
-        write_whole(folder / FILE, (json.dumps(asdict(self), indent=1) + "\n").encode(), durable=True)
+        write_whole(folder / FILE, (strict_json.dumps(asdict(self), indent=1) + "\n").encode(), durable=True)
 
     def ended(self, state: str) -> SweepState:
         """Return the state after the end of the sweep."""
@@ -77,7 +77,7 @@ class SweepState:
         """
         path = folder / FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = strict_json.loads(read_regular(path))
             if content["format"] != FORMAT:
                 raise InputError(f"{path} is of format {content['format']}; this version reads format {FORMAT}")
             jobs = tuple(JobIdentity(**{**job, "overrides": _texts(job["overrides"])}) for job in content.pop("jobs"))

@@ -1,7 +1,8 @@
-"""Files that are written whole or not at all, and locks on files."""
+"""Files that are written whole or not at all, files that strangers may have written, and locks on files."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -10,21 +11,51 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+MOST = 2**30
+"""Most bytes of a file that is read as a whole."""
 
-def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; a pipe or a device, whose reading might never end, is refused.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be read, or it is not a regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "It is not a regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def read_regular(path: Path, most: int = MOST) -> bytes:
+    """Return the content of a file of at most ``most`` bytes; errors as for `open_regular`.
+
+    Raises:
+        OSError: as for `open_regular`, or the file is larger.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"It has more than {most:,} bytes", str(path))
+        return file.read()
+
+
+def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
     """Write a file in one step: a kill leaves the old content or the new one, and readers see no other.
 
     Args:
         path: the file; its folder exists.
         content: all of it.
         durable: whether the content must also survive a crash of the machine; this waits for the disk.
+        mode: permissions of the file, before the user's mask.
 
     Raises:
         OSError: the file cannot be written; the old content is kept.
     """
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:
-        with draft.open("wb") as file:
+        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             if durable:
                 file.flush()
@@ -46,23 +77,6 @@ def write_new(path: Path, content: bytes) -> None:
             os.link(draft, path)  # unlike a rename, this does not replace a file
     finally:
         draft.unlink(missing_ok=True)
-
-
-def read_regular(path: Path) -> bytes:
-    """Return the content of a regular file; reading another one, such as a pipe, could wait for ever.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        OSError: it is not a regular file, or cannot be read.
-    """
-    with open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path} is not a regular file")
-        return file.read()
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,9 +14,12 @@ import numpy as np
 
 from framework.base.parameters import Shape
 from framework.config.layers import saved_layers
+from framework.config.settings import Settings
 from framework.data.archives import UNREADABLE, array_names, read_array
 from framework.data.scaling import Scaling
 from framework.errors import InputError
+from framework.system import strict_json
+from framework.system.files import read_regular
 from framework.system.resources import blas_threads
 from framework.training import kept_plugins
 from framework.training.kept_plugins import Needed
@@ -31,6 +33,7 @@ FORMAT = 2
 READABLE = (1, FORMAT)
 """Formats that `Predictor.load` reads; a model of format 1 lacks the fields of `Description` that have defaults."""
 ARRAYS = ("parameters", "buffers", "input_mean", "input_scale", "target_mean", "target_scale")
+TASKS = ("classification", "regression", "reconstruction")
 OUTPUTS = ("scores", "class")
 """Values of the argument ``output`` of `Predictor.predict`."""
 MIDDLE = {"logits": 0.0, "probabilities": 0.5, "values": 0.5}
@@ -75,19 +78,40 @@ class Description:
             InputError: ``model.json`` is missing, damaged or of another format.
         """
         try:
-            content = json.loads((folder / "model.json").read_text())
+            content = strict_json.loads(read_regular(folder / "model.json"))
         except FileNotFoundError:
             raise InputError(f"{folder} holds no saved model: model.json is missing") from None
         except UNREADABLE as error:
             raise InputError(f"{folder} holds a damaged model: {error}") from None
-        if not isinstance(content, dict) or content.get("format") not in READABLE:
+        if not isinstance(content, dict) or content.get("format") not in list(READABLE):
             raise InputError(f"{folder}: its model is not of format {FORMAT} or earlier; use the version that wrote it")
         try:
             content["layers"] = [(name, fields) for name, fields in content["layers"]]
+            for name in ("dtype", "threads"):
+                content[name] = Settings.fields[name].check(content.get(name, 1), name)
             content["plugins"] = [Needed(**plugin) for plugin in content.get("plugins", ())]
-            return cls(**content)
-        except (TypeError, ValueError, KeyError) as error:
+            described = cls(**content)
+            described._check()
+            return described
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise InputError(f"{folder} holds a damaged model: model.json: {error}") from None
+
+    def _check(self) -> None:
+        """Raise `ValueError` if a field has a value that `Predictor.of` does not give it."""
+        names = [name for name, _ in self.layers]
+        texts = [*names, self.task, *self.class_names, *self.columns, self.predicted]
+        sizes = [*self.input_shape, *(self.output_shape or ())]
+        good = {
+            "layers": self.layers and all(isinstance(fields, dict) for _, fields in self.layers),
+            "a text": all(isinstance(item, str) for item in texts),
+            "a shape": all(type(size) is int and size >= 1 for size in sizes),
+            "class_names or columns": isinstance(self.class_names, list) and isinstance(self.columns, list),
+            "predicted": self.predicted in ("", *MIDDLE),
+            "task": self.task in TASKS,
+        }
+        for what, fine in good.items():
+            if not fine:
+                raise ValueError(f"{what} is damaged")
 
 
 class Predictor:
@@ -116,7 +140,10 @@ class Predictor:
     def _model(self) -> Model:
         described = self.description
         layers = saved_layers(described.layers, self._layer_classes)
-        model = Model(layers, tuple(described.input_shape), [0], np.dtype(described.dtype))
+        try:
+            model = Model(layers, tuple(described.input_shape), [0], np.dtype(described.dtype))
+        except MemoryError as error:
+            raise InputError(f"the saved model does not fit into memory: {error}") from None
         for name, tensors in (("parameters", model.parameters), ("buffers", model.buffers)):
             if self._arrays[name].shape != tensors.flat[0].shape:
                 raise InputError(
@@ -246,7 +273,7 @@ class Predictor:
     def save(self, folder: Path) -> None:
         """Write ``model.json``, ``weights.npz`` (no pickle) and plugin files to ``folder``; create it if missing."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.json").write_text(json.dumps(asdict(self.description), indent=1) + "\n")
+        (folder / "model.json").write_text(strict_json.dumps(asdict(self.description), indent=1) + "\n")
         np.savez(folder / "weights.npz", **self._arrays)  # type: ignore[arg-type]  # mypy takes the arrays for flags
         kept_plugins.save(self._files, folder)
 
@@ -267,7 +294,7 @@ class Predictor:
             arrays = {name: read_array(weights, name) for name in array_names(weights)}
         except FileNotFoundError as error:
             raise InputError(f"{folder} holds no saved model: {Path(error.filename).name} is missing") from None
-        except UNREADABLE as error:
+        except (*UNREADABLE, KeyError) as error:
             raise InputError(f"{folder} holds a damaged model: {error}") from None
         missing = [name for name in ARRAYS if name not in arrays]
         if missing:

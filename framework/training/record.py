@@ -130,6 +130,11 @@ class EpochMeans:
 class Record:
     """One run's history and best parameters while it trains."""
 
+    KEYS = frozenset(
+        ("history", "best_epoch", "best_loss", "improved_epoch", "improved_loss", "seconds", "population_seconds")
+    )
+    """The keys of `as_data`."""
+
     def __init__(self, run: Run, settings: Settings) -> None:
         self.run = run
         self.history: list[dict[str, float]] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +54,13 @@ class _Arrays:
     """The arrays of one .npz file, validated when they are read."""
 
     def __init__(self, path: Path) -> None:
-        if not zipfile.is_zipfile(path):
-            raise InputError(f"{path} is not a .npz file (or is cut off): write it with numpy.savez")
         self._path = path
-        self.names = array_names(path)
+        try:
+            self.names = array_names(path)
+        except UNREADABLE as error:
+            raise InputError(
+                f"{path} is not a .npz file (or is cut off): write it with numpy.savez ({error})"
+            ) from error
 
     def samples(self, inputs_name: str, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return inputs ``(N, *shape)`` and N targets, numbers or texts; one-dimensional inputs become one feature."""
@@ -89,7 +91,7 @@ class _Arrays:
             raise InputError(f"{self._path.name} has no array {name!r} for {role}{nearest(name, self.names)}")
         try:
             array = read_array(self._path, name)
-        except UNREADABLE as error:
+        except (*UNREADABLE, KeyError) as error:
             raise InputError(
                 f"{self._path.name}: array {name!r} cannot be read ({error}): save plain arrays of numbers or texts "
                 "with numpy.savez; pickled objects are refused"

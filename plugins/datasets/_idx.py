@@ -49,6 +49,8 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
+    if path.exists() and not path.is_file():
+        raise OSError("It is not a regular file")  # opening a pipe would wait for its other end
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
     return gzip.open(path) if packed else path.open("rb")

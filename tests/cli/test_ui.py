@@ -69,6 +69,33 @@ def test_a_port_that_cannot_be(tmp_path: Path, port: str) -> None:
         main(["--port", port, "--uri", f"sqlite:///{tmp_path / 'my.db'}"])
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"], ids=["all", "six", "other"])  # noqa: S104 - refused
+def test_an_address_for_other_machines_needs_consent(
+    tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket.socket, "bind", lambda *given: None)  # this machine may not have the address
+    (tmp_path / "my.db").touch()
+    with pytest.raises(InputError, match=rf"--host {host}: .* no password: .*, or add --allow-remote$"):
+        main(["--host", host, "--uri", f"sqlite:///{tmp_path / 'my.db'}"])
+
+
+def test_with_consent_only_own_names_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(socket.socket, "bind", lambda *given: None)  # this machine may not have IPv6
+    monkeypatch.setattr(os, "execve", lambda program, words, environment: started.append(words))
+    (tmp_path / "my.db").touch()
+    monkeypatch.chdir(tmp_path)
+    for more in ([], ["--allowed-hosts", "runs.example.com"]):
+        main(["--host", "::", "--port", "54321", "--allow-remote", "--uri", "sqlite:///my.db", *more])
+        assert "MLflow has no password" in capsys.readouterr().err
+    own, chosen = (words[words.index("--allowed-hosts") + 1].split(",") for words in started)
+    assert {"localhost", "localhost:*", socket.gethostname()} <= set(own)
+    assert "*" not in own
+    assert chosen == ["runs.example.com"]
+
+
 def test_a_server_is_started_from_the_folder_of_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
 

@@ -432,6 +432,62 @@ def test_a_directory_that_others_can_write_is_neither_read_nor_written(fresh, mo
     assert len(list(fresh.iterdir())) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no file modes")
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777], ids=["all", "group", "sticky"])
+def test_a_folder_above_that_others_can_write_is_trusted_only_if_it_is_sticky(mode, fresh):
+    cache.put("key", b"code")
+    above = fresh.parents[1]
+    above.chmod(mode)
+    assert cache.get("key") == (b"code" if mode & 0o1000 else None)
+    cache.put("other", b"code")
+    assert (fresh / "other").exists() == bool(mode & 0o1000)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no file modes")
+def test_a_link_on_the_way_is_as_safe_as_its_folder(fresh, tmp_path, monkeypatch):
+    cache.put("key", b"code")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "link").symlink_to(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "link"))
+    assert cache.get("key") == b"code"
+    shared.chmod(0o777)
+    assert cache.get("key") is None
+
+
+def _writable(file):
+    file.chmod(0o666)
+
+
+def _linked(file):
+    file.rename(file.parent.parent / "elsewhere")
+    file.symlink_to(file.parent.parent / "elsewhere")
+
+
+def _piped(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no file modes")
+@pytest.mark.parametrize("change", [_writable, _linked, _piped], ids=["writable", "link", "pipe"])
+def test_code_that_another_user_could_have_written_is_not_loaded(change, fresh):
+    cache.put("key", b"code")
+    assert cache.get("key") == b"code"
+    change(fresh / "key")
+    assert cache.get("key") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no file modes")
+def test_a_cached_file_is_the_users_own_whatever_the_mask(fresh):
+    before = os.umask(0)
+    try:
+        cache.put("key", b"code")
+    finally:
+        os.umask(before)
+    assert cache.get("key") == b"code"
+
+
 def test_a_place_that_cannot_hold_a_cache_costs_nothing_else(tmp_path, fresh, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

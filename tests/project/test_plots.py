@@ -110,6 +110,22 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(tmp_path: Path) -> None:
     assert drawn(lambda: curves([], "", None), path, said.append) and len(said) == 1
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("no Agg"), OSError("full")], ids=["memory", "agg", "disk"]
+)
+def test_a_picture_without_memory_or_disk_is_a_warning(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(raised: Exception) -> None:
+        raise raised
+
+    said = list[str]()
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *given, **options: fail(error))
+    monkeypatch.setattr(Path, "unlink", lambda *given, **options: fail(OSError("read-only")))
+    assert not drawn(lambda: curves([], "", None), tmp_path / "a.png", said.append)
+    assert len(said) == 1 and said[0].startswith(f"a.png was not drawn: {type(error).__name__}")
+
+
 DRAW = """
 import os, sys
 from pathlib import Path
