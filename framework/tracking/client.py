@@ -32,8 +32,9 @@ _START = (
 )
 """The writer imports this copy of the package, even if another is installed; other modules by the usual path."""
 
-Progress = Callable[[int | None], None]
-"""Called while the end of delivery is awaited: first with None, then with the number of runs left."""
+Progress = Callable[[int | None, int], object]
+"""Called while the end of delivery is awaited: first with None and 0, then every second and at each change with the
+number of runs left and the number of entries left of the run that is being delivered."""
 
 Writer = tuple["subprocess.Popen[str]", IO[str]]
 
@@ -152,7 +153,7 @@ class Tracker:
 
     def _announce(self) -> None:
         if self._progress is not None and not self._broken and any(map(pending, self._folders)):
-            self._progress(None)
+            self._progress(None, 0)
 
     def finish(self) -> list[str]:
         """Wait until all journals are delivered; return one line per problem. A second call returns the same list.
@@ -271,14 +272,12 @@ def undelivered(uri: str, why: str, folders: Sequence[Path]) -> str:
 
 
 def _answers(lines: Iterable[str], progress: Progress | None) -> Iterator[str]:
-    left = -1
     for line in lines:
         answer = json.loads(line)
         if "problem" in answer:
             yield answer["problem"]
-        elif progress is not None and answer["left"] != left:
-            left = answer["left"]
-            progress(left)
+        elif progress is not None:
+            progress(answer["left"], answer["entries"])
 
 
 def _journals(top: Path) -> list[Path]:

@@ -95,7 +95,7 @@ def delivered(home: Path, uri: str) -> dict[str, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_RUN_ID", "0" * 32)
         told: list[Any] = []
-        with Tracker(uri, progress=told.append) as tracker:
+        with Tracker(uri, progress=lambda left, items: told.append(left)) as tracker:
             for folder in (
                 folders["child"],
                 folders["sweep"],
@@ -376,10 +376,7 @@ def test_a_killed_trainer_leaves_a_run_that_says_so_and_can_go_on(tmp_path: Path
     assert points(client, run, "train/loss") == [(step, 1 / step) for step in range(1, 53)]
 
 
-def test_an_unreachable_server_costs_nothing_but_a_sync(
-    tmp_path: Path, client: Any, uri: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+def test_an_unreachable_server_costs_nothing_but_a_sync(tmp_path: Path, client: Any, uri: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -515,3 +512,55 @@ def test_a_batch_keeps_one_value_a_param_and_marks_infinities() -> None:
     assert batch.params == {"a_b": "2"}
     assert batch.tags == {"diverged": "true"}
     assert batch.metrics == [("y", 0.5, 2500, 3), ("epoch", 1.0, 2500, 3)]
+
+
+STARTED = """
+import sys, time
+from pathlib import Path
+from framework.tracking import client
+if sys.argv[1] == "early":
+    client.start_early()
+    writer, _ = client._EARLY[0]
+else:
+    tracker = client.Tracker(sys.argv[2]).__enter__()
+    writer = tracker._process
+    if sys.argv[1] == "named":
+        tracker.follow(Path(sys.argv[3]))
+print(writer.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("moment", ["early", "opened", "named"])
+def test_a_writer_does_not_outlive_a_trainer_that_recorded_nothing(moment: str, tmp_path: Path, uri: str) -> None:
+    words = [sys.executable, "-c", STARTED, moment, uri, str(tmp_path / "run")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as trainer:
+        assert trainer.stdout is not None
+        writer = int(trainer.stdout.readline())
+        trainer.send_signal(signal.SIGKILL)
+    wait_until(lambda: _ended(writer))
+
+
+def test_a_writer_ends_after_sigterm_and_sync_delivers_the_rest(tmp_path: Path, client: Any, uri: str) -> None:
+    folder = tmp_path / "run"
+    with Tracker(uri) as tracker:
+        tracker.follow(folder)
+        journal = begin(folder)
+        wait_until(lambda: run_id(folder))  # the handler is set long before
+        assert tracker._process is not None
+        tracker._process.terminate()
+        tracker._process.wait(PATIENCE)
+        measure(journal, 1, 2)
+        journal.write("end", status="FINISHED")
+    (problem,) = tracker.problems
+    assert "the writer process stopped" in problem
+    assert f"`python -m framework sync {folder}` will deliver it later" in problem
+    assert sync([folder], uri).problems == []
+    assert points(client, run_id(folder), "train/loss") == [(1, 1.0), (2, 0.5)]
+
+
+def _ended(pid: int) -> bool:
+    """Return whether a process has ended; one whose parent does not collect it is a zombie."""
+    command = ["ps", "-o", "state=", "-p", str(pid)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    return shown.stdout.strip()[:1] in ("", "Z")
