@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import random
+import shutil
+import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from deliveries import assert_delivered
+from processes import PATIENCE
 from proxies import Proxy, free_port, mlflow_server
 from test_tracking import begin, measure, predictor
 
+from framework.errors import TrackingError
 from framework.tracking.client import Tracker, pending, sync
+from framework.tracking.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
 
@@ -108,3 +116,30 @@ def test_a_server_that_fails_now_and_then_gets_everything_at_once(
     assert not any(map(pending, folders))
     proxy.rule = lambda method, path: "pass"
     assert_delivered(client, name, folders)
+
+
+LIMITED = """
+import resource, sys
+from framework.tracking.store import Store
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # as on a full disk
+Store(sys.argv[1])
+"""
+
+
+def test_a_store_whose_tables_a_full_disk_cut_off_is_made_again(tmp_path: Path) -> None:
+    file, uri = tmp_path / "full.db", f"sqlite:///{tmp_path}/full.db"
+    words = [sys.executable, "-c", LIMITED, uri]
+    made = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert "full.db: (sqlite3.OperationalError) " in made.stderr.splitlines()[-1]
+    with closing(sqlite3.connect(file)) as database:
+        tables = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
+    assert 0 < tables[0] < 20
+
+    others = tmp_path / "others.db"  # not known to be ours: left alone
+    before = shutil.copy(file, others).read_bytes()
+    with pytest.raises(TrackingError, match=r"others\.db: its tables are incomplete \(.*\): move the file away, or"):
+        Store(f"sqlite:///{others}")
+    assert others.read_bytes() == before
+
+    assert Store(uri).experiment("full")
+    assert not (tmp_path / "full.db.unfinished").exists()
