@@ -38,8 +38,9 @@ _START = (
 )
 """The writer imports this copy of the package, even if another is installed; other modules by the usual path."""
 
-Progress = Callable[[int | None], None]
-"""Called while the end of delivery is awaited: first with None, then with the number of runs left."""
+Progress = Callable[[int | None, int], object]
+"""Called while the end of delivery is awaited: first with None and 0, then every second and at each change with the
+number of runs left and the number of entries left of the run that is being delivered."""
 
 POLL_SECONDS = 0.5
 """How often the wait for the writer looks for an interrupt, where the system does not end a wait by itself."""
@@ -137,7 +138,6 @@ class Tracker:
         self._answers: SimpleQueue[str | None] | None = None  # None until the end is awaited
         self._deadline = math.inf
         self._again = True  # whether a writer that dies may be started again
-        self._left = -1
         self._broken = ""
 
     @classmethod
@@ -200,7 +200,7 @@ class Tracker:
 
     def _announce(self) -> None:
         if self._progress is not None and not self._broken and any(map(pending, self._folders)):
-            self._progress(None)
+            self._progress(None, 0)
 
     def finish(self) -> list[str]:
         """Wait until all journals are delivered; return one line per problem. A second call returns the same list.
@@ -293,9 +293,8 @@ class Tracker:
     def _take(self, answer: dict[str, Any]) -> None:
         if "problem" in answer:
             self.problems.append(answer["problem"])
-        elif self._progress is not None and answer["left"] != self._left:
-            self._left = answer["left"]
-            self._progress(self._left)
+        elif self._progress is not None:
+            self._progress(answer["left"], answer["entries"])
 
     def _last_error(self) -> str:
         if self._errors is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +16,11 @@ from framework.tracking.waiting import Naming
 
 REFRESH_SECONDS = 0.2
 """Seconds between two updates of the display."""
-MOST_LINES = 5
-"""Maximum number of progress lines in a log; the first is written at once."""
+MOST_LINES = 4
+"""Maximum number of progress lines in a log, besides `HINT`; the first is written at once."""
+HINT_SECONDS = 5.0
+"""Seconds of waiting before the line that says how not to wait."""
+HINT = "Ctrl-C is safe now: the journals are complete, and `python -m framework sync` delivers what MLflow lacks"
 WRITING = "writing to MLflow …"
 
 
@@ -32,15 +36,29 @@ class DeliveryProgress:
     def __init__(self, *, progress: bool, shown: View | None = None, clock: Clock = time.monotonic) -> None:
         self._shown = shown or view(MOST_LINES, progress=progress, at_once=True, clock=clock)
         self._throttle = Throttle(REFRESH_SECONDS, clock)
+        self._clock = clock
+        self._hint_at = 0.0
+        self._several = False
         self._most = 0
 
-    def __call__(self, left: int | None) -> None:
-        """Update the display, with the number of runs left if it is known and has ever been more than one."""
-        self._most = max(self._most, left or 0)
-        if left is None or self._most == 1:
+    def __call__(self, left: int | None, entries: int) -> None:
+        """Update the display with what is left: runs, or items of the run if there is only one."""
+        self._hint()
+        self._several = self._several or (left or 0) > 1
+        count, what = (left or 0, "run") if self._several else (entries, "item")
+        self._most = max(self._most, count)
+        if count == 0:
             self._shown.show(None, [WRITING])
         elif self._throttle.ready():
-            self._shown.show(1 - left / self._most, [f"{WRITING} {counted(left, 'run')} left"])
+            self._shown.show(1 - count / self._most, [f"{WRITING} {counted(count, what)} left"])
+
+    def _hint(self) -> None:
+        """Write `HINT` once, `HINT_SECONDS` after the first call."""
+        now = self._clock()
+        self._hint_at = self._hint_at or now + HINT_SECONDS
+        if now >= self._hint_at:
+            self._shown.note(HINT)
+            self._hint_at = math.inf
 
     def __enter__(self) -> DeliveryProgress:
         return self

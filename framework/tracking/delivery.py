@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from framework.errors import TrackingError
 from framework.runs.cursor import Cursor
@@ -16,6 +17,9 @@ from framework.runs.journal import Entry, Tail, sweep_of
 from framework.system.files import inside
 from framework.tracking import entities
 from framework.tracking.store import Store, resolve_experiment, without_password
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 KEY_TAG = "journal_key"
 _TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED")
@@ -40,6 +44,7 @@ class Delivery:
         cursor: how much of the journal the store has.
         problems: one line per refusal of the store.
         alone: True to create the run even if its parent's run does not exist.
+        told: called with the number of entries left, before each one that needs calls of its own.
     """
 
     def __init__(self, folder: Path, uri: str) -> None:
@@ -47,12 +52,15 @@ class Delivery:
         self.cursor = Cursor(without_password(uri))
         self.problems: list[str] = []
         self.alone = False
+        self.told: Callable[[int], object] = lambda _: None
         self._tail = Tail(folder)
         self._pending: list[Entry] = []
         self._claimed = False
+        self._batched = 0  # offset up to which params, metrics and tags are in the store; ahead after a failed action
         self._check = False  # an earlier process began this delivery: check whether its run exists
         self._elsewhere: Cursor | None = None  # of a delivery to another address, which may lead to the same store
         self._search = False  # a run may have been created although no answer arrived
+        self._uncertain = False  # a second run may have been created
 
     def claim(self) -> bool:
         """Lock this journal for delivery; return False if another process holds it, or if there is no journal yet."""
@@ -80,6 +88,17 @@ class Delivery:
     def ending(self) -> bool:
         """Whether the run's end entry waits to be sent."""
         return bool(self._pending) and self._pending[-1].kind == "end"
+
+    @property
+    def parent(self) -> Path | None:
+        """Folder of the sweep's journal; None if there is none, or if the start entry is sent."""
+        return sweep_of(self.folder, self._pending[0]) if self._pending else None
+
+    @property
+    def progress(self) -> tuple[object, ...]:
+        """What the store has of the journal; it changes with each successful step."""
+        cursor = self.cursor
+        return cursor.run_id, self._check, self._batched, cursor.delivered, cursor.acted, cursor.ended
 
     def send(self, store: Store) -> bool:
         """Send the waiting entries; return False if the run must wait until its parent's run exists.
@@ -126,7 +145,7 @@ class Delivery:
             self._search = True
         elif not self._is_there(store, self.cursor):
             self.cursor = Cursor(self.cursor.tracking_uri)
-            self._tail.offset, self._pending = 0, []
+            self._tail.offset, self._pending, self._batched = 0, [], 0
             self.poll()
         self._check = False
 
@@ -180,11 +199,25 @@ class Delivery:
         return str(run.info.run_id)
 
     def _made_before(self, store: Store) -> str | None:
+        """Return the run that an earlier call created without an answer, or None."""
         if not self._search:
             return None
-        query = f"tags.{KEY_TAG} = '{self.cursor.key}'"
-        runs = store.client.search_runs([self.cursor.experiment_id], filter_string=query, max_results=1)
+        self._uncertain = True
+        runs = self._runs_of_key(store)
         return str(runs[0].info.run_id) if runs else None
+
+    def _remove_doubles(self, store: Store) -> None:
+        """Delete runs that a creation without an answer made later than another was found or created."""
+        for run in self._runs_of_key(store):
+            if run.info.run_id != self._run_id:
+                store.client.set_terminated(run.info.run_id, "KILLED")
+                store.client.delete_run(run.info.run_id)
+        self._uncertain = False
+
+    def _runs_of_key(self, store: Store) -> list[Run]:
+        query = f"tags.{KEY_TAG} = '{self.cursor.key}'"
+        found = store.client.search_runs([self.cursor.experiment_id], query, order_by=["attributes.start_time"])
+        return list(found)
 
     def _run_of(self, folder: Path) -> str | None:
         cursor = Cursor.load(folder)
@@ -194,12 +227,17 @@ class Delivery:
         """Send the waiting entries: params, metrics and tags in one batch, then the rest in order."""
         batch, actions = entities.LogBatch(), []
         for entry in self._pending:
-            if entry.kind in entities.BATCHED:
+            if entry.kind in entities.BATCHED and entry.end > self._batched:
                 batch.add(entry)
             if (entry.kind == "start" or entry.kind not in entities.BATCHED) and entry.end > self.cursor.acted:
                 actions.append(entry)
-        self._send_batch(store, batch)
-        for entry in actions:
+        self.told(len(actions) + batch.filled)
+        if batch.filled:
+            self._send_batch(store, batch)
+        if self._pending:
+            self._batched = self._pending[-1].end
+        for place, entry in enumerate(actions):
+            self.told(len(actions) - place)
             self._act(store, entry)
             self.cursor.acted = entry.end
         if self._pending:
@@ -225,7 +263,7 @@ class Delivery:
         elif entry.kind == "artifact":
             self._attempt(f"artifact {content['path']}", partial(self._log_artifact, store, entry))
         elif entry.kind == "model":
-            self._attempt("model", partial(self._log_model, entry))
+            self._attempt("model", partial(self._log_model, store, entry))
         else:
             self._end(store, content["status"], entry.time)
 
@@ -235,12 +273,14 @@ class Delivery:
             raise ValueError(f"{to} is no folder of the run's artifacts")
         entities.log_artifact(store.client, self._run_id, path, to)
 
-    def _log_model(self, entry: Entry) -> None:
+    def _log_model(self, store: Store, entry: Entry) -> None:
         example = entry.content["input_example"]
         path, sample = inside(self.folder, entry.content["path"]), inside(self.folder, example) if example else None
-        entities.log_model(self.cursor.experiment_id, self._run_id, path, sample)
+        entities.log_model(store.client, self.cursor.experiment_id, self._run_id, path, sample)
 
     def _end(self, store: Store, status: str, when: float) -> None:
+        if self._uncertain:
+            self._attempt("doubled run", partial(self._remove_doubles, store))
         end_time = entities.milliseconds(when)
         self._attempt("status", partial(store.client.set_terminated, self._run_id, status, end_time))
         self.cursor.ended = True

@@ -5,7 +5,13 @@ from __future__ import annotations
 import getpass
 import json
 import math
+import os
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +23,7 @@ from framework.runs.journal import Entry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
 
     from framework.base.parameters import Shape
@@ -25,6 +32,10 @@ if TYPE_CHECKING:
 PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
 KEY_CHARACTERS = 250
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+"""Variable with the number of times that MLflow repeats a call by itself."""
+UPLOADS = 8
+"""Files of a model that are uploaded at the same time."""
 NOTE = "mlflow.note.content"
 """Tag that the UI shows as a run's description; its value is Markdown."""
 
@@ -82,6 +93,11 @@ class LogBatch:
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
+
+    @property
+    def filled(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self.params or self.tags or self.metrics)
 
     def add(self, entry: Entry) -> None:
         """Add a ``start``, ``metrics``, ``tags`` or ``description`` entry.
@@ -165,16 +181,60 @@ def log_artifact(client: MlflowClient, run_id: str, path: Path, to: str) -> None
         raise FileNotFoundError(f"{path} does not exist")
 
 
-def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | None) -> None:
+def log_model(client: MlflowClient, experiment_id: str, run_id: str, folder: Path, example: Path | None) -> None:
     """Log a saved predictor as the run's pyfunc model ``model``: code by name and arrays in .npz, no pickle.
 
+    A call that failed can be repeated: the model that it began is completed. `mlflow.models.Model.log` would begin a
+    second one, and it asks the store for the history of each metric.
+
     Args:
-        experiment_id: the run's experiment; MLflow would use the Default experiment.
+        client: MLflow's client.
+        experiment_id: the run's experiment.
         run_id: MLflow's run id.
         folder: a folder written by `Predictor.save`.
         example: an .npy file of a few inputs ``(N, *shape)`` in the data set's own units, logged as input example.
             None logs no example.
     """
+    from mlflow.entities import LoggedModelOutput
+
+    begun = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
+    if any(model.status == "READY" for model in begun):
+        return
+    run = client.get_run(run_id)
+    model = begun[0] if begun else client.create_logged_model(experiment_id, "model", run_id, params=run.data.params)
+    with _resending(), tempfile.TemporaryDirectory(prefix="framework-model-") as name:
+        linked = run.outputs.model_outputs if run.outputs else []
+        if model.model_id not in {output.model_id for output in linked}:
+            client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        _save_model(model, run_id, folder, example, Path(name) / "model")
+        _upload(Path(name) / "model", model.artifact_location)
+        client.finalize_logged_model(model.model_id, "READY")
+
+
+def _upload(folder: Path, location: str) -> None:
+    """Copy the files of a folder to a place for artifacts, several at a time: a slow server delays each one."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(location)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    places = [path.parent.relative_to(folder).as_posix() for path in files]
+    with ThreadPoolExecutor(UPLOADS) as pool:
+        list(pool.map(repository.log_artifact, map(str, files), [None if to == "." else to for to in places]))
+
+
+@contextmanager
+def _resending() -> Iterator[None]:
+    """Let MLflow repeat failed calls: a model has many files, each of which may be sent twice."""
+    before = os.environ[RETRIES]
+    os.environ[RETRIES] = "4"
+    try:
+        yield
+    finally:
+        os.environ[RETRIES] = before
+
+
+def _save_model(model: LoggedModel, run_id: str, folder: Path, example: Path | None, to: Path) -> None:
+    """Write the files of a logged model."""
     import mlflow
 
     from framework.registry import manager
@@ -190,12 +250,11 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
         import pandas
 
         inputs = pandas.DataFrame(inputs, columns=description.columns)
-    mlflow.set_experiment(experiment_id=experiment_id)
-    mlflow.models.Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=mlflow.pyfunc,
-        run_id=run_id,
+    mlflow.pyfunc.save_model(
+        to,
+        mlflow_model=mlflow.models.Model(
+            artifact_path=model.artifact_location, model_uuid=model.model_id, model_id=model.model_id, run_id=run_id
+        ),
         python_model=str(Path(__file__).with_name("serving.py")),
         artifacts={"model": folder.absolute().as_uri()},  # as a URI, because MLflow percent-decodes a plain path
         signature=_signature(description, _output_shape(folder, description)),
@@ -206,6 +265,8 @@ def log_model(experiment_id: str, run_id: str, folder: Path, example: Path | Non
             *requirements(description.plugins),
         ],
     )
+    for cache in list(to.rglob("__pycache__")):
+        shutil.rmtree(cache)
 
 
 def _output_shape(folder: Path, description: Description) -> Shape:

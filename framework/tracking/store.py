@@ -29,6 +29,9 @@ EXPERIMENT_CHARACTERS = 500
 _FOLDER_CHARACTERS = 60
 _OPTIONS = re.compile(r"[\w.-]+=[^&=]*(&[\w.-]+=[^&=]*)*")
 _LOCK_SECONDS = 120
+_UNFINISHED: dict[Path, str] = {}
+"""Errors of databases whose tables this process could not make. Its connections to them stay open, so that only another
+process can delete them and begin again."""
 _SQL = ("postgresql", "mysql", "mssql")
 
 
@@ -161,7 +164,7 @@ class Store:
     """An open MLflow store. It imports mlflow, so use it in the writer process and not in the training process.
 
     A SQLite database is opened under a file lock, because MLflow creates its tables without one, and two processes that
-    do so at the same time fail.
+    do so at the same time fail. If a kill or a full disk ends that, the tables are made again from the beginning.
 
     Args:
         uri: a resolved address.
@@ -187,17 +190,25 @@ class Store:
         from filelock import FileLock, Timeout
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
+        from sqlalchemy.exc import SQLAlchemyError
 
         event.listen(Engine, "connect", _wait_less)
         try:
             database.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{database}.lock", timeout=_LOCK_SECONDS):
-                _prepare_database(database)
+                unfinished = Path(f"{database}.unfinished")
+                _prepare_database(database, unfinished)
                 address = mlflow_address(uri)
                 mlflow.set_tracking_uri(address)
                 self.client = mlflow.MlflowClient(address)
                 self.client.search_experiments(max_results=1)
                 follow_move(database)
+                unfinished.unlink(missing_ok=True)
+        except SQLAlchemyError as error:
+            line = str(error).partition("\n")[0]
+            if unfinished.exists():
+                _UNFINISHED[database] = line
+            raise TrackingError(f"{database}: {_remedied(line)}") from error
         except (OSError, sqlite3.Error, Timeout) as error:
             raise TrackingError(f"{database}: {error}") from error
 
@@ -245,20 +256,50 @@ class Store:
             raise
 
 
-def _prepare_database(path: Path) -> None:
+def _remedied(line: str) -> str:
+    """Return an error's line; with a remedy if it shows that a database has only some of its tables."""
+    if not re.search("already exists|duplicate column|no such (table|column)", line):
+        return line
+    return f"its tables are incomplete ({line[:60]}): move the file away, or restore a copy if it has runs"
+
+
+def _prepare_database(path: Path, unfinished: Path) -> None:
     """Raise an error if a file cannot be a database; set a new database to write-ahead logging.
+
+    ``unfinished`` is a file that exists while the tables of a new database are made. If it exists before, another
+    process did not finish: a database without runs is then deleted, because MLflow cannot complete it.
 
     Without this check MLflow would retry for minutes. A write-ahead log lets the UI read while runs are written, and
     avoids most waits for the disk (ten commits per run). The mode is stored in the file; an existing database keeps its
     mode.
     """
+    if path in _UNFINISHED:
+        raise OSError(_UNFINISHED[path])
+    if unfinished.exists() and not _has_runs(path):
+        for ending in ("", "-wal", "-shm", "-journal"):
+            Path(f"{path}{ending}").unlink(missing_ok=True)
     fresh = not path.exists()
+    if fresh:
+        unfinished.touch()
     connection = sqlite3.connect(path, timeout=20)
     try:
         if fresh:
             connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA schema_version").fetchone()
         connection.execute("BEGIN IMMEDIATE").connection.rollback()
+    finally:
+        connection.close()
+
+
+def _has_runs(path: Path) -> bool:
+    """Return whether a database, which may be damaged or missing, has runs."""
+    connection = sqlite3.connect(path, timeout=20)
+    try:
+        return connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return False
+        raise
     finally:
         connection.close()
 

@@ -3,8 +3,8 @@
 A thread would slow down training through the interpreter lock, and importing mlflow takes longer than many runs. The
 trainer (`framework.tracking.client`) starts the writer and sends it JSON lines: ``{"uri": …}`` first, then
 ``{"follow": FOLDER}`` for each journal. At the end of its input, whether the trainer has finished or was killed, the
-writer delivers the rest and sets runs without an end to KILLED. Only then does it send JSON lines back: ``{"left": n}``
-while it works, and ``{"problem": …}`` for each problem.
+writer delivers the rest and sets runs without an end to KILLED. Only then does it send JSON lines back:
+``{"left": RUNS, "entries": ENTRIES_OF_THE_CURRENT_RUN}`` while it works, and ``{"problem": …}`` for each problem.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from framework.errors import FrameworkError
 from framework.runs.journal import FILE as JOURNAL
 from framework.tracking.client import undelivered
 from framework.tracking.delivery import Delivery, UnreachableError, asking, reason
+from framework.tracking.outage import Outage
 from framework.tracking.store import Store
 from framework.tracking.waiting import Naming
 
@@ -32,9 +33,11 @@ POLL_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 SHARE = 0.1
 """Fraction of one core that live logging may use: with many live runs, each is sent less often."""
-RETRY_SECONDS = 15.0
 PATIENCE_SECONDS = 10.0
 """How long to wait at the end for journals that another process delivers, or for the run of a parent."""
+REPEAT_SECONDS = 1.0
+GRACE_SECONDS = 3
+"""Seconds from SIGTERM to the end of this process."""
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -42,12 +45,9 @@ QUIET = {
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # repeating a creation whose answer was lost would create two runs
 }
-IMPATIENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
-}
+IMPATIENT = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 """For outages: by default one call blocks for minutes. Variables that the user has set take precedence."""
 
 
@@ -67,30 +67,46 @@ class Writer:
         self._due: dict[Path, float] = {}
         self._problems: list[str] = []
         self._store: Store | None = None
-        self._retry_at = 0.0
-        threading.Thread(target=self._listen, args=(commands,), daemon=True).start()
-        first = self._commands.get()
-        self._uri: str = json.loads(first)["uri"] if first else ""
-        self._naming = Naming.of(self._uri)
+        self._outage = Outage()
+        self._left: dict[str, int] = {}
+        self._awaited = False
+        self._ended = threading.Event()
+        self._speaking = threading.Lock()
+        self._uri = ""
+        self._naming = Naming.of("")
+        self._listener = threading.Thread(target=self._listen, args=(commands,), daemon=True)
+        self._listener.start()
 
     def run(self) -> None:
         """Deliver journals until the input has ended and everything that can be delivered is delivered."""
+        import mlflow  # noqa: F401 - takes more than a second; do it while the trainer starts and trains
+
         while self._open:
             self._take()
-            if time.monotonic() >= self._retry_at:
-                try:
-                    self._round()
-                except UnreachableError:
-                    self._retry_at = time.monotonic() + RETRY_SECONDS
+            self._round()
         self._drain()
+        self._ended.set()
+        self._listener.join()
         for problem in self._problems:
             self._say(problem=problem)
 
     def _listen(self, commands: IO[str]) -> None:
-        """Read commands in a thread, so that the trainer never blocks on a full pipe."""
+        """Read commands in a thread, so that the trainer never blocks on a full pipe; then report what is left.
+
+        End the process if the trainer ends before it has named a journal: there is nothing to deliver, and the main
+        thread may be importing mlflow.
+        """
+        named = False
         for line in commands:
             self._commands.put(line)
+            named = named or "follow" in json.loads(line)
+        if not named:
+            os._exit(0)
         self._commands.put(None)
+        self._awaited = True
+        while not self._ended.wait(REPEAT_SECONDS):  # a call may take long: the trainer shows that it waits
+            if self._left:
+                self._say(**self._left)
 
     def _take(self) -> None:
         """Read commands for one poll interval."""
@@ -103,13 +119,23 @@ class Writer:
             if line is None:
                 self._open = False
             else:
-                folder = Path(json.loads(line)["follow"])
-                self._active.setdefault(folder, Delivery(folder, self._uri))
+                self._obey(json.loads(line))
+
+    def _obey(self, command: dict[str, str]) -> None:
+        if "uri" in command:
+            self._uri, self._naming = command["uri"], Naming.of(command["uri"])
+        if "follow" in command:
+            folder = Path(command["follow"])
+            if folder not in self._active:
+                self._active[folder] = Delivery(folder, self._uri)
+                self._active[folder].told = self._tell
 
     def _round(self) -> None:
         """Send new entries of each journal: at once if its run has ended, else at most once per `BATCH_SECONDS`."""
         self._claim()
         for folder, delivery in list(self._active.items()):
+            if self._outage.wait():
+                return
             started = time.monotonic()
             with self._guarded(delivery):
                 if not delivery.claim() or not delivery.poll():
@@ -128,21 +154,34 @@ class Writer:
                 delivery.claim()
 
     def _drain(self) -> None:
-        """Deliver everything that is left; the trainer writes no more entries."""
+        """Deliver everything that is left, or give up if the store does not answer; the trainer writes no more."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         self._claim()
-        try:
-            while self._active:
-                for delivery in list(self._active.values()):
-                    self._say(left=len(self._active))
-                    with self._guarded(delivery):
-                        self._conclude(delivery, late=time.monotonic() > deadline)
-                if self._active:
-                    time.sleep(POLL_SECONDS)
-        except UnreachableError as error:
-            self._problems.append(undelivered(self._uri, str(error), list(self._active), self._naming))
+        self._outage.hurry()
+        while self._active and not self._pass(deadline):
+            if self._active:
+                time.sleep(POLL_SECONDS)
+        if self._active:
+            self._problems.append(undelivered(self._uri, self._outage.reason, list(self._active), self._naming))
         for delivery in self._active.values():
             delivery.close()
+
+    def _pass(self, deadline: float) -> bool:
+        """Try to conclude each delivery once; return whether to give up because the store does not answer."""
+        for delivery in list(self._active.values()):
+            self._tell(0)
+            time.sleep(self._outage.wait())
+            with self._guarded(delivery):
+                self._conclude(delivery, late=time.monotonic() > deadline)
+            if self._outage.lasts():
+                return True
+        return False
+
+    def _tell(self, entries: int) -> None:
+        """Note how many runs are left, and how many entries of the run that is being delivered."""
+        self._left = {"left": len(self._active), "entries": entries}
+        if self._awaited:
+            self._say(**self._left)
 
     def _conclude(self, delivery: Delivery, *, late: bool) -> None:
         if not delivery.claim():
@@ -152,7 +191,7 @@ class Writer:
                 self._problems.append(f"{delivery.folder} is still being delivered by another process")
                 self._release(delivery)
             return
-        delivery.alone = late
+        delivery.alone = late and delivery.parent not in self._active
         if not delivery.poll() and (delivery.cursor.ended or delivery.cursor.run_id is None):
             self._release(delivery)
         elif delivery.send(self._opened()):
@@ -167,15 +206,23 @@ class Writer:
 
     @contextmanager
     def _guarded(self, delivery: Delivery) -> Iterator[None]:
-        """Turn an error of one run into a problem line, so that other runs continue; re-raise `UnreachableError`."""
+        """Turn an error of one run into a problem line, so that other runs continue; note whether the store answers."""
+        before = delivery.progress
         try:
             yield
-        except UnreachableError:
-            raise
+        except UnreachableError as error:
+            if delivery.progress != before:
+                self._outage.answered()
+            self._outage.failed(str(error))
+            # Begin with another run next time: the store may fail for this one only.
+            self._active[delivery.folder] = self._active.pop(delivery.folder)
         except (FrameworkError, OSError) as error:
             again = f"`python -m framework sync {delivery.folder}` tries again"
             self._problems.append(f"{delivery.folder} is not delivered: {reason(error)}; {again}")
             self._release(delivery)
+        else:
+            if delivery.progress != before:
+                self._outage.answered()
         finally:
             self._problems += delivery.problems
             delivery.problems.clear()
@@ -186,14 +233,14 @@ class Writer:
         self._due.pop(delivery.folder, None)
 
     def _say(self, **answer: Any) -> None:
-        with suppress(BrokenPipeError):  # the trainer was killed; continue without it
+        with self._speaking, suppress(BrokenPipeError):  # the trainer was killed; continue without it
             print(json.dumps(answer), file=self._answers, flush=True)
 
 
 def main() -> None:
     """Run a `Writer` for one trainer, over standard input and output."""
-    for name in ("SIGINT", "SIGTERM"):  # this process ends at the end of its input, after delivery
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # this process ends at the end of its input, after delivery
+    signal.signal(signal.SIGTERM, _end_soon)
     # mlflow may print to standard output, which must not mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -201,9 +248,21 @@ def main() -> None:
     for name, value in IMPATIENT.items():
         os.environ.setdefault(name, value)
     _allow_many_files()
-    import mlflow  # noqa: F401 - takes more than a second; do it while the trainer starts and trains
-
     Writer(sys.stdin, answers).run()
+
+
+def _end_soon(_signal: int, _frame: object) -> None:
+    """End this process after `GRACE_SECONDS`, or at once at a second signal.
+
+    A system that stops all processes of a job signals the trainer too, whose last entries are still delivered then.
+    What is not delivered stays in the journals.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "alarm"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(GRACE_SECONDS)
+    else:
+        os._exit(1)
 
 
 def _allow_many_files() -> None:

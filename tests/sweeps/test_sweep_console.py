@@ -151,25 +151,36 @@ def test_a_log_has_at_most_ten_lines_of_a_sweep_and_its_delivery(seconds, capsys
             sweep.ended(one, accurate(0.9))
     trained = capsys.readouterr().out.splitlines()
     with DeliveryProgress(progress=True, clock=clock) as waiting:
-        waiting(None)
+        waiting(None, 0)
         for left in range(1000, 0, -1):
-            waiting(left)
+            waiting(left, 2)
             clock.now += seconds / 1000
     delivered = capsys.readouterr().out.splitlines()
     assert (len(trained), len(delivered)) == {2: (0, 1), 100: (5, 5), 100_000: (5, 5)}[seconds]
-    assert console.MOST_LINES + delivery_console.MOST_LINES <= 10
+    assert console.MOST_LINES + delivery_console.MOST_LINES + 1 <= 10
+    hints = [line for line in delivered if line == delivery_console.HINT]
+    assert len(hints) == (seconds > delivery_console.HINT_SECONDS)
+    delivered = [line for line in delivered if line not in hints]
     assert delivered[0] == "writing to MLflow …"
     assert all(re.fullmatch(r"writing to MLflow … \d+ runs left", line) for line in delivered[1:])
     assert all(re.match(r"\d+ of 200 runs, [\d.]+ \w+ left; best so far: adam", line) for line in trained)
 
 
-def test_the_delivery_of_one_run_counts_nothing(capsys):
-    with DeliveryProgress(progress=True, clock=Clock()) as waiting:
-        for left in (None, 1, None):
-            waiting(left)
+def test_a_slow_delivery_of_one_run_counts_its_items_and_says_how_not_to_wait(capsys):
+    clock = Clock()
+    with DeliveryProgress(progress=True, clock=clock) as waiting:
+        waiting(None, 0)
+        for items in (9, 9, 5, 1):
+            waiting(1, items)
+            clock.now += 6
     with DeliveryProgress(progress=False) as waiting:
-        waiting(None)
-    assert capsys.readouterr().out == "writing to MLflow …\n"
+        waiting(None, 0)
+    assert capsys.readouterr().out.splitlines() == [
+        "writing to MLflow …",
+        delivery_console.HINT,
+        "writing to MLflow … 5 items left",
+        "writing to MLflow … 1 item left",
+    ]
 
 
 # How far runs are inside their blocks
