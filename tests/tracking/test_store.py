@@ -127,7 +127,7 @@ def test_a_name_that_no_store_accepts_is_refused_first(name: str, tmp_path: Path
 def delivered_run(folder: Path, experiment: str) -> None:
     """Write the journal of a small run with an artifact and a model."""
     journal: Journal = begin(folder, experiment=experiment)
-    (folder / "config.yaml").write_text("keep: last\npatience: null\nmin_delta: 0\n")
+    (folder / "config.yaml").write_text("problem: test\nseed: 0\nkeep: last\noptimizer: {name: adam}\n")
     measure(journal, 10)
     predictor().save(folder / "model")
     np.save(folder / "model" / "example.npy", np.ones((2, 4), np.float32))
