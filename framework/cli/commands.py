@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
@@ -16,6 +17,8 @@ from framework.system.addresses import without_password
 from framework.tracking.client import start_early, stop_early
 
 BAD_INPUT = 2
+DISK = (errno.ENOSPC, errno.EROFS, errno.EFBIG, errno.EACCES, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Errors of a disk that is full or cannot be written."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reading process has ended (… | head)
         return 1
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        where = "" if error.filename is None else f"{error.filename}: "
+        return _complain(f"{where}{error.strerror}: free some disk space, or choose another folder", 1)
     finally:
         stop_early()
 

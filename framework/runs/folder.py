@@ -170,7 +170,7 @@ def _remove_empty(folders: Sequence[Path]) -> None:
 
 def begun_in(folder: Path) -> list[Entry]:
     """Return the entries of the journal in a folder, or an empty list if there is no journal."""
-    return read_journal(folder) if (folder / JOURNAL).is_file() else []
+    return read_journal(folder) if _stands(folder / JOURNAL) else []
 
 
 def same_run(begun: Sequence[Entry], config: RunConfig) -> bool:

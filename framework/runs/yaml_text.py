@@ -13,6 +13,9 @@ from framework.system.files import read_regular
 
 _BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """The dumper of libyaml if it is installed: ten times faster."""
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST = 100
+"""Most levels of nesting that are read."""
 
 
 class _Dumper(_BASE):
@@ -21,16 +24,6 @@ class _Dumper(_BASE):
     def ignore_aliases(self, data: Any) -> bool:
         """Return True, so that a list that occurs twice is written twice, not as an anchor and an alias."""
         return True
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses aliases, which `dump` does not write: a few lines of them can stand for gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Compose a node, unless it is an alias."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it has an alias")
-        return super().compose_node(parent, index)
 
 
 # OmegaConf reads 695e0514 and YAML 1.2 reads 0o17 as numbers, YAML 1.1 as text.
@@ -53,14 +46,14 @@ def read(path: Path) -> Any:
         InputError: the file is damaged.
     """
     try:
-        value = yaml.load(read_regular(path).decode(), _Loader)  # noqa: S506 - a subclass of SafeLoader
+        text = read_regular(path).decode()
+        _refuse_odd(text)
+        value = yaml.load(text, _LOADER)  # noqa: S506 - one of the safe loaders
         if not _plain(value):
             raise ValueError("it holds other values than dump writes")
         return value
     except FileNotFoundError:
         raise
-    except RecursionError:
-        raise InputError(f"{path} is damaged: it is nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
         raise InputError(f"{path} is damaged: {line}{error.problem or error.context}") from None
@@ -74,6 +67,17 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path} is damaged: it holds no mapping")
     return value
+
+
+def _refuse_odd(text: str) -> None:
+    """Raise `ValueError` for what `dump` does not write: aliases, of which few lines stand for gigabytes, and depth."""
+    depth = 0
+    for event in yaml.parse(text, _LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has an alias")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError("it is nested too deeply")
 
 
 def _plain(value: Any) -> bool:

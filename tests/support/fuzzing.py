@@ -119,7 +119,7 @@ class Guard:
                 self.outside.append(f"{event} {path!r:.200}")
 
     def _inside(self, path: str) -> bool:
-        return path == os.devnull or os.path.realpath(path).startswith(self._root)
+        return path == os.devnull or "__pycache__" in path or os.path.realpath(path).startswith(self._root)
 
 
 class Fuzzer:

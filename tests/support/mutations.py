@@ -45,7 +45,7 @@ TOKENS = [b"\x00", b"\xff", b"\n", b"\r\n", b'"', b"'", b",", b":", b"{", b"}", 
 TOKENS += [b"NaN", b"-Infinity", b"1e999", b"9" * 5000, b"\xef\xbb\xbf", b"\\ud800", b"PK\x03\x04", b"\x93NUMPY"]
 DEEP = 100_000
 """Depth of nesting that no parser takes by recursion."""
-BOMB = 1 << 28
+BOMB = 1 << 25
 """Bytes that a compressed member expands to."""
 
 

@@ -438,7 +438,9 @@ def test_a_writer_that_dies_again_disturbs_nobody(tmp_path: Path, monkeypatch: p
         tracker.follow(tmp_path)
         begin(tmp_path).write("end", status="FINISHED")
         (problem,) = tracker.finish()
-    assert f"`python -m framework sync {tmp_path} --uri sqlite:///{tmp_path}/mlflow.db` will deliver it later" in problem
+    assert (
+        f"`python -m framework sync {tmp_path} --uri sqlite:///{tmp_path}/mlflow.db` will deliver it later" in problem
+    )
     assert tracker.problems == [problem]
     assert len(started) == 2
 
