@@ -34,16 +34,17 @@ from framework.sweeps.console import watching
 from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
-from framework.sweeps.plan_text import plan_text
+from framework.sweeps.parent import best_figures, description
+from framework.sweeps.plan_text import plan_text, reused_text
 from framework.sweeps.planning import Plan, plan, refuse_misfits
-from framework.sweeps.resume import Resumed, resumed
+from framework.sweeps.resume import Resumed, resumed, with_earlier
 from framework.sweeps.state import FILE as STATE
 from framework.sweeps.state import JobIdentity, SweepState
 from framework.sweeps.summary import summary
 from framework.sweeps.text import settings_markdown, settings_text
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
-from framework.training import kept
+from framework.tracking.recorded import recorded_runs
 
 if TYPE_CHECKING:
     from framework.sweeps.frames import SweepFrame
@@ -139,11 +140,9 @@ class Sweep:
         jobs = self._composer.jobs(split(arguments), 0)
         display = jobs[0].config.section(Display)
         if display.plan:
-            planned = plan(jobs)
-            warn_all(planned.cautions)
-            sys.stdout.write(plan_text(planned))
+            _show_plan(_reusing(Resumed(jobs)))
             return []
-        chosen = self._chosen(arguments, jobs)
+        chosen = _reusing(self._chosen(arguments, jobs))
         waiting = DeliveryProgress(progress=display.progress)
         tracker = Tracker.of(jobs[0].config.section(Tracking), waiting)
         if chosen.left:
@@ -153,10 +152,12 @@ class Sweep:
             state = self._state(arguments, chosen.jobs)
             state.save(self._folder)
             journal = Journal(self._folder)
-            self._description = _description(arguments, len(jobs))
+            repeated = [word for word in arguments if not word.startswith(ONCE)]
+            self._description = description(repeated, len(jobs), chosen.finished.values())
             if not chosen.resume:
                 self._begin(journal, arguments, [job.config for job in jobs])
-            for folder in [self._folder, *(job.folder for job in chosen.jobs)]:
+            reused = {number for number, end in chosen.finished.items() if end.reused}
+            for folder in [self._folder, *(job.folder for job in chosen.jobs if job.number not in reused)]:
                 tracker.follow(folder)
             ended, found = self._run(chosen, journal, tracker, state)
         warn_all(tracker.problems)
@@ -291,23 +292,26 @@ class Sweep:
         earlier = [entry.content for entry in begun_in(self._folder) if entry.kind == "metrics"]
         step = 1 + max((content["step"] for content in earlier), default=-1)  # one more per resume
         for table in found:
-            values = _best_figures(table, several=len(found) > 1)
+            values = best_figures(table, several=len(found) > 1)
             if not any(values.items() <= content["values"].items() for content in earlier[-len(found) :]):
                 journal.write("metrics", step=step, epoch=None, values=values)
 
 
-def _description(arguments: Sequence[str], runs: int) -> str:
-    command = provenance.command(arguments, sweep=True)
-    return f"A sweep of {runs} runs.\n\nRun it again:\n\n```\n{command}\n```\n"
+def _reusing(chosen: Resumed) -> Resumed:
+    """Return the jobs with the results of the experiment's earlier runs, if the setting ``reuse`` is on."""
+    new = chosen.left
+    if not new or not new[0].config.section(Display).reuse:
+        return chosen
+    return with_earlier(chosen, recorded_runs(new[0].config.section(Tracking), [job.config for job in new]))
 
 
-def _best_figures(table: Table, *, several: bool) -> dict[str, float]:
-    """Return the best setting's means, under names that no run uses, so that charts do not show the parent as a run."""
-    best = table.settings[0]
-    prefix = f"best/{table.problem}/" if several else "best/"
-    figures = {name: best.spread(name) for name in kept.shown(best.figures)}
-    means = {prefix + name.removeprefix(kept.PREFIX): spread.mean for name, spread in figures.items()}
-    return {**means, f"{prefix}seeds": float(best.seeds)}
+def _show_plan(chosen: Resumed) -> None:
+    if not chosen.left:
+        sys.stdout.write(f"{reused_text(len(chosen.jobs))}. Nothing was started.\n")
+        return
+    planned = plan(chosen.left)
+    warn_all(planned.cautions)
+    sys.stdout.write(plan_text(planned, len(chosen.finished)))
 
 
 def ended_of(result: JobReturn) -> Ended:

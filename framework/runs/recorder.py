@@ -185,6 +185,7 @@ def begin(
         description=provenance.description(config, list(overrides)),
         parent=str(parent) if parent else None,
         dataset=data and _dataset(config, data),
+        code=config.code,
     )
     for name in files:
         journal.write("artifact", path=name, to="")

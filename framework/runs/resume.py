@@ -77,6 +77,10 @@ def _difference(folder: Path, config: RunConfig, start: dict[str, Any]) -> str:
             return f"the run did not use the plugin file {name}"
         if path.read_bytes() != content:
             return f"the plugin {name.removesuffix('.py')} is not the one that the run used ({path})"
+    recorded = start.get("code", {})
+    for part, version in config.code.items():
+        if recorded.get(part, version) != version:
+            return f"the code of the {part} is not the one that the run used"
     before, now = start.get("params", {}), config.params
     for key in dict.fromkeys([*before, *now]):
         if before.get(key) != now.get(key):

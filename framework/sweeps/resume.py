@@ -11,6 +11,7 @@ from framework.errors import InputError
 from framework.runs.content import JournalContent
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in, same_run
+from framework.runs.reuse import FinishedRun
 from framework.sweeps.job import Job
 from framework.sweeps.state import JobIdentity
 
@@ -63,12 +64,27 @@ def resumed(
         if begun and not same_run(begun, job.config):
             raise InputError(f"{job.folder} holds another run: job {job.number} of this sweep cannot continue there")
         recorded = JournalContent.of(begun)
-        if recorded.status == "FINISHED" and recorded.history:
+        if recorded.finished:
             finished[job.number] = Finished.of_journal(recorded, str(job.folder), job.config, job.distinguishing)
         elif failed_only and recorded.status != "FAILED":
             waiting.add(job.number)
     jobs = [replace(job, resume=True, epoch=epoch_of(job.folder)) for job in placed]
     return Resumed(tuple(jobs), finished, frozenset(waiting), resume=True)
+
+
+def with_earlier(chosen: Resumed, runs: Mapping[str, FinishedRun]) -> Resumed:
+    """Return the jobs of a sweep with the results of earlier runs for those that have not begun.
+
+    Args:
+        chosen: the jobs.
+        runs: finished runs by identity.
+    """
+    taken = {
+        job.number: Finished.of_journal(run.content, str(run.folder), job.config, job.distinguishing, reused=True)
+        for job in chosen.left
+        if (run := runs.get(job.config.identity)) and not begun_in(job.folder)
+    }
+    return replace(chosen, finished={**chosen.finished, **taken})
 
 
 def _placed(jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, place: Place) -> list[Job]:
