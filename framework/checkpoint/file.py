@@ -62,12 +62,12 @@ def save(folder: Path, identity: str, state: RunState) -> None:
     write_whole(folder / FILE, content.getvalue(), durable=True)
 
 
-def load(folder: Path, identity: str) -> RunState | None:
+def load(folder: Path, identity: str | None) -> RunState | None:
     """Return the state that `save` wrote, or None if the folder holds no checkpoint.
 
     Args:
         folder: the run's folder.
-        identity: the identity of the run that is to continue.
+        identity: the identity of the run that is to continue; None accepts a checkpoint of any.
 
     Raises:
         InputError: the checkpoint is damaged, of another format or of another run.
@@ -79,7 +79,7 @@ def load(folder: Path, identity: str) -> RunState | None:
         description = _description(path)
         if description["format"] != FORMAT:
             raise InputError(f"{path} is of format {description['format']}; this version reads format {FORMAT}")
-        if description["identity"] != identity:
+        if identity is not None and description["identity"] != identity:
             raise InputError(
                 f"{path} belongs to a run with the identity {description['identity']}; this run has {identity}: its "
                 "configuration or one of its plugin files has changed"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
@@ -18,10 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 from framework import errors
 from framework.config.resolved import RunConfig
 from framework.config.settings import Display, Tracking
-from framework.errors import FrameworkError, InputError, format_error, warn_all
+from framework.errors import FrameworkError, InputError, warn_all
 from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
 from framework.hydra_app.launcher import refuse_unkept
+from framework.hydra_app.reporting import ReportingTask, ended_of
 from framework.hydra_app.splitting import split
 from framework.registry.manager import current
 from framework.runs import provenance
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from framework.sweeps.frames import SweepFrame
 
 
-ONCE = ("resume=", "failed_only=")
+ONCE = ("resume=", "failed_only=", "force=")
 """Beginnings of arguments that are about one command, and are not repeated by the next ``resume``."""
 
 
@@ -79,35 +79,6 @@ class TakesPlan(Protocol):
     """A launcher that accepts the jobs and the plan that the sweep has already made."""
 
     planned: tuple[Sequence[Job], Plan] | None
-
-
-class ReportingTask:
-    """A task function that reports each job that ends in this process; in another process it only calls the task."""
-
-    def __init__(self, task: TaskFunction) -> None:
-        self._task = task
-        self._jobs: Sequence[Job] = ()
-        self._ended: Callable[[Job, Ended], None] | None = None
-
-    def report(self, jobs: Sequence[Job], ended: Callable[[Job, Ended], None]) -> None:
-        """Report the results of ``jobs`` to ``ended`` from now on."""
-        self._jobs, self._ended = jobs, ended
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ReportingTask, (self._task,)
-
-    def __call__(self, config: DictConfig) -> Any:
-        """Call the task, report its result or failure, and return its value."""
-        if self._ended is None:
-            return self._task(config)
-        job = self._jobs[HydraConfig.get().job.num]
-        try:
-            finished = self._task(config)
-        except Exception as error:
-            self._ended(job, Failed(format_error(error)))
-            raise
-        self._ended(job, finished)
-        return finished
 
 
 class Sweep:
@@ -145,6 +116,7 @@ class Sweep:
         chosen = _reusing(self._chosen(arguments, jobs))
         waiting = DeliveryProgress(progress=display.progress)
         tracker = Tracker.of(jobs[0].config.section(Tracking), waiting)
+        warn_all(chosen.cautions)
         if chosen.left:
             warn_all(self._prepare(chosen.left, len(jobs)))
         make(self._folder, "hydra.sweep.dir")
@@ -156,7 +128,7 @@ class Sweep:
             self._description = description(repeated, len(jobs), chosen.finished.values())
             if not chosen.resume:
                 self._begin(journal, arguments, [job.config for job in jobs])
-            reused = {number for number, end in chosen.finished.items() if end.reused}
+            reused = {number for number, end in chosen.finished.items() if isinstance(end, Finished) and end.reused}
             for folder in [self._folder, *(job.folder for job in chosen.jobs if job.number not in reused)]:
                 tracker.follow(folder)
             ended, found = self._run(chosen, journal, tracker, state)
@@ -179,7 +151,7 @@ class Sweep:
         display, place = jobs[0].config.section(Display), self._composer.folder
         if display.resume or display.failed_only:
             known = SweepState.load(self._folder).jobs
-            return resumed(jobs, known, self._folder, place, failed_only=display.failed_only)
+            return resumed(jobs, known, self._folder, place, failed_only=display.failed_only, force=display.force)
         if refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir):
             known = SweepState.load(self._folder).jobs if (self._folder / STATE).is_file() else ()
             return resumed(jobs, known, self._folder, place)
@@ -312,11 +284,3 @@ def _show_plan(chosen: Resumed) -> None:
     planned = plan(chosen.left)
     warn_all(planned.cautions)
     sys.stdout.write(plan_text(planned, len(chosen.finished)))
-
-
-def ended_of(result: JobReturn) -> Ended:
-    """Return a job's result from its launcher's record; the job has ended."""
-    if result.status is JobStatus.COMPLETED:
-        ended: Finished = result.return_value
-        return ended
-    return Failed(format_error(result._return_value))

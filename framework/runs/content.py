@@ -48,7 +48,10 @@ class JournalContent:
             elif entry.kind == "metrics" and kept.plain(content["values"]):
                 figures |= content["values"]
             elif entry.kind == "metrics":
-                history.append({"epoch": content["epoch"], "step": content["step"], **content["values"]})
+                epoch = content["epoch"]
+                if isinstance(epoch, int) and 0 < epoch <= len(history):  # recorded again after a change: this counts
+                    del history[epoch - 1 :]
+                history.append({"epoch": epoch, "step": content["step"], **content["values"]})
         status = entries[-1].content["status"] if entries and entries[-1].kind == "end" else ""
         has_model = any(entry.kind == "model" for entry in entries)
         return cls(name, history, figures, tags, status, has_model, digest)

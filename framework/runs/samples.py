@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,11 @@ from framework.config.part import stacked
 from framework.config.resolved import RunConfig
 from framework.data.prepare import prepared
 from framework.errors import InputError, exits_as_errors
+
+
+def other_samples(folder: Path, now: str, before: str) -> str:
+    """Return one line for a run whose data set has changed; ``now`` and ``before`` are hashes of its samples."""
+    return f"{folder}: the data set has the hash {now}, and the run was recorded with {before}"
 
 
 def sample_hashes() -> Callable[[RunConfig], str]:

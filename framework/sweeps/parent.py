@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from framework.runs import provenance
 from framework.runs.finished import Finished
+from framework.sweeps.blocks import Ended
 from framework.sweeps.leaderboard import Table
 from framework.training import kept
 
@@ -13,7 +14,7 @@ MOST_REUSED = 20
 """Maximum number of reused runs that the parent's page names."""
 
 
-def description(arguments: Sequence[str], runs: int, finished: Iterable[Finished]) -> str:
+def description(arguments: Sequence[str], runs: int, finished: Iterable[Ended]) -> str:
     """Return the parent's description in Markdown: the runs whose results are reused, and the command that repeats it.
 
     Args:
@@ -22,7 +23,7 @@ def description(arguments: Sequence[str], runs: int, finished: Iterable[Finished
         finished: results of runs that are not trained.
     """
     command = provenance.command(arguments, sweep=True)
-    reused = [f"- {end.name}: `{end.folder}`" for end in finished if end.reused]
+    reused = [f"- {end.name}: `{end.folder}`" for end in finished if isinstance(end, Finished) and end.reused]
     hidden = [f"- … and {len(reused) - MOST_REUSED} more: see `leaderboard.csv`"] if len(reused) > MOST_REUSED else []
     listed = "\n".join(["Results of earlier runs:\n", *reused[:MOST_REUSED], *hidden, "\n"]) if reused else ""
     return f"A sweep of {runs} runs.\n\n{listed}Run it again:\n\n```\n{command}\n```\n"

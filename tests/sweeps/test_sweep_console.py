@@ -14,7 +14,7 @@ from screens import Shown, terminal_output, visible
 from sweeping import SMALL
 from tables import accurate, ended, job
 
-from framework.hydra_app.sweeper import ReportingTask
+from framework.hydra_app.reporting import ReportingTask
 from framework.sweeps import console
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Block, Failed, train_block
