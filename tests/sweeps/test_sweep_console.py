@@ -293,7 +293,7 @@ def test_a_launcher_of_hydras_own_shows_progress_and_no_line_per_run(command, of
 def test_a_task_tells_of_its_ends_in_this_process_only(monkeypatch):
     jobs = [job(0), job(1)]
     monkeypatch.setattr(
-        "framework.hydra_app.sweeper.HydraConfig", SimpleNamespace(get=lambda: SimpleNamespace(job=place))
+        "framework.hydra_app.reporting.HydraConfig", SimpleNamespace(get=lambda: SimpleNamespace(job=place))
     )
     place, told = SimpleNamespace(num=1), []
     task = ReportingTask(_task)
