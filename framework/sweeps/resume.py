@@ -92,7 +92,7 @@ def resumed(
     if kept:
         cautions.append(f"{kept} finished runs keep their results, although: {next(iter(changed.values()))}")
     waiting = {job.number for job in left if failed_only and not _has_failed(read[job.number])}
-    continued = [job if job.number in finished else _continued(job, changed.get(job.number, "")) for job in placed]
+    continued = [_continued(job, changed.get(job.number, "")) for job in placed]
     return Resumed(tuple(continued), finished, frozenset(waiting), resume=True, cautions=tuple(cautions))
 
 
