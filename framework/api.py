@@ -31,6 +31,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
     """
     from framework.hydra_app.in_process import compose_run, own_hydra
     from framework.runs.folder import cleared_if_refused, make, refuse_used_run
+    from framework.sweeps.folder import refuse_alone
     from framework.tracking.run import tracked
     from framework.training.observers import Cautions
 
@@ -52,6 +53,7 @@ def run(*overrides: str, optimizer: type[Optimizer] | None = None) -> Result:
         display = config.section(Display)
         if display.plan:
             raise InputError("plan: a plan has no result; use it on the command line or in framework.sweep")
+        refuse_alone(config)
         refuse_used_run(folder, config, taken.unresolved)
         setting = setting_of(config, taken.choices, composing(hydra.config_loader, composed.hydra))
         noted = Cautions()

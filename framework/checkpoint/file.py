@@ -71,12 +71,12 @@ def save(folder: Path, identity: str, state: RunState) -> None:
     write_whole(folder / FILE, content.getvalue(), durable=True)
 
 
-def load(folder: Path, identity: str) -> RunState | None:
+def load(folder: Path, identity: str | None) -> RunState | None:
     """Return the state that `save` wrote, or None if the folder holds no checkpoint.
 
     Args:
         folder: the run's folder.
-        identity: the identity of the run that is to continue.
+        identity: the identity of the run that is to continue; None accepts a checkpoint of any.
 
     Raises:
         InputError: the checkpoint is damaged, of another format or of another run.
@@ -84,7 +84,7 @@ def load(folder: Path, identity: str) -> RunState | None:
     path = folder / FILE
     try:
         description = _description(path)
-        if description["identity"] != identity:
+        if identity is not None and description["identity"] != identity:
             raise InputError(
                 f"{path} belongs to a run with the identity {errors.short(description['identity'])}; this run has "
                 f"{identity}: its configuration or one of its plugin files has changed"

@@ -20,6 +20,7 @@ from framework.tracking.run import shown
 
 REPEATED = ("hydra.sweep.subdir", "hydra.output_subdir")
 """Settings of Hydra that a resumed sweep takes from its state file."""
+FORCE = "continue with the configuration, plugins and data as they are now; ignore a damaged checkpoint"
 
 
 def main(words: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
@@ -35,20 +36,21 @@ def main(words: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
     parser = Arguments("resume", "Continue a run or a sweep that was interrupted.", example="resume outputs/DATE/TIME")
     parser.add_argument("run", help="folder of the run or of the sweep, or the run's MLflow id")
     parser.add_argument("values", nargs="*", default=[], metavar="KEY=VALUES", help="further values of a sweep's axes")
+    parser.add_argument("--force", action="store_true", help=FORCE)
     parser.add_argument("--uri", help="the store that has the run id")
     asked = parser.parse_args(words)
     folder = Path(asked.run) if Path(asked.run).is_dir() else own_folder(asked.run, asked.uri)
     refuse_unusable([folder], "resume")
     if (folder / SWEEP).is_file():
-        return _resume_sweep(folder.resolve(), asked.values, train)
+        return _resume_sweep(folder.resolve(), asked.values, train, force=asked.force)
     if asked.values:
         raise InputError(f"resume: {asked.values[0]}: only a sweep has axes to which values can be added")
-    run = interrupted(folder.resolve())
+    run = interrupted(folder.resolve(), force=asked.force)
     if run is None:
         sys.stdout.write(f"{folder} has finished: there is nothing to resume\n")
         return 0
     config = run.config.with_store(_store(run))
-    shown(config, run.overrides, run.folder, setting=run.setting, resume=True)
+    shown(config, run.overrides, run.folder, setting=run.setting, resume=True, changed=run.changed)
     return 0
 
 
@@ -69,7 +71,7 @@ def _store(run: Interrupted) -> str | None:
     return found
 
 
-def _resume_sweep(folder: Path, values: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
+def _resume_sweep(folder: Path, values: Sequence[str], train: Callable[[Sequence[str]], int], *, force: bool) -> int:
     state = SweepState.load(folder)
     _refuse_code(folder, state)
     from framework.hydra_app.errors import explained
@@ -78,7 +80,8 @@ def _resume_sweep(folder: Path, values: Sequence[str], train: Callable[[Sequence
 
     with explained([*state.arguments, *values]):
         arguments = united(state.arguments, as_typed(values, sweep=True)) if values else state.arguments
-    return train(["-m", *arguments, *state.hydra, f"hydra.sweep.dir={quoted(str(folder))}", "resume=true"])
+    place = f"hydra.sweep.dir={quoted(str(folder))}"
+    return train(["-m", *arguments, *state.hydra, place, "resume=true", *(["force=true"] if force else [])])
 
 
 def _refuse_code(folder: Path, state: SweepState) -> None:

@@ -22,7 +22,7 @@ from framework.config.metrics import RunMetric, metrics_of
 from framework.config.part import Part
 from framework.config.settings import OUTSIDE, Section, Settings, Tracking
 from framework.registry.manager import Provider
-from framework.registry.sources import files
+from framework.registry.sources import code_hash, files
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -88,20 +88,37 @@ class RunConfig:
     @cached_property
     def providers(self) -> tuple[Provider, ...]:
         """The plugins that provide the run's parts, without repetition, the optimizer's first."""
-        parts = [self.optimizer, *self.parts.values(), *self.stages, *self.layers]
+        return tuple(dict.fromkeys(part.provider for part in self._all_parts))
+
+    @property
+    def _all_parts(self) -> list[Part]:
         named = [metric.part for metric in self.metrics if metric.listed]
-        return tuple(dict.fromkeys(part.provider for part in [*parts, *named]))
+        return [self.optimizer, *self.parts.values(), *self.stages, *self.layers, *named]
 
     @property
     def plugin_sources(self) -> dict[str, bytes]:
         """The sources of the run's plugin files and inline classes, by the name of the file that each is saved in."""
         return {name: provider.source for name, provider in files(self.providers).items()}
 
+    @property
+    def code(self) -> dict[str, str]:
+        """The version of each part that is not of a plugin file, by its kind and name: a hash of its source code.
+
+        If there is no source code, it is the version of the part's distribution.
+        """
+        parts = [part for part in self._all_parts if not part.provider.source]
+        return {f"{part.kind} {part.name}": code_hash(part.cls) or part.provider.version for part in parts}
+
     @cached_property
     def identity(self) -> str:
-        """A short hash of everything that determines the run's result: its decisive settings and its plugin files."""
+        """A short hash of what determines the run's result. Runs of one identity have the same result.
+
+        It covers the decisive settings, the sources of the run's plugin files and inline classes, and the source code
+        of its other parts, built in or installed (`code`). It does not cover the data's samples, whose hash is
+        recorded and compared apart from it, nor versions of the framework's core, NumPy, torch, optax and Python.
+        """
         sources = [importlib.util.decode_source(source) for source in self.plugin_sources.values()]
-        text = json.dumps([self.decisive, sources], sort_keys=True)
+        text = json.dumps([self.decisive, sources, self.code], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def layers_for(self, target_shape: Shape) -> list[Part]:

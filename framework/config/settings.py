@@ -91,6 +91,8 @@ class Display(Section):
     affects_result = False
     progress: bool = flag(True, help="show progress: in place on a terminal, a few lines in a log")
     resume: bool = flag(False, help="continue the run or sweep in the given folder; resume DIR sets it")
+    force: bool = flag(False, help="with resume: continue although something has changed; resume DIR --force sets it")
+    reuse: bool = flag(False, help="in a sweep, take results of the experiment's finished runs; train the rest")
     failed_only: bool = flag(False, help="of the sweep in the given folder, train only the runs that failed")
     fail_fast: bool = flag(False, help="end a sweep at its first failed run; resume DIR continues it")
     plan: bool = flag(False, help="print the runs, their time, memory and disk; start nothing")

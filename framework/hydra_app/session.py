@@ -38,6 +38,7 @@ from framework.hydra_app.expansion import refuse_search
 from framework.hydra_app.flags import read
 from framework.hydra_app.job_files import has_credentials, record_masked, unrecorded
 from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
+from framework.sweeps.folder import refuse_alone
 from framework.sweeps.job import Job
 from framework.sweeps.plan_text import plan_text
 from framework.sweeps.planning import plan
@@ -125,6 +126,7 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
             composed.hydra.runtime.output_dir = str(folder)
         taken = plain_data(composed)
         config = check(taken)
+    refuse_alone(config)
     overrides = job.overrides_of(composed.hydra)
     if config.section(Display).plan:
         planned = plan([Job(0, tuple(overrides), config, {}, folder)])

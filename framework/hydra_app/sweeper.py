@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
@@ -18,11 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 from framework import errors
 from framework.config.resolved import RunConfig
 from framework.config.settings import Display, Tracking
-from framework.errors import FrameworkError, InputError, format_error, warn_all
+from framework.errors import FrameworkError, InputError, warn_all
 from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
 from framework.hydra_app.job_files import has_credentials, without_credentials, without_records
 from framework.hydra_app.launcher import refuse_unkept
+from framework.hydra_app.reporting import ReportingTask, ended_of
 from framework.hydra_app.splitting import split
 from framework.registry.manager import current
 from framework.runs import provenance
@@ -36,9 +36,10 @@ from framework.sweeps.console import watching
 from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
-from framework.sweeps.plan_text import plan_text
+from framework.sweeps.parent import best_figures, description
+from framework.sweeps.plan_text import plan_text, reused_text
 from framework.sweeps.planning import Plan, plan, refuse_misfits
-from framework.sweeps.resume import Resumed, resumed
+from framework.sweeps.resume import Resumed, resumed, with_earlier
 from framework.sweeps.state import FILE as STATE
 from framework.sweeps.state import JobIdentity, SweepState
 from framework.sweeps.summary import summary
@@ -46,13 +47,13 @@ from framework.sweeps.text import settings_markdown, settings_text
 from framework.system.addresses import masked_words
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
-from framework.training import kept
+from framework.tracking.recorded import recorded_runs
 
 if TYPE_CHECKING:
     from framework.sweeps.frames import SweepFrame
 
 
-ONCE = ("resume=", "failed_only=")
+ONCE = ("resume=", "failed_only=", "force=")
 """Beginnings of arguments that are about one command, and are not repeated by the next ``resume``."""
 
 
@@ -81,35 +82,6 @@ class TakesPlan(Protocol):
     """A launcher that accepts the jobs and the plan that the sweep has already made."""
 
     planned: tuple[Sequence[Job], Plan] | None
-
-
-class ReportingTask:
-    """A task function that reports each job that ends in this process; in another process it only calls the task."""
-
-    def __init__(self, task: TaskFunction) -> None:
-        self._task = task
-        self._jobs: Sequence[Job] = ()
-        self._ended: Callable[[Job, Ended], None] | None = None
-
-    def report(self, jobs: Sequence[Job], ended: Callable[[Job, Ended], None]) -> None:
-        """Report the results of ``jobs`` to ``ended`` from now on."""
-        self._jobs, self._ended = jobs, ended
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ReportingTask, (self._task,)
-
-    def __call__(self, config: DictConfig) -> Any:
-        """Call the task, report its result or failure, and return its value."""
-        if self._ended is None:
-            return self._task(config)
-        job = self._jobs[HydraConfig.get().job.num]
-        try:
-            finished = self._task(config)
-        except Exception as error:
-            self._ended(job, Failed(format_error(error)))
-            raise
-        self._ended(job, finished)
-        return finished
 
 
 class Sweep:
@@ -146,24 +118,25 @@ class Sweep:
         jobs = self._composer.jobs(self._composer.searched(split(arguments)), 0)
         display = jobs[0].config.section(Display)
         if display.plan:
-            planned = plan(jobs)
-            warn_all(planned.cautions)
-            sys.stdout.write(plan_text(planned))
+            _show_plan(_reusing(Resumed(jobs)))
             return []
-        chosen = self._chosen(arguments, jobs)
+        chosen = _reusing(self._chosen(arguments, jobs))
         waiting = DeliveryProgress(progress=display.progress)
         tracker = Tracker.of(jobs[0].config.section(Tracking), waiting)
+        warn_all(chosen.cautions)
         if chosen.left:
-            warn_all([*self._prepare(chosen.left, len(jobs)), *chosen.cautions])
+            warn_all([*self._prepare(chosen.left, len(jobs)), *chosen.afresh])
         make(self._folder, "hydra.sweep.dir")
         with owned(self._folder), resumable(self._folder), waiting, tracker, closed_sweep(self._folder):
             state = self._state(arguments, chosen.jobs)
             state.save(self._folder)
             journal = Journal(self._folder)
-            self._description = _description(arguments, len(jobs))
+            repeated = [word for word in arguments if not word.startswith(ONCE)]
+            self._description = description(repeated, len(jobs), chosen.finished.values())
             if not journal.begun:
                 self._begin(journal, arguments, [job.config for job in jobs])
-            for folder in [self._folder, *(job.folder for job in chosen.jobs)]:
+            reused = {number for number, end in chosen.finished.items() if isinstance(end, Finished) and end.reused}
+            for folder in [self._folder, *(job.folder for job in chosen.jobs if job.number not in reused)]:
                 tracker.follow(folder)
             ended, found = self._run(chosen, journal, tracker, state)
         warn_all(tracker.problems)
@@ -185,7 +158,7 @@ class Sweep:
         display, place = jobs[0].config.section(Display), self._composer.folder
         if display.resume or display.failed_only:
             known = SweepState.load(self._folder).jobs
-            return resumed(jobs, known, self._folder, place, failed_only=display.failed_only)
+            return resumed(jobs, known, self._folder, place, failed_only=display.failed_only, force=display.force)
         if refuse_used_sweep(self._folder, arguments, jobs, self._config.hydra.output_subdir):
             known = SweepState.load(self._folder).jobs if (self._folder / STATE).is_file() else ()
             return resumed(jobs, known, self._folder, place)
@@ -302,28 +275,23 @@ class Sweep:
         earlier = [entry.content for entry in begun_in(self._folder) if entry.kind == "metrics"]
         step = 1 + max((content["step"] for content in earlier), default=-1)  # one more per resume
         for table in found:
-            values = _best_figures(table, several=len(found) > 1)
+            values = best_figures(table, several=len(found) > 1)
             if not any(values.items() <= content["values"].items() for content in earlier[-len(found) :]):
                 journal.write("metrics", step=step, epoch=None, values=values)
 
 
-def _description(arguments: Sequence[str], runs: int) -> str:
-    command = provenance.command(arguments, sweep=True)
-    return f"A sweep of {runs} runs.\n\nRun it again:\n\n```\n{command}\n```\n"
+def _reusing(chosen: Resumed) -> Resumed:
+    """Return the jobs with the results of the experiment's earlier runs, if the setting ``reuse`` is on."""
+    new = chosen.left
+    if not new or not new[0].config.section(Display).reuse:
+        return chosen
+    return with_earlier(chosen, recorded_runs(new[0].config.section(Tracking), [job.config for job in new]))
 
 
-def _best_figures(table: Table, *, several: bool) -> dict[str, float]:
-    """Return the best setting's means, under names that no run uses, so that charts do not show the parent as a run."""
-    best = table.settings[0]
-    prefix = f"best/{table.problem}/" if several else "best/"
-    figures = {name: best.spread(name) for name in kept.shown(best.figures)}
-    means = {prefix + name.removeprefix(kept.PREFIX): spread.mean for name, spread in figures.items()}
-    return {**means, f"{prefix}seeds": float(best.seeds)}
-
-
-def ended_of(result: JobReturn) -> Ended:
-    """Return a job's result from its launcher's record; the job has ended."""
-    if result.status is JobStatus.COMPLETED:
-        ended: Finished = result.return_value
-        return ended
-    return Failed(format_error(result._return_value))
+def _show_plan(chosen: Resumed) -> None:
+    if not chosen.left:
+        sys.stdout.write(f"{reused_text(len(chosen.jobs))}. Nothing was started.\n")
+        return
+    planned = plan(chosen.left)
+    warn_all(planned.cautions)
+    sys.stdout.write(plan_text(planned, len(chosen.finished)))

@@ -22,6 +22,7 @@ class JournalContent:
         tags: the run's tags.
         status: status of the ``end`` entry, or "" if there is none or the run was continued after it.
         has_model: whether the journal has an entry for the model.
+        digest: the hash of its data set's samples, or "" if the journal does not have it.
     """
 
     name: str
@@ -30,25 +31,35 @@ class JournalContent:
     tags: dict[str, str]
     status: str
     has_model: bool
+    digest: str
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> JournalContent:
         """Return the content of a journal's entries."""
-        name, history = "", History()
+        name, digest, history = "", "", History()
         figures, tags = dict[str, float](), dict[str, str]()
         for entry in entries:
             content: dict[str, Any] = entry.content
             if entry.kind == "start":
                 name, tags = content["name"], tags | content["tags"]
+                digest = (content.get("dataset") or {}).get("digest", "")
             elif entry.kind == "tags":
                 tags |= content["values"]
             elif entry.kind == "metrics" and kept.plain(content["values"]):
                 figures |= content["values"]
             elif entry.kind == "metrics":
-                history.append({"epoch": content["epoch"], "step": content["step"], **content["values"]})
+                epoch = content["epoch"]
+                if isinstance(epoch, int) and 0 < epoch <= len(history):  # recorded again after a change: this counts
+                    del history[epoch - 1 :]
+                history.append({"epoch": epoch, "step": content["step"], **content["values"]})
         status = entries[-1].content["status"] if entries and entries[-1].kind == "end" else ""
         has_model = any(entry.kind == "model" for entry in entries)
-        return cls(name, history, figures, tags, status, has_model)
+        return cls(name, history, figures, tags, status, has_model, digest)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has finished and has results."""
+        return self.status == "FINISHED" and bool(self.history)
 
     @property
     def ended(self) -> str:

@@ -51,6 +51,7 @@ FIELDS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
         "description": _optional(_is_text),
         "parent": _optional(_is_text),
         "dataset": _optional(_is_dataset),
+        "code": _optional(_holds(every=_is_text)),
     },
     "metrics": {
         "step": _is_integer,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from framework.base.run import Run
 from framework.config.resolved import RunConfig
+from framework.config.settings import Display
 from framework.errors import RunFailedError, format_error
 from framework.runs.content import JournalContent
 from framework.runs.folder import begun_in, same_run
@@ -41,7 +42,8 @@ def record_failure(
     """
     folder = folder_of(run)
     begun = begun_in(folder)
-    if begun and (not same_run(begun, config) or begun[-1].content.get("status") == "FINISHED"):
+    same = same_run(begun, config) or config.section(Display).force
+    if begun and (not same or begun[-1].content.get("status") == "FINISHED"):
         return
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder)

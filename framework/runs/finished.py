@@ -22,6 +22,7 @@ class Finished:
         metrics: the kept model's metrics, named as in `framework.training.kept`.
         params: settings that identify the run, as in `run_params`.
         directions: whether greater is better, by the metric's name, as in `RunConfig.directions`.
+        reused: whether it is the result of an earlier run, in ``folder``.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Finished:
     metrics: Mapping[str, float]
     params: Mapping[str, Any]
     directions: Mapping[str, bool]
+    reused: bool = False
 
     @classmethod
     def of(cls, outcome: Outcome, config: RunConfig, overrides: Sequence[str]) -> Finished:
@@ -50,8 +52,16 @@ class Finished:
         )
 
     @classmethod
-    def of_journal(cls, recorded: JournalContent, folder: str, config: RunConfig, overrides: Sequence[str]) -> Finished:
-        """Return the plain data of a finished run's journal; it must have an epoch."""
+    def of_journal(
+        cls,
+        recorded: JournalContent,
+        folder: str,
+        config: RunConfig,
+        overrides: Sequence[str],
+        *,
+        reused: bool = False,
+    ) -> Finished:
+        """Return the plain data of a finished run's journal; it must have an epoch. Arguments as the attributes."""
         last = recorded.history[-1]
         return cls(
             name=recorded.name,
@@ -63,12 +73,13 @@ class Finished:
             metrics=kept.recorded(recorded.metrics(config.settings.keeps_best)),
             params=run_params(config, overrides),
             directions=config.directions,
+            reused=reused,
         )
 
     def row(self) -> dict[str, Any]:
         """Return the run's row of the leaderboard as a flat mapping."""
         time = {"seconds": self.seconds, "population_seconds": self.population_seconds}
-        rest = {"ended": self.ended, "steps": self.steps, **time, "folder": self.folder}
+        rest = {"ended": self.ended, "steps": self.steps, **time, "folder": self.folder, "reused": self.reused}
         return {"run": self.name, **self.params, **self.metrics, **rest}
 
 

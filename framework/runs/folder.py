@@ -40,7 +40,8 @@ def refuse_another(folder: Path, config: RunConfig, begun: Sequence[Entry], *, r
         InputError: the folder holds another run; nothing was written.
     """
     over = bool(begun) and begun[-1].kind == "end" and not (resume and begun[-1].content["status"] != "FINISHED")
-    if begun and (over or not same_run(begun, config)):
+    forced = resume and config.section(Display).force
+    if begun and (over or not (forced or same_run(begun, config))):
         raise InputError(f"{folder} holds another run: {ANOTHER}")
 
 
@@ -175,7 +176,14 @@ def begun_in(folder: Path) -> list[Entry]:
 
 def same_run(begun: Sequence[Entry], config: RunConfig) -> bool:
     """Return whether the entries of a journal are those of a run with this checked configuration."""
-    return bool(begun) and begun[0].content.get("tags", {}).get("config_hash") == config.identity
+    return bool(begun) and recorded_identity(begun) == config.identity
+
+
+def recorded_identity(begun: Sequence[Entry]) -> str:
+    """Return the identity of the run in a journal; a change that was accepted with ``--force`` changes it."""
+    changed = [entry.content["values"] for entry in begun if entry.kind == "tags"]
+    tags = [values for values in changed if "config_hash" in values] or [begun[0].content.get("tags", {})]
+    return str(tags[-1].get("config_hash"))
 
 
 def _says(path: Path, content: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 A run's folder holds ``journal.jsonl``. Each entry has a ``kind``, the unix ``time`` in seconds, and its kind's content:
 
 - ``start``: name, experiment, params, tags, description, parent (folder of the sweep's journal relative to this one,
-  or null), dataset
+  or null), dataset, code (versions of the run's parts, as in `RunConfig.code`)
 - ``metrics``: step, epoch, values ``{"train/loss": 0.3, …}``
 - ``tags``: values
 - ``description``: text, in Markdown; takes the place of the one in ``start``

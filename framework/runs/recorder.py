@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ import numpy as np
 from framework import errors
 from framework.base.run import Run
 from framework.config.resolved import RunConfig
-from framework.config.settings import Tracking
+from framework.config.settings import Display, Tracking
 from framework.data.prepare import Data
-from framework.errors import RunFailedError
+from framework.errors import InputError, RunFailedError
 from framework.runs import provenance
 from framework.runs.content import JournalContent
 from framework.runs.folder import begun_in, refuse_another
 from framework.runs.journal import Journal
+from framework.runs.reuse import FORCED
+from framework.runs.samples import other_samples
 from framework.runs.yaml_text import dump
 from framework.system.addresses import masked_words
 from framework.training import kept
@@ -33,7 +36,8 @@ class Journaling(Observer):
     """Writes each run's folder: configuration, environment, journal and model.
 
     A journal without an end is continued, and with ``resume`` one that ended without success too. Training again gives
-    the same bits: epochs that are recorded already are compared and not written again.
+    the same bits: epochs that are recorded already are compared and not written again. With the setting ``force``, an
+    epoch that differs is written again; it then counts instead of the earlier one and those after it.
 
     Args:
         configs: the checked configurations, by run id.
@@ -41,6 +45,7 @@ class Journaling(Observer):
         parent: the sweep's folder, or None for a single run.
         single: whether this is a single run. Its journal stays open when it has finished: `conclude` adds the curves.
         resume: whether the runs may continue journals that ended with a failure or an interrupt.
+        forced: the reason why a run needs the setting ``force``, by run id, if it has one; it becomes a tag.
         warn: called with one line per problem that leaves the run complete.
 
     Attributes:
@@ -55,6 +60,7 @@ class Journaling(Observer):
         parent: Path | None,
         single: bool,
         resume: bool = False,
+        forced: Mapping[str, str] = MappingProxyType({}),
         warn: Callable[[str], object] = errors.warn,
     ) -> None:
         self._configs = configs
@@ -62,6 +68,7 @@ class Journaling(Observer):
         self._parent = parent
         self._single = single
         self._resume = resume
+        self._forced = dict(forced)
         self._warn = warn
         self.outcomes: dict[str, Outcome] = {}
         self._journals: dict[str, Journal] = {}
@@ -82,12 +89,37 @@ class Journaling(Observer):
             begun = begun_in(folder)
             refuse_another(folder, self._configs[run.id], begun, resume=self._resume)
             self._before[run.id] = JournalContent.of(begun)
+            changed = self._forced.get(run.id) or self._other_data(run, data)
             self._journals[run.id] = Journal(folder)
             if not begun:
                 journal, config, overrides = self._journals[run.id], self._configs[run.id], self._overrides[run.id]
                 begin(journal, run, config, overrides, self._parent, data)
             elif self._before[run.id].tags.get("error"):
                 self._journals[run.id].write("tags", values={"error": ""})  # it was the last attempt's
+            if changed:
+                self._accept(run, changed)
+
+    def _other_data(self, run: Run, data: Data) -> str:
+        """Return the difference between a run's data set and the recorded one, or "".
+
+        Raises:
+            InputError: there is one, and the setting ``force`` is off.
+        """
+        before = self._before[run.id].digest
+        if before in ("", data.digest):
+            return ""
+        line = other_samples(folder_of(run), data.digest, before)
+        if not self._may_differ(run):
+            raise InputError(f"{line}: restore the data, or continue with --force")
+        return line
+
+    def _may_differ(self, run: Run) -> bool:
+        return self._configs[run.id].section(Display).force
+
+    def _accept(self, run: Run, changed: str) -> None:
+        self._forced[run.id] = changed
+        tags = {FORCED: changed, "config_hash": self._configs[run.id].identity}
+        self._journals[run.id].write("tags", values=tags)
 
     def has_begun(self, run: Run) -> bool:
         """Return whether the run's journal was opened, so that an error is the run's own."""
@@ -97,13 +129,13 @@ class Journaling(Observer):
         """Append the epoch's metrics to the journal; if they are recorded already, compare them.
 
         Raises:
-            RunFailedError: the recorded metrics are others.
+            RunFailedError: the recorded metrics are others, and the setting ``force`` is off.
         """
         row, run = record.history[-1], record.run
-        before = self._before[run.id].history
-        if len(record.history) <= len(before):
-            _compare(run, f"epoch {row['epoch']}", before[len(record.history) - 1], row)
-        else:
+        before, epoch = self._before[run.id].history, len(record.history)
+        if epoch <= len(before) and not self._same(run, f"epoch {row['epoch']}", before[epoch - 1], row):
+            del before[epoch - 1 :]
+        if epoch > len(before):
             values = {name: value for name, value in row.items() if name not in NOT_LOGGED}
             self._journals[run.id].write("metrics", step=row["step"], epoch=row["epoch"], values=values)
 
@@ -111,14 +143,12 @@ class Journaling(Observer):
         """Append the kept model's metrics at its step and save the model; end the journal, except for a single run.
 
         Raises:
-            RunFailedError: the metrics are recorded already, and are others.
+            RunFailedError: the metrics are recorded already, and are others, and the setting ``force`` is off.
         """
         run = outcome.run
         folder, journal, before = folder_of(run), self._journals[run.id], self._before[run.id]
         figures = {**kept.recorded(outcome.metrics), kept.EPOCH: outcome.kept_epoch}
-        if before.figures:
-            _compare(run, "the end", before.figures, figures)
-        else:
+        if not (before.figures and self._same(run, "the end", before.figures, figures)):
             journal.write("metrics", step=outcome.kept_step, epoch=None, values=figures)
             journal.write("tags", values=_ending(outcome))
         outcome.predictor.save(folder / "model")
@@ -128,6 +158,22 @@ class Journaling(Observer):
             np.save(folder / "model" / "example.npy", self._example)
             journal.write("model", path="model", input_example="model/example.npy")
         self.outcomes[run.id] = outcome
+
+    def _same(self, run: Run, what: str, before: Mapping[str, float], now: Mapping[str, float]) -> bool:
+        """Return whether metrics are the recorded ones.
+
+        Raises:
+            RunFailedError: they are not, and the setting ``force`` is off.
+        """
+        difference = _difference(what, before, now)
+        if difference and not self._may_differ(run):
+            raise RunFailedError(
+                f"{run.folder}: {difference}: the run does not repeat itself on this machine with these versions; "
+                "start it again in another folder, or continue with --force"
+            )
+        if difference and run.id not in self._forced:
+            self._accept(run, difference)
+        return not difference
 
     def conclude(self, outcome: Outcome, *, draw: bool = True) -> None:
         """Draw the curves of a single run, unless ``draw`` is False, and end its journal.
@@ -188,6 +234,7 @@ def begin(
         description=provenance.description(config, list(overrides)),
         parent=os.path.relpath(parent.resolve(), folder.resolve()) if parent else None,
         dataset=data and _dataset(config, data),
+        code=config.code,
     )
     for name in files:
         journal.write("artifact", path=name, to="")
@@ -204,16 +251,14 @@ def _dataset(config: RunConfig, data: Data) -> dict[str, Any]:
     }
 
 
-def _compare(run: Run, what: str, before: Mapping[str, float], now: Mapping[str, float]) -> None:
-    """Raise `RunFailedError` if metrics of a run differ from the recorded ones; times are not compared."""
+def _difference(what: str, before: Mapping[str, float], now: Mapping[str, float]) -> str:
+    """Return the first difference of metrics from the recorded ones, or ""; times are not compared."""
     for name, value in now.items():
         old = before.get(name)
         same = value == old or (old is not None and value != value and old != old)  # NaN is recorded as NaN
         if not same and not name.startswith("time/"):
-            raise RunFailedError(
-                f"{run.folder}: {name} of {what} is {value!r} and was recorded as {old!r}: the run does not repeat "
-                "itself on this machine with these versions; start it again in another folder"
-            )
+            return f"{name} of {what} is {value!r} and was recorded as {old!r}"
+    return ""
 
 
 def _ending(outcome: Outcome) -> dict[str, str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from framework import errors
 from framework.base.run import Run
-from framework.checkpoint.file import load
 from framework.checkpoint.writing import Checkpoints
 from framework.config.resolved import RunConfig
 from framework.config.settings import Checkpointing
@@ -20,6 +19,7 @@ from framework.registry.manager import current
 from framework.runs import provenance
 from framework.runs.failure import record_failure
 from framework.runs.recorder import Journaling
+from framework.runs.resume import last_state
 from framework.training.hooks import afresh, hooks
 from framework.training.loop import train
 from framework.training.observers import Observer
@@ -35,6 +35,7 @@ def execute(
     distinguishing: Sequence[str] | None = None,
     setting: str = "",
     resume: bool = False,
+    changed: str = "",
     observers: Sequence[Observer] = (),
     warn: Callable[[str], object] = errors.warn,
     result: Callable[[Outcome], None] | None = None,
@@ -50,6 +51,7 @@ def execute(
         setting: name of its setting.
         resume: whether to continue a run that failed or was interrupted; one that was killed is continued anyway. It
             continues from its checkpoint if it has one.
+        changed: what has changed since the run's start, if it is continued with the setting ``force``; else "".
         observers: further observers.
         warn: as in `Journaling`.
         result: called with the outcome as soon as it is recorded, before pictures are drawn.
@@ -61,10 +63,13 @@ def execute(
     name = provenance.run_name(config, overrides if distinguishing is None else distinguishing)
     run = Run(uuid.uuid4().hex, name, config.as_data(), folder, setting)
     configs, single = {run.id: config}, parent is None
-    journaling = Journaling(configs, {run.id: overrides}, parent=parent, single=single, resume=resume, warn=warn)
+    state, ignored = last_state(folder, config)
+    forced = {run.id: changed or ignored} if changed or ignored else {}
+    journaling = Journaling(
+        configs, {run.id: overrides}, parent=parent, single=single, resume=resume, forced=forced, warn=warn
+    )
     watching = [*hooks(current()), *observers]
     checkpoints = Checkpoints(configs, config.section(Checkpointing).every_seconds, watching, warn=warn)
-    state = load(folder, config.identity)
     for line in afresh(current(), state.hooks) if state and single else []:
         warn(line)
     interrupted = False

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from framework.base.run import Run
-from framework.checkpoint.file import load
 from framework.checkpoint.writing import Checkpoints
 from framework.config.settings import Checkpointing, Display
 from framework.errors import InputError, format_error
@@ -18,6 +17,7 @@ from framework.runs.failure import record_failure
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in
 from framework.runs.recorder import Journaling
+from framework.runs.resume import last_state
 from framework.sweeps.job import HydraRecord, Job
 from framework.training.hooks import hooks
 from framework.training.loop import train
@@ -133,7 +133,8 @@ def _train(
     configs = {name: job.config for name, job in by_id.items()}
     overrides = {name: job.overrides for name, job in by_id.items()}
     resume, every = jobs[0].resume, jobs[0].config.section(Checkpointing).every_seconds
-    journaling = Journaling(configs, overrides, parent=parent, single=False, resume=resume)
+    forced = {name: job.changed for name, job in by_id.items() if job.changed}
+    journaling = Journaling(configs, overrides, parent=parent, single=False, resume=resume, forced=forced)
     states = [_state(job) for job in jobs] if jobs[0].epoch else []
     watching = [*hooks(manager.current(), final=final), *observers]
     try:
@@ -146,7 +147,7 @@ def _train(
 
 
 def _state(job: Job) -> RunState:
-    state = load(job.folder, job.config.identity)
+    state, _ = last_state(job.folder, job.config)
     if state is None:
         raise InputError(f"{job.folder}: its checkpoint is gone")
     return state

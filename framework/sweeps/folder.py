@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from framework.config.resolved import RunConfig
+from framework.config.settings import Display
 from framework.errors import InputError
 from framework.runs.cursor import FILE as CURSOR
 from framework.runs.folder import ANOTHER, begun_in, refuse_files, refuse_used_run, same_run
@@ -15,6 +17,18 @@ SWEEP_FILES = (
     *("multirun.yaml", "environment.txt", "leaderboard.csv", "settings.csv", "leaderboard.png"),
     *("sweep.json", CURSOR),
 )
+
+
+def refuse_alone(config: RunConfig) -> None:
+    """Raise InputError if a single run has settings that choose among the runs of a sweep.
+
+    Raises:
+        InputError: such a setting is on.
+    """
+    display = config.section(Display)
+    for name in ("reuse", "failed_only"):
+        if getattr(display, name):
+            raise InputError(f"{name}=true is about the runs of a sweep: add -m")
 
 
 def refuse_used_sweep(folder: Path, arguments: Sequence[str], jobs: Sequence[Job], subdir: str | None) -> bool:

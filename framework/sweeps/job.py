@@ -31,6 +31,7 @@ class Job:
         setting: the name of its setting, as in `framework.hydra_app.setting`.
         resume: whether to continue the run that its folder may hold.
         epoch: the epoch of the checkpoint from which it continues, or 0 to start.
+        changed: what has changed since its start, if it is continued with the setting ``force``; else "".
     """
 
     number: int
@@ -44,6 +45,7 @@ class Job:
     setting: str = ""
     resume: bool = False
     epoch: int = 0
+    changed: str = ""
 
     @property
     def run_name(self) -> str:

@@ -131,7 +131,14 @@ def row_of(job: Job, problem: str, end: Ended) -> Row:
 
 def _failed_row(job: Job, end: Failed) -> Row:
     params = run_params(job.config, job.distinguishing)
-    return {"run": job.run_name, **params, "ended": FAILED, "folder": str(job.folder), "error": end.error}
+    return {
+        "run": job.run_name,
+        **params,
+        "ended": FAILED,
+        "folder": str(job.folder),
+        "reused": False,
+        "error": end.error,
+    }
 
 
 def ranking(names: Sequence[str], directions: Mapping[str, bool]) -> tuple[str, bool]:

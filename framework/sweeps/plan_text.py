@@ -9,8 +9,13 @@ DISK_PER_RUN = 60_000
 """Disk use per run of a small model, in bytes: configurations, journal, weights, and its rows in MLflow."""
 
 
-def plan_text(planned: Plan) -> str:
-    """Return the plan as text: groups and runs, the reason if they train one by one, time, memory and disk."""
+def plan_text(planned: Plan, reused: int = 0) -> str:
+    """Return the plan as text: groups and runs, the reason if they train one by one, time, memory and disk.
+
+    Args:
+        planned: the plan.
+        reused: the number of further runs whose results are there already.
+    """
     rows = [("group", "runs", "together", "time", "memory")]
     notes = []
     for group, cost in planned.groups:
@@ -29,7 +34,12 @@ def plan_text(planned: Plan) -> str:
         f"{planned.workers} {'process' if planned.workers == 1 else 'processes'}: about {duration(planned.seconds)} of "
         f"training, {size(planned.memory)} of memory, {size(runs * DISK_PER_RUN)} of disk. Nothing was started."
     )
-    return "\n".join([table(rows), *notes, total]) + "\n"
+    return "\n".join([table(rows), *notes, *([reused_text(reused)] if reused else []), total]) + "\n"
+
+
+def reused_text(runs: int) -> str:
+    """Return one line with the number of runs whose results are there already."""
+    return f"{counted(runs, 'run')} reused: finished before in this experiment"
 
 
 def grouping_text(planned: Plan) -> str:

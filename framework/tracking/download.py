@@ -34,7 +34,7 @@ def fetched(run_id: str, uri: str | None = None) -> Path:
     if (address, run_id) in _copies:
         return Path(_copies[address, run_id].name)
     client, run = _found(run_id, address)
-    return _folder_of(run) or _copy(client, run, address)
+    return folder_of(run) or _copy(client, run, address)
 
 
 def own_folder(run_id: str, uri: str | None = None) -> Path:
@@ -48,7 +48,7 @@ def own_folder(run_id: str, uri: str | None = None) -> Path:
         InputError: there is no such run in the store, or its folder is not on this machine any more.
     """
     _, run = _found(run_id, resolve_uri(uri))
-    folder = _folder_of(run)
+    folder = folder_of(run)
     if folder is None:
         raise InputError(f"{run_id}: its folder {run.data.tags.get('folder', '')} is not here: name the folder itself")
     return folder
@@ -74,7 +74,8 @@ def _found(run_id: str, address: str) -> tuple[MlflowClient, Run]:
         raise InputError(f"{run_id}: there is no such run in {where} ({str(error).splitlines()[0]})") from None
 
 
-def _folder_of(run: Run) -> Path | None:
+def folder_of(run: Run) -> Path | None:
+    """Return the folder in which a run of MLflow was recorded, or None if it is not here any more."""
     folder = Path(run.data.tags.get("folder", ""))
     if not folder.is_absolute() or not all((folder / name).is_file() for name in NEEDED):
         return None

@@ -43,6 +43,7 @@ def tracked(
     *,
     setting: str,
     resume: bool = False,
+    changed: str = "",
     observers: Sequence[Observer],
     progress: Progress | None = None,
     warn: Callable[[str], object] = errors.warn,
@@ -56,6 +57,7 @@ def tracked(
         folder: folder for the run's files.
         setting: name of its setting.
         resume: whether to continue the run that the folder holds.
+        changed: as for `execute`.
         observers: observers besides the journal and the hooks.
         progress: as for `Tracker`.
         warn: called with one line per problem that leaves the run complete.
@@ -79,6 +81,7 @@ def tracked(
             folder,
             setting=setting,
             resume=resume,
+            changed=changed,
             observers=[_Noting(tracker, folder), *observers],
             warn=warn,
             result=recorded,
@@ -86,7 +89,15 @@ def tracked(
     return outcome, tracker
 
 
-def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting: str, resume: bool = False) -> Outcome:
+def shown(
+    config: RunConfig,
+    overrides: Sequence[str],
+    folder: Path,
+    *,
+    setting: str,
+    resume: bool = False,
+    changed: str = "",
+) -> Outcome:
     """Train one run as `tracked` does; show its progress and print its result and where its files are.
 
     Args:
@@ -95,6 +106,7 @@ def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting:
         folder: folder for the run's files.
         setting: name of its setting.
         resume: whether to continue the run that the folder holds.
+        changed: as for `execute`.
 
     Raises:
         InputError: as for `tracked`.
@@ -113,6 +125,7 @@ def shown(config: RunConfig, overrides: Sequence[str], folder: Path, *, setting:
             folder,
             setting=setting,
             resume=resume,
+            changed=changed,
             observers=observers(progress=progress),
             progress=waiting,
             result=show,

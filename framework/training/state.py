@@ -27,7 +27,7 @@ class RunState:
     Attributes:
         epoch: the number of epochs that the run has finished.
         step: the number of optimizer steps that it has taken.
-        digest: the hash of its data set's samples, as in `Data`.
+        digest: the hash of its data set's samples, as in `Data`; "" if it is not to be compared.
         arrays: parameters, buffers and the arrays of the update chain, as in `Population.tensors`, without the runs
             axis; and the kept parameters and buffers with the prefix `KEPT`.
         record: the rest of the run's record as plain data, as in `Record.as_data`.
@@ -68,7 +68,7 @@ def restore(population: Population, records: Sequence[Record], states: Sequence[
         raise ValueError("runs of different epochs cannot continue together")
     tensors = population.tensors()
     for row, (record, state) in enumerate(zip(records, states, strict=True)):
-        if state.digest != population.data.digest:
+        if state.digest not in ("", population.data.digest):
             raise InputError(
                 f"{record.run.name}: the data set has the hash {population.data.digest} and the checkpoint was written "
                 f"with {state.digest}: restore the data, or start the run again"

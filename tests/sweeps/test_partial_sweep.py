@@ -1,9 +1,6 @@
-"""Sweeps that train a part of their runs: until the first failure, or only what failed; MLflow after a retry."""
+"""Sweeps that train a part of their runs: until the first failure, or only what failed."""
 
 from __future__ import annotations
-
-import sqlite3
-from contextlib import closing
 
 import pytest
 from sweeping import SMALL, jobs_of, read_csv, status_of
@@ -73,25 +70,3 @@ def test_another_launcher_takes_no_part_of_a_sweep(command, tmp_path):
     assert code == 2
     assert "for a part use hydra/launcher=population" in err
     assert not (tmp_path / "s").exists()
-
-
-def test_a_retried_run_is_finished_in_mlflow_and_has_each_point_once(command, tmp_path, plugin):
-    words = (*SMALL, "tracking.enabled=true", "seed=0,1", "launcher.workers=1", "hydra.sweep.dir=s")
-    assert command(plugin, "-m", *words)[0] == 1
-    states = []
-    for _ in range(2):
-        with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
-            states.append(dict(database.execute("select name, status from runs")))
-            points = database.execute("select run_uuid, key, step, count(*) from metrics group by 1, 2, 3").fetchall()
-            errors = [value for (value,) in database.execute("select value from tags where key = 'error'")]
-        (tmp_path / "broken").unlink(missing_ok=True)
-        if len(states) == 1:
-            assert errors == ["OSError: broken"]
-            assert list((tmp_path / "mlartifacts").rglob("error.txt"))
-            assert command(plugin, "resume", "s")[0] == 0
-    assert sorted(states[0].values()) == ["FAILED", "FAILED", "FINISHED"]
-    assert sorted(states[1].values()) == ["FINISHED"] * 3
-    assert states[0].keys() == states[1].keys()
-    assert errors == [""]
-    assert {count for *_, key, _, count in points if key != "epoch"} == {1}  # fault 13 doubles the last epoch
-    assert len({step for _, key, step, _ in points if key == "val/loss"}) == 3

@@ -155,7 +155,8 @@ def test_failed_runs_are_tried_again_and_finished_ones_are_left(command, tmp_pat
     (tmp_path / "fragile.py").write_text(FRAGILE.replace("p - lr", "p - 2 * lr"))
     code, _, err = command(*plugin, "resume", "sweep")
     assert code == 2
-    assert "is not composed with the identity" in err
+    assert "/sweep/0: the plugin fragile is not the one that the run used" in err
+    assert "continue with --force" in err
 
 
 def test_the_state_file_names_the_sweep_and_its_jobs(tmp_path):

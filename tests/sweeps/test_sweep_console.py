@@ -14,7 +14,7 @@ from screens import Shown, terminal_output, visible
 from sweeping import SMALL
 from tables import accurate, ended, job
 
-from framework.hydra_app.sweeper import ReportingTask
+from framework.hydra_app.reporting import ReportingTask
 from framework.sweeps import console
 from framework.sweeps.best_so_far import BestSoFar
 from framework.sweeps.blocks import Block, Failed, train_block
@@ -304,7 +304,7 @@ def test_a_launcher_of_hydras_own_shows_progress_and_no_line_per_run(command, of
 def test_a_task_tells_of_its_ends_in_this_process_only(monkeypatch):
     jobs = [job(0), job(1)]
     monkeypatch.setattr(
-        "framework.hydra_app.sweeper.HydraConfig", SimpleNamespace(get=lambda: SimpleNamespace(job=place))
+        "framework.hydra_app.reporting.HydraConfig", SimpleNamespace(get=lambda: SimpleNamespace(job=place))
     )
     place, told = SimpleNamespace(num=1), []
     task = ReportingTask(_task)
