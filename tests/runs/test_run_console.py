@@ -203,7 +203,7 @@ def test_a_run_that_is_interrupted_while_curves_are_drawn_has_finished(command, 
 
 def test_nothing_is_announced_when_all_is_delivered_or_nobody_delivers(tmp_path, monkeypatch):
     told = []
-    (tmp_path / "journal.jsonl").touch()
+    (tmp_path / "journal.jsonl").write_text("{}\n")
     tracker = Undelivered("sqlite:///x.db", progress=told.append)
     tracker.follow(tmp_path)
     tracker.announce()

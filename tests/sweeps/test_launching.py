@@ -144,7 +144,7 @@ def test_a_sweep_may_name_its_folders(tmp_path):
     journal = tmp_path / "lr_0.1" / "7"
     assert kinds_of(journal)[-1] == "end"
     start = json.loads((journal / "journal.jsonl").read_text().splitlines()[0])
-    assert start["parent"] == str(tmp_path)
+    assert start["parent"] == "../.."
     assert start["tags"]["sweep_id"] == tmp_path.name
 
 
