@@ -78,7 +78,7 @@ def refuse_used_run(folder: Path, config: RunConfig, unresolved: Mapping[str, An
 
 @contextmanager
 def cleared_if_refused(folder: Path, files: Sequence[str]) -> Iterator[None]:
-    """Remove the files and folders made inside a ``with`` block if `InputError` ends it before the run begins.
+    """Remove what was made inside a ``with`` block if an invalid input or a full disk ends it before the run begins.
 
     Only folders that did not exist before and are empty again are removed, including those above ``folder``.
 
@@ -87,13 +87,13 @@ def cleared_if_refused(folder: Path, files: Sequence[str]) -> Iterator[None]:
         files: relative paths of files that may be written to it before the run begins.
 
     Raises:
-        InputError: as raised inside the block.
+        InputError, OSError: as raised inside the block.
     """
     new = [folder / name for name in files if not _stands(folder / name)]
     missing = _missing([*(file.parent for file in new), folder])
     try:
         yield
-    except InputError:
+    except (InputError, OSError):
         if not _stands(folder / JOURNAL):
             for file in new:
                 if _stands(file):
