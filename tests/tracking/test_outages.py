@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deliveries import assert_delivered
-from processes import PATIENCE
+from processes import PATIENCE, command, wait_until
 from proxies import Proxy, free_port, mlflow_server
 from test_tracking import begin, measure, predictor
 
@@ -143,3 +144,51 @@ def test_a_store_whose_tables_a_full_disk_cut_off_is_made_again(tmp_path: Path) 
 
     assert Store(uri).experiment("full")
     assert not (tmp_path / "full.db.unfinished").exists()
+
+
+TRAIN = ("-m", "dataset=iris", "epochs=3000", "seed=0,1", "optimizer.lr=0.01,0.1", "launcher.workers=1")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("action", ["500", "hang", "refuse", "slow"])
+@pytest.mark.parametrize("until", ["middle", "end"])
+def test_a_sweep_trains_through_an_outage(action: str, until: str, tmp_path: Path, proxy: Proxy, client: Any) -> None:
+    name = f"{action}_{until}"
+    proxy.calls.clear()
+    proxy.rule = lambda method, path: action if until == "end" or len(proxy.calls) < 8 else "pass"
+    words = [*TRAIN, f"tracking.uri={proxy.uri}", f"tracking.experiment={name}", f"hydra.sweep.dir={tmp_path}/sweep"]
+    done = command(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    folders = [tmp_path / "sweep", *(tmp_path / "sweep" / str(number) for number in range(4))]
+    if any(map(pending, folders)):
+        (warning,) = done.stderr.splitlines()
+        assert warning.startswith(f"warning: MLflow at {proxy.uri}: ")
+        assert f"sync {tmp_path}/sweep` will deliver" in warning
+        proxy.rule = lambda method, path: "pass"
+        assert sync([tmp_path], proxy.uri).problems == []
+    assert sync([tmp_path], proxy.uri).delivered == []
+    assert_delivered(client, name, folders)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("starts", [0, 1], ids=["late", "restarted"])
+def test_a_sweep_meets_a_server_that_starts_late_or_again(starts: int, tmp_path: Path) -> None:
+    import mlflow
+
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    words = [*TRAIN, f"tracking.uri={uri}", "tracking.experiment=late", f"hydra.sweep.dir={tmp_path}/sweep"]
+    with ThreadPoolExecutor() as pool:
+        if starts:
+            with mlflow_server(tmp_path, port):
+                done = pool.submit(command, *words, cwd=tmp_path)
+                wait_until(lambda: (tmp_path / "sweep" / "0" / "journal.jsonl").exists())
+        else:
+            done = pool.submit(command, *words, cwd=tmp_path)
+            wait_until(lambda: (tmp_path / "sweep" / "0" / "journal.jsonl").exists())
+        with mlflow_server(tmp_path, port):
+            assert done.result().returncode == 0
+            sync([tmp_path], uri)
+            folders = [tmp_path / "sweep", *(tmp_path / "sweep" / str(number) for number in range(4))]
+            assert_delivered(mlflow.MlflowClient(uri), "late", folders)
