@@ -204,7 +204,7 @@ def test_a_run_that_is_interrupted_while_curves_are_drawn_has_finished(command, 
 def test_nothing_is_announced_when_all_is_delivered_or_nobody_delivers(tmp_path, monkeypatch):
     told = []
     (tmp_path / "journal.jsonl").write_text("{}\n")
-    tracker = Undelivered("sqlite:///x.db", progress=told.append)
+    tracker = Undelivered("sqlite:///x.db", progress=lambda left, entries: told.append(left))
     tracker.follow(tmp_path)
     tracker.announce()
     assert told == []
