@@ -421,7 +421,7 @@ def test_a_writer_that_dies_again_disturbs_nobody(tmp_path: Path, monkeypatch: p
     started = []
 
     def spawn() -> Any:
-        process = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         process.kill()
         started.append(process)
         return process, tempfile.TemporaryFile("w+")
