@@ -34,6 +34,8 @@ SHARE = 0.1
 RETRY_SECONDS = 15.0
 PATIENCE_SECONDS = 10.0
 """How long to wait at the end for journals that another process delivers, or for the run of a parent."""
+ORPHAN_SECONDS = 1.5
+"""How long after the end of the input a journal may still grow: a worker ends a moment after a killed trainer."""
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -61,7 +63,6 @@ class Writer:
     def __init__(self, commands: IO[str], answers: IO[str]) -> None:
         self._answers = answers
         self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._open = True
         self._active: dict[Path, Delivery] = {}
         self._due: dict[Path, float] = {}
         self._problems: list[str] = []
@@ -69,6 +70,7 @@ class Writer:
         self._retry_at = 0.0
         threading.Thread(target=self._listen, args=(commands,), daemon=True).start()
         first = self._commands.get()
+        self._open = first is not None  # else the trainer has died before it knew the store
         self._uri: str = json.loads(first)["uri"] if first else ""
 
     def run(self) -> None:
@@ -120,13 +122,13 @@ class Writer:
 
     def _drain(self) -> None:
         """Deliver everything that is left; the trainer writes no more entries."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        began = time.monotonic()
         try:
             while self._active:
                 for delivery in list(self._active.values()):
                     self._say(left=len(self._active))
                     with self._guarded(delivery):
-                        self._conclude(delivery, late=time.monotonic() > deadline)
+                        self._conclude(delivery, time.monotonic() - began)
                 if self._active:
                     time.sleep(POLL_SECONDS)
         except UnreachableError as error:
@@ -134,7 +136,8 @@ class Writer:
         for delivery in self._active.values():
             delivery.close()
 
-    def _conclude(self, delivery: Delivery, *, late: bool) -> None:
+    def _conclude(self, delivery: Delivery, waited: float) -> None:
+        late = waited > PATIENCE_SECONDS
         if not delivery.claim():
             if not (delivery.folder / JOURNAL).exists():  # the run was never started
                 self._release(delivery)
@@ -145,7 +148,7 @@ class Writer:
         delivery.alone = late
         if not delivery.poll() and (delivery.cursor.ended or delivery.cursor.run_id is None):
             self._release(delivery)
-        elif delivery.send(self._opened()):
+        elif delivery.send(self._opened()) and (delivery.cursor.ended or waited > ORPHAN_SECONDS):
             delivery.give_up(self._opened())
             self._release(delivery)
 
