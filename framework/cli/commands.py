@@ -138,6 +138,12 @@ def _resume(words: Sequence[str]) -> int:
     return resume(words, _hydra)
 
 
+def _doctor(words: Sequence[str]) -> int:
+    from framework.cli.doctor import main as heal
+
+    return heal(words)
+
+
 def _check(words: Sequence[str]) -> int:
     from framework.cli.check import main as check
 
@@ -186,6 +192,7 @@ COMMANDS = {
     "check": Command("test a plugin: a kind and a name, or a file such as my_rule.py", _check),
     "new-plugin": Command("write a pip-installable package with one rule and a test", _new_plugin),
     "resume": Command("continue a run or a sweep that was interrupted", _resume),
+    "doctor": Command("close and deliver runs and sweeps whose process is gone", _doctor),
     "sync": Command("deliver journals that MLflow does not have yet", _sync),
     "ui": Command("open MLflow's UI on the store of the runs", _ui),
 }

@@ -22,6 +22,7 @@ from framework.hydra_app.splitting import shared_by_all, split
 from framework.runs import summary
 from framework.runs.finished import Finished
 from framework.runs.journal import FILE as JOURNAL
+from framework.runs.ownership import owned
 from framework.runs.runner import execute
 from framework.system.addresses import masked_word
 from framework.tracking.run import shown
@@ -74,7 +75,9 @@ def _train_in_sweep(config: RunConfig, hydra: Any) -> tuple[Outcome, Finished]:
     shared = shared_by_all(split(arguments))
     distinguishing = [word for word in overrides if masked_word(word) not in shared]
     folder = Path(hydra.runtime.output_dir)
-    outcome = execute(config, overrides, folder, parent=parent, distinguishing=distinguishing, setting=_setting(config))
+    setting = _setting(config)
+    with owned(folder):  # another sweeper than ours does not own the sweep's folder
+        outcome = execute(config, overrides, folder, parent=parent, distinguishing=distinguishing, setting=setting)
     return outcome, Finished.of(outcome, config, distinguishing)
 
 

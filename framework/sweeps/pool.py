@@ -25,6 +25,8 @@ ENGINES = {"ray": "ray", "dask": "distributed"}
 WATCH_SECONDS = 0.1
 """Interval at which a worker checks that its parent is there."""
 
+_BLOCKED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 def require(backend: str) -> None:
     """Raise InputError if the engine of a backend is not installed.
@@ -92,6 +94,8 @@ def end_with_parent(parent: int) -> None:
         parent: id of the parent process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
     threading.Thread(target=_watch, args=(parent,), name="framework-parent", daemon=True).start()
 
 
@@ -103,16 +107,18 @@ def _watch(parent: int) -> None:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Delay Ctrl-C while worker processes are started, so that they inherit that it is blocked.
+    """Delay signals while worker processes are started, and let the workers start with the signals blocked.
 
-    A terminal sends Ctrl-C to all its processes: one that is still importing modules would print a traceback.
+    An interrupted import of joblib would fail with another error. A terminal sends Ctrl-C to all its processes: a
+    worker that is still importing modules would print a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # the start of a worker would start it, and would then unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     try:
+        resource_tracker.ensure_running()  # the start of a worker would start it; it unblocks signals
+        signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -99,13 +99,13 @@ class Workers:
             )
 
     def _pooled(self, blocks: Sequence[Block], marks: str) -> Iterator[tuple[int, Trained]]:
-        from joblib import delayed
-
         given = (*self._given, _plugin_variables(), marks)
-        calls = (delayed(_in_worker)(place, block.as_data(), *given) for place, block in enumerate(blocks))
-        with pool(self._backend, self._count) as parallel:
+        with ExitStack() as stack:
             with without_interrupts():
-                results = parallel(calls)
+                from joblib import delayed
+
+                parallel = stack.enter_context(pool(self._backend, self._count))
+                results = parallel(delayed(_in_worker)(at, block.as_data(), *given) for at, block in enumerate(blocks))
             yield from results
 
 

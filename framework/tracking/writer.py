@@ -38,6 +38,8 @@ PATIENCE_SECONDS = 10.0
 REPEAT_SECONDS = 1.0
 GRACE_SECONDS = 3
 """Seconds from SIGTERM to the end of this process."""
+ORPHAN_SECONDS = 1.5
+"""How long after the end of the input a journal may still grow: a worker ends a moment after a killed trainer."""
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -155,10 +157,10 @@ class Writer:
 
     def _drain(self) -> None:
         """Deliver everything that is left, or give up if the store does not answer; the trainer writes no more."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        began = time.monotonic()
         self._claim()
         self._outage.hurry()
-        while self._active and not self._pass(deadline):
+        while self._active and not self._pass(began):
             if self._active:
                 time.sleep(POLL_SECONDS)
         if self._active:
@@ -166,13 +168,13 @@ class Writer:
         for delivery in self._active.values():
             delivery.close()
 
-    def _pass(self, deadline: float) -> bool:
+    def _pass(self, began: float) -> bool:
         """Try to conclude each delivery once; return whether to give up because the store does not answer."""
         for delivery in list(self._active.values()):
             self._tell(0)
             time.sleep(self._outage.wait())
             with self._guarded(delivery):
-                self._conclude(delivery, late=time.monotonic() > deadline)
+                self._conclude(delivery, time.monotonic() - began)
             if self._outage.lasts():
                 return True
         return False
@@ -183,7 +185,8 @@ class Writer:
         if self._awaited:
             self._say(**self._left)
 
-    def _conclude(self, delivery: Delivery, *, late: bool) -> None:
+    def _conclude(self, delivery: Delivery, waited: float) -> None:
+        late = waited > PATIENCE_SECONDS
         if not delivery.claim():
             if not (delivery.folder / JOURNAL).exists():  # the run was never started
                 self._release(delivery)
@@ -194,7 +197,7 @@ class Writer:
         delivery.alone = late and delivery.parent not in self._active
         if not delivery.poll() and (delivery.cursor.ended or delivery.cursor.run_id is None):
             self._release(delivery)
-        elif delivery.send(self._opened()):
+        elif delivery.send(self._opened()) and (delivery.cursor.ended or waited > ORPHAN_SECONDS):
             delivery.give_up(self._opened())
             self._release(delivery)
 

@@ -13,12 +13,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import processes
 import pytest
-from processes import PATIENCE, wait_until
-from sweeping import SMALL, assert_same_run, jobs_of, status_of, swept
+from processes import MARK, PATIENCE, kill, marked, wait_until
+from runs import same_numbers
+from sweeping import SMALL, assert_same_run, epochs_of, jobs_of, status_of, swept, tags_of
 
 from framework.errors import InputError
+from framework.runs.journal import read_journal
 from framework.sweeps.state import SweepState
 
 WORDS = (
@@ -28,6 +31,15 @@ WORDS = (
     *("checkpoint.every_seconds=0", "launcher.workers=2", "launcher.block=2"),
 )
 OTHER_BLOCKS = ("launcher.workers=1", "launcher.block=3")
+
+ORPHANED = 60
+"""Seconds after which a process without its parent counts as left: idle workers of joblib wait for 300."""
+
+
+def duration(sweep: Path) -> float:
+    """Return the seconds between a sweep's start and its end."""
+    entries = read_journal(sweep)
+    return entries[-1].time - entries[0].time
 
 
 def table_of(folder: Path) -> list[dict[str, str]]:
@@ -59,31 +71,79 @@ def whole(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    ("delay", "tracked", "changes"), [(0.05, False, OTHER_BLOCKS), (0.5, True, ())], ids=["early", "later"]
-)
-def test_a_killed_sweep_is_resumed_to_the_bit(tmp_path, whole, delay, tracked, changes):
+def disturbed(folder: Path, victim: str, delay: float, *words: str) -> None:
+    """Start the sweep in ``folder``, kill a process after ``delay`` seconds of it and wait until all have ended."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "framework", *WORDS, f"tracking.enabled={tracked}", "hydra.sweep.dir=sweep"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "framework", *WORDS, "hydra.sweep.dir=sweep", *words],
+        cwd=folder,
+        env={**os.environ, MARK: str(folder)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_until(lambda: any(tmp_path.glob("sweep/*/checkpoint.npz")) or process.poll() is not None)
-    time.sleep(delay)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
+    try:
+        if delay < 0:
+            wait_until(lambda: any(folder.glob("sweep/*/checkpoint.npz")) or process.poll() is not None)
+        time.sleep(abs(delay))
+        kill(victim, process, folder)
+        process.communicate(timeout=PATIENCE)
+        deadline = time.monotonic() + ORPHANED
+        while left := marked(folder):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
+    finally:
+        for pid in marked(folder):
+            os.kill(pid, signal.SIGKILL)
+
+
+def assert_same_sweep(one: Path, other: Path) -> None:
+    """Assert that the sweeps in two folders have the same runs, models and tables, bit by bit."""
+    assert len(jobs_of(one)) == len(jobs_of(other)) == 8
+    for ours, theirs in zip(jobs_of(one), jobs_of(other), strict=True):
+        assert same_numbers(epochs_of(ours), epochs_of(theirs))
+        assert tags_of(ours) == tags_of(theirs)
+        models = [{path.name: path.read_bytes() for path in (job / "model").iterdir()} for job in (ours, theirs)]
+        assert models[0] == models[1]
+    assert table_of(one) == table_of(other)
+
+
+@pytest.mark.parametrize(
+    ("victim", "delay", "tracked", "changes"),
+    [("main", -0.05, False, OTHER_BLOCKS), ("group", -0.5, True, ())],
+    ids=["main", "group"],
+)
+def test_a_killed_sweep_is_resumed_to_the_bit(tmp_path, whole, victim, delay, tracked, changes):
+    disturbed(tmp_path, victim, delay, f"tracking.enabled={str(tracked).lower()}")
     done = processes.command("resume", "sweep", *changes, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert len(jobs_of(tmp_path / "sweep")) == 8
+    assert_same_sweep(whole / "sweep", tmp_path / "sweep")
     for one, other in zip(jobs_of(whole / "sweep"), jobs_of(tmp_path / "sweep"), strict=True):
         assert_same_run(one, other)
-    assert table_of(tmp_path / "sweep") == table_of(whole / "sweep")
     if tracked:
         assert stored(tmp_path) == stored(whole)
     assert SweepState.load(tmp_path / "sweep").state == "finished"
     assert not list((tmp_path / "sweep").rglob("checkpoint.npz"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", range(20))
+def test_no_kill_at_any_moment_loses_anything(tmp_path, whole, case):
+    random = np.random.default_rng(case)
+    victim = ("main", "worker", "writer", "group")[case % 4]
+    disturbed(tmp_path, victim, random.uniform(0.5, duration(whole / "sweep") + 4))
+    done = processes.command("doctor", "--uri", f"sqlite:///{tmp_path}/mlflow.db", ".", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    if (tmp_path / "sweep" / "sweep.json").is_file():
+        assert SweepState.load(tmp_path / "sweep").state in ("killed", "finished")
+        assert all(read_journal(job)[-1].kind == "end" for job in jobs_of(tmp_path / "sweep"))
+        assert "RUNNING" not in {status for _, status, *_ in stored(tmp_path)}
+        done = processes.command("resume", "sweep", cwd=tmp_path)
+    else:  # killed before anything was written
+        done = processes.command(*WORDS, "hydra.sweep.dir=sweep", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_same_sweep(whole / "sweep", tmp_path / "sweep")
+    assert stored(tmp_path) == stored(whole)
+    assert SweepState.load(tmp_path / "sweep").state == "finished"
 
 
 def test_a_finished_sweep_trains_nothing_again(command, whole):
