@@ -119,8 +119,8 @@ def test_a_bad_journal_is_one_line_and_blocks_no_other(project: Any) -> None:
     for name, reason in {
         "damaged": "is damaged at byte",
         "headless": "name of a start entry has another type",
-        "pipe": "is not a regular file",
-        "folder": "Is a directory",
+        "pipe": "not a regular file",
+        "folder": "not a regular file",
         "marked": "mlflow.json is damaged (tracking_uri is not valid)",
     }.items():
         (line,) = lines_about(project, name)
