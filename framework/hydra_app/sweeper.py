@@ -26,7 +26,7 @@ from framework.hydra_app.splitting import split
 from framework.registry.manager import current
 from framework.runs import provenance
 from framework.runs.finished import Finished
-from framework.runs.folder import make, refuse_unusable, resumable
+from framework.runs.folder import begun_in, make, refuse_unusable, resumable
 from framework.runs.journal import Journal
 from framework.runs.ownership import owned
 from framework.sweeps.blocks import Ended, Failed
@@ -270,8 +270,11 @@ class Sweep:
             if (self._folder / name).exists():
                 journal.write("artifact", path=name, to="")
         journal.write("description", text=f"{settings_markdown(found)}\n\n{self._description}")
+        recorded = [str(entry.content["values"]) for entry in begun_in(self._folder) if entry.kind == "metrics"]
         for table in found:
-            journal.write("metrics", step=0, epoch=None, values=_best_figures(table, several=len(found) > 1))
+            figures = _best_figures(table, several=len(found) > 1)
+            if str(figures) not in recorded:  # a resumed sweep may have written them before
+                journal.write("metrics", step=0, epoch=None, values=figures)
 
 
 def _description(arguments: Sequence[str], runs: int) -> str:
@@ -284,7 +287,7 @@ def _best_figures(table: Table, *, several: bool) -> dict[str, float]:
     best = table.settings[0]
     prefix = f"best/{table.problem}/" if several else "best/"
     figures = {name: best.spread(name) for name in kept.shown(best.figures)}
-    means = {prefix + name.removeprefix(kept.PREFIX): spread.mean for name, spread in figures.items()}
+    means = {prefix + name.removeprefix(kept.PREFIX): float(spread.mean) for name, spread in figures.items()}
     return {**means, f"{prefix}seeds": float(best.seeds)}
 
 
