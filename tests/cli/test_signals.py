@@ -131,6 +131,7 @@ RUN_PLACES = {
     "first": ("framework.training.loop.train_step", 0, "KILLED"),
     "trains": ("framework.training.loop.train_step", 3, "KILLED"),
     "saves": ("framework.training.predictor.Predictor.save", 0, "KILLED"),
+    "reports": ("framework.runs.summary.summary", 0, "FINISHED"),
     "draws": ("framework.plots.drawn", 0, "FINISHED"),
     "ends": ("framework.runs.journal.Journal.end", 0, "KILLED"),
 }
@@ -150,7 +151,9 @@ def test_a_run_is_closed_wherever_it_is_interrupted(command, tmp_path, monkeypat
         entries = read_journal(tmp_path / "run")
         assert [entry.content["status"] for entry in entries if entry.kind == "end"] == [status]
     assert (err.strip().endswith("resume " + str(tmp_path / "run") + " continues")) == (status == "KILLED")
-    assert not (tmp_path / "run" / ".framework.lock").exists()
+    names = {path.name for path in tmp_path.glob("run/*")}
+    assert ".framework.lock" not in names
+    assert ("curves.png" in names) == (at == "ends")
 
 
 SWEEP_PLACES = {
@@ -174,4 +177,6 @@ def test_a_sweep_is_closed_wherever_it_is_interrupted(command, tmp_path, monkeyp
     code, _, err = command("resume", "sweep")
     assert code == 0, err
     assert SweepState.load(tmp_path / "sweep").state == "finished"
-    assert {read_journal(job)[-1].content["status"] for job in jobs_of(tmp_path / "sweep")} == {"FINISHED"}
+    for folder in [tmp_path / "sweep", *jobs_of(tmp_path / "sweep")]:
+        entries = read_journal(folder)
+        assert (entries[0].kind, entries[-1].content["status"]) == ("start", "FINISHED")

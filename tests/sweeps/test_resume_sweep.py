@@ -148,10 +148,12 @@ def test_no_kill_at_any_moment_loses_anything(tmp_path, whole, case):
 
 def test_a_finished_sweep_trains_nothing_again(command, whole):
     before = {path: path.stat().st_mtime_ns for path in (whole / "sweep").glob("*/journal.jsonl")}
+    figures = [entry.content for entry in read_journal(whole / "sweep") if entry.kind == "metrics"]
     code, out, err = command("resume", str(whole / "sweep"), "tracking.enabled=false")
     assert code == 0, err
     assert {path: path.stat().st_mtime_ns for path in (whole / "sweep").glob("*/journal.jsonl")} == before
     assert "adam lr=0.1" in out
+    assert [entry.content for entry in read_journal(whole / "sweep") if entry.kind == "metrics"] == figures
 
 
 def test_a_sweep_is_enlarged_and_old_jobs_keep_their_places(command, tmp_path):

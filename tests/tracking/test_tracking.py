@@ -29,6 +29,7 @@ from framework.runs.cursor import Cursor, run_id
 from framework.runs.journal import Entry, Journal, read_journal
 from framework.tracking import entities
 from framework.tracking.client import Tracker, pending, sync
+from framework.tracking.running import end_running
 from framework.tracking.store import Store, artifact_root, resolve_experiment, resolve_uri, sqlite_file
 from framework.training.predictor import Description, Predictor
 
@@ -650,3 +651,25 @@ def test_ten_processes_at_once_on_a_fresh_store_lose_nothing(trial: int, tmp_pat
     client = mlflow.MlflowClient(uri)
     assert [place.name for place in client.search_experiments() if place.name != "Default"] == ["peers"]
     assert_delivered(client, "peers", [tmp_path / f"peer{peer}" / str(run) for peer in range(10) for run in range(3)])
+
+
+def test_a_run_that_mlflow_shows_as_running_gets_the_status_of_its_journal(
+    delivered: dict[str, Path], tmp_path: Path, client: Any, uri: str
+) -> None:
+    ended, begun = tmp_path / "ended", tmp_path / "begun"
+    begin(ended).write("end", status="FAILED")
+    begin(begun)
+    assert sync([ended, begun], uri).problems == []
+    for folder in (ended, begun):
+        client.update_run(run_id(folder), status="RUNNING")
+    cursor = Cursor.load(ended)
+    assert cursor is not None
+    assert cursor.run_id is not None
+    double = client.create_run(cursor.experiment_id, tags={"journal_key": cursor.key})  # by an answer that got lost
+    theirs = client.create_run(cursor.experiment_id, tags={"folder": str(ended)})
+    assert end_running([ended, begun], uri) == 2
+    states = [client.get_run(run).info.status for run in (cursor.run_id, double.info.run_id, theirs.info.run_id)]
+    assert states == ["FAILED", "FAILED", "RUNNING"]
+    assert client.get_run(run_id(begun)).info.status == "RUNNING"
+    assert end_running([ended], f"sqlite:///{tmp_path}/nothing.db") == 0
+    assert not (tmp_path / "nothing.db").exists()
