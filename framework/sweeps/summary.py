@@ -47,4 +47,4 @@ def _how(job: Job, end: Ended | None) -> str:
 def _failure(job: Job, end: Ended | None) -> str:
     error = end.error if isinstance(end, Failed) else ""
     written = (job.folder / ERROR).is_file()
-    return f"{job.run_name}: {error}" + (f"; its traceback is in {shortened_path(job.folder / ERROR)}" * written)
+    return f"{job.run_name}: {error}" + (f"; see {shortened_path(job.folder / ERROR)}" * written)

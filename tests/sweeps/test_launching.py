@@ -543,7 +543,7 @@ def test_a_worker_that_dies_takes_one_run_with_it(tmp_path):
     done = command("--plugin=deadly.py", "-m", *words, cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "6 runs: 4 ok, 2 failed (the first: " in done.stderr.splitlines()[-1]
+    assert "6 runs: 4 ok, 2 failed (the first: deadly lr=0.5 seed=0: " in done.stderr.splitlines()[-1]
     assert "its worker process died" in done.stderr.splitlines()[-1]
     jobs = jobs_of(tmp_path / "s")
     failing = [job for job in jobs if "optimizer.lr=0.5" in yaml_of(job / "overrides.yaml")]
@@ -551,10 +551,12 @@ def test_a_worker_that_dies_takes_one_run_with_it(tmp_path):
     for job in failing:
         assert status_of(job) == "FAILED"
         assert "its worker process died" in tags_of(job)["error"]
+        assert "its worker process died" in (job / "error.txt").read_text()
     for one, other in zip(jobs_of(tmp_path / "g"), [job for job in jobs if job not in failing], strict=True):
         assert_same_run(one, other)
     assert status_of(tmp_path / "s") == "FAILED"
-    assert len((tmp_path / "s" / "leaderboard.csv").read_text().splitlines()) == 5
+    ended = [row["ended"] for row in read_csv(tmp_path / "s" / "leaderboard.csv")]
+    assert ended == ["budget"] * 4 + ["failed"] * 2
 
 
 @pytest.mark.parametrize("words", [["keep=best"], ["patience=1", "optimizer.lr=0.5"], ["optimizer.lr=1e30"]])

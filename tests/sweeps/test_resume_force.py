@@ -152,7 +152,7 @@ def sweep(command, home):
     ("change", "said"),
     [
         (change_rule, "/s/0: the plugin rule is not the one that the run used"),
-        (change_data, "/s/0: the data set has the hash"),
+        pytest.param(change_data, "/s/0: the data set has the hash", marks=pytest.mark.long),
     ],
     ids=["rule", "data"],
 )
