@@ -55,7 +55,9 @@ class Settings(Section):
         None, ("last", "best"), help="epoch to test and save; null: best with patience, else last"
     )
     dtype: str = choice("float32", ("float32", "float64"), help="precision of parameters, gradients and data")
-    threads: int = integer(1, at_least=1, help="BLAS threads; part of a run's identity (changes last bits)")
+    threads: int = integer(
+        1, at_least=1, at_most=4096, help="BLAS threads; part of a run's identity (changes last bits)"
+    )
     kernel: str = choice("auto", ("auto", "numpy", "fused"), help="engine of the update; all give the same bits")
 
     @classmethod

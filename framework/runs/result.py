@@ -140,7 +140,8 @@ def _config(path: Path) -> dict[str, Any]:
         config = read_mapping(path)
     except FileNotFoundError:
         raise InputError(f"{path.parent} is not a run's folder: it holds no {path.name}") from None
-    missing = [key for key in ("problem", "seed", "optimizer") if key not in config]
-    if missing:
-        raise InputError(f"{path} is damaged: it lacks {', '.join(missing)}")
+    kinds = {"problem": str | None, "seed": int, "optimizer": dict}
+    wrong = [key for key, kind in kinds.items() if key not in config or not isinstance(config[key], kind)]
+    if wrong:
+        raise InputError(f"{path} is damaged: {', '.join(wrong)}")
     return config

@@ -150,6 +150,10 @@ class Predictor:
                     f"the saved model has {self._arrays[name].size} {name}; its layers need {tensors.size}"
                 )
             tensors.flat[0] = self._arrays[name]
+        sizes = {"input": model.input_shape, "target": model.output_shape}
+        for name in ARRAYS[2:]:
+            if not _broadcasts(self._arrays[name].shape, sizes[name.partition("_")[0]]):
+                raise InputError(f"the saved model's {name} has the shape {self._arrays[name].shape}: it is damaged")
         return model
 
     @classmethod
@@ -299,10 +303,18 @@ class Predictor:
         missing = [name for name in ARRAYS if name not in arrays]
         if missing:
             raise InputError(f"{folder} holds a damaged model: weights.npz lacks {', '.join(missing)}")
+        odd = [name for name in ARRAYS if arrays[name].dtype.kind not in "buif"]
+        if odd:
+            raise InputError(f"{folder} holds a damaged model: {', '.join(odd)} in weights.npz are not numbers")
         classes: dict[str, type[Layer]] = {}
         for plugin in description.plugins:
             classes |= plugin.layer_classes(folder, consent=plugins)
         return cls(description, arrays, classes=classes)
+
+
+def _broadcasts(shape: Shape, to: Shape) -> bool:
+    """Return whether an array of one shape broadcasts to another without changing it."""
+    return len(shape) <= len(to) and all(one in (1, size) for one, size in zip(shape[::-1], to[::-1], strict=False))
 
 
 def _columns(table: Any, names: Sequence[str]) -> np.ndarray:

@@ -98,6 +98,14 @@ def claiming(shape: tuple[int, ...]) -> bytes:
         pytest.param(lambda content: {**content, "0.npy": evil_array()}, id="pickle"),
         pytest.param(lambda content: {**content, "0.npy": claiming((1 << 40,))}, id="terabytes"),
         pytest.param(lambda content: {name: data for name, data in content.items() if name != "0.npy"}, id="missing"),
+        pytest.param(lambda content: {f"../{name}": data for name, data in content.items()}, id="above"),
+        pytest.param(
+            lambda content: {
+                **content,
+                "checkpoint.json": content["checkpoint.json"].replace(b'"epoch": 3', b'"epoch": 9'),
+            },
+            id="epoch",
+        ),
         pytest.param(lambda content: {**content, "checkpoint.json": b"[1]"}, id="list"),
         pytest.param(lambda content: {**content, "checkpoint.json": b"{"}, id="json"),
         pytest.param(lambda content: {**content, "checkpoint.json": b"{}"}, id="empty"),
@@ -110,6 +118,15 @@ def test_a_tampered_file_is_refused_in_one_line(tmp_path, change):
         load(tmp_path, "id")
     assert "\n" not in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_members_with_paths_are_not_extracted(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    save(folder, "id", STATE)
+    rewrite(folder / FILE, {**members(folder / FILE), "../stray": b"x", f"{tmp_path}/stray": b"x"})
+    assert load(folder, "id") is not None
+    assert list(tmp_path.rglob("*")) == [folder, folder / FILE]
 
 
 @pytest.mark.parametrize("size", [0, 10, 200, -30])

@@ -123,7 +123,7 @@ def test_every_command_on_the_first_page_runs(command, monkeypatch, tmp_path):
     monkeypatch.setattr("framework.cli.ui._check_store", lambda uri: None)
     monkeypatch.setattr("framework.cli.ui._pages", lambda uri, server: "")
     monkeypatch.setattr("framework.cli.ui._check_port", lambda host, port: None)
-    monkeypatch.setattr("framework.cli.ui._serve", lambda *given: 0)
+    monkeypatch.setattr("framework.cli.ui._serve", lambda uri, host, port, more: 0)
     _, out, _ = command("--help")
     lines = [line.strip() for line in out.splitlines() if line.startswith(f"  {PROGRAM}")]
     assert len(lines) == 4

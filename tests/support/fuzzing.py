@@ -29,6 +29,7 @@ from framework.runs.cursor import Cursor
 from framework.runs.recorder import Journaling
 from framework.runs.resume import interrupted
 from framework.sweeps.state import JobIdentity, SweepState
+from framework.system.files import read_regular
 from framework.training.loop import train
 from framework.training.observers import Observer
 from framework.training.predictor import Predictor
@@ -292,7 +293,7 @@ def _delivered(folder: Path) -> None:
 
 def _compose(folder: Path) -> None:
     try:
-        words = json.loads((folder / "overrides.json").read_text())
+        words = json.loads(read_regular(folder / "overrides.json"))  # the file stands for a command line
     except (OSError, ValueError):
         return
     framework.run(*words, "plan=true")
