@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in DISK:
             raise
         where = "" if error.filename is None else f"{error.filename}: "
-        return _complain(f"{where}{error.strerror}: free some disk space, or choose another folder", 1)
+        full = error.errno not in (errno.EACCES, errno.EROFS)
+        remedy = "free some disk space" if full else "choose a folder that you may write to"
+        return _complain(f"{where}{error.strerror}: {remedy}", 1)
     finally:
         stop_early()
 

@@ -12,6 +12,7 @@ from types import UnionType
 from framework.errors import InputError
 from framework.runs.journal import FILE as JOURNAL
 from framework.runs.journal import whole_size
+from framework.system import strict_json
 from framework.system.addresses import absolute, relative, same_store
 from framework.system.files import read_regular, write_new, write_whole
 
@@ -53,7 +54,7 @@ class Cursor:
         """
         path = folder / FILE
         try:
-            saved = cls(**json.loads(read_regular(path)))
+            saved = cls(**strict_json.loads(read_regular(path)))
             saved._refuse_invalid()
         except FileNotFoundError:
             return None

@@ -31,6 +31,7 @@ import numpy as np
 
 from framework.errors import InputError
 from framework.runs.entry_fields import FIELDS, checked
+from framework.system import strict_json
 from framework.system.files import lock, read_regular, write_whole
 
 FILE = "journal.jsonl"
@@ -277,7 +278,7 @@ def _entries(data: bytes, offset: int, path: Path) -> Iterator[Entry]:
 
 
 def _entry(line: bytes, end: int) -> Entry:
-    content = json.loads(line)
+    content = strict_json.loads(line)
     kind, when = content.pop("kind"), content.pop("time")
     field = _HOLDS_NUMBERS.get(kind) if isinstance(kind, str) else None
     if field is not None and isinstance(content.get(field), dict):

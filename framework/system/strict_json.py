@@ -23,10 +23,10 @@ def loads(text: bytes | str) -> Any:
     """Return the plain data of a JSON text.
 
     Raises:
-        ValueError: it is not JSON, or is nested too deeply.
+        ValueError: it is not JSON, is not UTF-8, is nested too deeply, or has a number that is too large.
     """
     try:
-        return json.loads(text, parse_constant=_refused, parse_float=_finite)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -58,3 +58,6 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{digits[:40]} is too large")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
