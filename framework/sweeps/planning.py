@@ -26,7 +26,7 @@ from framework.sweeps.grouping import Group, grouped
 from framework.sweeps.job import HydraRecord, Job
 from framework.sweeps.pool import require
 from framework.sweeps.workers import Workers
-from framework.system.resources import available_memory, cores
+from framework.system.resources import available_memory, cores, without_semaphores
 
 MOST_RUNS = 64
 """Default maximum of runs per block: larger blocks gain little time per run and balance worse over workers."""
@@ -44,11 +44,13 @@ class Plan:
         groups: each group with its estimated cost.
         blocks: all blocks, the longest first.
         workers: number of processes; 1 means this process.
+        caution: a warning about the workers, or "".
     """
 
     groups: tuple[tuple[Group, Estimate], ...]
     blocks: tuple[Block, ...]
     workers: int
+    caution: str = ""
 
     @property
     def seconds(self) -> float:
@@ -63,7 +65,8 @@ class Plan:
     @property
     def cautions(self) -> list[str]:
         """Warnings about the runs for the user, without duplicates."""
-        return list(dict.fromkeys(line for _, cost in self.groups for line in cost.cautions))
+        lines = [line for _, cost in self.groups for line in cost.cautions]
+        return list(dict.fromkeys([*lines, self.caution] if self.caution else lines))
 
 
 def plan(jobs: Sequence[Job]) -> Plan:
@@ -80,12 +83,15 @@ def plan(jobs: Sequence[Job]) -> Plan:
     require(options.backend)
     groups = [(group, estimate([job.config for job in group.jobs])) for group in grouped(jobs)]
     workers = options.workers or max(1, cores() // threads)
+    caution = ""
+    if workers > 1 and options.backend == "loky" and (reason := without_semaphores()):
+        workers, caution = 1, f"no worker processes can be started ({reason}): all runs train in this process"
     limit = (options.memory * 2**30 if options.memory else available_memory() / 2) / workers
     blocks = [block for group, cost in groups for block in _blocks(group, cost, options.block, workers, limit)]
     blocks.sort(key=lambda block: -block.seconds)
     total = sum(block.seconds for block in blocks)
     few = len(blocks) == 1 or (options.workers is None and total < WORTH_A_POOL)
-    return Plan(tuple(groups), tuple(blocks), 1 if few else min(workers, len(blocks)))
+    return Plan(tuple(groups), tuple(blocks), 1 if few else min(workers, len(blocks)), caution)
 
 
 def refuse_misfits(jobs: Sequence[Job]) -> list[str]:

@@ -7,16 +7,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from framework import DISTRIBUTION
 from framework.errors import InputError
 
 if TYPE_CHECKING:
-    from joblib import Parallel
+    from distributed import Client
 
 ENGINES = {"ray": "ray", "dask": "distributed"}
 """Backends that need an optional dependency group of the same name, with the module that shows it is installed."""
@@ -42,38 +43,43 @@ def require(backend: str) -> None:
 def deaths(backend: str) -> tuple[type[Exception], ...]:
     """Return the exception types that the engine raises if a worker process died.
 
-    Empty for Dask: it restarts the worker and retries the task, and it does not report to joblib a task that it gave
-    up.
+    A Dask cluster of the user's own may first try the task again on other workers.
     """
     if backend == "ray":
         from ray.exceptions import RayActorError
 
         return (RayActorError,)
     if backend == "dask":
-        return ()
+        from distributed import KilledWorker
+
+        return (KilledWorker,)
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     return (BrokenProcessPool,)
 
 
-@contextmanager
-def pool(backend: str, workers: int) -> Iterator[Parallel]:
-    """Provide a pool of ``workers`` processes as a context manager.
+Calls = Iterable[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
+"""Functions with their arguments, as `joblib.delayed` returns them."""
 
-    joblib's own engine yields results as they complete; Ray and Dask yield all of them at the end. Ray and Dask use
-    the cluster that the process is connected to (``RAY_ADDRESS``, ``DASK_SCHEDULER_ADDRESS``), otherwise they start
-    one on this machine.
+
+@contextmanager
+def pool(backend: str, workers: int) -> Iterator[Callable[[Calls], Iterator[Any]]]:
+    """Provide a function that makes calls in a pool of ``workers`` processes, as a context manager.
+
+    It yields results as they complete; with Ray, all of them at the end. Ray and Dask use the cluster that the process
+    is connected to (``RAY_ADDRESS``, ``DASK_SCHEDULER_ADDRESS``), otherwise they start one on this machine.
     """
-    from joblib import Parallel, parallel_config
+    if backend == "dask":
+        with _dask(workers) as client:
+            yield partial(_dask_results, client)
+        return
+    from joblib import Parallel
 
     if backend == "ray":
         from ray.util.joblib import register_ray
 
         register_ray()
         yield Parallel(workers, backend=backend, batch_size=1)
-    elif backend == "dask":
-        with _dask(workers), parallel_config(backend=backend):
-            yield Parallel(workers, batch_size=1)
     else:
         yield Parallel(
             workers,
@@ -125,10 +131,21 @@ def without_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _dask(workers: int) -> Iterator[None]:
+def _dask(workers: int) -> Iterator[Client]:
+    import dask
     from distributed import Client
 
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     own = {} if address else {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-    with Client(address, **own):
-        yield
+    # A death is reported at once, as by the other engines: retries are not the scheduler's.
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), Client(address, **own) as client:
+        yield client
+
+
+def _dask_results(client: Client, calls: Calls) -> Iterator[Any]:
+    """Yield results as they complete. Not through joblib, which waits for ever for a task that Dask gave up."""
+    from distributed import as_completed
+
+    futures = [client.submit(function, *given, pure=False, **named) for function, given, named in calls]
+    for future in as_completed(futures):
+        yield future.result()

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -99,7 +100,7 @@ class Workers:
             )
 
     def _pooled(self, blocks: Sequence[Block], marks: str) -> Iterator[tuple[int, Trained]]:
-        given = (*self._given, _plugin_variables(), marks)
+        given = (*self._given, _plugin_variables(), marks, self._began)
         with ExitStack() as stack:
             with without_interrupts():
                 from joblib import delayed
@@ -117,12 +118,13 @@ def _in_worker(
     fractions: Path | None,
     variables: Mapping[str, str | None],
     marks: str,
+    began: float,
 ) -> tuple[int, Trained]:
     mark = Path(marks) / str(place)
     with mark.open("ab") if mark.parent.is_dir() else nullcontext() as file:  # on another machine there is no mark
         if file is not None:
             lock(file)  # held until the block or this process has ended, see `_begun`
-        return place, _train_anew(block, parent, record, fractions, variables)
+        return place, _train_anew(block, parent, record, fractions, variables, began)
 
 
 def _train_anew(
@@ -131,7 +133,9 @@ def _train_anew(
     record: HydraRecord | None,
     fractions: Path | None,
     variables: Mapping[str, str | None],
+    began: float,
 ) -> Trained:
+    """Train a block in this worker, except for runs that have ended since ``began``: Dask may repeat a call."""
     if _plugin_variables() != variables:  # of another machine, or of an earlier sweep's worker that is used again
         for name, value in variables.items():
             os.environ.pop(name, None)
@@ -139,7 +143,11 @@ def _train_anew(
                 os.environ[name] = value
         manager.install(None)
     manager.current(warn=_ignore_warning)
-    return train_block(Block.remade(block), parent, record, writers(fractions))
+    whole = Block.remade(block)
+    over = {job.number: end for job in whole.jobs if (end := result_from_journal(job, began))}
+    left = replace(whole, jobs=tuple(job for job in whole.jobs if job.number not in over))
+    trained = train_block(left, parent, record, writers(fractions))
+    return replace(trained, ended={**over, **trained.ended})
 
 
 def _begun(marks: Path) -> set[int]:

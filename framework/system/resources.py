@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
+import warnings
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -17,9 +19,23 @@ UNKNOWN = 4 * 2**30
 
 def cores() -> int:
     """Return the number of cores that this process may use, within its affinity and the container's CPU limit."""
-    from joblib import cpu_count
+    with warnings.catch_warnings():  # `without_semaphores` says it in our words
+        warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
+        from joblib import cpu_count
 
     return max(1, int(cpu_count()))
+
+
+@functools.cache
+def without_semaphores() -> str:
+    """Return why worker processes cannot be started, or "": they need semaphores, which Linux keeps in /dev/shm."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        return ""
+    try:
+        multiprocessing.get_context("fork").Lock()  # starts no process
+    except (OSError, ImportError) as error:
+        return f"no semaphores: {getattr(error, 'strerror', None) or error}"
+    return ""
 
 
 def available_memory(system: Path = MACHINE, group: Path = GROUP) -> int:

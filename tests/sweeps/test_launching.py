@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from extras import extra
 from processes import command
 from runs import config, same_numbers
 from sweeping import (
@@ -534,12 +535,15 @@ class Deadly(Optimizer):
 '''
 
 
-def test_a_worker_that_dies_takes_one_run_with_it(tmp_path):
+@pytest.mark.parametrize("backend", ["loky", pytest.param("dask", marks=pytest.mark.long)])
+def test_a_worker_that_dies_takes_one_run_with_it(tmp_path, backend):
+    if backend == "dask":
+        extra("distributed", "dask")
     (tmp_path / "deadly.py").write_text(DEADLY)
     words = [*SMALL, "optimizer=deadly", "keep=best", "seed=0,1", "launcher.block=2"]
     good = command("--plugin=deadly.py", "-m", *words, "optimizer.lr=0.1,0.2", "hydra.sweep.dir=g", cwd=tmp_path)
     assert good.returncode == 0, good.stderr
-    words += ["optimizer.lr=0.1,0.5,0.2", "hydra.sweep.dir=s", "launcher.workers=2"]
+    words += ["optimizer.lr=0.1,0.5,0.2", "hydra.sweep.dir=s", "launcher.workers=2", f"launcher.backend={backend}"]
     done = command("--plugin=deadly.py", "-m", *words, cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
-from processes import PATIENCE
+from processes import MARK, PATIENCE, marked, wait_until
+from sweeping import SMALL, returns
 
-from framework.sweeps import workers
+from framework.runs.finished import Finished
+from framework.sweeps import planning, workers
+from framework.sweeps.blocks import Block
 from framework.sweeps.workers import _begun
 
 WORKER = """
@@ -47,7 +51,44 @@ def test_without_marks_nothing_is_waited_for(tmp_path):
 
 def test_a_worker_holds_the_lock_of_its_block_while_it_trains(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "_train_anew", lambda *block: workers._is_free(tmp_path / "4"))
-    assert workers._in_worker(4, {}, tmp_path, None, None, {}, str(tmp_path)) == (4, False)
+    assert workers._in_worker(4, {}, tmp_path, None, None, {}, str(tmp_path), 0.0) == (4, False)
     assert workers._is_free(tmp_path / "4")
     monkeypatch.setattr(workers, "_train_anew", lambda *block: "trained")  # on another machine there is no folder
-    assert workers._in_worker(4, {}, tmp_path, None, None, {}, str(tmp_path / "gone")) == (4, "trained")
+    assert workers._in_worker(4, {}, tmp_path, None, None, {}, str(tmp_path / "gone"), 0.0) == (4, "trained")
+
+
+def test_a_call_that_is_repeated_trains_no_run_again(tmp_path):
+    (returned,) = returns("population", tmp_path, [[]], *SMALL, "optimizer=sgd")
+    job = returned._job
+    before = (job.folder / "journal.jsonl").read_bytes()
+    block = Block((job,), 1, 1.0).as_data()
+    _, trained = workers._in_worker(0, block, tmp_path, None, None, workers._plugin_variables(), "gone", 0.0)
+    assert isinstance(trained.ended[job.number], Finished)
+    assert (job.folder / "journal.jsonl").read_bytes() == before
+
+
+PARENT = """
+import os, subprocess, sys
+code = "import os, time; from framework.sweeps.pool import end_with_parent; end_with_parent(os.getppid());"
+code += "print('watching', flush=True); time.sleep(600)"
+worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+worker.stdout.readline()
+print(worker.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_worker_ends_with_its_parent(tmp_path):
+    environment = {**os.environ, MARK: str(tmp_path)}
+    parent = subprocess.run([sys.executable, "-c", PARENT], env=environment, stdout=subprocess.PIPE, timeout=PATIENCE)
+    assert int(parent.stdout) > 0
+    wait_until(lambda: not marked(tmp_path))
+
+
+def test_without_semaphores_all_runs_train_in_this_process(monkeypatch, command):
+    monkeypatch.setattr(planning, "without_semaphores", lambda: "no semaphores: Read-only file system")
+    code, out, err = command("-m", *SMALL, "seed=0,1", "launcher.workers=2", "launcher.block=1", "plan=true")
+    assert code == 0
+    assert err.count("\n") == 1
+    assert "no worker processes can be started (no semaphores: Read-only file system)" in err
+    assert "2 blocks on 1 process" in out

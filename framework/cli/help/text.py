@@ -62,9 +62,9 @@ def _(topic: OverviewTopic) -> Iterator[str]:
     yield from _names(topic.commands)
     yield ""
     yield f"Names to choose from ({PROGRAM} help GROUP lists them, help GROUP NAME explains one)"
-    cells = [f"help {group:<9} {count:>4}" for group, count in topic.groups.items()]
-    for start in range(0, len(cells), 4):
-        yield "  " + "   ".join(cells[start : start + 4])
+    cells = [f"help {group:<9} {count:>3}" for group, count in topic.groups.items()]
+    for start in range(0, len(cells), 5):
+        yield "  " + "  ".join(cells[start : start + 5])
     yield ""
     yield "Set values   optimizer.lr=0.01 epochs=5 and so on; help settings lists all settings and their ranges"
     yield "Plugins      --plugin my_rule.py; the guide is plugins/README.md. Hydra's own flags: --hydra-help"
