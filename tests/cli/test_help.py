@@ -126,7 +126,7 @@ def test_every_command_on_the_first_page_runs(command, monkeypatch, tmp_path):
     monkeypatch.setattr("framework.cli.ui._serve", lambda uri, host, port, more: 0)
     _, out, _ = command("--help")
     lines = [line.strip() for line in out.splitlines() if line.startswith(f"  {PROGRAM}")]
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         words = shlex.split(re.split(r" {2,}", line)[0])[3:]
         trains = words[0] not in commands.COMMANDS
