@@ -18,6 +18,7 @@ their parent.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -103,7 +104,7 @@ class Journal:
         # Open the file per entry: a population may have thousands of journals, a process about a thousand open files.
         with self._path.open("ab", buffering=0) as file:
             if file.write(data) != len(data):
-                raise OSError(f"{self._path}: only part of an entry was written; free some disk space")
+                raise OSError(errno.ENOSPC, "Only part of an entry was written", str(self._path))
 
     def end(self, status: str, *, error: str = "", artifact: bool = True) -> None:
         """Write the last entries, if there is a first one, and refuse further ones.

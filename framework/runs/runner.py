@@ -14,7 +14,7 @@ from framework.base.run import Run
 from framework.checkpoint.writing import Checkpoints
 from framework.config.resolved import RunConfig
 from framework.config.settings import Checkpointing
-from framework.errors import InputError
+from framework.errors import InputError, format_error
 from framework.registry.manager import current
 from framework.runs import provenance
 from framework.runs.failure import record_failure
@@ -83,7 +83,10 @@ def execute(
     except Exception as error:
         refused = single and isinstance(error, InputError) and not journaling.has_begun(run)
         if not refused and run.id not in journaling.outcomes:
-            record_failure(run, config, overrides, parent, error)
+            try:
+                record_failure(run, config, overrides, parent, error)
+            except OSError as full:  # as on a full disk: the run's own error is the one to report
+                warn(f"{folder}: the failure cannot be recorded: {format_error(full)}")
         raise
     finally:
         if parent is None and run.id in journaling.outcomes:

@@ -10,7 +10,7 @@ FIRST_SECONDS, MOST_SECONDS = 0.1, 15.0
 """The first pause after a failed call; each further failure doubles it, up to the second value."""
 HURRIED_SECONDS = 2.0
 """The longest pause while the end of delivery is awaited."""
-GIVE_UP_SECONDS = 10.0
+GIVE_UP_SECONDS = 5.0
 """Seconds without any successful call after which the end of delivery is not awaited any longer."""
 
 

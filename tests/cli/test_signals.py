@@ -62,7 +62,7 @@ def test_a_silent_store_is_left_to_sync(tmp_path, started, silent):
     assert process.returncode == 130, err
     warning, last = err.splitlines()
     assert warning.startswith(f"warning: MLflow at {silent}: no end of the delivery within 3 s of the interrupt.")
-    assert f"`python -m framework sync {tmp_path}/sweep` will deliver them later" in warning
+    assert f"`python -m framework sync {tmp_path}/sweep --uri {silent}` will deliver them later" in warning
     assert last.endswith(f"python -m framework resume {tmp_path}/sweep continues")
     assert {read_journal(job)[-1].content["status"] for job in jobs_of(tmp_path / "sweep")} == {"KILLED"}
     assert SweepState.load(tmp_path / "sweep").state == "killed"
@@ -90,7 +90,7 @@ def test_a_plugin_that_loads_can_be_interrupted(tmp_path, started):
     (tmp_path / "slow.py").write_text("import pathlib, time\npathlib.Path('loading').touch()\ntime.sleep(600)\n")
     process = started("--plugin", "slow.py", *SMALL)
     wait_until((tmp_path / "loading").exists)
-    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert err == "error: interrupted; the recorded data are kept\n"

@@ -35,7 +35,7 @@ def test_a_full_disk_is_one_line(command, tmp_path, size):
         code, _, err = command(*RUN, "hydra.run.dir=run")
     *warnings, last = err.splitlines()
     assert code in (1, 2), err
-    assert last.startswith("error: ") and ("File too large" in last or "part of an entry" in last)
+    assert last.startswith("error: ") and ("File too large" in last or "part of an entry" in last), err
     assert all(line.startswith("warning: ") for line in warnings)
     if code == 1:
         assert read_journal(tmp_path / "run")[0].kind == "start"

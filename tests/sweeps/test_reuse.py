@@ -54,6 +54,7 @@ def swept(command, tmp_path):
     return call
 
 
+@pytest.mark.long
 def test_a_retried_run_is_finished_in_mlflow_and_its_results_are_reused(swept, command, tmp_path, monkeypatch):
     swept("one", "seed=0,1,2", ended=1)
     assert sorted(status for (status,) in asked("select status from runs")) == ["FAILED"] * 2 + ["FINISHED"] * 2

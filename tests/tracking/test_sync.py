@@ -307,6 +307,7 @@ def renamed(project: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     place.rename(project.home)
 
 
+@pytest.mark.long
 def test_a_renamed_project_continues_in_its_own_database(project: Any, renamed: Path) -> None:
     run = renamed / "outputs" / "sweep" / "0"
     before = run_id(run)

@@ -572,6 +572,7 @@ def test_a_writer_does_not_outlive_a_trainer_that_recorded_nothing(moment: str, 
     wait_until(lambda: _ended(writer))
 
 
+@pytest.mark.long
 def test_a_writer_that_gets_sigterm_is_followed_by_another(tmp_path: Path, client: Any, uri: str) -> None:
     folder = tmp_path / "run"
     with Tracker(uri) as tracker:
