@@ -136,6 +136,8 @@ class Sweep:
             if not journal.begun:
                 self._begin(journal, arguments, [job.config for job in jobs])
             reused = {number for number, end in chosen.finished.items() if isinstance(end, Finished) and end.reused}
+            if reused and not self._returned:
+                sys.stdout.write(f"{reused_text(len(reused))}\n")
             for folder in [self._folder, *(job.folder for job in chosen.jobs if job.number not in reused)]:
                 tracker.follow(folder)
             ended, found = self._run(chosen, journal, tracker, state)

@@ -94,7 +94,8 @@ def test_a_creation_whose_answer_is_lost_is_not_repeated(tmp_path: Path, proxy: 
     assert_delivered(client, "lost", folders)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20))])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(20))
 def test_a_server_that_fails_now_and_then_gets_everything_at_once(
     seed: int, tmp_path: Path, proxy: Proxy, client: Any
 ) -> None:
