@@ -202,10 +202,10 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, folder: Pat
         return
     run = client.get_run(run_id)
     model = begun[0] if begun else client.create_logged_model(experiment_id, "model", run_id, params=run.data.params)
+    linked = run.outputs.model_outputs if run.outputs else []
+    if model.model_id not in {output.model_id for output in linked}:  # a second link would be refused
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with _resending(), tempfile.TemporaryDirectory(prefix="framework-model-") as name:
-        linked = run.outputs.model_outputs if run.outputs else []
-        if model.model_id not in {output.model_id for output in linked}:
-            client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         _save_model(model, run_id, folder, example, Path(name) / "model")
         _upload(Path(name) / "model", model.artifact_location)
         client.finalize_logged_model(model.model_id, "READY")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from framework.runs.cursor import run_id
-from framework.runs.journal import Entry, read_journal
+from framework.runs.journal import Entry, read_journal, sweep_of
 from framework.tracking import entities
 from framework.tracking.client import pending
 
@@ -38,8 +38,8 @@ def assert_delivered(client: Any, experiment: str, folders: Iterable[Path]) -> N
         for entry in _of(entries, "tags"):
             wanted |= entry.content["values"]
         assert {name: run.data.tags.get(name) for name in wanted} == wanted
-        parent = start["parent"]
-        assert run.data.tags.get("mlflow.parentRunId") == (run_id(Path(parent)) if parent else None)
+        sweep = sweep_of(folder, entries[0])
+        assert run.data.tags.get("mlflow.parentRunId") == (run_id(sweep) if sweep else None)
         for name, points in _points(entries).items():
             found = [(p.step, p.value, p.timestamp) for p in client.get_metric_history(run.info.run_id, name)]
             assert sorted(found) == sorted(points), (folder, name)
