@@ -73,7 +73,7 @@ def deliver(folders: list[Path], uri: str) -> list[str]:
 
 
 def is_creation(method: str, path: str) -> bool:
-    return method == "POST" and path.endswith(("/create", "/logged-models"))
+    return method == "POST" and path.endswith(("/create", "/logged-models", "/runs/outputs"))
 
 
 def test_a_creation_whose_answer_is_lost_is_not_repeated(tmp_path: Path, proxy: Proxy, client: Any) -> None:
