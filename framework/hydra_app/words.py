@@ -25,6 +25,9 @@ from framework.runs.provenance import unquoted
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
 """Hydra's keys that name a folder; a leading ``~`` is the home directory."""
 
+STUDY = "study"
+"""The config group of studies, and the beginning of their settings."""
+
 MOST_VALUES = 10_000
 """Maximum number of values of a sweep function that are written out one by one."""
 
@@ -35,6 +38,7 @@ _OVERRIDE = re.compile(r"(\+{0,2}([\w.$/-]+)=)(.*)", re.DOTALL | re.ASCII)
 _KEY = re.compile(r"[\w$-]+([./][\w$-]+)*(@[\w.$:-]*)?", re.ASCII)
 _QUOTED = re.compile(r"""\s*('(\\\\)*'|'.*?[^\\](\\\\)*'|"(\\\\)*"|".*?[^\\](\\\\)*")\s*(?=,|$)""", re.DOTALL)
 _CHOICE = re.compile(r"(choice|shuffle)\s*\((.*)\)", re.DOTALL)
+_STUDY = re.compile(r"\+{0,2}study(\.[\w./-]+)?=.*", re.DOTALL | re.ASCII)
 _MAPPING = re.compile(r"\{(.*)\}", re.DOTALL)
 
 
@@ -52,6 +56,11 @@ def as_typed(words: Sequence[str], *, sweep: bool) -> list[str]:
     for word in words:
         _refuse_odd(word)
     return [_rewritten(word, words, sweep) for word in words]
+
+
+def as_written(words: Sequence[str]) -> list[str]:
+    """Return overrides of a study as users write them: without the signs that `as_typed` puts before ``study``."""
+    return [word.lstrip("+") if _STUDY.fullmatch(word) else word for word in words]
 
 
 def field_of(key: str, words: Sequence[str]) -> Field | None:
@@ -123,6 +132,8 @@ def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
     if match is None:
         return word
     start, key, value = match[1], match[2], match[3].strip()
+    if _STUDY.fullmatch(word):
+        return _of_study(word, key, sweep=sweep)
     if key == "tags":
         return start + ",".join(map(_mapping, elements(value)))
     field = field_of(key, words)
@@ -140,6 +151,14 @@ def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
             f"write '{start}[{value}]' for one list, '{start}[…],[…]' for one run per list"
         )
     return start + _swept(value, field)
+
+
+def _of_study(word: str, key: str, *, sweep: bool) -> str:
+    """Return a setting of a study with the sign that Hydra needs, because a single run's configuration has no study."""
+    if not sweep:
+        raise InputError(f"{word}: a study trains several runs: write compare in place of the flags, or add -m")
+    sign = "+" if key == STUDY else "++"
+    return f"{sign}{word.lstrip('+')}"
 
 
 def _mapping(value: str) -> str:

@@ -89,6 +89,23 @@ def interval(strata: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]
     return float(low), float(high)
 
 
+def reach(times: np.ndarray, seed: int = 0) -> tuple[float, float, float, int]:
+    """Return median, bounds of the median's percentile bootstrap interval of 95 %, and the number of finite times.
+
+    Misses are infinite. The median of an even number is the lower of the middle two, so that a miss is not averaged.
+
+    Args:
+        times: ``(n,)``, infinite for a miss.
+        seed: seed of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    resampled = np.sort(times[rng.integers(0, len(times), (RESAMPLES, len(times)))], axis=1)
+    middle = (len(times) - 1) // 2
+    medians = np.sort(resampled[:, middle])
+    low, high = medians[int(LEVEL / 2 * RESAMPLES)], medians[math.ceil((1 - LEVEL / 2) * RESAMPLES) - 1]
+    return float(np.sort(times)[middle]), float(low), float(high), int(np.isfinite(times).sum())
+
+
 @cache
 def _signs(n: int) -> np.ndarray:
     """Return sign flips ``(2^n, n)``, all of them up to `EXACT` seeds, else `DRAWN` random ones."""

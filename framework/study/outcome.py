@@ -1,0 +1,167 @@
+"""From the runs of several entrants to their comparison: summaries, tests, ranks and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from framework.study.comparison import Comparison, Problem, Reach, Standing
+from framework.study.statistics import Pair, Summary, compared, groups, ranks, reach, seeds_to_tell
+from framework.study.verdict import verdict
+
+if TYPE_CHECKING:
+    import pandas
+
+Place = tuple[str, str]
+"""Names of a problem and of an entrant."""
+
+
+@dataclass(frozen=True)
+class Supplement:
+    """What is known of a comparison besides its runs; attributes as in `Comparison` and `Standing`.
+
+    Attributes:
+        settings: the chosen values of the tuned fields.
+        notes: remarks.
+        step_seconds: time of one step.
+    """
+
+    settings: Mapping[Place, Mapping[str, float]] = field(default_factory=dict)
+    notes: Mapping[Place, Sequence[str]] = field(default_factory=dict)
+    step_seconds: Mapping[Place, float] = field(default_factory=dict)
+    trials: pandas.DataFrame | None = None
+    curves: pandas.DataFrame | None = None
+    paths: pandas.DataFrame | None = None
+    contours: pandas.DataFrame | None = None
+    protocol: Sequence[str] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    tuned: bool = False
+
+
+def comparison_of(
+    runs: pandas.DataFrame, problems: Sequence[Problem], entrants: Sequence[str], more: Supplement
+) -> Comparison:
+    """Return the comparison of entrants by their runs.
+
+    Runs are paired by their seeds: on each problem, only seeds that all of its entrants have are tested.
+
+    Args:
+        runs: as `Comparison.runs`.
+        problems: the problems, in order.
+        entrants: the entrants, in order.
+        more: what else is known.
+    """
+    import pandas
+
+    scores = {problem.name: _scores(runs, problem, entrants) for problem in problems}
+    pairs = compared({name: _paired(by) for name, by in scores.items()})
+    by_problem = {problem.name: [pair for pair in pairs if pair.problem == problem.name] for problem in problems}
+    standings, grouped = list[Standing](), dict[str, tuple[tuple[str, ...], ...]]()
+    for problem in problems:
+        order = _order(scores[problem.name])
+        tell = _telling(by_problem[problem.name])
+        grouped[problem.name] = tuple(groups(order, tell))
+        ranked = ranks(order, tell)
+        standings += [
+            _standing(runs, problem, entrant, ranked[entrant], _against(by_problem[problem.name], entrant, order), more)
+            for entrant in order
+        ]
+    empty = pandas.DataFrame()
+    found = Comparison(
+        title=_title(entrants, problems),
+        verdict="",
+        problems=tuple(problems),
+        entrants=tuple(entrants),
+        standings=tuple(standings),
+        pairs=tuple(_own_direction(pair, problems) for pair in pairs),
+        groups=grouped,
+        runs=runs,
+        trials=empty if more.trials is None else more.trials,
+        curves=empty if more.curves is None else more.curves,
+        paths=empty if more.paths is None else more.paths,
+        contours=empty if more.contours is None else more.contours,
+        protocol=tuple(more.protocol),
+        about=more.about,
+        tuned=more.tuned,
+        seeds_needed=seeds_to_tell(len(entrants), len(problems)),
+    )
+    return replace(found, verdict=verdict(found))
+
+
+def _title(entrants: Sequence[str], problems: Sequence[Problem]) -> str:
+    named = ", ".join(entrants) if len(entrants) <= 6 else f"{len(entrants)} optimizers"
+    where = ", ".join(problem.name for problem in problems) if len(problems) <= 4 else f"{len(problems)} problems"
+    return f"{named} on {where}"
+
+
+def _scores(runs: pandas.DataFrame, problem: Problem, entrants: Sequence[str]) -> dict[str, pandas.Series]:
+    """Return each entrant's scores by seed: the counted figures, with a sign that makes greater better."""
+    own = runs[runs["problem"] == problem.name]
+    sign = 1.0 if problem.greater else -1.0
+    found = {}
+    for entrant in entrants:
+        rows = own[own["entrant"] == entrant].drop_duplicates("seed", keep="last").set_index("seed").sort_index()
+        if len(rows):
+            found[entrant] = sign * rows["counted"].astype(np.float64)
+    return found
+
+
+def _paired(scores: Mapping[str, pandas.Series]) -> dict[str, np.ndarray]:
+    """Return the scores of the seeds that all entrants have; no entrants if there is no such seed."""
+    shared = sorted(set.intersection(*(set(each.index) for each in scores.values()))) if scores else []
+    return {name: each.loc[shared].to_numpy() for name, each in scores.items()} if shared else {}
+
+
+def _order(scores: Mapping[str, pandas.Series]) -> list[str]:
+    return sorted(scores, key=lambda name: -float(scores[name].mean()))
+
+
+def _telling(pairs: Sequence[Pair]) -> Callable[[str, str], bool]:
+    told = {frozenset((pair.first, pair.second)) for pair in pairs if pair.distinguishable}
+    return lambda a, b: frozenset((a, b)) in told
+
+
+def _against(pairs: Sequence[Pair], entrant: str, order: Sequence[str]) -> Pair | None:
+    """Return the comparison of an entrant with the best one, or None for the best itself and without shared seeds."""
+    both = {entrant, order[0]}
+    return next((pair for pair in pairs if {pair.first, pair.second} == both), None)
+
+
+def _standing(
+    runs: pandas.DataFrame, problem: Problem, entrant: str, rank: int, pair: Pair | None, more: Supplement
+) -> Standing:
+    own = runs[(runs["problem"] == problem.name) & (runs["entrant"] == entrant)]
+    place = (problem.name, entrant)
+    trained = own[own["ended"] != "failed"]
+    away = 0.0 if pair is None else -abs(pair.difference)
+    return Standing(
+        problem=problem.name,
+        entrant=entrant,
+        rank=rank,
+        setting=more.settings.get(place, {}),
+        summary=Summary.of(own["counted"].to_numpy(np.float64)),
+        difference=away if problem.greater else -away,
+        p=1.0 if pair is None else pair.p,
+        diverged=int((own["ended"] == "diverged").sum()),
+        failed=int((own["ended"] == "failed").sum()),
+        steps=float(trained["steps"].mean()) if len(trained) else math.nan,
+        evaluations=float(trained["evaluations"].mean()) if len(trained) else math.nan,
+        steps_to_target=_reach(own, problem),
+        step_seconds=more.step_seconds.get(place, math.nan),
+        notes=tuple(more.notes.get(place, ())),
+    )
+
+
+def _reach(own: pandas.DataFrame, problem: Problem) -> Reach | None:
+    if problem.target is None:
+        return None
+    return Reach(*reach(own["steps_to_target"].to_numpy(np.float64)))
+
+
+def _own_direction(pair: Pair, problems: Sequence[Problem]) -> Pair:
+    greater = next(problem.greater for problem in problems if problem.name == pair.problem)
+    return pair if greater else replace(pair, difference=-pair.difference)

@@ -1,0 +1,78 @@
+"""The answer of a comparison in a sentence: who is best, and who is not distinguishable from whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from framework.study.comparison import Comparison, Standing
+from framework.study.statistics import LEVEL
+from framework.system.formatting import counted, figure_text
+
+
+def verdict(found: Comparison) -> str:
+    """Return the answer in one sentence; ``found.verdict`` is not read."""
+    few = _too_few(found)
+    if len(found.problems) == 1:
+        return _on_one(found, few)
+    return _over_all(found, few)
+
+
+def _too_few(found: Comparison) -> str:
+    """Return a clause if there are fewer seeds than differences need, else ""."""
+    seeds = min((standing.summary.seeds for standing in found.standings), default=0)
+    if len(found.entrants) < 2 or seeds >= found.seeds_needed:
+        return ""
+    return f"too few seeds to tell: {seeds}, and {found.seeds_needed} are needed"
+
+
+def _on_one(found: Comparison, few: str) -> str:
+    problem = found.problems[0]
+    if not found.standings:
+        return f"No run on {problem.name} has a result."
+    best, *others = found.standings
+    scored = f"{problem.figure} {_spread(best)} over {counted(best.summary.seeds, 'seed')}"
+    if not others:
+        return f"On {problem.name}, {best.entrant} has {scored}."
+    if few:
+        return f"On {problem.name}, {best.entrant} has the best mean ({scored}), but there are {few}."
+    tied = [other.entrant for other in others if other.p > LEVEL]
+    beaten = [other.entrant for other in others if other.p <= LEVEL]
+    if not tied:
+        return f"On {problem.name}, {best.entrant} is best: {scored}, distinguishably better than {listed(beaten)}."
+    rest = f"; it is distinguishably better than {listed(beaten)}" if beaten else ""
+    return (
+        f"On {problem.name}, {best.entrant} has the best mean ({scored}), but is not distinguishable from "
+        f"{listed(tied)}{rest}."
+    )
+
+
+def _over_all(found: Comparison, few: str) -> str:
+    total = len(found.problems)
+    first = {name: sum(s.rank == 1 for s in found.standings if s.entrant == name) for name in found.entrants}
+    means = dict.fromkeys(found.entrants, 0)
+    for problem in found.problems:
+        own = [standing for standing in found.standings if standing.problem == problem.name]
+        if own:
+            means[own[0].entrant] += 1
+    if few:
+        top = max(means, key=lambda name: means[name])
+        return f"{top} has the best mean on {means[top]} of {total} problems, but there are {few}."
+    most = max(first.values())
+    winners = [name for name in found.entrants if first[name] == most]
+    have = "is" if len(winners) == 1 else "are each"
+    others = sorted((name for name in found.entrants if first[name] < most), key=lambda name: -first[name])
+    rest = ", ".join(f"{name} on {first[name]}" for name in others)
+    line = f"{listed(winners)} {have} not distinguishably worse than any other on {most} of {total} problems"
+    return f"{line}; {rest}." if rest else f"{line}."
+
+
+def _spread(standing: Standing) -> str:
+    summary = standing.summary
+    return f"{figure_text(summary.mean)} ± {figure_text(summary.deviation)}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Return names as ``"a, b and c"``; beyond ``most``, the number of those that are left out."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} others"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
