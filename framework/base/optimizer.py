@@ -40,6 +40,8 @@ class Optimizer(Configurable, ABC):
         external: the library that computes the update, or "" for none. This project does not guarantee the bits of
             an external library.
         warning: a line to show when this optimizer is used, or "".
+        tuned: the hyperparameters that a study tunes, at most three, ``lr`` first. Each declares ``search`` and
+            ``prior``. The default stands for no field if the class has no ``lr``: see `tuned_fields`.
 
     Attributes:
         seeds: one seed per run, or one for all runs, given to `stack`. A rule's noise may depend on the seed and the
@@ -62,6 +64,7 @@ class Optimizer(Configurable, ABC):
     still_at_zero: ClassVar[bool] = True
     external: ClassVar[str] = ""
     warning: ClassVar[str] = ""
+    tuned: ClassVar[tuple[str, ...]] = ("lr",)
     seeds: Sequence[int] = (0,)
     first_factor: float | np.ndarray = 1.0
     scalars: ClassVar[Mapping[str, float]] = {}
@@ -72,6 +75,11 @@ class Optimizer(Configurable, ABC):
         for name in ("coefficients", "rule", "reference"):  # plugins define them without self
             if isinstance(vars(cls).get(name), FunctionType):
                 setattr(cls, name, staticmethod(vars(cls)[name]))
+
+    @classmethod
+    def tuned_fields(cls) -> tuple[str, ...]:
+        """Return the names of the fields that a study tunes: `tuned`, without ``lr`` if the class has no ``lr``."""
+        return tuple(name for name in cls.tuned if name != "lr" or name in cls.fields)
 
     @staticmethod
     def coefficients(h: Any, t: np.ndarray) -> dict[str, np.ndarray]:

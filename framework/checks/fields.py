@@ -11,6 +11,7 @@ from framework.checks.results import Figure, Skip, worst
 from framework.errors import InputError
 
 NUMBERS = ("number", "integer")
+PRIORS = ("log", "log 1-x", "linear")
 
 
 def defaults_in_range(subject: Any) -> Figure:
@@ -37,10 +38,34 @@ def bounds_enforced(subject: Any) -> Figure:
     return worst(findings, 0)
 
 
+def ranges_fit_priors(subject: Any) -> Figure:
+    """Check that every tuning range ascends and that its prior can space it: a range in log scale is above 0."""
+    cls: type[Configurable] = subject.cls
+    declared = {name: field for name, field in cls.fields.items() if field.search or field.prior}
+    if not declared:
+        raise Skip("no field declares a range to search")
+    wrong = {name: _misfit(field) for name, field in declared.items()}
+    return worst([(float(bool(says)), f"{name}: {says}") for name, says in wrong.items()], 0)
+
+
 def has_summary(subject: Any) -> Figure:
     """Check that the class has a docstring: lists show its first line."""
     summary = subject.cls.summary()
     return Figure(float(not summary), 0, "there is no docstring: lists show its first line")
+
+
+def _misfit(field: Field) -> str:
+    """Return why a tuner cannot search a field's range, or ""."""
+    if field.prior is not None and field.prior not in PRIORS:
+        return f"prior={field.prior!r} is not one of {', '.join(PRIORS)}"
+    low, high = field.search or (0.5, 0.6)  # a range that fits every prior
+    if not low < high:
+        return f"search={field.search}: its low end must be below its high end"
+    if field.prior == "log" and low <= 0:
+        return f"search={field.search} starts at {low:g}: the prior log needs a low end above 0"
+    if field.prior == "log 1-x" and high >= 1:
+        return f"search={field.search} ends at {high:g}: the prior log 1-x needs a high end below 1"
+    return ""
 
 
 def _refusal(cls: type[Configurable], name: str, value: Any) -> str | None:

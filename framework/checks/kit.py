@@ -30,7 +30,12 @@ from framework.errors import InputError
 from framework.registry import manager
 from framework.specs import SPECS
 
-FIELDS: tuple[Check, ...] = (fields.has_summary, fields.defaults_in_range, fields.bounds_enforced)
+FIELDS: tuple[Check, ...] = (
+    fields.has_summary,
+    fields.defaults_in_range,
+    fields.bounds_enforced,
+    fields.ranges_fit_priors,
+)
 RUNS: tuple[Check, ...] = (
     chain_runs.together_as_alone,
     chain_runs.order_of_runs,
@@ -77,6 +82,7 @@ KITS: dict[str, Kit] = {
             chain_arrays.values_unaltered,
             chain_arrays.no_growth,
         ),
+        (*FIELDS, optimizer_rules.can_be_tuned),
     ),
     "stage": Kit(
         chain_subject,

@@ -14,10 +14,13 @@ from framework.checks.bits import differing
 from framework.checks.chains import STEPS, ChainPopulation, ChainSubject
 from framework.checks.results import Broken, Figure, Skip, worst
 from framework.checks.settings import Settings, accepted, label, moved, spread
+from framework.errors import nearest
 from framework.training.update import Update
 
 REFERENCE_STEPS = 100
 REFERENCE_BOUND = 1e-12
+MOST_TUNED = 3
+"""Maximum number of tuned fields: a study gives every optimizer the same number of trials."""
 ROUNDING = 1e-15
 """Relative bound on rounding: some rules recompute the parameters from their initial values."""
 
@@ -159,6 +162,39 @@ def _changes(subject: ChainSubject, name: str, row: Settings, path: np.ndarray) 
 def _path(subject: ChainSubject, values: Settings) -> np.ndarray:
     population = ChainPopulation(subject.chain([values]), subject.shapes, (0,)).walk()
     return np.concatenate([array.astype(np.float64).reshape(-1) for array in population.arrays()])
+
+
+def can_be_tuned(subject: Any) -> Figure:
+    """Check that the fields in ``tuned`` are few hyperparameters, ``lr`` first, each with a range and a prior.
+
+    Raises:
+        Skip: nothing is tuned.
+    """
+    cls: type[Optimizer] = subject.cls
+    names = cls.tuned_fields()
+    if not names:
+        raise Skip("no field is tuned")
+    findings = [
+        (float(len(names) > MOST_TUNED), f"tuned has {len(names)} fields: at most {MOST_TUNED} are tuned"),
+        (float(len(set(names)) < len(names)), f"tuned={names} names a field twice"),
+        (float("lr" in names[1:]), f"tuned={names}: lr must be its first field"),
+        *((float(bool(wrong)), f"tuned: {wrong}") for name in names for wrong in [_untunable(cls, name)]),
+    ]
+    return worst(findings, 0)
+
+
+def _untunable(cls: type[Optimizer], name: str) -> str:
+    """Return why a study cannot tune a field, or ""."""
+    field = cls.fields.get(name)
+    if field is None:
+        return f"there is no field {name}{nearest(name, cls.fields)}"
+    if not field.column:
+        return f"{name} is shared by all runs of a population: declare it with hyper"
+    if field.search is None or field.prior is None:
+        return f"{name} must declare search and prior, as in hyper({field.default:g}, prior='log', search=(low, high))"
+    if not field.search[0] <= field.default <= field.search[1]:
+        return f"the default {name}={field.default:g} is outside search={field.search}"
+    return ""
 
 
 def follows_reference(subject: ChainSubject) -> Figure:

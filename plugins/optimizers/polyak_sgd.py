@@ -33,6 +33,7 @@ class PolyakSgd(TensorOptimizer):
     couples_tensors = True
     own_step_size = True
     needs_loss = True
+    tuned = ("max_learning_rate",)
     absent = {"lr": "polyak_sgd computes its step size itself; use scaling or max_learning_rate"}
     max_learning_rate: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="largest factor of g")
     scaling: float = hyper(1.0, above=0, prior="log", search=(0.1, 2.0), help="factor of the step that is found")

@@ -59,6 +59,7 @@ class Split(Optimizer):
 
     couples_tensors = True
     still_at_zero = False
+    tuned = ("lr", "rest_lr")
     lr: float = hyper(0.02, above=0, prior="log", search=(1e-3, 0.3), help="learning rate of the matrices")
     rest_lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate of the rest")
     matrices: str = text("muon", help="the optimizer of the matrices")

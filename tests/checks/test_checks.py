@@ -17,7 +17,7 @@ from planted_rules import PLANTED
 
 from framework.checks import CheckResult, assert_conforms, check, check_layer, check_optimizer, optimizer_engines
 from framework.checks.chains import chain_subject
-from framework.checks.kit import FIELDS, KITS
+from framework.checks.kit import KITS
 from framework.checks.results import FAILED, PASSED, SKIPPED, Broken, Figure, Skip, judge, worst
 from framework.cli import commands
 from framework.errors import InputError
@@ -201,7 +201,7 @@ from framework import ElementwiseOptimizer, hyper
 
 class Mine(ElementwiseOptimizer):
     """Plain descent, by a user."""
-    lr: float = hyper(0.05, above=0, search=(1e-3, 1.0))
+    lr: float = hyper(0.05, above=0, prior="log", search=(1e-3, 1.0))
     def rule(p, g, *, lr):
         return p - lr * g
 '''
@@ -214,7 +214,7 @@ def test_the_command_prints_a_table(command):
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()[1:]}
     assert rows["together_as_alone"][:1] == ["passed"]
     assert rows["follows_reference"][0] == "skipped"
-    assert set(rows) == {function.__name__ for function in (*FIELDS, *KITS["optimizer"].checks)}
+    assert set(rows) == {function.__name__ for function in (*KITS["optimizer"].of_class, *KITS["optimizer"].checks)}
 
 
 def test_a_file_is_checked_and_a_bug_in_it_gives_exit_code_1(command, tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from framework.base.elementwise_optimizer import ElementwiseOptimizer
-from framework.base.fields import hyper
+from framework.base.fields import flag, hyper
 from framework.base.optimizer import Optimizer
 from framework.base.tensor_optimizer import TensorOptimizer
 from framework.elementwise import absolute, maximum, minimum, sqrt
@@ -281,7 +281,64 @@ class Clamps(Plain):
 class SearchesOutside(Plain):
     """Has a search range that includes its exclusive lower bound."""
 
-    lr: float = hyper(0.1, above=0, search=(0.0, 1.0))
+    lr: float = hyper(0.1, above=0, prior="linear", search=(0.0, 1.0))
+
+
+@plant("optimizer", "ranges_fit_priors")
+class LogFromBelowZero(Sound):
+    """Has a range with a negative end, which has no logarithm."""
+
+    eps: float = hyper(1e-8, prior="log", search=(-1e-3, 1e-3))
+
+
+@plant("optimizer", "ranges_fit_priors")
+class FallingRange(Sound):
+    """Has a range whose ends are in the wrong order."""
+
+    eps: float = hyper(1e-8, above=0, prior="log", search=(1e-3, 1e-10))
+
+
+@plant("optimizer", "can_be_tuned")
+class TunesMisspelt(Sound):
+    """Tunes a field that does not exist."""
+
+    tuned = ("lr", "beta")
+
+
+@plant("optimizer", "can_be_tuned")
+class TunesAll(Sound):
+    """Tunes more fields than the trials of a study suffice for."""
+
+    tuned = ("lr", "beta1", "beta2", "eps")
+
+
+@plant("optimizer", "can_be_tuned")
+class TunesRateLast(Sound):
+    """Names the learning rate after another field."""
+
+    tuned = ("eps", "lr")
+
+
+@plant("optimizer", "can_be_tuned")
+class TunesWithoutPrior(Sound):
+    """Tunes a field that does not declare how to space its values."""
+
+    tuned = ("lr", "beta1")
+
+
+@plant("optimizer", "can_be_tuned")
+class TunesStructure(Plain):
+    """Tunes a field that all runs of a population share."""
+
+    sharp: bool = flag(False)
+    tuned = ("lr", "sharp")
+
+
+@plant("optimizer", "can_be_tuned")
+class TunesAwayFromDefault(Plain):
+    """Searches the learning rate in a range that does not contain its default."""
+
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-4, 1e-2))
 
 
 @plant("optimizer", "has_summary")

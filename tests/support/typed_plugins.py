@@ -46,7 +46,7 @@ from framework.tensors import norm
 class SignStep(ElementwiseOptimizer):
     """Step by the sign of the gradient."""
 
-    lr: float = hyper(1e-3, above=0)
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-2))
 
     @staticmethod
     def rule(p: Any, g: Any, *, lr: Any) -> Any:
@@ -56,7 +56,7 @@ class SignStep(ElementwiseOptimizer):
 class UnitStep(TensorOptimizer):
     """Steps of one length, tensor by tensor."""
 
-    lr: float = hyper(0.1, above=0)
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-2, 1.0))
 
     def slots(self, shape: Shape) -> Mapping[str, Start]:
         return {}
@@ -69,7 +69,7 @@ class UnitStep(TensorOptimizer):
 class Plain(Optimizer):
     """Descent, written without a formula."""
 
-    lr: float = hyper(0.01, above=0)
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 0.1))
 
     def initial_state(self, parameters: Parameters) -> State:
         return {}
