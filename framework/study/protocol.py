@@ -1,0 +1,95 @@
+"""The rules of a study, one sentence each, with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from framework.study.comparison import Problem
+from framework.study.contest import Contest, tuning_seeds
+from framework.study.run import Studied
+from framework.study.settings import Study
+from framework.study.statistics import LEVEL
+from framework.study.verdict import listed
+from framework.system.formatting import counted
+
+TUNERS = {
+    "sobol": "of a scrambled Sobol sequence",
+    "grid": "of an even grid",
+    "tpe": "of Optuna's tree-structured Parzen estimator",
+}
+
+
+def rules(studied: Studied, settings: Study, seeds: Sequence[int], problems: Sequence[Problem]) -> list[str]:
+    """Return the rules by which a study was made.
+
+    Args:
+        studied: its runs.
+        settings: its settings.
+        seeds: the reporting seeds.
+        problems: its problems.
+    """
+    lines = _tuning(studied, settings) if studied.searches else ["Nothing was tuned: every entrant has its defaults."]
+    lines += [
+        f"Each chosen setting was trained with {counted(len(seeds), 'seed')} ({_span(seeds)})"
+        + (" that no tuning run had." if studied.searches else "."),
+        "A seed has the same initial weights, data order and noise for every entrant: differences are paired by seed.",
+        "Test figures were read from these runs only.",
+        *(_worst(problem) for problem in problems),
+        "A budget in steps is the same for all entrants; further gradient evaluations within a step are counted.",
+        "Seconds are steps times the time of a step that was measured alone.",
+        *(line for problem in problems if (line := _target(problem))),
+        "Two entrants are distinguishable on a problem if the exact sign-flip permutation test of their paired "
+        f"differences, with Holm's correction over all pairs on all problems, gives p <= {LEVEL:g}.",
+        "Claims are about the chosen settings on this split of the data.",
+    ]
+    return lines
+
+
+def _tuning(studied: Studied, settings: Study) -> list[str]:
+    tries = f"{counted(settings.trials, 'trial')} {TUNERS[settings.tuner]}"
+    lines = [
+        f"Each entrant got {tries} on each problem, with {counted(settings.tuning_seeds, 'seed')} each "
+        f"({_span(tuning_seeds(settings))}).",
+        "The trial with the best validation figure of the kept model, averaged over these seeds, was chosen; of equal "
+        "ones, that with the lowest validation loss.",
+        "Tuning runs evaluated no test set.",
+        f"A best value in the outer 1/{settings.trials} of its range extended the range by a decade and spent the "
+        f"whole budget again, at most {('never', 'once', 'twice')[settings.extensions]}.",
+        *_spaces(studied.contests),
+    ]
+    fixed = sorted({c.entrant for c in studied.contests if not c.axes})
+    if fixed:
+        lines.append(f"Not tuned: {listed(fixed, most=20)}.")
+    return lines
+
+
+def _spaces(contests: Sequence[Contest]) -> list[str]:
+    """Return one sentence per search space, with the entrants that have it."""
+    by_space: dict[str, list[str]] = {}
+    for contest in contests:
+        if contest.axes:
+            entrants = by_space.setdefault("; ".join(axis.text() for axis in contest.axes), [])
+            if contest.entrant not in entrants:
+                entrants.append(contest.entrant)
+    return [f"Search space of {listed(entrants, most=20)}: {space}." for space, entrants in by_space.items()]
+
+
+def _span(seeds: Sequence[int]) -> str:
+    return f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+
+
+def _worst(problem: Problem) -> str:
+    metric = problem.figure.rpartition("/")[2]
+    if problem.worst == "the untrained model's":
+        return (
+            f"On {problem.name}, {metric} is capped at the untrained model's; a run that diverged or failed counts "
+            "with it."
+        )
+    return f"On {problem.name}, a run that diverged or failed counts with {metric} {problem.worst}."
+
+
+def _target(problem: Problem) -> str:
+    if problem.target is None:
+        return ""
+    source = f" ({problem.target_source})" if problem.target_source else ""
+    return f"The target on {problem.name} is {problem.validation} {problem.target:g}{source}."

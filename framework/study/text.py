@@ -1,0 +1,88 @@
+"""A comparison as text for the terminal and in Markdown for the parent run's page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from framework.study.comparison import Comparison, Problem, Reach, Standing
+from framework.study.statistics import LEVEL
+from framework.system.formatting import figure_text, table
+
+GAP = "&emsp;"
+"""Space between columns on MLflow's page, whose style sheet adds none."""
+
+
+def comparison_text(found: Comparison) -> str:
+    """Return one table per problem with one line per entrant, the groups that are not distinguishable, and the verdict."""
+    parts = [_on(found, problem) for problem in found.problems]
+    return "\n".join([*parts, found.verdict]) + "\n"
+
+
+def _on(found: Comparison, problem: Problem) -> str:
+    rows = [standing for standing in found.standings if standing.problem == problem.name]
+    lines = [f"{problem.name}: {problem.budget}", table(_cells(found, problem, rows)), *_groups(found, problem)]
+    lines += [f"  {row.entrant}: {note}" for row in rows for note in row.notes]
+    return "\n".join(lines) + "\n"
+
+
+def comparison_markdown(found: Comparison) -> str:
+    """Return the verdict and one table per problem in Markdown."""
+    parts = [f"**{found.verdict}**"]
+    for problem in found.problems:
+        rows = _cells(found, problem, [each for each in found.standings if each.problem == problem.name])
+        lines = ["| " + f" | {GAP}".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+        lines.insert(1, "|---" * len(rows[0]) + "|")
+        parts.append("\n".join([f"**{problem.name}**", "", *lines]))
+    return "\n\n".join(parts)
+
+
+def _cells(found: Comparison, problem: Problem, standings: Sequence[Standing]) -> list[tuple[str, ...]]:
+    heads = ["entrant", "rank", problem.figure, "seeds", "setting", "steps to target", "difference to the best"]
+    rows = [
+        [
+            row.entrant,
+            str(row.rank),
+            f"{figure_text(row.summary.mean)} ± {figure_text(row.summary.deviation)}" + _lost(row),
+            str(row.summary.seeds),
+            " ".join(f"{name}={value:g}" for name, value in row.setting.items()) or "defaults",
+            reach_text(row.steps_to_target),
+            difference_text(row, found),
+        ]
+        for row in standings
+    ]
+    left_out = {"steps to target"} if problem.target is None else set()
+    left_out |= set() if found.tuned else {"setting"}
+    kept = [at for at, head in enumerate(heads) if head not in left_out]
+    return [tuple(row[at] for at in kept) for row in [heads, *rows]]
+
+
+def _lost(standing: Standing) -> str:
+    parts = [f"{n} {what}" for n, what in ((standing.diverged, "diverged"), (standing.failed, "failed")) if n]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def reach_text(reach: Reach | None) -> str:
+    """Return steps to a target with their interval, such as ``"450 [400, 520]"``; a miss is "never"."""
+    if reach is None:
+        return ""
+    if not math.isfinite(reach.median):
+        return "never" if not reach.reached else f"never ({reach.reached} seeds did)"
+    low, high = (f"{end:,.0f}" if math.isfinite(end) else "never" for end in (reach.low, reach.high))
+    return f"{reach.median:,.0f} [{low}, {high}]"
+
+
+def difference_text(standing: Standing, found: Comparison) -> str:
+    """Return an entrant's mean difference to the best with its p, or that the two are not distinguishable."""
+    first = next(each for each in found.standings if each.problem == standing.problem)
+    if standing is first:
+        return "best mean"
+    shown = f"{standing.difference:+.4g}"
+    if standing.p <= LEVEL:
+        return f"{shown}, p = {standing.p:.2g}"
+    return f"{shown}, not distinguishable"
+
+
+def _groups(found: Comparison, problem: Problem) -> list[str]:
+    groups = [group for group in found.groups[problem.name] if len(group) > 1]
+    return [f"  not distinguishable: {', '.join(group)}" for group in groups]
