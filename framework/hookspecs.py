@@ -289,7 +289,7 @@ def run_finished(run: Run, metrics: dict[str, float]) -> None:
 
     Args:
         run: the run.
-        metrics: its last metrics and its test metrics by name.
+        metrics: its last metrics and, unless the setting ``evaluate_test`` is off, its test metrics by name.
 
     ::
 
@@ -298,7 +298,7 @@ def run_finished(run: Run, metrics: dict[str, float]) -> None:
 
         @hookimpl
         def run_finished(run, metrics):
-            print("finished", run.name, metrics["test/loss"])
+            print("finished", run.name, metrics["val/loss"])
     """
 
 

@@ -19,6 +19,8 @@ class Metric(Configurable, ABC):
         tasks: the tasks that the metric supports: ``"classification"``, ``"regression"``, ``"reconstruction"``.
         shown_for: the tasks for which it is logged if the user names no metrics.
         greater_is_better: whether a greater figure is better.
+        worst: the figure that a run which diverged or failed gets in comparisons, no better than any predictions'
+            figure; None: the figure of the untrained model.
         predicted: the kind of the predictions, ``"logits"``, ``"probabilities"`` or ``"values"``: the ``expects`` of
             the training loss, given to `stack`.
         target_scale: the target's own units per unit of the scaled targets, one number per output or shape ``()``.
@@ -28,6 +30,7 @@ class Metric(Configurable, ABC):
     tasks: ClassVar[tuple[str, ...]] = ()
     shown_for: ClassVar[tuple[str, ...]] = ()
     greater_is_better: ClassVar[bool] = True
+    worst: ClassVar[float | None] = None
     predicted: str = "values"
     target_scale: np.ndarray = np.ones(())
 

@@ -159,6 +159,7 @@ KITS: dict[str, Kit] = {
             metrics.starts_afresh,
             metrics.shape_and_dtype,
             metrics.perfect_is_best,
+            metrics.worst_is_worst,
             metrics.inputs_unaltered,
         ),
         (*FIELDS, metrics.names_its_tasks),

@@ -19,6 +19,8 @@ RUNS = 3
 SAMPLES = 40
 CLASSES = 8
 ROUNDING = 1e-12
+FAR = 1e3
+"""Factor on the errors of predictions that are to be very bad."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,22 @@ def perfect_is_best(subject: MetricSubject) -> Figure:
         findings.append(
             (float(worse.any() or (best == other).all()), f"{case}: perfect predictions give {best}, others {other}")
         )
+    return worst(findings, 0)
+
+
+def worst_is_worst(subject: MetricSubject) -> Figure:
+    """Check that no predictions have a figure that is worse than the declared ``worst``: bad and very bad ones."""
+    declared = subject.cls.worst
+    if declared is None:
+        raise Skip("no worst is declared: a run that fails gets the untrained model's figure")
+    sign = 1.0 if subject.cls.greater_is_better else -1.0
+    findings = []
+    for case in subject.cases:
+        right = case.perfect()
+        for predictions in (case.predictions(), -right, right + FAR * (case.predictions() - right)):
+            figures = case.value(predictions)
+            says = f"{case}: predictions give {figures}, which is worse than worst = {declared}"
+            findings.append((float((sign * (declared - figures)).max()), says))
     return worst(findings, 0)
 
 

@@ -54,6 +54,7 @@ class Settings(Section):
     keep: str | None = choice(
         None, ("last", "best"), help="epoch to test and save; null: best with patience, else last"
     )
+    evaluate_test: bool = flag(True, help="evaluate the kept parameters on the test split; false: while you tune")
     dtype: str = choice("float32", ("float32", "float64"), help="precision of parameters, gradients and data")
     threads: int = integer(
         1, at_least=1, at_most=4096, help="BLAS threads; part of a run's identity (changes last bits)"

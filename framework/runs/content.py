@@ -88,7 +88,7 @@ class JournalContent:
         return epoch if 0 < epoch <= len(self.history) else None
 
     def metrics(self, keeps_best: bool) -> dict[str, float]:
-        """Return the metrics of the kept parameters: ``train/…``, ``val/…`` and, at the end, ``test/…``.
+        """Return the metrics of the kept parameters: ``train/…``, ``val/…`` and, if they were tested, ``test/…``.
 
         Args:
             keeps_best: as in `kept_epoch`.

@@ -28,8 +28,9 @@ class Result:
     """A finished run.
 
     Attributes:
-        metrics: metrics of the kept parameters: ``train/…``, ``val/…`` and ``test/…``. MLflow has the first two
-            as ``kept/train/…`` and ``kept/val/…``, in addition to the series of all epochs.
+        metrics: metrics of the kept parameters: ``train/…``, ``val/…`` and, unless ``evaluate_test`` was off,
+            ``test/…``. MLflow has the first two as ``kept/train/…`` and ``kept/val/…``, in addition to the series of
+            all epochs.
         history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` and all metrics; ``.to_frame()`` for pandas.
         run_id: id of the MLflow run, or None if tracking is off or failed to deliver.
         params: the resolved configuration, flattened with dots (``"optimizer.lr"``).

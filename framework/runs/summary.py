@@ -34,10 +34,10 @@ def headline(run: Run, population: Population) -> str:
 
 
 def figures(metrics: dict[str, float]) -> str:
-    """Return a table of loss and metrics for the three splits."""
+    """Return a table of loss and metrics for the splits that were evaluated."""
     names = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics))
     rows = [("", *names)]
-    for split in ("train", "val", "test"):
+    for split in dict.fromkeys(name.split("/", 1)[0] for name in metrics):
         rows.append((split, *(figure_text(metrics.get(f"{split}/{name}")) for name in names)))
     return table(rows)
 

@@ -165,7 +165,7 @@ def _meet_all_sizes(population: Population) -> None:
     if last:
         smaller = Batch(batch.inputs[:, :last].copy(), batch.targets[:, :last].copy())
         train_step(population, smaller, PROBED_STEPS + 1, EpochMeans(population))
-    for samples in (data.validation, data.test):
+    for samples in (data.validation, data.test) if settings.evaluate_test else (data.validation,):
         for count in {min(most, len(samples)), len(samples) % most} - {0}:
             evaluate(population, Samples(samples.inputs[:count], samples.targets[:count]))
 

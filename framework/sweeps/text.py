@@ -62,11 +62,13 @@ def settings_markdown(found: Iterable[Table]) -> str:
 
 def heads(one: Table) -> tuple[str, ...]:
     """Return the column headings of a table."""
-    return ("setting", "seeds", one.figure, _tested(one), "steps")
+    return ("setting", "seeds", *_figures(one), "steps")
 
 
-def _tested(one: Table) -> str:
-    return TEST + one.figure.removeprefix(VALIDATION)
+def _figures(one: Table) -> list[str]:
+    """Return the figures that a table shows: the one to rank by, and the same on the test split unless none has it."""
+    tested = TEST + one.figure.removeprefix(VALIDATION)
+    return [one.figure, *([tested] if not one.runs or any(tested in run for run in one.runs) else [])]
 
 
 def title(one: Table) -> str:
@@ -79,7 +81,7 @@ def cells(one: Table, setting: Setting) -> tuple[str, ...]:
     lost = [f"{count} {how}" for count, how in ((setting.diverged, "diverged"), (setting.failed, "failed")) if count]
     seeds = f"{setting.seeds}" + (f" ({', '.join(lost)})" if lost else "")
     steps = "" if math.isnan(setting.steps) else f"{setting.steps:,.0f}"
-    figures = (spread_text(setting.spread(name)) for name in (one.figure, _tested(one)))
+    figures = (spread_text(setting.spread(name)) for name in _figures(one))
     return (one.short_name(setting), seeds, *figures, steps)
 
 

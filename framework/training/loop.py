@@ -166,7 +166,7 @@ def evaluate(population: Population, samples: Samples) -> dict[str, np.ndarray]:
 
 
 def _conclude(population: Population, leaving: dict[int, Record], watch: Observers) -> dict[str, Outcome]:
-    """Test the leaving runs with their kept parameters; return their outcomes by run id.
+    """Test the leaving runs with their kept parameters, unless ``evaluate_test`` is off; return their outcomes by id.
 
     If other runs stay, the leaving ones are copied and tested in groups of at most 1/`COPIED` of the population, since
     the copies need memory in addition to the population.
@@ -181,7 +181,7 @@ def _conclude(population: Population, leaving: dict[int, Record], watch: Observe
         last.settle(len(some[0].history))
         for row, record in enumerate(some):
             record.restore_kept(last, row)
-        tested = evaluate(last, last.data.test)
+        tested = evaluate(last, last.data.test) if last.settings.evaluate_test else {}
         for row, record in enumerate(some):
             outcome = record.outcome(last, row, tested)
             watch.finished(outcome)

@@ -50,7 +50,7 @@ class Outcome:
 
     Attributes:
         ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"`` (by a hook).
-        metrics: metrics of the kept parameters: ``train/…`` and ``val/…`` of their epoch, and ``test/…``.
+        metrics: metrics of the kept parameters: ``train/…`` and ``val/…`` of their epoch, and ``test/…`` if tested.
         history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` as in `Clock`, and all metrics.
         kept_epoch: the epoch whose parameters are tested and saved.
         best_epoch: the epoch with the lowest validation loss, or None if it was never finite.
@@ -275,9 +275,9 @@ class Record:
         """Return the outcome of the run.
 
         Args:
-            population: the tested population.
+            population: the population with the kept parameters.
             row: this run's index in it; its parameters are the kept ones.
-            tested: loss and metrics on the test split by name, shape ``(R,)`` each.
+            tested: loss and metrics on the test split by name, shape ``(R,)`` each; empty if they are not tested.
         """
         kept = self.history[self.kept_epoch - 1]
         metrics = {name: value for name, value in kept.items() if name.startswith(("train/", "val/"))}

@@ -98,6 +98,13 @@ class WrongWay(Distance):
     greater_is_better = True
 
 
+@plant("metric", "worst_is_worst")
+class BoundedByHope(Distance):
+    """Declares a worst error that large errors exceed."""
+
+    worst = 100.0
+
+
 @plant("metric", "inputs_unaltered")
 class MetricInPlace(Distance):
     """Modifies the predictions in place."""
