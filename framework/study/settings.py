@@ -40,6 +40,7 @@ class Study(Section):
         None, at_least=1, at_most=MOST_SEEDS, help="reporting seeds; null: the fewest that can tell differences"
     )
     extensions: int = integer(2, at_least=0, at_most=2, help="extensions of a range whose edge is best, at most")
+    reuse: bool = flag(True, help="take results of the experiment's finished runs; train the rest")
     with_defaults: bool = flag(False, help="compare each tuned optimizer with its own defaults, too")
     seed: int = integer(0, at_least=0, at_most=1_000_000, help="seed of the study: of its trials and of all seeds")
 

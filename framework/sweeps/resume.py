@@ -68,6 +68,7 @@ def resumed(
     *,
     failed_only: bool = False,
     force: bool = False,
+    first: int | None = None,
 ) -> Resumed:
     """Return the jobs of a sweep that is continued.
 
@@ -82,12 +83,16 @@ def resumed(
         place: returns the folders of new jobs.
         failed_only: whether to run only the jobs that failed.
         force: whether to continue although something has changed.
+        first: the least number of new jobs, if the jobs are those of one phase of a study. The other jobs of the state
+            file then belong to other phases.
 
     Raises:
         InputError: without ``force``: a job is not composed any more, a job's folder holds another run, a data set has
             changed, or a file is damaged. The message names the difference.
     """
-    placed, gone = _placed(jobs, before, folder, place)
+    placed, gone = _placed(jobs, before, folder, place, first or 0)
+    if first is not None:
+        gone = []
     cautions = [f"job {known.number} ({' '.join(known.overrides)}) is not composed any more" for known in gone]
     if gone and not force:
         raise InputError(f"{folder}: {cautions[0]}; --force leaves it as it is")
@@ -190,7 +195,7 @@ def with_earlier(chosen: Resumed, runs: Mapping[str, FinishedRun]) -> Resumed:
 
 
 def _placed(
-    jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, place: Place
+    jobs: Sequence[Job], before: Sequence[JobIdentity], folder: Path, place: Place, least: int
 ) -> tuple[list[Job], list[JobIdentity]]:
     """Return the jobs in the order of their numbers, and those of the state file that are not composed any more.
 
@@ -202,7 +207,7 @@ def _placed(
     changed, new = _matched(new, rest, lambda job: _decisive(job.overrides), lambda job: _decisive(job.overrides))
     folders = {job.number: job.folder for job in before}
     placed = [replace(job, number=n, folder=inside(folder, folders[n])) for n, job in [*known, *changed]]
-    first = max(folders, default=-1) + 1
+    first = max([least - 1, *folders]) + 1
     placed += [replace(job, number=n, folder=place(n, job.overrides)) for n, job in enumerate(new, start=first)]
     there = {job.number for job in placed}
     return sorted(placed, key=lambda job: job.number), [job for job in before if job.number not in there]

@@ -20,9 +20,8 @@ PAGE = 1000
 def recorded_runs(tracking: Tracking, configs: Sequence[RunConfig]) -> dict[str, FinishedRun]:
     """Return the finished runs of configurations in an experiment, by identity; one without a run is left out.
 
-    The experiment's runs are found by their tag ``config_hash``, and their folders by their tag ``folder``. A run whose
-    folder is gone, or whose journal is not that of a finished run of this identity on these samples, does not count. Of
-    several runs, the newest counts. This imports mlflow.
+    A run whose folder is gone, or whose journal is not that of a finished run of this identity on these samples, does
+    not count. Of several runs, the newest counts.
 
     Args:
         tracking: the settings that name the store and the experiment.
@@ -32,14 +31,27 @@ def recorded_runs(tracking: Tracking, configs: Sequence[RunConfig]) -> dict[str,
         InputError: tracking is off, so that there is no store; or the samples of a data set are missing or invalid.
         TrackingError: the store does not answer.
     """
+    return finished_runs(configs, recorded_folders(tracking))
+
+
+def recorded_folders(tracking: Tracking) -> dict[str, list[Path]]:
+    """Return the folders of the finished runs of an experiment that are here, by identity, the newest first.
+
+    The runs are found by their tag ``config_hash``, and their folders by their tag ``folder``. This imports mlflow.
+
+    Args:
+        tracking: the settings that name the store and the experiment.
+
+    Raises:
+        InputError: tracking is off, so that there is no store.
+        TrackingError: the store does not answer.
+    """
     if not tracking.enabled:
         raise InputError("reuse=true finds earlier runs in MLflow: it needs tracking.enabled=true")
-    identities = {config.identity for config in configs}
-    candidates: dict[str, list[Path]] = {}
+    folders: dict[str, list[Path]] = {}
     for identity, folder in _finished(resolve_uri(tracking.uri), resolve_experiment(tracking.experiment)):
-        if identity in identities:
-            candidates.setdefault(identity, []).append(folder)
-    return finished_runs(configs, candidates)
+        folders.setdefault(identity, []).append(folder)
+    return folders
 
 
 def _finished(address: str, experiment: str) -> Iterator[tuple[str, Path]]:
