@@ -101,6 +101,17 @@ class Display(Section):
     plan: bool = flag(False, help="print the runs, their time, memory and disk; start nothing")
 
 
+class Goal(Section):
+    """The settings of a problem that only comparisons read; each problem's file sets them."""
+
+    affects_result = False
+    target: float | None = number(
+        None, help="validation figure to reach: that of the first metric, or the loss if there is none"
+    )
+    target_source: str | None = text(None, help="where the target comes from")
+    problem_source: str | None = text(None, help="where the problem comes from")
+
+
 class Launching(Section):
     """The settings that distribute the runs of a sweep over processes."""
 
@@ -144,7 +155,7 @@ COLLECTIONS = {
 }
 """Settings whose value is a list or a mapping."""
 
-ROOT_SECTIONS: tuple[type[Section], ...] = (Settings, Display)
+ROOT_SECTIONS: tuple[type[Section], ...] = (Settings, Goal, Display)
 """The sections whose settings users write without a section's name, as in ``epochs``."""
 
 NAMED_SECTIONS: dict[str, type[Section]] = {"tracking": Tracking, "launcher": Launching, "checkpoint": Checkpointing}

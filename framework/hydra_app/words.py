@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString, Valu
 from hydra.errors import HydraException
 
 from framework.base.fields import Field, text
-from framework.config.settings import NAMED_SECTIONS, SECTIONS, STAGES, Display, Settings
+from framework.config.settings import NAMED_SECTIONS, ROOT_SECTIONS, SECTIONS, STAGES
 from framework.errors import InputError, short
 from framework.registry.manager import current
 from framework.runs.provenance import unquoted
@@ -33,7 +33,8 @@ MOST_VALUES = 10_000
 
 _TAG: Field = text("", help="any text")
 _PATH: Field = text("", help="a folder")
-_ROOT = {**Settings.fields, **Display.fields, **dict.fromkeys((*FOLDERS, "hydra.sweep.subdir"), _PATH)}
+_ROOT = {name: field for section in ROOT_SECTIONS for name, field in section.fields.items()}
+_ROOT |= dict.fromkeys((*FOLDERS, "hydra.sweep.subdir"), _PATH)
 _OVERRIDE = re.compile(r"(\+{0,2}([\w.$/-]+)=)(.*)", re.DOTALL | re.ASCII)
 _KEY = re.compile(r"[\w$-]+([./][\w$-]+)*(@[\w.$:-]*)?", re.ASCII)
 _QUOTED = re.compile(r"""\s*('(\\\\)*'|'.*?[^\\](\\\\)*'|"(\\\\)*"|".*?[^\\](\\\\)*")\s*(?=,|$)""", re.DOTALL)

@@ -9,7 +9,8 @@ import pytest
 from runs import IMAGES, config, runs_of
 
 from framework.config.check import remade
-from framework.config.settings import NAMED_SECTIONS, ROOT_SECTIONS, Launching, Settings, Tracking
+from framework.config.settings import NAMED_SECTIONS, ROOT_SECTIONS, Goal, Launching, Settings, Tracking
+from framework.errors import InputError
 from framework.registry import manager
 from framework.runs import provenance
 from framework.runs.finished import Finished
@@ -62,6 +63,21 @@ def test_plain_data_make_it_again_as_in_a_worker():
     assert [layer.fields for layer in again.layers] == [layer.fields for layer in chosen.layers]
     with pytest.raises(TypeError):  # classes of plugin files cannot be sent to another process
         pickle.dumps(chosen)
+
+
+def test_a_target_is_not_part_of_a_run():
+    chosen = config(**MANY)
+    aimed = config(**MANY, target=0.9, target_source="a measurement", problem_source="a book")
+    assert aimed.section(Goal).data == {
+        "target": 0.9,
+        "target_source": "a measurement",
+        "problem_source": "a book",
+    }
+    assert chosen.section(Goal).target is None
+    assert aimed.identity == chosen.identity
+    assert aimed.params == chosen.params
+    with pytest.raises(InputError, match=r"target=high is not a number or null"):
+        config(**MANY, target="high")
 
 
 def test_another_seed_is_the_same_run_otherwise():

@@ -167,7 +167,9 @@ def plugins():
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-@pytest.mark.parametrize("key", ["dataset.path", "dataset.target", "tags.note", "+tags.note", "tracking.uri"])
+@pytest.mark.parametrize(
+    "key", ["dataset.path", "dataset.target", "target_source", "tags.note", "+tags.note", "tracking.uri"]
+)
 def test_a_text_field_takes_what_was_typed(key, text):
     [override] = as_typed([f"{key}={text}"], sweep=False)
     assert value_of(override) == text

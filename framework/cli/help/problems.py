@@ -16,6 +16,7 @@ from framework.config.check import MEMBERS
 from framework.config.layers import build_layers
 from framework.config.part import stacked
 from framework.config.resolved import RunConfig
+from framework.config.settings import Goal
 from framework.data.prepare import Dataset, prepared
 from framework.errors import InputError
 from framework.registry.manager import find
@@ -30,13 +31,18 @@ def problem_page(presets: Presets, name: str) -> topics.ProblemTopic:
     """
     chosen = presets.problem(name)
     samples, layers = _sizes(chosen.config)
+    goal = chosen.config.section(Goal)
+    target = "" if goal.target is None else f"{goal.target:g}"
+    shown = {key: value for key, value in chosen.settings.items() if key != "problem" and key not in Goal.fields}
     return topics.ProblemTopic(
         name=name,
         summary=presets.summary("problem", name),
+        source=goal.problem_source or "",
+        target=": ".join(filter(None, (target, goal.target_source))),
         parts=chosen.parts,
         samples=samples,
         layers=layers,
-        settings=_flat({key: value for key, value in chosen.settings.items() if key != "problem"}),
+        settings=_flat(shown),
         examples=tuple(_examples(chosen, f"problem={name}")),
     )
 

@@ -9,7 +9,7 @@ from framework.cli.help.entries import field_help
 from framework.cli.help.examples import value
 from framework.cli.help.presets import GROUPS, Presets
 from framework.cli.help.topics import PROGRAM, FieldHelp, SettingsTopic
-from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, Display
+from framework.config.settings import COLLECTIONS, NAMED_SECTIONS, Display, Goal
 from framework.config.settings import Settings as Training
 
 
@@ -22,6 +22,7 @@ def sections(presets: Presets) -> dict[str, tuple[FieldHelp, ...]]:
             FieldHelp(name, setting.default, "collection", setting.accepts, setting.help)
             for name, setting in COLLECTIONS.items()
         ),
+        "goal": _fields(Goal),
         "display": _fields(Display),
     }
     return titled | {name: _fields(section, f"{name}.") for name, section in NAMED_SECTIONS.items()}
@@ -67,7 +68,12 @@ def _set_by_default(presets: Presets, name: str) -> str:
 
 
 def _example(title: str, settings: tuple[FieldHelp, ...]) -> tuple[str, ...]:
-    cls: Mapping[str, type[Configurable]] = {"training": Training, "display": Display, **NAMED_SECTIONS}
+    cls: Mapping[str, type[Configurable]] = {
+        "training": Training,
+        "goal": Goal,
+        "display": Display,
+        **NAMED_SECTIONS,
+    }
     if title not in cls:
         return ()
     for setting in settings:

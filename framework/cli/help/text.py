@@ -109,6 +109,8 @@ def _(topic: ProblemTopic) -> Iterator[str]:
     yield from _labelled("data set", [topic.parts["dataset"], *_samples(topic.samples)])
     yield from _labelled("loss", [topic.parts["loss"]])
     yield from _labelled("sets", ["   ".join(f"{key}={_value(held)}" for key, held in topic.settings.items())])
+    yield from _labelled("target", [topic.target])
+    yield from _labelled("source", [topic.source])
     others = {group: name for group, name in topic.parts.items() if group in ("optimizer", "schedule")}
     yield from _labelled("default", ["   ".join(f"{group}={name}" for group, name in others.items())])
     yield from _labelled("model", [topic.parts["model"]])

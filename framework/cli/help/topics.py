@@ -152,11 +152,15 @@ class ProblemTopic(Topic):
         samples: sizes of the data set.
         layers: the model's table; empty if the shape of a sample is unknown.
         settings: the other settings of the problem, by key.
+        source: where the problem comes from, or "".
+        target: the target with its source, or "".
         examples: commands that use the problem.
     """
 
     name: str
     summary: str
+    source: str
+    target: str
     parts: Mapping[str, str]
     samples: SampleCounts
     layers: tuple[LayerRow, ...]
