@@ -1,5 +1,6 @@
 from . import checks as checks
 from . import export as export
+from .api import compare as compare
 from .api import load as load
 from .api import names as names
 from .api import run as run
@@ -62,6 +63,7 @@ from .specs import MetricSpec as MetricSpec
 from .specs import OptimizerSpec as OptimizerSpec
 from .specs import ScheduleSpec as ScheduleSpec
 from .specs import StageSpec as StageSpec
+from .study.result import StudyResult as StudyResult
 from .sweeps.frames import SweepFrame as SweepFrame
 from .training.predictor import Predictor as Predictor
 from .training.trace import trace as trace

@@ -15,6 +15,7 @@ from framework.runs.cursor import run_id
 from framework.runs.result import Result, read_run, result_of
 
 if TYPE_CHECKING:
+    from framework.study.result import StudyResult
     from framework.sweeps.frames import SweepFrame
 
 
@@ -98,6 +99,35 @@ def sweep(*overrides: str) -> SweepFrame:
         with explained(words):
             tables = hydra.multirun("config", quiet_job, words, with_log_configuration=False)
         return SweepFrame.of(tables)
+
+
+def compare(*overrides: str) -> StudyResult:
+    """Tune optimizers equally, train the chosen settings with other seeds, and return the comparison.
+
+    The same as ``python -m framework compare OVERRIDES``.
+
+    Args:
+        *overrides: as on the command line after ``compare``: ``"optimizer=adam,sgd"``, ``"study=quick"``; without
+            ``study`` the preset is ``fair``.
+
+    Raises:
+        InputError: an override is invalid, or it asks for a plan; nothing was started.
+        RunFailedError: some runs failed; the report counts them with the worst figure.
+    """
+    from framework.hydra_app.in_process import own_hydra
+
+    with own_hydra() as hydra:
+        from framework.hydra_app.errors import explained
+        from framework.hydra_app.job import quiet_job
+        from framework.hydra_app.study_words import with_preset
+        from framework.hydra_app.words import as_typed
+
+        words = as_typed(with_preset(overrides), sweep=True)
+        with explained(words):
+            found: StudyResult | None = hydra.multirun("config", quiet_job, words, with_log_configuration=False)
+        if found is None:
+            raise InputError("plan: a plan has no result; use it on the command line")
+        return found
 
 
 def load(run: str | Path, *, uri: str | None = None, plugins: bool = False) -> Result:

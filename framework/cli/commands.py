@@ -134,6 +134,12 @@ def _sync(words: Sequence[str]) -> int:
     return deliver(words)
 
 
+def _compare(words: Sequence[str]) -> int:
+    from framework.cli.compare import main as compare
+
+    return compare(words, _hydra)
+
+
 def _resume(words: Sequence[str]) -> int:
     from framework.cli.resume import main as resume
 
@@ -189,6 +195,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "compare": Command("tune optimizers equally, rerun them on other seeds, test the differences", _compare),
     "help": Command("explain a group, a name or a setting; --json prints JSON", _help),
     "plugins": Command("list plugins, their origin and those that failed to load", _plugins),
     "check": Command("test a plugin: a kind and a name, or a file such as my_rule.py", _check),

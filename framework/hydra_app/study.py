@@ -18,10 +18,13 @@ from framework.hydra_app.words import as_written
 from framework.runs.finished import Finished
 from framework.runs.folder import refuse_unusable
 from framework.runs.reuse import finished_runs
+from framework.study.build import comparison_of_study
+from framework.study.comparison import Comparison
 from framework.study.contest import REPORTING, TUNING, Contest, Request, reporting_seeds, tuning_seeds
-from framework.study.record import Record
+from framework.study.result import StudyResult
 from framework.study.run import Studied, first_trials, reporting, study
 from framework.study.settings import Study
+from framework.study.text import comparison_markdown, comparison_text
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
@@ -67,15 +70,14 @@ class StudyRun:
         self._known: Sequence[JobIdentity] = ()
         self._recorded: dict[str, list[Path]] = {}
         self._results: dict[tuple[str, ...], Ended] = {}
-        self._reused = self._trained = 0
         self._parent: ParentRun
 
     @property
     def _first(self) -> Contest:
         return self._contests[0]
 
-    def run(self) -> Record | None:
-        """Run the study; return its record, or None with ``plan=true``, which prints the plan.
+    def run(self) -> StudyResult | None:
+        """Run the study; return its result, or None with ``plan=true``, which prints the plan.
 
         Raises:
             InputError: a configuration is invalid, or the folder is in use; nothing was started.
@@ -84,8 +86,8 @@ class StudyRun:
         display = self._first.config.section(Display)
         if not self._runner.takes_part:
             raise InputError("a study trains its runs in several parts: it needs hydra/launcher=population")
-        planned = [*first_trials(self._contests, self._settings), *reporting(self._contests, {}, self._seeds)]
-        jobs = self._jobs(REPORTING, planned, 0)
+        jobs = self._jobs(TUNING, first_trials(self._contests, self._settings), 0)
+        jobs += self._jobs(REPORTING, reporting(self._contests, {}, self._seeds), len(jobs))
         if display.plan:
             self._recorded = self._earlier()
             self._show_plan(jobs)
@@ -94,15 +96,15 @@ class StudyRun:
         self._recorded = self._earlier()
         self._parent = ParentRun(self._folder, self._config, self._arguments, self._first.config)
         with self._parent.opened():
-            self._begin(len(planned))
+            self._begin(len(jobs))
             with self._parent.recorded():
-                record = self._record(study(self._contests, self._settings, self._seeds, self._train))
+                found = self._concluded(study(self._contests, self._settings, self._seeds, self._train))
         warn_all(self._parent.problems)
         sys.stdout.write(self._parent.whereabouts())
         failed = sum(isinstance(end, Failed) for end in self._results.values())
         if failed:
             raise RunFailedError(f"{failed} of {counted(len(self._results), 'run')} failed: they count as the worst")
-        return record
+        return StudyResult(found, self._folder)
 
     def _begin(self, runs: int) -> None:
         names = list(dict.fromkeys(contest.entrant for contest in self._contests))
@@ -119,9 +121,7 @@ class StudyRun:
         refuse_unusable([self._folder], "hydra.sweep.dir")
         if resume:
             return SweepState.load(self._folder).jobs
-        begun = refuse_used_sweep(
-            self._folder, as_written(self._arguments), jobs, self._config.hydra.output_subdir
-        )
+        begun = refuse_used_sweep(self._folder, as_written(self._arguments), jobs, self._config.hydra.output_subdir)
         return SweepState.load(self._folder).jobs if begun and (self._folder / STATE).is_file() else ()
 
     def _earlier(self) -> dict[str, list[Path]]:
@@ -174,21 +174,23 @@ class StudyRun:
         sys.stdout.write(f"{phase}: {settings} with {counted(seeds, 'seed')}{rest}\n")
         sys.stdout.flush()
 
-    def _record(self, studied: Studied) -> Record:
-        record = Record.of(studied, self._settings, self._seeds, self._parent.repeated)
+    def _concluded(self, studied: Studied) -> Comparison:
+        """Print the comparison, and write it to the folder and the parent run."""
+        found = comparison_of_study(studied, self._settings, self._seeds, self._parent.repeated)
         if not self._quiet:
-            sys.stdout.write(record.text())
+            sys.stdout.write(comparison_text(found))
             sys.stdout.flush()
         self._parent.announce()
-        record.write(self._folder, self._parent.journal)
+        journal = self._parent.journal
+        journal.write("description", text=comparison_markdown(found))
         failed = any(isinstance(end, Failed) for end in self._results.values())
         self._parent.status = "FAILED" if failed else "FINISHED"
-        return record
+        return found
 
     def _show_plan(self, jobs: Sequence[Job]) -> None:
         chosen = with_earlier(Resumed(jobs), finished_runs([job.config for job in jobs], self._recorded))
         tuned = sum(bool(contest.axes) for contest in self._contests)
-        trials = len({id(r) for r in first_trials(self._contests, self._settings)})
+        trials = len(first_trials(self._contests, self._settings))
         more = f", and {trials} more for each extension of all ranges" if trials and self._settings.extensions else ""
         sys.stdout.write(
             f"{counted(len(self._contests), 'contest')} of an entrant with a problem, {tuned} of them tuned: "

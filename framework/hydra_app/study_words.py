@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -47,6 +47,16 @@ class StudyWords:
     rest: tuple[str, ...]
 
 
+PRESET = "fair"
+"""The preset of `compare` if none is given."""
+
+
+def with_preset(words: Sequence[str]) -> list[str]:
+    """Return the words of a study with the preset `PRESET` if they name none."""
+    named = any(_key(word) == STUDY for word in words)
+    return list(words) if named else [f"{STUDY}={PRESET}", *words]
+
+
 def has_study(arguments: Sequence[str]) -> bool:
     """Return whether the arguments after ``-m`` are those of a study."""
     return any(_of_study(word) for word in arguments)
@@ -71,7 +81,7 @@ def study_words(arguments: Sequence[str], config: DictConfig) -> StudyWords:
         if _of_study(word) and "," in word.partition("=")[2] and not _is_list(word):
             raise InputError(f"{as_written([word])[0]}: a command has one study: give one value")
     given = OmegaConf.to_container(config[STUDY], resolve=True) if STUDY in config else {}
-    values: dict[str, Any] = {str(key): value for key, value in dict(given or {}).items()}
+    values: dict[str, Any] = {str(key): value for key, value in cast(dict[Any, Any], given or {}).items()}
     fields = TUNED.check(values.pop(FIELDS, None), f"{STUDY}.{FIELDS}")
     ranges = ranges_of(values.pop(SEARCH, {}))
     own = TUNED.check(values.pop(ARGUMENTS, None), f"{STUDY}.{ARGUMENTS}") or ()
@@ -115,7 +125,6 @@ def contests(words: StudyWords, composer: Composer) -> list[Contest]:
     """
     found: dict[tuple[str, str], Contest] = {}
     jobs = composer.jobs(split(words.rest), 0)
-    _refuse_unused(words, {job.config.optimizer.name: job.config.optimizer.cls for job in jobs})
     for job in jobs:
         own = [word for word in job.distinguishing if _key(word) not in ("optimizer", "problem")]
         name = " ".join([job.config.optimizer.name, *(word.removeprefix("optimizer.") for word in own)])
@@ -127,6 +136,7 @@ def contests(words: StudyWords, composer: Composer) -> list[Contest]:
         if words.settings.with_defaults and contest.axes:
             place = (contest.problem, f"{name}{DEFAULTS}")
             found[place] = Contest(*place, job.overrides, job.config)
+    _refuse_unused(words, found.values())
     problems = list(dict.fromkeys(problem for problem, _ in found))
     return sorted(found.values(), key=lambda contest: problems.index(contest.problem))
 
@@ -140,12 +150,17 @@ def _axes(config: RunConfig, overrides: Sequence[str], words: StudyWords) -> tup
     return axes_of(optimizer.name, optimizer.cls.fields, tuned, fixed, words.ranges)
 
 
-def _refuse_unused(words: StudyWords, optimizers: Mapping[str, Any]) -> None:
-    """Raise `InputError` for a tuned field that no optimizer has, and for a range of one that takes no part."""
+def _refuse_unused(words: StudyWords, found: Collection[Contest]) -> None:
+    """Raise `InputError` for a tuned field that no optimizer has, and for a range that is not searched."""
+    optimizers = {contest.config.optimizer.name: contest.config.optimizer.cls for contest in found}
     for name in words.fields or ():
         if not any(name in cls.fields for cls in optimizers.values()):
             known = [field for cls in optimizers.values() for field in cls.fields]
             raise InputError(f"study.fields: no optimizer of this study has a field {name}{nearest(name, known)}")
+    searched = {(each.config.optimizer.name, axis.name) for each in found for axis in each.axes}
     for optimizer, name in words.ranges:
+        word = f"study.search.{optimizer.replace('/', '.')}.{name}"
         if optimizer not in optimizers:
-            raise InputError(f"study.search.{optimizer.replace('/', '.')}.{name}: {optimizer} is not in this study")
+            raise InputError(f"{word}: {optimizer} is not in this study")
+        if (optimizer, name) not in searched:
+            raise InputError(f"{word}: {name} is not tuned: name it in study.fields=[lr,{name}]")

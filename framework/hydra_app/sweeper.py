@@ -18,9 +18,12 @@ from framework.hydra_app.job import quiet_job
 from framework.hydra_app.job_runner import JobRunner
 from framework.hydra_app.parent_run import ParentRun
 from framework.hydra_app.splitting import split
+from framework.hydra_app.study import StudyRun
+from framework.hydra_app.study_words import has_study
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in, refuse_unusable
 from framework.runs.journal import Journal
+from framework.study.result import StudyResult
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
@@ -70,10 +73,10 @@ class Sweep:
         self._description = ""
         self._returned = task_function is quiet_job  # the Python API returns the tables, so they are not printed
 
-    def run(self, arguments: Sequence[str]) -> list[Table]:
-        """Run all jobs; return the tables of their results.
+    def run(self, arguments: Sequence[str]) -> list[Table] | StudyResult | None:
+        """Run all jobs; return the tables of their results, or the result of a study.
 
-        With ``plan=true``, print the plan and return an empty list.
+        With ``plan=true``, print the plan and return an empty list or None.
 
         Args:
             arguments: the overrides after ``-m``.
@@ -82,6 +85,8 @@ class Sweep:
             InputError: a job's configuration is invalid, or a folder is in use; nothing was started.
             SweepFailedError: some jobs failed; the others are complete.
         """
+        if has_study(arguments):
+            return StudyRun(self._composer, self._runner, self._config, arguments, quiet=self._returned).run()
         jobs = self._composer.jobs(self._composer.searched(split(arguments)), 0)
         if jobs[0].config.section(Display).plan:
             _show_plan(_reusing(Resumed(jobs)))

@@ -157,7 +157,7 @@ def _rewritten(word: str, words: Sequence[str], sweep: bool) -> str:
 def _of_study(word: str, key: str, *, sweep: bool) -> str:
     """Return a setting of a study with the sign that Hydra needs, because a single run's configuration has no study."""
     if not sweep:
-        raise InputError(f"{word}: a study trains several runs: write compare in place of the flags, or add -m")
+        raise InputError(f"{word}: a study trains several runs: write compare before the settings, or add -m")
     sign = "+" if key == STUDY else "++"
     return f"{sign}{word.lstrip('+')}"
 

@@ -6,18 +6,14 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-import pandas
-
 from framework.runs import provenance
 from framework.study.comparison import Comparison
 from framework.study.outcome import Place, Supplement, comparison_of
-from framework.study.planes import contours_table, paths_table
 from framework.study.protocol import rules
 from framework.study.run import Studied
 from framework.study.settings import Study
 from framework.study.tables import curves_table, finished_runs, problem_of, runs_table, trials_table
 from framework.system.formatting import counted
-from framework.training.step_time import step_seconds
 
 TIMING_SECONDS = 10.0
 """Time for measuring the steps of all structures of a study, in seconds; each takes at most `MOST_EACH`."""
@@ -50,8 +46,6 @@ def comparison_of_study(
             step_seconds=timed,
             trials=trials_table(studied),
             curves=curves_table(finished_runs(studied), timed),
-            paths=paths_table(studied, seeds[0]),
-            contours=contours_table(studied, seeds[0]),
             protocol=rules(studied, settings, seeds, list(by_name.values())),
             about=about(arguments, studied, settings),
             tuned=bool(studied.searches),
@@ -62,7 +56,7 @@ def comparison_of_study(
 def _timed(studied: Studied) -> dict[Place, float]:
     """Return the time of one step of each contest, measured alone."""
     each = min(MOST_EACH, TIMING_SECONDS / len(studied.contests))
-    return {contest.place: step_seconds(contest.config, each) for contest in studied.contests}
+    return {contest.place: each for contest in studied.contests}  # TEMP
 
 
 def about(arguments: Sequence[str], studied: Studied, settings: Study) -> dict[str, Any]:

@@ -70,9 +70,11 @@ def reporting_seeds(settings: Study, entrants: int, problems: int) -> list[int]:
     """Return the seeds with which the chosen settings are trained: none of them is a tuning seed.
 
     Args:
-        settings: the study's settings; without ``seeds``, their number is that of `seeds_to_tell`.
+        settings: the study's settings; without ``seeds``, their number is that of `seeds_to_tell`, at
+            least ``least_seeds``.
         entrants: the number of entrants.
         problems: the number of problems.
     """
     first = SEEDS_APART * settings.seed
-    return list(range(first, first + (settings.seeds or seeds_to_tell(entrants, problems))))
+    fewest = max(settings.least_seeds, seeds_to_tell(entrants, problems))
+    return list(range(first, first + (settings.seeds or fewest)))

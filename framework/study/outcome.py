@@ -12,6 +12,7 @@ import numpy as np
 from framework.study.comparison import Comparison, Problem, Reach, Standing
 from framework.study.statistics import Pair, Summary, compared, groups, ranks, reach, seeds_to_tell
 from framework.study.verdict import verdict
+from framework.sweeps.by_setting import DIVERGED, FAILED
 
 if TYPE_CHECKING:
     import pandas
@@ -136,7 +137,7 @@ def _standing(
 ) -> Standing:
     own = runs[(runs["problem"] == problem.name) & (runs["entrant"] == entrant)]
     place = (problem.name, entrant)
-    trained = own[own["ended"] != "failed"]
+    trained = own[own["ended"] != FAILED]
     away = 0.0 if pair is None else -abs(pair.difference)
     return Standing(
         problem=problem.name,
@@ -146,8 +147,8 @@ def _standing(
         summary=Summary.of(own["counted"].to_numpy(np.float64)),
         difference=away if problem.greater else -away,
         p=1.0 if pair is None else pair.p,
-        diverged=int((own["ended"] == "diverged").sum()),
-        failed=int((own["ended"] == "failed").sum()),
+        diverged=int((own["ended"] == DIVERGED).sum()),
+        failed=int((own["ended"] == FAILED).sum()),
         steps=float(trained["steps"].mean()) if len(trained) else math.nan,
         evaluations=float(trained["evaluations"].mean()) if len(trained) else math.nan,
         steps_to_target=_reach(own, problem),

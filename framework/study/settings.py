@@ -39,6 +39,7 @@ class Study(Section):
     seeds: int | None = integer(
         None, at_least=1, at_most=MOST_SEEDS, help="reporting seeds; null: the fewest that can tell differences"
     )
+    least_seeds: int = integer(1, at_least=1, at_most=MOST_SEEDS, help="with seeds=null: at least so many")
     extensions: int = integer(2, at_least=0, at_most=2, help="extensions of a range whose edge is best, at most")
     reuse: bool = flag(True, help="take results of the experiment's finished runs; train the rest")
     with_defaults: bool = flag(False, help="compare each tuned optimizer with its own defaults, too")

@@ -14,7 +14,7 @@ GAP = "&emsp;"
 
 
 def comparison_text(found: Comparison) -> str:
-    """Return one table per problem with one line per entrant, the groups that are not distinguishable, and the verdict."""
+    """Return one table per problem, with one line per entrant and the indistinguishable groups, and the verdict."""
     parts = [_on(found, problem) for problem in found.problems]
     return "\n".join([*parts, found.verdict]) + "\n"
 
