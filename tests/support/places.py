@@ -12,6 +12,7 @@ PACKAGES = (
     "cli",
     "api",
     "hydra_app",
+    "report",
     "study",
     "tracking",
     "sweeps",

@@ -1,0 +1,112 @@
+"""The page of a report: one HTML file with its scripts, its styles and its data."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterable
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from framework.report.curves import curves
+from framework.report.data_files import NAMES
+from framework.report.scores import LIMIT, improvement, mean_rank_diagram, profile
+from framework.report.standings import groups, heat, pairs, problems, standings
+from framework.report.tuning import tuning
+from framework.report.valleys import trajectories
+from framework.study.comparison import Comparison
+from framework.study.statistics import LEVEL
+from framework.system.files import write_whole
+from framework.system.formatting import counted
+from framework.system.strict_json import dumps
+
+SCRIPTS = ("names.js", "charts.js", "trials.js", "valleys.js", "tables.js", "page.js")
+"""The page's scripts, in the order in which they are embedded."""
+
+
+def write_page(comparison: Comparison, path: Path) -> None:
+    """Write the report's page: one HTML file that needs no other file and no network.
+
+    Plotly's script and the data are embedded compressed; the page unpacks them. The content security policy of the page
+    forbids every request.
+
+    Args:
+        comparison: what is shown.
+        path: the file to write; its folder exists.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_whole(path, page(comparison).encode("utf-8", "replace"))
+
+
+def page(comparison: Comparison) -> str:
+    """Return the page as HTML."""
+    from plotly.offline import get_plotlyjs
+
+    return Template(_asset("page.html")).substitute(
+        title=escape(comparison.title),
+        verdict=escape(comparison.verdict),
+        facts=escape(facts(comparison)),
+        protocol="".join(f"<li>{escape(rule)}</li>" for rule in comparison.protocol),
+        about="".join(_about(comparison.about.items())),
+        files=escape(", ".join(NAMES)),
+        style=_asset("page.css"),
+        plotly=packed(get_plotlyjs()),
+        data=packed(dumps(payload(comparison))),
+        scripts="\n".join(_asset(name) for name in SCRIPTS),
+    )
+
+
+def payload(comparison: Comparison) -> dict[str, Any]:
+    """Return what the page's scripts draw; a panel that cannot be drawn is the reason as a text."""
+    return {
+        "entrants": list(comparison.entrants),
+        "problems": problems(comparison),
+        "level": LEVEL,
+        "limit": LIMIT,
+        "standings": standings(comparison),
+        "groups": groups(comparison),
+        "pairs": pairs(comparison),
+        "curves": curves(comparison),
+        "tuning": tuning(comparison),
+        "profile": profile(comparison),
+        "improvement": improvement(comparison),
+        "ranks": mean_rank_diagram(comparison),
+        "heat": heat(comparison),
+        "trajectories": trajectories(comparison),
+    }
+
+
+def facts(comparison: Comparison) -> str:
+    """Return the size of the comparison in a line, with a warning if it has too few seeds."""
+    seeds = max((each.summary.seeds for each in comparison.standings), default=0)
+    parts = [
+        counted(len(comparison.entrants), "entrant"),
+        counted(len(comparison.problems), "problem"),
+        counted(seeds, "reporting seed"),
+        counted(len(comparison.trials), "trial") + " of tuning" if comparison.tuned else "not tuned",
+    ]
+    few = seeds < comparison.seeds_needed
+    warning = f" Too few seeds to tell: differences can be significant from {comparison.seeds_needed} seeds on."
+    return " · ".join(parts) + "." + (warning if few else "")
+
+
+def packed(text: str) -> str:
+    """Return text compressed with zlib, as base64, which is safe within HTML; the page's scripts unpack it."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+
+
+def _about(items: Iterable[tuple[str, Any]]) -> Iterable[str]:
+    """Yield a row for each item; the command has a button that copies it."""
+    for name, value in items:
+        button = '<button type="button" class="copy" data-copies="command">Copy</button>' if name == "command" else ""
+        mark = ' id="command"' if name == "command" else ""
+        yield f"<dt>{escape(str(name))}</dt><dd><code{mark}>{escape(str(value))}</code> {button}</dd>"
+
+
+def _asset(name: str) -> str:
+    return resources.files("framework.report").joinpath("assets", name).read_text(encoding="utf-8")
