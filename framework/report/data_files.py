@@ -14,7 +14,7 @@ from framework.system.files import write_whole
 if TYPE_CHECKING:
     import pandas
 
-NAMES = ("standings", "pairs", "runs", "trials", "curves", "paths")
+NAMES = ("standings", "pairs", "runs", "trials", "curves", "paths", "contours")
 """The tables; each is written as NAME.csv and NAME.parquet."""
 
 
@@ -48,6 +48,7 @@ def tables(comparison: Comparison) -> dict[str, pandas.DataFrame]:
         "trials": comparison.trials,
         "curves": comparison.curves,
         "paths": comparison.paths,
+        "contours": comparison.contours,
     }
 
 

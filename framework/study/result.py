@@ -13,9 +13,6 @@ import pandas
 from framework.study.comparison import Comparison
 from framework.study.text import comparison_text
 
-REPORT = "report.html"
-"""Name of the report in a study's folder."""
-
 HEIGHT = 900
 """Height of the report in a notebook, in pixels."""
 
@@ -27,20 +24,17 @@ class StudyResult:
     Attributes:
         comparison: everything that the report shows.
         folder: the study's folder.
+        report: the report, one HTML file.
     """
 
     comparison: Comparison
     folder: Path
+    report: Path
 
     @property
     def verdict(self) -> str:
         """The answer in a sentence."""
         return self.comparison.verdict
-
-    @property
-    def report(self) -> Path:
-        """The report, one HTML file."""
-        return self.folder / REPORT
 
     @property
     def runs(self) -> pandas.DataFrame:
