@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from framework.config.resolved import RunConfig
 from framework.runs import provenance
-from framework.study.comparison import Comparison
+from framework.study.comparison import Comparison, Problem
+from framework.study.judge import Judge
 from framework.study.outcome import Place, Supplement, comparison_of
 from framework.study.protocol import rules
 from framework.study.run import Studied
 from framework.study.settings import Study
-from framework.study.tables import curves_table, finished_runs, problem_of, runs_table, trials_table
+from framework.study.tables import curves_table, problem_of, runs_table, trials_table
 from framework.system.formatting import counted
 
 TIMING_SECONDS = 10.0
@@ -32,41 +33,49 @@ def comparison_of_study(
         seeds: the reporting seeds.
         arguments: the overrides of its command.
     """
-    scales = {contest.place: studied.judge.scale(contest) for contest in studied.contests}
-    by_name = {contest.problem: problem_of(contest, scales[contest.place]) for contest in studied.contests}
-    timed = _timed(studied)
+    first = {contest.problem: contest.config for contest in reversed(studied.contests)}
+    names = dict.fromkeys(contest.problem for contest in studied.contests)
+    problems = problems_of({name: first[name] for name in names}, studied.judge)
+    seconds = timed({contest.place: contest.config for contest in studied.contests})
     chosen = {place: search.best.values for place, search in studied.searches.items()}
     return comparison_of(
-        runs_table(studied),
-        list(by_name.values()),
+        runs_table(studied.runs, studied.judge),
+        problems,
         list(dict.fromkeys(contest.entrant for contest in studied.contests)),
         Supplement(
             settings=chosen,
             notes={place: search.notes for place, search in studied.searches.items()},
-            step_seconds=timed,
+            step_seconds=seconds,
             trials=trials_table(studied),
-            curves=curves_table(finished_runs(studied), timed),
-            protocol=rules(studied, settings, seeds, list(by_name.values())),
-            about=about(arguments, studied, settings),
+            curves=curves_table(studied.runs, seconds),
+            protocol=rules(studied, settings, seeds, problems),
+            about=about(arguments, _facts(studied, settings)),
             tuned=bool(studied.searches),
         ),
     )
 
 
-def _timed(studied: Studied) -> dict[Place, float]:
-    """Return the time of one step of each contest, measured alone."""
-    each = min(MOST_EACH, TIMING_SECONDS / len(studied.contests))
-    return {contest.place: each for contest in studied.contests}  # TEMP
+def problems_of(configs: Mapping[str, RunConfig], judge: Judge) -> list[Problem]:
+    """Return the description of each problem, from the configuration of one of its runs."""
+    return [problem_of(name, config, judge.scale(name, config)) for name, config in configs.items()]
 
 
-def about(arguments: Sequence[str], studied: Studied, settings: Study) -> dict[str, Any]:
-    """Return the command, the study's settings, the numbers of runs, and the environment, as text by name."""
+def timed(configs: Mapping[Place, RunConfig]) -> dict[Place, float]:
+    """Return the time of one step by problem and entrant, in seconds, measured alone."""
+    each = min(MOST_EACH, TIMING_SECONDS / max(1, len(configs)))
+    return {place: each for place, config in configs.items()}  # TEMP
+
+
+def about(arguments: Sequence[str], facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the command, facts of the comparison, and the environment, as text by name."""
+    environment = dict(line.split(": ", 1) for line in provenance.environment().splitlines())
+    return {"command": provenance.command(arguments, sweep=True), **facts, **environment}
+
+
+def _facts(studied: Studied, settings: Study) -> dict[str, str]:
     tuning = sum(len(search.trials) for search in studied.searches.values()) * settings.tuning_seeds
-    facts = dict(line.split(": ", 1) for line in provenance.environment().splitlines())
     values = {name: value for name, value in settings.rows[0].items() if value is not None}
     return {
-        "command": provenance.command(arguments, sweep=True),
         "study": " ".join(f"{name}={shlex.quote(str(value))}" for name, value in values.items()),
-        "runs": f"{counted(tuning, 'tuning run')}, {counted(len(studied.requests), 'reporting run')}",
-        **facts,
+        "runs": f"{counted(tuning, 'tuning run')}, {counted(len(studied.runs), 'reporting run')}",
     }

@@ -1,57 +1,83 @@
-"""The judge of a study: which figure counts on each problem, and what each run's figure counts as."""
+"""The judge of a comparison: which figure counts on each problem, and what each run's figure counts as."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from framework.config.resolved import RunConfig
-from framework.study.contest import Contest, Request
 from framework.study.scoring import Figures, Scale, figure_of, lost, scale_of
 from framework.study.search import Trial, scored
 from framework.sweeps.blocks import Ended
 from framework.training.untrained import untrained
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A run of a comparison, with its result.
+
+    Attributes:
+        problem, entrant: names.
+        config: its configuration.
+        end: its result.
+    """
+
+    problem: str
+    entrant: str
+    config: RunConfig
+    end: Ended
+
+    @property
+    def seed(self) -> int:
+        """Its seed."""
+        return self.config.settings.seed
+
+
 class Judge:
-    """Counts the figures of a study's runs; figures of untrained models are computed once per model and seed."""
+    """Counts the figures of runs; figures of untrained models are computed once per model and seed."""
 
     def __init__(self) -> None:
         self._untrained: dict[str, Figures] = {}
-        self._scales: dict[tuple[str, str], Scale] = {}
+        self._scales: dict[str, Scale] = {}
 
-    def scale(self, contest: Contest) -> Scale:
-        """Return the scale of a contest: the figure that counts on its problem."""
-        if contest.place not in self._scales:
-            self._scales[contest.place] = scale_of(contest.config, self._figures([contest.config])[0])
-        return self._scales[contest.place]
+    def scale(self, problem: str, config: RunConfig) -> Scale:
+        """Return the scale of a problem: the figure that counts on it.
 
-    def counted(self, requests: Sequence[Request], ends: Sequence[Ended], *, test: bool) -> list[float]:
+        Args:
+            problem: its name.
+            config: the configuration of one of its runs; the first one that is given for a problem decides.
+        """
+        if problem not in self._scales:
+            self._scales[problem] = scale_of(config, self._figures([config])[0])
+        return self._scales[problem]
+
+    def counted(self, runs: Sequence[Ran], *, test: bool) -> list[float]:
         """Return the figure that each run counts with, always finite.
 
         Args:
-            requests: runs of one contest.
-            ends: their results.
+            runs: runs of one problem.
             test: whether the test figure counts, else the validation figure.
 
         Raises:
             InputError: the untrained model's figure is needed, and it is not finite.
         """
-        scale = self.scale(requests[0].contest)
+        scale = self.scale(runs[0].problem, runs[0].config)
         name = scale.test if test else scale.validation
-        models: Sequence[Figures] = [{}] * len(requests)
+        models: Sequence[Figures] = [{}] * len(runs)
         if scale.worst is None:
-            models = self._figures([request.contest.config.with_seed(request.seed) for request in requests])
+            models = self._figures([run.config for run in runs])
         return [
-            scale.counted(figure_of(end, name), lost(end), model.get(name, math.nan))
-            for end, model in zip(ends, models, strict=True)
+            scale.counted(figure_of(run.end, name), lost(run.end), model.get(name, math.nan))
+            for run, model in zip(runs, models, strict=True)
         ]
 
-    def judged(self, trial: Trial, requests: Sequence[Request], ends: Sequence[Ended]) -> Trial:
+    def judged(self, trial: Trial, runs: Sequence[Ran]) -> Trial:
         """Return a trial with the figures of its runs, one for each tuning seed."""
-        losses = [figure_of(end, "val/loss") for end in ends]
-        return scored(trial, self.counted(requests, ends, test=False), losses, sum(map(lost, ends)))
+        return scored(
+            trial, self.counted(runs, test=False), validation_losses(runs), sum(lost(run.end) for run in runs)
+        )
 
     def _figures(self, configs: Sequence[RunConfig]) -> list[Figures]:
         keys = [_model_key(config) for config in configs]
@@ -61,7 +87,12 @@ class Judge:
         return [self._untrained[key] for key in keys]
 
 
+def validation_losses(runs: Iterable[Ran]) -> list[float]:
+    """Return the validation loss of each run's kept model; NaN for a run that has none."""
+    return [figure_of(run.end, "val/loss") for run in runs]
+
+
 def _model_key(config: RunConfig) -> str:
     """Return a key of what determines an untrained model's figures: all but the update of its parameters."""
-    aside = ("optimizer", "schedule", "stages")
+    aside = ("optimizer", "schedule", "stages", "evaluate_test")
     return json.dumps({key: value for key, value in config.decisive.items() if key not in aside}, sort_keys=True)

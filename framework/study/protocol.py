@@ -32,8 +32,15 @@ def rules(studied: Studied, settings: Study, seeds: Sequence[int], problems: Seq
     lines += [
         f"Each chosen setting was trained with {counted(len(seeds), 'seed')} ({_span(seeds)})"
         + (" that no tuning run had." if studied.searches else "."),
-        "A seed has the same initial weights, data order and noise for every entrant: differences are paired by seed.",
         "Test figures were read from these runs only.",
+    ]
+    return [*lines, *measured(problems)]
+
+
+def measured(problems: Sequence[Problem]) -> list[str]:
+    """Return the rules by which runs of any origin are compared."""
+    return [
+        "A seed has the same initial weights, data order and noise for every entrant: differences are paired by seed.",
         *(_worst(problem) for problem in problems),
         "A budget in steps is the same for all entrants; further gradient evaluations within a step are counted.",
         "Seconds are steps times the time of a step that was measured alone.",
@@ -42,7 +49,6 @@ def rules(studied: Studied, settings: Study, seeds: Sequence[int], problems: Seq
         f"differences, with Holm's correction over all pairs on all problems, gives p <= {LEVEL:g}.",
         "Claims are about the chosen settings on this split of the data.",
     ]
-    return lines
 
 
 def _tuning(studied: Studied, settings: Study) -> list[str]:

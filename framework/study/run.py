@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from framework.study.contest import REPORTING, TUNING, Contest, Request, Train, tuning_seeds
-from framework.study.judge import Judge
+from framework.study.judge import Judge, Ran
 from framework.study.search import Search
 from framework.study.settings import Study
 from framework.sweeps.blocks import Ended
@@ -21,15 +21,13 @@ class Studied:
     Attributes:
         contests: every entrant on every problem.
         searches: the tuning of those that were tuned, by problem and entrant.
-        requests: the reporting runs.
-        ends: the result of each reporting run.
+        runs: the reporting runs.
         judge: counts their figures.
     """
 
     contests: tuple[Contest, ...]
     searches: Mapping[Place, Search]
-    requests: tuple[Request, ...]
-    ends: tuple[Ended, ...]
+    runs: tuple[Ran, ...]
     judge: Judge
 
 
@@ -45,14 +43,18 @@ def study(contests: Sequence[Contest], settings: Study, seeds: Sequence[int], tr
     judge = Judge()
     searches = tuned(contests, settings, judge, train)
     requests = reporting(contests, {place: search.best.values for place, search in searches.items()}, seeds)
-    return Studied(tuple(contests), searches, tuple(requests), tuple(train(REPORTING, requests)), judge)
+    return Studied(tuple(contests), searches, tuple(map(_ran, requests, train(REPORTING, requests))), judge)
+
+
+def _ran(request: Request, end: Ended) -> Ran:
+    return Ran(*request.contest.place, request.contest.config.with_seed(request.seed), end)
 
 
 def tuned(contests: Sequence[Contest], settings: Study, judge: Judge, train: Train) -> dict[Place, Search]:
     """Tune all contests that have axes, all of them in step, and return their searches."""
     open_to_tuning = [contest for contest in contests if contest.axes]
     searches = {
-        contest.place: Search(contest.axes, settings, greater=judge.scale(contest).greater)
+        contest.place: Search(contest.axes, settings, greater=judge.scale(contest.problem, contest.config).greater)
         for contest in open_to_tuning
     }
     seeds = tuning_seeds(settings)
@@ -66,10 +68,10 @@ def tuned(contests: Sequence[Contest], settings: Study, judge: Judge, train: Tra
         if not batches:
             return searches
         ends = iter(train(TUNING, [request for batch in batches for request in batch]))
-        results = iter([(batch, [next(ends) for _ in batch]) for batch in batches])
+        results = iter([[_ran(request, next(ends)) for request in batch] for batch in batches])
         for place, trials in asked.items():
             if trials:
-                searches[place].tell([judge.judged(trial, *next(results)) for trial in trials])
+                searches[place].tell([judge.judged(trial, next(results)) for trial in trials])
 
 
 def reporting(

@@ -121,5 +121,10 @@ def scored(trial: Trial, figures: Sequence[float], losses: Sequence[float], lost
         losses: the validation loss of each tuning seed; NaN for a run that has none.
         lost: the number of runs that diverged or failed.
     """
+    return replace(trial, figure=float(np.mean(figures)), loss=mean_loss(losses), diverged=lost)
+
+
+def mean_loss(losses: Sequence[float]) -> float:
+    """Return the mean of losses; infinite if a run has none."""
     loss = float(np.mean(losses))
-    return replace(trial, figure=float(np.mean(figures)), loss=loss if math.isfinite(loss) else math.inf, diverged=lost)
+    return loss if math.isfinite(loss) else math.inf

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas
 
+from framework.config.resolved import RunConfig
 from framework.config.settings import Goal
 from framework.runs.content import JournalContent
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in
 from framework.study.comparison import Problem
-from framework.study.contest import Contest, Request
+from framework.study.judge import Judge, Ran
 from framework.study.run import Place, Studied
 from framework.study.scoring import Scale, figure_of
 from framework.sweeps.blocks import Ended
@@ -26,14 +27,20 @@ WITHOUT = ("lr", "time/seconds", "time/population_seconds")
 """Columns of a run's history that curves do not have."""
 
 
-def problem_of(contest: Contest, scale: Scale) -> Problem:
-    """Return the description of a contest's problem."""
-    goal, settings = contest.config.section(Goal), contest.config.settings
+def problem_of(name: str, config: RunConfig, scale: Scale) -> Problem:
+    """Return the description of a problem.
+
+    Args:
+        name: its name.
+        config: the configuration of one of its runs.
+        scale: the figure that counts on it.
+    """
+    goal, settings = config.section(Goal), config.settings
     budget = f"{settings.epochs} epochs" if settings.steps is None else f"{settings.steps:,} steps"
     if settings.steps is None and settings.epochs is None:
         budget = f"{settings.max_seconds:g} seconds"
     return Problem(
-        name=contest.problem,
+        name=name,
         figure=scale.test,
         validation=scale.validation,
         greater=scale.greater,
@@ -45,27 +52,26 @@ def problem_of(contest: Contest, scale: Scale) -> Problem:
     )
 
 
-def runs_table(studied: Studied) -> pandas.DataFrame:
-    """Return one row per reporting run, as `Comparison.runs`."""
+def runs_table(runs: Sequence[Ran], judge: Judge) -> pandas.DataFrame:
+    """Return one row per run, as `Comparison.runs`."""
     rows: list[dict[str, Any]] = []
-    pairs = zip(studied.requests, studied.ends, strict=True)
-    for contest, group in groupby(pairs, key=lambda pair: pair[0].contest):
-        requests, ends = zip(*group, strict=True)
-        scale, counted = studied.judge.scale(contest), studied.judge.counted(requests, ends, test=True)
-        rows += [_run_row(*run, scale) for run in zip(requests, ends, counted, strict=True)]
+    for problem, group in groupby(sorted(runs, key=lambda run: run.problem), key=lambda run: run.problem):
+        own = list(group)
+        scale, counted = judge.scale(problem, own[0].config), judge.counted(own, test=True)
+        rows += [_run_row(run, value, scale) for run, value in zip(own, counted, strict=True)]
     return pandas.DataFrame(rows)
 
 
-def _run_row(request: Request, end: Ended, counted: float, scale: Scale) -> dict[str, Any]:
+def _run_row(run: Ran, counted: float, scale: Scale) -> dict[str, Any]:
     return {
-        "problem": request.contest.problem,
-        "entrant": request.contest.entrant,
-        "seed": request.seed,
-        "ended": end.ended if isinstance(end, Finished) else FAILED,
-        "value": figure_of(end, scale.test),
+        "problem": run.problem,
+        "entrant": run.entrant,
+        "seed": run.seed,
+        "ended": run.end.ended if isinstance(run.end, Finished) else FAILED,
+        "value": figure_of(run.end, scale.test),
         "counted": counted,
-        "steps_to_target": _steps(request.contest, end, scale),
-        **_work(end),
+        "steps_to_target": _steps(run, scale),
+        **_work(run.end),
     }
 
 
@@ -76,11 +82,11 @@ def _work(end: Ended) -> dict[str, Any]:
     return {**work, "folder": end.folder, "reused": end.reused}
 
 
-def _steps(contest: Contest, end: Ended, scale: Scale) -> float:
-    target = contest.config.section(Goal).target
+def _steps(run: Ran, scale: Scale) -> float:
+    target = run.config.section(Goal).target
     if target is None:
         return math.nan
-    if not isinstance(end, Finished):
+    if not isinstance(run.end, Finished):
         return math.inf
     return math.inf  # TEMP
 
@@ -111,24 +117,19 @@ def trials_table(studied: Studied) -> pandas.DataFrame:
     )
 
 
-def curves_table(runs: Iterable[tuple[Place, int, Finished]], step_seconds: Mapping[Place, float]) -> pandas.DataFrame:
-    """Return one row per run and epoch, as `Comparison.curves`.
+def curves_table(runs: Iterable[Ran], step_seconds: Mapping[Place, float]) -> pandas.DataFrame:
+    """Return one row per epoch of the runs that did not fail, as `Comparison.curves`.
 
     Args:
-        runs: place, seed and result of each run that has a journal.
-        step_seconds: time of one step by place.
+        runs: the runs.
+        step_seconds: time of one step by problem and entrant.
     """
     rows = []
-    for place, seed, end in runs:
-        problem, entrant = place
-        for row in history_of(end):
-            figures = {name: value for name, value in row.items() if name not in WITHOUT}
-            seconds = row["step"] * step_seconds.get(place, math.nan)
-            rows.append({"problem": problem, "entrant": entrant, "seed": seed, **figures, "seconds": seconds})
+    for run in runs:
+        if isinstance(run.end, Finished):
+            own = {"problem": run.problem, "entrant": run.entrant, "seed": run.seed}
+            each = step_seconds.get((run.problem, run.entrant), math.nan)
+            for row in history_of(run.end):
+                figures = {name: value for name, value in row.items() if name not in WITHOUT}
+                rows.append({**own, **figures, "seconds": row["step"] * each})
     return pandas.DataFrame(rows)
-
-
-def finished_runs(studied: Studied) -> list[tuple[Place, int, Finished]]:
-    """Return place, seed and result of the reporting runs that did not fail."""
-    pairs: Sequence[tuple[Request, Ended]] = list(zip(studied.requests, studied.ends, strict=True))
-    return [(request.contest.place, request.seed, end) for request, end in pairs if isinstance(end, Finished)]
