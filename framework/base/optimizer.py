@@ -30,7 +30,8 @@ class Optimizer(Configurable, ABC):
     Traits (class attributes; the project tests them instead of optimizers' names):
         elementwise: each parameter's update depends on that parameter's own numbers only.
         own_step_size: the rule determines its step size itself; a schedule has little or no effect.
-        needs_closure: the rule evaluates the loss again within a step.
+        needs_closure: the rule evaluates the loss again within a step; a rule with ``vectorized``, equally often for
+            every run.
         needs_loss: the rule uses the value of the loss, which recorded gradients do not include.
         vectorized: several runs can step together as one population.
         couples_tensors: the update couples all tensors of a run, for example through one estimate for the whole run.

@@ -10,6 +10,7 @@ from framework.config.resolved import RunConfig
 from framework.runs import provenance
 from framework.runs.content import JournalContent
 from framework.training import kept
+from framework.training.history import evaluations_of
 from framework.training.record import Outcome
 
 
@@ -18,6 +19,7 @@ class Finished:
     """The outcome of a job's run as plain data: the return value of a job.
 
     Attributes:
+        steps, evaluations: optimizer steps and gradient evaluations, as in `Outcome`.
         seconds, population_seconds: training time as in `framework.training.record.Clock`.
         metrics: the kept model's metrics, named as in `framework.training.kept`.
         params: settings that identify the run, as in `run_params`.
@@ -31,6 +33,7 @@ class Finished:
     seconds: float
     population_seconds: float
     steps: int
+    evaluations: int
     metrics: Mapping[str, float]
     params: Mapping[str, Any]
     directions: Mapping[str, bool]
@@ -46,6 +49,7 @@ class Finished:
             seconds=outcome.clock.share,
             population_seconds=outcome.clock.population,
             steps=outcome.steps,
+            evaluations=outcome.evaluations,
             metrics=kept.recorded(outcome.metrics),
             params=run_params(config, overrides),
             directions=config.directions,
@@ -70,6 +74,7 @@ class Finished:
             seconds=last["time/seconds"],
             population_seconds=last["time/population_seconds"],
             steps=int(last["step"]),
+            evaluations=evaluations_of(recorded.history),
             metrics=kept.recorded(recorded.metrics(config.settings.keeps_best)),
             params=run_params(config, overrides),
             directions=config.directions,
@@ -79,8 +84,8 @@ class Finished:
     def row(self) -> dict[str, Any]:
         """Return the run's row of the leaderboard as a flat mapping."""
         time = {"seconds": self.seconds, "population_seconds": self.population_seconds}
-        rest = {"ended": self.ended, "steps": self.steps, **time, "folder": self.folder, "reused": self.reused}
-        return {"run": self.name, **self.params, **self.metrics, **rest}
+        work = {"ended": self.ended, "steps": self.steps, "evaluations": self.evaluations, **time}
+        return {"run": self.name, **self.params, **self.metrics, **work, "folder": self.folder, "reused": self.reused}
 
 
 def run_params(config: RunConfig, overrides: Sequence[str]) -> dict[str, Any]:

@@ -16,8 +16,15 @@ MOST_SHOWN = 20
 """Number of epochs above which a notebook's table leaves out the middle ones."""
 
 
+EVALUATIONS = "evaluations"
+"""Name of the gradient evaluations so far in a row of the history; runs with one per step do not record it."""
+
+
 class History(list[dict[str, float]]):
-    """One row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` and all metrics, as a list of mappings."""
+    """One row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` and all metrics, as a list of mappings.
+
+    With an optimizer that evaluates the loss within a step, each row has the ``evaluations`` so far, too.
+    """
 
     def to_frame(self) -> pandas.DataFrame:
         """Return a pandas frame with the epoch as its index: ``result.history.to_frame()["val/loss"]``."""
@@ -32,6 +39,12 @@ class History(list[dict[str, float]]):
     def _repr_html_(self) -> str | None:
         """Return an HTML table of the first and last epochs, or None if there are none; IPython then shows the text."""
         return history_html(self) if self else None
+
+
+def evaluations_of(history: Sequence[Mapping[str, float]]) -> int:
+    """Return the gradient evaluations of a run so far; without a record of them they are as many as its steps."""
+    last = history[-1] if history else {"step": 0}
+    return int(last.get(EVALUATIONS, last["step"]))
 
 
 def history_html(history: Sequence[Mapping[str, float]]) -> str:

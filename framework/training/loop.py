@@ -18,7 +18,7 @@ from framework.base.run import Run
 from framework.config.resolved import RunConfig
 from framework.data.batches import Batch, chunks
 from framework.data.prepare import Samples
-from framework.errors import exits_as_errors
+from framework.errors import PluginError, exits_as_errors
 from framework.system.resources import blas_threads
 from framework.training.observers import Observer, Observers
 from framework.training.population import Population
@@ -123,7 +123,10 @@ def train_step(population: Population, batch: Batch, step: int, means: EpochMean
     """Take optimizer step ``step`` on one batch; return the training losses before the step, shape ``(R,)``."""
     losses, predictions = write_gradients(population, batch)
     means.add(step, losses, predictions, batch)
-    population.update.step(step, BatchObjective(population, batch, losses))
+    objective = BatchObjective(population, batch, losses)
+    population.update.step(step, objective)
+    if objective.further:
+        means.evaluated(step, objective.further)
     return losses
 
 
@@ -135,20 +138,32 @@ def write_gradients(population: Population, batch: Batch) -> tuple[np.ndarray, n
     return losses, predictions
 
 
-@dataclass(frozen=True)
+@dataclass
 class BatchObjective:
     """The training loss of a population on one batch, for optimizers that evaluate it again within a step.
 
     Attributes:
         losses: losses at the parameters before the step, shape ``(R,)``.
+        further: the number of evaluations so far.
     """
 
     population: Population
     batch: Batch
     losses: np.ndarray
+    further: int = 0
 
     def evaluate(self) -> np.ndarray:
-        """Return the losses ``(R,)`` at the current parameters and overwrite the gradients."""
+        """Return the losses ``(R,)`` at the current parameters and overwrite the gradients.
+
+        Raises:
+            PluginError: the optimizer does not declare ``needs_closure``, so that these evaluations are not expected.
+        """
+        optimizer = self.population.update.optimizer
+        if not optimizer.needs_closure:
+            raise PluginError(
+                f"optimizer {optimizer.label()} evaluates the loss within a step: declare needs_closure = True"
+            )
+        self.further += 1
         losses, _ = write_gradients(self.population, self.batch)
         return losses
 

@@ -12,6 +12,7 @@ import numpy as np
 from framework.base.run import Run
 from framework.config.settings import Settings
 from framework.data.batches import Batch
+from framework.training.history import EVALUATIONS, evaluations_of
 from framework.training.population import Population
 from framework.training.predictor import Predictor
 
@@ -51,10 +52,13 @@ class Outcome:
     Attributes:
         ended: ``"budget"``, ``"early stopping"``, ``"diverged"`` or ``"stopped"`` (by a hook).
         metrics: metrics of the kept parameters: ``train/…`` and ``val/…`` of their epoch, and ``test/…`` if tested.
-        history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` as in `Clock`, and all metrics.
+        history: one row per epoch: ``epoch``, ``step``, ``lr``, ``time/…`` as in `Clock`, all metrics, and the
+            ``evaluations`` so far if the optimizer evaluates the loss within a step.
         kept_epoch: the epoch whose parameters are tested and saved.
         best_epoch: the epoch with the lowest validation loss, or None if it was never finite.
         steps: optimizer steps taken, up to the divergence if there was one.
+        evaluations: gradient evaluations up to there: one per step, and those of an optimizer that evaluates the loss
+            again within a step.
         clock: training time.
     """
 
@@ -65,6 +69,7 @@ class Outcome:
     kept_epoch: int
     best_epoch: int | None
     steps: int
+    evaluations: int
     clock: Clock
     predictor: Predictor
 
@@ -84,10 +89,12 @@ class EpochMeans:
 
     Attributes:
         diverged_at: per row the step of the first non-finite loss, or 0; shape ``(R,)``.
+        further: per row the evaluations of the loss within steps, up to ``diverged_at``; shape ``(R,)``.
     """
 
     def __init__(self, population: Population) -> None:
         self.diverged_at = np.zeros(population.runs, dtype=np.int64)
+        self.further = np.zeros(population.runs, dtype=np.int64)
         self._metrics = population.new_metrics()
         self._total = np.zeros(population.runs)
         self._samples = 0
@@ -106,6 +113,10 @@ class EpochMeans:
             self._size += predictions[0].size
             if self._size >= GATHERED:
                 self._flush()
+
+    def evaluated(self, step: int, count: int) -> None:
+        """Count evaluations of the loss within a step, for the runs that have not diverged before it."""
+        self.further[(self.diverged_at == 0) | (self.diverged_at == step)] += count
 
     def _flush(self) -> None:
         if self._held:
@@ -238,8 +249,10 @@ class Record:
         self._clock.add(seconds, population.runs)
         diverged_at = int(means.diverged_at[row])
         self._diverged = bool(diverged_at) or not np.isfinite(population.model.parameters.flat[row]).all()
-        step = diverged_at or step
+        step, before = diverged_at or step, self.history[-1]["step"] if self.history else 0
         entry: dict[str, float] = {"epoch": len(self.history) + 1, "step": step, **self._clock.entries()}
+        if population.update.optimizer.needs_closure:
+            entry[EVALUATIONS] = evaluations_of(self.history) + int(step - before + means.further[row])
         lr = population.update.lr(step)
         if lr is not None:
             entry["lr"] = float(lr[row])
@@ -290,6 +303,7 @@ class Record:
             kept_epoch=self.kept_epoch,
             best_epoch=self.best_epoch,
             steps=int(self.history[-1]["step"]),
+            evaluations=evaluations_of(self.history),
             clock=self._clock,
             predictor=Predictor.of(population, row),
         )

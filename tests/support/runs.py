@@ -96,7 +96,8 @@ def same_numbers(one: Any, other: Any) -> bool:
 def assert_same(one: Outcome, other: Outcome) -> None:
     """Assert that two outcomes have bitwise equal histories (except times), metrics and parameters."""
     assert one.ended == other.ended
-    assert (one.steps, one.best_epoch, one.kept_epoch) == (other.steps, other.best_epoch, other.kept_epoch)
+    assert (one.steps, one.evaluations) == (other.steps, other.evaluations)
+    assert (one.best_epoch, one.kept_epoch) == (other.best_epoch, other.kept_epoch)
     assert same_numbers(timeless(one.history), timeless(other.history))
     assert same_numbers(one.metrics, other.metrics)
     kept, others = one.predictor._arrays, other.predictor._arrays

@@ -26,7 +26,7 @@ def job(number, optimizer="adam", lr=0.1, seed=0, problem="p", setting=None, **d
 def ended(how="budget", **metrics):
     """Return a finished run with the given metrics; ``val_loss`` stands for ``val/loss``."""
     figures = recorded({key.replace("_", "/", 1): value for key, value in metrics.items()})
-    return Finished("name", "/f", how, 1.0, 2.0, 3, figures, {}, DIRECTIONS)
+    return Finished("name", "/f", how, 1.0, 2.0, 3, 3, figures, {}, DIRECTIONS)
 
 
 def accurate(value, **more):
