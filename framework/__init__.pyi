@@ -3,6 +3,7 @@ from . import export as export
 from .api import compare as compare
 from .api import load as load
 from .api import names as names
+from .api import report as report
 from .api import run as run
 from .api import sweep as sweep
 from .base.elementwise_optimizer import ElementwiseOptimizer as ElementwiseOptimizer

@@ -15,6 +15,8 @@ from framework.runs.cursor import run_id
 from framework.runs.result import Result, read_run, result_of
 
 if TYPE_CHECKING:
+    import pandas
+
     from framework.study.result import StudyResult
     from framework.sweeps.frames import SweepFrame
 
@@ -128,6 +130,38 @@ def compare(*overrides: str) -> StudyResult:
         if found is None:
             raise InputError("plan: a plan has no result; use it on the command line")
         return found
+
+
+def report(
+    runs: pandas.DataFrame,
+    folder: str | Path = "report",
+    *,
+    figure: str | None = None,
+    greater: bool | None = None,
+) -> Path:
+    """Write the report of runs in a data frame, and return its page.
+
+    Args:
+        runs: one row per run, as `sweep` returns them, or your own: columns ``seed``, one of ``entrant``, ``setting``
+            and ``optimizer``, and the figure; optionally ``problem``, ``ended``, ``steps`` and ``seconds``.
+        folder: the folder for the page and its data; it is made, and files of equal names are replaced.
+        figure: the column to compare, as in ``"test/accuracy"``; default the first one that begins with ``test/`` and
+            is not the loss.
+        greater: whether greater is better; default False for losses and errors by their names, else True.
+
+    Raises:
+        InputError: there are no rows, a column is missing or holds no numbers, or the folder cannot be used.
+    """
+    from framework.report.stored import PAGE, write_report
+    from framework.runs.folder import refuse_unusable
+    from framework.study.of_frame import comparison_of_frame
+
+    to = Path(folder)
+    refuse_unusable([to], "report: folder")
+    found = comparison_of_frame(runs, figure, greater)
+    to.mkdir(parents=True, exist_ok=True)
+    write_report(found, to)
+    return to / PAGE
 
 
 def load(run: str | Path, *, uri: str | None = None, plugins: bool = False) -> Result:

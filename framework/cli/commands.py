@@ -140,6 +140,12 @@ def _compare(words: Sequence[str]) -> int:
     return compare(words, _hydra)
 
 
+def _report(words: Sequence[str]) -> int:
+    from framework.cli.report import main as report
+
+    return report(words)
+
+
 def _resume(words: Sequence[str]) -> int:
     from framework.cli.resume import main as resume
 
@@ -200,6 +206,7 @@ COMMANDS = {
     "plugins": Command("list plugins, their origin and those that failed to load", _plugins),
     "check": Command("test a plugin: a kind and a name, or a file such as my_rule.py", _check),
     "new-plugin": Command("write a pip-installable package with one rule and a test", _new_plugin),
+    "report": Command("make the report of a sweep or a study again", _report),
     "resume": Command("continue a run or a sweep that was interrupted", _resume),
     "doctor": Command("close and deliver runs and sweeps whose process is gone", _doctor),
     "sync": Command("deliver journals that MLflow does not have yet", _sync),

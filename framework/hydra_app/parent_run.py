@@ -16,14 +16,17 @@ from framework.config.settings import Display, Tracking
 from framework.hydra_app.job_files import without_credentials
 from framework.hydra_app.words import as_written
 from framework.registry.manager import current
+from framework.report.stored import FOLDER, PAGE, write_report
 from framework.runs import provenance
 from framework.runs.folder import make, resumable
 from framework.runs.journal import Journal
 from framework.runs.ownership import owned
+from framework.study.comparison import Comparison
 from framework.sweeps.closing import close_jobs, closed_sweep
 from framework.sweeps.job import Job
 from framework.sweeps.state import JobIdentity, SweepState
 from framework.system.addresses import masked_words
+from framework.system.formatting import shortened_path
 from framework.tracking.client import Tracker
 from framework.tracking.console import DeliveryProgress, whereabouts
 
@@ -107,6 +110,7 @@ class ParentRun:
                 "sweep_id": self.folder.name,
                 "problem": ", ".join(dict.fromkeys(str(config.problem) for config in configs)),
                 "command": provenance.command(words, sweep=True),
+                "folder": str(self.folder),
                 **provenance.git_state(),
                 **self._first.tags,
             },
@@ -141,9 +145,16 @@ class ParentRun:
             self.journal.end(self.status, artifact=False)
             self._state().ended(self.status.lower()).save(self.folder)
 
+    def report(self, found: Comparison) -> None:
+        """Write the report to the folder, and add it to the run's artifacts."""
+        for path in write_report(found, self.folder / FOLDER):
+            self.journal.write("artifact", path=str(path.relative_to(self.folder)), to=FOLDER)
+
     def whereabouts(self) -> str:
-        """Return lines for the user that name the folder and the store."""
-        return whereabouts(self.folder, self._tracker.uri, self._first.data["tracking"]["uri"])
+        """Return lines for the user that name the report, if there is one, the folder and the store."""
+        page = self.folder / FOLDER / PAGE
+        reported = f"report      {shortened_path(page)}\n" if page.is_file() else ""
+        return reported + whereabouts(self.folder, self._tracker.uri, self._first.data["tracking"]["uri"])
 
     def _state(self) -> SweepState:
         words = cast(list[str], OmegaConf.to_container(self._config.hydra.overrides.hydra, resolve=False))

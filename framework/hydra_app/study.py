@@ -15,7 +15,7 @@ from framework.hydra_app.job_runner import JobRunner
 from framework.hydra_app.parent_run import ParentRun
 from framework.hydra_app.study_words import contests, study_words
 from framework.hydra_app.words import as_written
-from framework.report.stored import FOLDER, PAGE, write_report
+from framework.report.stored import FOLDER, PAGE
 from framework.runs.finished import Finished
 from framework.runs.folder import refuse_unusable
 from framework.runs.reuse import finished_runs
@@ -35,7 +35,7 @@ from framework.sweeps.resume import Resumed, resumed, with_earlier
 from framework.sweeps.state import FILE as STATE
 from framework.sweeps.state import JobIdentity, SweepState
 from framework.sweeps.summary import summary
-from framework.system.formatting import counted, shortened_path
+from framework.system.formatting import counted
 from framework.tracking.recorded import recorded_folders
 
 PHASE = "study_phase"
@@ -101,8 +101,7 @@ class StudyRun:
             with self._parent.recorded():
                 found = self._concluded(study(self._contests, self._settings, self._seeds, self._train))
         warn_all(self._parent.problems)
-        page = shortened_path(self._folder / FOLDER / PAGE)
-        sys.stdout.write(f"report      {page}\n{self._parent.whereabouts()}")
+        sys.stdout.write(self._parent.whereabouts())
         failed = sum(isinstance(end, Failed) for end in self._results.values())
         if failed:
             raise RunFailedError(f"{failed} of {counted(len(self._results), 'run')} failed: they count as the worst")
@@ -183,10 +182,8 @@ class StudyRun:
             sys.stdout.write(comparison_text(found))
             sys.stdout.flush()
         self._parent.announce()
-        journal = self._parent.journal
-        journal.write("description", text=comparison_markdown(found))
-        for path in write_report(found, self._folder / FOLDER):
-            journal.write("artifact", path=str(path.relative_to(self._folder)), to=FOLDER)
+        self._parent.journal.write("description", text=comparison_markdown(found))
+        self._parent.report(found)
         failed = any(isinstance(end, Failed) for end in self._results.values())
         self._parent.status = "FAILED" if failed else "FINISHED"
         return found

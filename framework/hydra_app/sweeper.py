@@ -23,6 +23,7 @@ from framework.hydra_app.study_words import has_study
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in, refuse_unusable
 from framework.runs.journal import Journal
+from framework.study.of_sweep import comparison_of_sweep
 from framework.study.result import StudyResult
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.folder import refuse_used_sweep
@@ -142,6 +143,9 @@ class Sweep:
                 sys.stdout.flush()
             parent.announce()
             self._conclude(parent.journal, found)
+            compared = comparison_of_sweep(chosen.jobs, ended, parent.repeated)
+            if compared is not None:
+                parent.report(compared)
             if any(isinstance(end, Failed) for end in ended.values()):
                 parent.status = "FAILED"
             elif len(ended) == len(chosen.jobs):

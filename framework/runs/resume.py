@@ -60,7 +60,7 @@ def interrupted(folder: Path, *, force: bool = False) -> Interrupted | None:
     sweep = sweep_of(folder, entries[0])
     if sweep is not None:
         raise InputError(f"{folder} is a run of a sweep: resume {sweep}")
-    config, changed = _remade(folder, force=force), ""
+    config, changed = remade_in(folder, force=force), ""
     if not same_run(entries, config):
         changed = difference(folder, config, start)
         if not force:
@@ -94,7 +94,12 @@ def last_state(folder: Path, config: RunConfig) -> tuple[RunState | None, str]:
     return state and replace(state, digest=""), ""
 
 
-def _remade(folder: Path, *, force: bool) -> RunConfig:
+def remade_in(folder: Path, *, force: bool) -> RunConfig:
+    """Return the checked configuration of the run in a folder; ``force`` is the value of that setting.
+
+    Raises:
+        InputError: the file is missing or damaged, or a plugin of the run is not loaded.
+    """
     try:
         return remade({**_needed(folder / "config.yaml", read_mapping), "force": force})
     except InputError as error:

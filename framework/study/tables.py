@@ -78,7 +78,7 @@ def _run_row(run: Ran, counted: float, scale: Scale) -> dict[str, Any]:
 def _work(end: Ended) -> dict[str, Any]:
     if not isinstance(end, Finished):
         return {"steps": 0, "evaluations": 0, "seconds": math.nan, "folder": "", "reused": False}
-    work = {"steps": end.steps, "evaluations": end.steps, "seconds": end.seconds}
+    work = {"steps": end.steps, "evaluations": end.evaluations, "seconds": end.seconds}
     return {**work, "folder": end.folder, "reused": end.reused}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,32 @@ def own_folder(run_id: str, uri: str | None = None) -> Path:
     return folder
 
 
+def sweep_folder(run_id: str, report: str, uri: str | None = None) -> tuple[Path, bool]:
+    """Return the folder of a sweep and True, or a folder with a copy of its report and False if it is not here.
+
+    The copy is deleted when this process ends.
+
+    Args:
+        run_id: MLflow's id of the sweep's run.
+        report: name of the report's folder in the sweep's folder and among the artifacts.
+        uri: the store's address, as for `framework.tracking.store.resolve_uri`.
+
+    Raises:
+        InputError: there is no such run in the store, or it has no report.
+    """
+    address = resolve_uri(uri)
+    client, run = _found(run_id, address)
+    folder = folder_of(run)
+    if folder is not None:
+        return folder, True
+    if not client.list_artifacts(run_id, report):
+        raise InputError(f"{run_id}: its folder is not here, and its artifacts hold no {report}")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    copy = _copies[address, run_id] = tempfile.TemporaryDirectory(prefix="framework-run-")
+    client.download_artifacts(run_id, report, copy.name)
+    return Path(copy.name), False
+
+
 def _found(run_id: str, address: str) -> tuple[MlflowClient, Run]:
     """Return a client of the store and the run.
 
@@ -77,7 +104,7 @@ def _found(run_id: str, address: str) -> tuple[MlflowClient, Run]:
 def folder_of(run: Run) -> Path | None:
     """Return the folder in which a run of MLflow was recorded, or None if it is not here any more."""
     folder = Path(run.data.tags.get("folder", ""))
-    if not folder.is_absolute() or not all((folder / name).is_file() for name in NEEDED):
+    if not folder.is_absolute() or not folder.is_dir():
         return None
     cursor = Cursor.load(folder)
     return folder if cursor is not None and cursor.run_id == run.info.run_id else None
