@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from framework.system.resources import blas_threads
 from framework.training.loop import evaluate, train_step
 from framework.training.population import Population
 from framework.training.record import GATHERED, EpochMeans
+from framework.training.step_time import timed_steps
 
 PROBED_STEPS = 4
 """Number of steps of a probe; the fastest step counts."""
@@ -175,12 +175,4 @@ def _step_seconds(configs: Sequence[RunConfig]) -> float:
 
 
 def _steps(population: Population) -> list[float]:
-    means = EpochMeans(population)
-    times = []
-    for step, batch in enumerate(itertools.islice(population.batches.epoch(1), PROBED_STEPS), start=1):
-        if population.total is not None and step > population.total:
-            break
-        started = time.perf_counter()
-        train_step(population, batch, step, means)
-        times.append(time.perf_counter() - started)
-    return times
+    return list(itertools.islice(timed_steps(population), PROBED_STEPS))
