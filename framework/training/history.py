@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,23 @@ def evaluations_of(history: Sequence[Mapping[str, float]]) -> int:
     """Return the gradient evaluations of a run so far; without a record of them they are as many as its steps."""
     last = history[-1] if history else {"step": 0}
     return int(last.get(EVALUATIONS, last["step"]))
+
+
+def steps_to_target(history: Sequence[Mapping[str, float]], figure: str, target: float, *, greater: bool) -> float:
+    """Return the step of the first epoch at whose end a figure has reached the target; infinity if it never has.
+
+    What follows does not matter: a run that reached the target and diverged later has reached it.
+
+    Args:
+        history: one row per epoch.
+        figure: name of the figure in each row, such as ``"val/accuracy"``; NaN reaches no target.
+        target: the value to reach, itself included.
+        greater: whether greater figures are better.
+    """
+    for row in history:
+        if row[figure] >= target if greater else row[figure] <= target:
+            return float(row["step"])
+    return math.inf
 
 
 def history_html(history: Sequence[Mapping[str, float]]) -> str:
