@@ -15,11 +15,10 @@ from framework.study.run import Studied
 from framework.study.settings import Study
 from framework.study.tables import curves_table, problem_of, runs_table, trials_table
 from framework.system.formatting import counted
+from framework.training.step_time import SECONDS, step_seconds
 
 TIMING_SECONDS = 10.0
-"""Time for measuring the steps of all structures of a study, in seconds; each takes at most `MOST_EACH`."""
-
-MOST_EACH = 0.25
+"""Time for measuring the steps of all structures of a study, in seconds."""
 
 
 def comparison_of_study(
@@ -62,8 +61,8 @@ def problems_of(configs: Mapping[str, RunConfig], judge: Judge) -> list[Problem]
 
 def timed(configs: Mapping[Place, RunConfig]) -> dict[Place, float]:
     """Return the time of one step by problem and entrant, in seconds, measured alone."""
-    each = min(MOST_EACH, TIMING_SECONDS / max(1, len(configs)))
-    return {place: each for place, config in configs.items()}  # TEMP
+    limit = min(SECONDS, TIMING_SECONDS / max(1, len(configs)))
+    return {place: step_seconds(config, limit) for place, config in configs.items()}
 
 
 def about(arguments: Sequence[str], facts: Mapping[str, str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from framework.study.run import Place, Studied
 from framework.study.scoring import Scale, figure_of
 from framework.sweeps.blocks import Ended
 from framework.sweeps.by_setting import FAILED
-from framework.training.history import History
+from framework.training.history import History, steps_to_target
 
 WITHOUT = ("lr", "time/seconds", "time/population_seconds")
 """Columns of a run's history that curves do not have."""
@@ -88,7 +88,7 @@ def _steps(run: Ran, scale: Scale) -> float:
         return math.nan
     if not isinstance(run.end, Finished):
         return math.inf
-    return math.inf  # TEMP
+    return steps_to_target(history_of(run.end), scale.validation, target, greater=scale.greater)
 
 
 def history_of(end: Finished) -> History:

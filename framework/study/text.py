@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from framework.study.comparison import Comparison, Problem, Reach, Standing
 from framework.study.statistics import LEVEL
-from framework.system.formatting import figure_text, table
+from framework.study.verdict import spread_text
+from framework.system.formatting import table
 
 GAP = "&emsp;"
 """Space between columns on MLflow's page, whose style sheet adds none."""
@@ -43,7 +44,7 @@ def _cells(found: Comparison, problem: Problem, standings: Sequence[Standing]) -
         [
             row.entrant,
             str(row.rank),
-            f"{figure_text(row.summary.mean)} ± {figure_text(row.summary.deviation)}" + _lost(row),
+            spread_text(row) + _lost(row),
             str(row.summary.seeds),
             " ".join(f"{name}={value:g}" for name, value in row.setting.items()) or "defaults",
             reach_text(row.steps_to_target),

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from framework.study.comparison import Comparison, Standing
 from framework.study.statistics import LEVEL
-from framework.system.formatting import counted, figure_text
+from framework.system.formatting import counted
+
+SMALL = 1e-2
+"""Size below which a mean is shown with significant digits instead of decimals."""
 
 
 def verdict(found: Comparison) -> str:
@@ -30,7 +33,7 @@ def _on_one(found: Comparison, few: str) -> str:
     if not found.standings:
         return f"No run on {problem.name} has a result."
     best, *others = found.standings
-    scored = f"{problem.figure} {_spread(best)} over {counted(best.summary.seeds, 'seed')}"
+    scored = f"{problem.figure} {spread_text(best)} over {counted(best.summary.seeds, 'seed')}"
     if not others:
         return f"On {problem.name}, {best.entrant} has {scored}."
     if few:
@@ -66,9 +69,12 @@ def _over_all(found: Comparison, few: str) -> str:
     return f"{line}; {rest}." if rest else f"{line}."
 
 
-def _spread(standing: Standing) -> str:
-    summary = standing.summary
-    return f"{figure_text(summary.mean)} ± {figure_text(summary.deviation)}"
+def spread_text(standing: Standing) -> str:
+    """Return mean and standard deviation with equal decimals, such as ``"0.9854 ± 0.0036"``."""
+    mean, deviation = standing.summary.mean, standing.summary.deviation
+    if 0 < abs(mean) < SMALL:
+        return f"{mean:.4g} ± {deviation:.2g}"
+    return f"{mean:.4f} ± {deviation:.4f}"
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

@@ -21,12 +21,12 @@ WARM_UP = 2
 LEAST, MOST = 5, 1000
 """Least and greatest number of timed steps."""
 SECONDS = 0.2
-"""Time after which no further step is timed, unless there are fewer than `LEAST`."""
+"""Default of the time after which no further step is timed."""
 PARTS = 5
 """Number of parts whose means are compared."""
 
 
-def step_seconds(config: RunConfig) -> float:
+def step_seconds(config: RunConfig, limit: float = SECONDS) -> float:
     """Return the time of one optimizer step of a single run in this process, in seconds.
 
     A step consists of forward pass, loss, backward pass and update; the selection of the batch, evaluation and the
@@ -40,6 +40,7 @@ def step_seconds(config: RunConfig) -> float:
 
     Args:
         config: a checked configuration.
+        limit: time in seconds after which no further step is timed, unless there are fewer than `LEAST`.
 
     Raises:
         InputError: the parts of the run do not fit together.
@@ -48,7 +49,7 @@ def step_seconds(config: RunConfig) -> float:
         steps = itertools.chain.from_iterable(timed_steps(Population([config])) for _ in itertools.count())
         for _ in range(WARM_UP):
             next(steps)
-        end = time.perf_counter() + SECONDS
+        end = time.perf_counter() + limit
         times = list(itertools.islice(steps, LEAST))
         while len(times) < MOST and time.perf_counter() < end:
             times.append(next(steps))
