@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas
+from typing import TYPE_CHECKING, Any
 
 from framework.config.resolved import RunConfig
-from framework.study.build import about, problems_of, timed
+from framework.study.build import about, problems_of
 from framework.study.comparison import Comparison
 from framework.study.judge import Judge, Ran, validation_losses
 from framework.study.outcome import Place, Supplement, comparison_of
@@ -20,6 +18,9 @@ from framework.study.tables import curves_table, runs_table
 from framework.sweeps.blocks import Ended
 from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Table, problems, shared_words, tables, without
+
+if TYPE_CHECKING:
+    import pandas
 
 CHOSEN = (
     "The setting of each entrant is the one with the best mean validation figure over the same seeds that are reported "
@@ -62,19 +63,16 @@ def comparison_of_sweep(jobs: Sequence[Job], ended: Mapping[int, Ended], argumen
     runs = [run for by_entrant in chosen.values() for each in by_entrant.values() for run in each.runs]
     several = any(len(all_tried) > len(chosen[name]) for name, all_tried in tried.items())
     first: dict[str, RunConfig] = {run.problem: run.config for run in reversed(runs)}
-    places = {(run.problem, run.entrant): run.config for run in reversed(runs)}
     described = problems_of({table.problem: first[table.problem] for table in found}, judge)
-    seconds = timed(places)
     return comparison_of(
         runs_table(runs, judge),
         described,
         list(dict.fromkeys(run.entrant for run in runs)),
         Supplement(
             settings=_settings(tried, chosen) if several else {},
-            step_seconds=seconds,
             trials=_trials(tried, chosen, judge) if several else None,
-            curves=curves_table(runs, seconds),
-            protocol=[CHOSEN if several else GIVEN, *measured(described)],
+            curves=curves_table(runs, {}),
+            protocol=[CHOSEN if several else GIVEN, *measured(described, timed=False)],
             about=about(arguments, {"runs": f"{len(with_result):,}"}),
             tuned=several,
         ),
@@ -139,6 +137,8 @@ def _trials(
                 }
             )
             numbers[each.entrant] += 1
+    import pandas
+
     return pandas.DataFrame(rows)
 
 

@@ -37,13 +37,18 @@ def rules(studied: Studied, settings: Study, seeds: Sequence[int], problems: Seq
     return [*lines, *measured(problems)]
 
 
-def measured(problems: Sequence[Problem]) -> list[str]:
-    """Return the rules by which runs of any origin are compared."""
+def measured(problems: Sequence[Problem], *, timed: bool = True) -> list[str]:
+    """Return the rules by which runs of any origin are compared.
+
+    Args:
+        problems: the problems.
+        timed: whether the time of a step was measured.
+    """
     return [
         "A seed has the same initial weights, data order and noise for every entrant: differences are paired by seed.",
         *(_worst(problem) for problem in problems),
         "A budget in steps is the same for all entrants; further gradient evaluations within a step are counted.",
-        "Seconds are steps times the time of a step that was measured alone.",
+        *(["Seconds are steps times the time of a step that was measured alone."] if timed else []),
         *(line for problem in problems if (line := _target(problem))),
         "Two entrants are distinguishable on a problem if the exact sign-flip permutation test of their paired "
         f"differences, with Holm's correction over all pairs on all problems, gives p <= {LEVEL:g}.",

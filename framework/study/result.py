@@ -6,12 +6,13 @@ import html
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas
+from typing import TYPE_CHECKING, Any
 
 from framework.study.comparison import Comparison
 from framework.study.text import comparison_text
+
+if TYPE_CHECKING:
+    import pandas
 
 HEIGHT = 900
 """Height of the report in a notebook, in pixels."""
@@ -73,6 +74,8 @@ class StudyResult:
 
 
 def _frame(rows: Iterable[dict[str, Any]]) -> pandas.DataFrame:
+    import pandas
+
     return pandas.DataFrame(list(rows))
 
 

@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-import pandas
+from typing import TYPE_CHECKING, Any
 
 from framework.config.resolved import RunConfig
 from framework.config.settings import Goal
@@ -22,6 +20,9 @@ from framework.study.scoring import Scale, figure_of
 from framework.sweeps.blocks import Ended
 from framework.sweeps.by_setting import FAILED
 from framework.training.history import History, steps_to_target
+
+if TYPE_CHECKING:
+    import pandas
 
 WITHOUT = ("lr", "time/seconds", "time/population_seconds")
 """Columns of a run's history that curves do not have."""
@@ -59,6 +60,8 @@ def runs_table(runs: Sequence[Ran], judge: Judge) -> pandas.DataFrame:
         own = list(group)
         scale, counted = judge.scale(problem, own[0].config), judge.counted(own, test=True)
         rows += [_run_row(run, value, scale) for run, value in zip(own, counted, strict=True)]
+    import pandas
+
     return pandas.DataFrame(rows)
 
 
@@ -98,6 +101,8 @@ def history_of(end: Finished) -> History:
 
 def trials_table(studied: Studied) -> pandas.DataFrame:
     """Return one row per trial, as `Comparison.trials`."""
+    import pandas
+
     return pandas.DataFrame(
         [
             {
@@ -132,4 +137,6 @@ def curves_table(runs: Iterable[Ran], step_seconds: Mapping[Place, float]) -> pa
             for row in history_of(run.end):
                 figures = {name: value for name, value in row.items() if name not in WITHOUT}
                 rows.append({**own, **figures, "seconds": row["step"] * each})
+    import pandas
+
     return pandas.DataFrame(rows)
