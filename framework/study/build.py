@@ -10,6 +10,7 @@ from framework.runs import provenance
 from framework.study.comparison import Comparison, Problem
 from framework.study.judge import Judge
 from framework.study.outcome import Place, Supplement, comparison_of
+from framework.study.planes import planes
 from framework.study.protocol import rules
 from framework.study.run import Studied
 from framework.study.settings import Study
@@ -36,6 +37,7 @@ def comparison_of_study(
     names = dict.fromkeys(contest.problem for contest in studied.contests)
     problems = problems_of({name: first[name] for name in names}, studied.judge)
     seconds = timed({contest.place: contest.config for contest in studied.contests})
+    paths, contours = planes(studied.runs)
     chosen = {place: search.best.values for place, search in studied.searches.items()}
     return comparison_of(
         runs_table(studied.runs, studied.judge),
@@ -47,6 +49,8 @@ def comparison_of_study(
             step_seconds=seconds,
             trials=trials_table(studied),
             curves=curves_table(studied.runs, seconds),
+            paths=paths,
+            contours=contours,
             protocol=rules(studied, settings, seeds, problems),
             about=about(arguments, _facts(studied, settings)),
             tuned=bool(studied.searches),

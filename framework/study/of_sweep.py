@@ -11,6 +11,7 @@ from framework.study.build import about, problems_of
 from framework.study.comparison import Comparison
 from framework.study.judge import Judge, Ran, validation_losses
 from framework.study.outcome import Place, Supplement, comparison_of
+from framework.study.planes import planes
 from framework.study.protocol import measured
 from framework.study.scoring import lost
 from framework.study.search import mean_loss
@@ -64,6 +65,7 @@ def comparison_of_sweep(jobs: Sequence[Job], ended: Mapping[int, Ended], argumen
     several = any(len(all_tried) > len(chosen[name]) for name, all_tried in tried.items())
     first: dict[str, RunConfig] = {run.problem: run.config for run in reversed(runs)}
     described = problems_of({table.problem: first[table.problem] for table in found}, judge)
+    paths, contours = planes(runs)
     return comparison_of(
         runs_table(runs, judge),
         described,
@@ -72,6 +74,8 @@ def comparison_of_sweep(jobs: Sequence[Job], ended: Mapping[int, Ended], argumen
             settings=_settings(tried, chosen) if several else {},
             trials=_trials(tried, chosen, judge) if several else None,
             curves=curves_table(runs, {}),
+            paths=paths,
+            contours=contours,
             protocol=[CHOSEN if several else GIVEN, *measured(described, timed=False)],
             about=about(arguments, {"runs": f"{len(with_result):,}"}),
             tuned=several,
