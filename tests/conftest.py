@@ -64,12 +64,17 @@ def pytest_make_collect_report(collector):
 
 @pytest.fixture
 def unrendered(monkeypatch):
-    """Make pictures, but do not render them, which takes Matplotlib a third of a second: files hold a signature only.
+    """Make pictures and reports, but do not render them, which takes half a second a sweep: files hold a line only.
 
-    For tests that look at other things; what `test_plots.py` and real processes write is rendered.
+    The steps of studies are timed briefly. For tests that look at other things; what the tests of pictures and reports
+    and real processes write is rendered.
     """
     from framework.plots import Picture
+    from framework.report import stored
+    from framework.study import build
 
+    monkeypatch.setattr(stored, "write_page", lambda comparison, path: path.write_text("<!doctype html>"))
+    monkeypatch.setattr(build, "TIMING_SECONDS", 0.0)
     monkeypatch.setattr(Picture, "save", lambda picture, path: Path(path).write_bytes(b"\x89PNG"))
 
 

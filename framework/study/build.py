@@ -15,6 +15,7 @@ from framework.study.protocol import rules
 from framework.study.run import Studied
 from framework.study.settings import Study
 from framework.study.tables import curves_table, problem_of, runs_table, trials_table
+from framework.sweeps.blocks import Failed
 from framework.system.formatting import counted
 from framework.training.step_time import SECONDS, step_seconds
 
@@ -36,7 +37,9 @@ def comparison_of_study(
     first = {contest.problem: contest.config for contest in reversed(studied.contests)}
     names = dict.fromkeys(contest.problem for contest in studied.contests)
     problems = problems_of({name: first[name] for name in names}, studied.judge)
-    seconds = timed({contest.place: contest.config for contest in studied.contests})
+    failed = {(run.problem, run.entrant) for run in studied.runs if isinstance(run.end, Failed)}
+    whole = [contest for contest in studied.contests if contest.place not in failed]
+    seconds = timed({contest.place: contest.config for contest in whole})
     paths, contours = planes(studied.runs)
     chosen = {place: search.best.values for place, search in studied.searches.items()}
     return comparison_of(

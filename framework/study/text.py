@@ -78,7 +78,7 @@ def difference_text(standing: Standing, found: Comparison) -> str:
     first = next(each for each in found.standings if each.problem == standing.problem)
     if standing is first:
         return "best mean"
-    shown = f"{standing.difference:+.4g}"
+    shown = f"{standing.difference + 0.0:+.4g}"  # no negative zero
     if standing.p <= LEVEL:
         return f"{shown}, p = {standing.p:.2g}"
     return f"{shown}, not distinguishable"

@@ -129,7 +129,9 @@ class Tpe(Tuner):
         count = min(self._left, math.ceil(self.trials / BATCHES))
         self._left -= count
         self._open = [self._study.ask(self._space) for _ in range(count)]
-        return np.array([[trial.params[name] for name in self.fields] for trial in self._open]).reshape(count, -1)
+        return np.array([[trial.params[name] for name in self.fields] for trial in self._open]).reshape(
+            count, len(self.fields)
+        )
 
     def tell(self, losses: np.ndarray) -> None:
         """Pass the losses on to Optuna; infinite ones as the largest number."""

@@ -21,11 +21,19 @@ def verdict(found: Comparison) -> str:
 
 
 def _too_few(found: Comparison) -> str:
-    """Return a clause if there are fewer seeds than differences need, else ""."""
-    seeds = min((standing.summary.seeds for standing in found.standings), default=0)
+    """Return a clause if there are fewer paired seeds than differences need, else ""."""
+    seeds = min(_paired_seeds(found, problem.name) for problem in found.problems)
     if len(found.entrants) < 2 or seeds >= found.seeds_needed:
         return ""
-    return f"too few seeds to tell: {seeds}, and {found.seeds_needed} are needed"
+    shared = "" if seeds else " (the entrants share no seed)"
+    return f"too few seeds to tell: {seeds}, and {found.seeds_needed} are needed{shared}"
+
+
+def _paired_seeds(found: Comparison, problem: str) -> int:
+    """Return the number of seeds that all entrants on a problem have."""
+    own = found.runs[found.runs["problem"] == problem]
+    seeds = [set(rows) for _, rows in own.groupby("entrant")["seed"]]
+    return len(set.intersection(*seeds)) if seeds else 0
 
 
 def _on_one(found: Comparison, few: str) -> str:

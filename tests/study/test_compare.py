@@ -1,0 +1,261 @@
+"""The command `compare` from its words to its report: protocol, reuse, failures, wrong inputs, the Python API."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pandas
+import pytest
+from runs import same_numbers
+
+import framework
+from framework.hydra_app import job_runner
+from framework.runs.content import JournalContent
+from framework.runs.journal import read_journal
+from framework.study.statistics import seeds_to_tell
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
+TINY = ("problem=digits_softmax", "dataset.train_limit=75", "epochs=2", "progress=false", "tracking.enabled=false")
+FEW = ("study.trials=3", "study.tuning_seeds=2", "study.seeds=3", "study.extensions=0")
+TIMED = ["seconds", "step_seconds", "folder", "reused"]
+"""Columns of a report's tables that no second run repeats."""
+
+RULES = '''
+from framework import ElementwiseOptimizer, hyper
+
+
+class Mine(ElementwiseOptimizer):
+    """Gradient descent.
+
+    Source: this test.
+    """
+
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+
+    def rule(p, g, *, lr):
+        return p - lr * g
+
+
+class Broken(Mine):
+    """Gradient descent that stops with an error.
+
+    Source: this test.
+    """
+
+    def coefficients(h, t):
+        raise RuntimeError("broken on purpose")
+'''
+
+
+def tables_of(folder: Path) -> dict[str, pandas.DataFrame]:
+    """The tables beside a report, without what was timed."""
+    frames = {path.stem: pandas.read_parquet(path) for path in (folder / "report").glob("*.parquet")}
+    return {name: frame.drop(columns=[c for c in TIMED if c in frame]) for name, frame in frames.items()}
+
+
+def contents(folder: Path) -> list[JournalContent]:
+    """The journals of a study's runs."""
+    numbers = sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    return [JournalContent.of(read_journal(folder / str(number))) for number in numbers]
+
+
+def test_the_protocol_in_journals(command):
+    code, said, _ = command("compare", "optimizer=adam,sgd", *TINY, *FEW, "hydra.sweep.dir=s")
+    assert code == 0
+    runs = contents(Path("s"))
+    tuning = [run for run in runs if run.tags["study_phase"] == "tuning"]
+    reporting = [run for run in runs if run.tags["study_phase"] == "reporting"]
+    assert (len(tuning), len(reporting)) == (2 * 3 * 2, 2 * 3)
+    assert {run.tags["seed"] for run in tuning}.isdisjoint(run.tags["seed"] for run in reporting)
+    assert not any(name.startswith("test/") for run in tuning for name in run.figures)
+    assert all("test/accuracy" in run.figures for run in reporting)
+    found = tables_of(Path("s"))
+    trials = found["trials"]
+    assert trials.groupby("entrant").size().to_dict() == {"adam": 3, "sgd": 3}
+    for entrant, own in trials.groupby("entrant"):  # the best mean over both seeds, computed from the journals
+        by_lr: dict[str, list[float]] = {}
+        for run in tuning:
+            if run.tags["optimizer"] == entrant:
+                by_lr.setdefault(run.tags["setting"], []).append(run.figures["kept/val/accuracy"])
+        best = max(sum(values) / len(values) for values in by_lr.values())
+        (chosen,) = own[own["chosen"]].to_dict("records")
+        assert chosen["figure"] == pytest.approx(best)
+        used = {run.tags["setting"] for run in reporting if run.tags["optimizer"] == entrant}
+        assert len(used) == 1
+        assert f"lr={chosen['lr']:g}" in next(iter(used))
+    assert "too few seeds to tell: 3, and 6 are needed" in said
+    assert (Path("s") / "report" / "report.html").is_file()
+
+
+def test_a_second_start_trains_nothing(command, tmp_path):
+    (tmp_path / "rules.py").write_text(RULES)
+    words = ("compare", *TINY[:-1], *FEW, "--plugin", "rules.py")
+    first = command(*words, "optimizer=adam,sgd", "hydra.sweep.dir=one")
+    second = command(*words, "optimizer=adam,sgd", "hydra.sweep.dir=two")
+    third = command(*words, "optimizer=adam,sgd,mine", "hydra.sweep.dir=three")
+    assert [first[0], second[0], third[0]] == [0, 0, 0]
+    assert contents(Path("two")) == []
+    assert {run.tags["optimizer"] for run in contents(Path("three"))} == {"mine"}
+    for name, frame in tables_of(Path("one")).items():
+        pandas.testing.assert_frame_equal(frame, tables_of(Path("two"))[name])
+    with closing(sqlite3.connect("mlflow.db")) as database:
+        phases = database.execute(
+            "select value, count(*) from tags where key = 'study_phase' group by value"
+        ).fetchall()
+        parents = database.execute("select count(distinct value) from tags where key = 'mlflow.parentRunId'").fetchone()
+    assert dict(phases) == {"tuning": 3 * 3 * 2, "reporting": 3 * 3}
+    assert parents == (2,)  # of the first and the third study
+
+
+def test_failed_runs_count_as_the_worst(command, tmp_path):
+    (tmp_path / "rules.py").write_text(RULES)
+    words = ("--plugin", "rules.py", "optimizer=mine,broken", "hydra.sweep.dir=s")
+    code, said, errors = command("compare", *TINY, *FEW, *words)
+    assert code == 1
+    assert errors.splitlines()[-1] == "error: 9 of 18 runs failed: they count as the worst"
+    runs = tables_of(Path("s"))["runs"]
+    assert runs[runs["entrant"] == "broken"]["counted"].tolist() == [0.0] * 3
+    assert "(3 failed)" in said
+
+
+def test_an_interrupted_study_continues(command, monkeypatch):
+    words = ("compare", "optimizer=adam,sgd", *TINY, *FEW)
+    assert command(*words, "hydra.sweep.dir=whole")[0] == 0
+    train = job_runner.JobRunner.train
+
+    def interrupted(self, jobs):
+        if any("reporting" in word for job in jobs for word in job.overrides):
+            raise KeyboardInterrupt
+        return train(self, jobs)
+
+    monkeypatch.setattr(job_runner.JobRunner, "train", interrupted)
+    assert command(*words, "hydra.sweep.dir=part")[0] == 130
+    monkeypatch.setattr(job_runner.JobRunner, "train", train)
+    assert json.loads((Path("part") / "sweep.json").read_text())["state"] == "killed"
+    assert command("report", "part")[0] == 2
+    code, said, _ = command("resume", "part")
+    assert code == 0
+    assert "12 runs reused" in said
+    whole, part = tables_of(Path("whole")), tables_of(Path("part"))
+    for name, frame in whole.items():
+        pandas.testing.assert_frame_equal(frame, part[name])
+
+
+def test_commas_make_entrants_and_fixed_fields_are_not_tuned(command):
+    words = ("optimizer=adam", "optimizer.lr=0.1", "schedule=constant,cosine", "study.fields=[lr,beta1]")
+    assert command("compare", *words, *TINY, *FEW, "hydra.sweep.dir=s")[0] == 0
+    found = tables_of(Path("s"))
+    assert set(found["trials"]["entrant"]) == {"adam schedule=constant", "adam schedule=cosine"}
+    assert "beta1" in found["trials"]
+    assert "lr" not in found["trials"]
+
+
+def test_defaults_beside_tuned_values(command):
+    words = ("optimizer=adam", "study.with_defaults=true", "study.search.adam.lr=[0.05,0.5]")
+    assert command("compare", *words, *TINY, *FEW, "hydra.sweep.dir=s")[0] == 0
+    found = tables_of(Path("s"))
+    assert set(found["runs"]["entrant"]) == {"adam", "adam (defaults)"}
+    assert found["trials"]["lr"].between(0.05, 0.5).all()
+
+
+def test_without_tuning(command):
+    code, said, _ = command("compare", "study=defaults", "optimizer=adam,sgd", *TINY, "study.seeds=2")
+    assert code == 0
+    assert "tuning" not in said
+
+
+def test_the_fewest_seeds_that_tell(command):
+    """Three optimizers on one problem need seven, eight on three problems twelve."""
+    assert (seeds_to_tell(3, 1), seeds_to_tell(8, 3)) == (7, 12)
+    code, said, _ = command("compare", "optimizer=adam,sgd,lion", *TINY, "plan=true")
+    assert code == 0
+    assert "7 reporting seeds" in said
+
+
+def test_a_plan_writes_nothing(command, tmp_path):
+    code, said, _ = command("compare", "study=quick", "optimizer=adam,sgd", "problem=moons_mlp", "plan=true")
+    assert code == 0
+    assert "16 tuning runs" in said
+    assert "Nothing was started" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["seed=3"], "a study chooses the seeds"),
+        (["study=fairr"], "there is no such study; did you mean fair?"),
+        (["study=quick,fair"], "a command has one study"),
+        (["study.trials=0"], "study.trials=0 is out of range"),
+        (["study.trials=1,2"], "a command has one study"),
+        (["study.tuner=bayes"], "study.tuner=bayes is not known"),
+        (["study.trails=3"], "did you mean trials?"),
+        (["study.search.adam.lr=[1,2,3]"], "a list of two numbers"),
+        (["study.search.adamm.lr=[1,2]"], "there is no optimizer adamm"),
+        (["study.search.sgd.lr=[1,2]"], "sgd is not in this study"),
+        (["study.search.adam.beta1=[0.9,0.99]"], "beta1 is not tuned"),
+        (["study.search.adam.lr=[-1,2]"], "out of range"),
+        (["study.fields=[betax]"], "no optimizer of this study has a field betax"),
+        (["optimizer.lr=search:4"], "a study tunes it"),
+        (["evaluate_test=false"], "evaluates the test set of its reporting runs only"),
+        (["hydra/launcher=basic"], "it needs hydra/launcher=population"),
+        (["optimizer=adam,adam"], "adam is given twice"),
+    ],
+    ids=[
+        *("seed", "preset", "presets", "trials", "two_trials", "tuner", "typo", "three_ends", "optimizer", "absent"),
+        *("not_tuned", "bounds", "field", "search", "untested", "launcher", "twice"),
+    ],
+)
+def test_wrong_words(command, tmp_path, words, message):
+    optimizer = [] if words[0].startswith("optimizer=") else ["optimizer=adam"]
+    code, _, errors = command("compare", *optimizer, *words)
+    assert code == 2
+    assert errors.count("\n") == 1
+    assert message in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_run_is_no_study(command):
+    code, _, errors = command("study=quick", "optimizer=adam")
+    assert (code, errors) == (
+        2,
+        "error: study=quick: a study trains several runs: write compare before the settings, or add -m\n",
+    )
+
+
+def test_help(command):
+    code, said, _ = command("compare", "--help")
+    assert code == 0
+    for name in ("study.trials=25", "study.seeds=null", "study.search.adam.lr"):
+        assert name in said
+
+
+def test_python_gets_frames_and_a_display(tmp_path, monkeypatch, unrendered):
+    monkeypatch.chdir(tmp_path)
+    found = framework.compare("optimizer=adam,sgd", *TINY, *FEW)
+    assert isinstance(found, framework.StudyResult)
+    assert set(found.standings["entrant"]) == {"adam", "sgd"}
+    assert len(found.pairs) == 1
+    assert found.report.is_file()
+    assert found.verdict in repr(found)
+    assert {"setting", "mean", "deviation", "p"} <= set(found.standings.columns)
+
+
+def test_a_plan_has_no_result(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(framework.InputError, match="a plan has no result"):
+        framework.compare("optimizer=adam,sgd", *TINY, *FEW, "plan=true")
+
+
+def test_twice_the_same_rule_is_not_distinguishable(command, tmp_path):
+    (tmp_path / "rules.py").write_text(RULES)
+    words = ("--plugin", "rules.py", "optimizer=sgd,mine", "study.search.sgd.lr=[0.001,1]", "hydra.sweep.dir=s")
+    code, said, _ = command("compare", *TINY, *FEW, *words, "study.seeds=6")
+    assert code == 0
+    assert "not distinguishable from mine" in said or "not distinguishable from sgd" in said
+    runs = tables_of(Path("s"))["runs"]
+    values = [own.sort_values("seed")["counted"].tolist() for _, own in runs.groupby("entrant")]
+    assert same_numbers(*values)

@@ -1,0 +1,158 @@
+"""From runs to a comparison: counted figures, pairing, ranks, and the sentence that answers."""
+
+import math
+
+import numpy as np
+import pandas
+import pytest
+
+from framework import InputError
+from framework.study.comparison import Problem
+from framework.study.outcome import Supplement, comparison_of
+from framework.study.scoring import Scale
+from framework.study.text import comparison_text, difference_text, reach_text
+
+ACCURACY = Problem("digits", "test/accuracy", "val/accuracy", greater=True, worst="0", target=0.9, budget="30 epochs")
+LOSS = Problem("valley", "test/loss", "val/loss", greater=False, worst="the untrained model's")
+
+
+def runs_of(problem, figures, first=0):
+    """A table of runs: entrant and its figures, one for each seed; None is a run that diverged."""
+    rows = []
+    for entrant, values in figures.items():
+        for seed, value in enumerate(values, start=first):
+            rows.append(
+                {
+                    "problem": problem.name,
+                    "entrant": entrant,
+                    "seed": seed,
+                    "ended": "budget" if value is not None else "diverged",
+                    "value": math.nan if value is None else value,
+                    "counted": 0.0 if value is None else value,
+                    "steps": 100,
+                    "evaluations": 200,
+                    "steps_to_target": math.inf if value is None else 50.0 + seed,
+                    "seconds": 0.1,
+                    "folder": "",
+                }
+            )
+    return pandas.DataFrame(rows)
+
+
+def compare(*tables, problems, **more):
+    entrants = list(dict.fromkeys(name for table in tables for name in table["entrant"]))
+    return comparison_of(pandas.concat(tables), problems, entrants, Supplement(**more))
+
+
+@pytest.mark.parametrize(
+    ("worst", "greater", "value", "lost", "counted"),
+    [
+        (0.0, True, 0.7, False, 0.7),
+        (0.0, True, 0.7, True, 0.0),
+        (0.0, True, math.nan, False, 0.0),
+        (None, False, 1.5, False, 1.5),
+        (None, False, 9.0, False, 2.0),
+        (None, False, math.inf, False, 2.0),
+        (None, False, 1.5, True, 2.0),
+        (None, True, -3.0, False, 2.0),
+    ],
+    ids=["kept", "diverged", "nan", "loss", "capped", "infinite", "lost", "capped_below"],
+)
+def test_counted_figures(worst, greater, value, lost, counted):
+    assert Scale("x", greater, worst).counted(value, lost, untrained=2.0) == counted
+
+
+def test_an_untrained_figure_that_is_not_finite_is_refused():
+    with pytest.raises(InputError, match="no worst figure"):
+        Scale("loss", False).counted(1.0, False, math.inf)
+
+
+def test_one_clear_winner():
+    better = [0.95, 0.96, 0.97, 0.96, 0.95, 0.96, 0.97]
+    found = compare(runs_of(ACCURACY, {"a": [v - 0.1 for v in better], "b": better}), problems=[ACCURACY])
+    first, second = found.standings
+    assert [(s.entrant, s.rank) for s in found.standings] == [("b", 1), ("a", 2)]
+    assert second.p == 2 / 2**7  # all seven differences have one sign, and there is one pair
+    assert second.difference == pytest.approx(-0.1)
+    assert (first.p, first.difference, first.evaluations) == (1.0, 0.0, 200)
+    assert found.groups["digits"] == (("b",), ("a",))
+    assert found.verdict == (
+        "On digits, b is best: test/accuracy 0.9600 ± 0.0082 over 7 seeds, distinguishably better than a."
+    )
+
+
+def test_equal_entrants_are_not_distinguishable():
+    values = [0.95, 0.96, 0.97, 0.96, 0.95, 0.96, 0.97]
+    found = compare(runs_of(ACCURACY, {"adam": values, "my_adam": values}), problems=[ACCURACY])
+    assert [standing.rank for standing in found.standings] == [1, 1]
+    assert "adam has the best mean" in found.verdict
+    assert "is not distinguishable from my_adam" in found.verdict
+    assert difference_text(found.standings[1], found) == "+0, not distinguishable"
+
+
+def test_losses_are_better_when_smaller():
+    found = compare(runs_of(LOSS, {"a": [2.0] * 7, "b": [1.0, 1.1, 1.2, 1.0, 1.1, 1.2, 1.0]}), problems=[LOSS])
+    assert found.standings[0].entrant == "b"
+    assert found.standings[1].difference > 0
+    (pair,) = found.pairs
+    assert (pair.first, pair.second) == ("a", "b")
+    assert pair.difference == pytest.approx(2.0 - 7.6 / 7)
+
+
+def test_runs_that_both_diverged_differ_by_nothing():
+    found = compare(runs_of(ACCURACY, {"a": [None] * 7, "b": [None] * 7}), problems=[ACCURACY])
+    assert [pair.difference for pair in found.pairs] == [0.0]
+    assert [(s.rank, s.diverged, s.summary.mean) for s in found.standings] == [(1, 7, 0.0), (1, 7, 0.0)]
+
+
+def test_too_few_seeds_are_named():
+    found = compare(runs_of(ACCURACY, {"a": [0.1, 0.2], "b": [0.8, 0.9]}), problems=[ACCURACY])
+    assert found.seeds_needed == 6
+    assert "too few seeds to tell: 2, and 6 are needed" in found.verdict
+
+
+def test_only_shared_seeds_are_paired():
+    """Entrant b lacks the first two seeds of a, and a the last two of b."""
+    a, b = runs_of(ACCURACY, {"a": [0.9] * 8}), runs_of(ACCURACY, {"b": [0.5] * 8}, first=2)
+    found = compare(a, b, problems=[ACCURACY])
+    assert found.pairs[0].p == 2 / 2**6
+    assert found.standings[1].summary.seeds == 8
+
+
+def test_no_shared_seed_tells_nothing():
+    a, b = runs_of(ACCURACY, {"a": [0.9] * 8}), runs_of(ACCURACY, {"b": [0.5] * 8}, first=100)
+    found = compare(a, b, problems=[ACCURACY])
+    assert found.pairs == ()
+    assert [standing.rank for standing in found.standings] == [1, 1]
+    assert "share no seed" in found.verdict
+
+
+def test_several_problems_are_counted():
+    good, bad = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.9], [0.5] * 8
+    tables = [
+        runs_of(ACCURACY, {"a": good, "b": bad, "c": good}),
+        runs_of(LOSS, {"a": [0.1 * v for v in good], "b": bad, "c": bad}),
+    ]
+    found = compare(*tables, problems=[ACCURACY, LOSS])
+    assert found.verdict == "a is not distinguishably worse than any other on 2 of 2 problems; c on 1, b on 0."
+
+
+def test_steps_to_target_with_misses():
+    found = compare(runs_of(ACCURACY, {"a": [0.9, 0.9, None, 0.9], "b": [None] * 4}), problems=[ACCURACY])
+    reached = {standing.entrant: standing.steps_to_target for standing in found.standings}
+    assert (reached["a"].median, reached["a"].reached) == (51.0, 3)  # of 50, 51, 53 and a miss, the lower middle one
+    assert reached["a"].high == math.inf
+    assert reach_text(reached["b"]) == "never"
+
+
+def test_the_text_names_what_was_lost():
+    found = compare(runs_of(ACCURACY, {"a": [0.9] * 3 + [None], "b": [0.8] * 4}), problems=[ACCURACY])
+    text = comparison_text(found)
+    assert "(1 diverged)" in text
+    assert text.endswith(f"{found.verdict}\n")
+
+
+def test_every_summary_is_finite():
+    found = compare(runs_of(ACCURACY, {"a": [None, 0.5], "b": [0.5, None]}), problems=[ACCURACY])
+    for standing in found.standings:
+        assert np.isfinite([standing.summary.mean, standing.summary.low, standing.summary.high]).all()
