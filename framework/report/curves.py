@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from framework.report.numbers import positions, rounded, thinned
-from framework.study.comparison import Comparison
+from framework.study.comparison import Comparison, Problem
 
 if TYPE_CHECKING:
     import pandas
@@ -28,24 +28,37 @@ def curves(comparison: Comparison) -> dict[str, Any] | str:
     frame = comparison.curves
     if not len(frame):
         return "The figures of the epochs were not recorded."
-    shown = {problem.name: _figures(frame[frame["problem"] == problem.name]) for problem in comparison.problems}
+    by_problem = dict(iter(frame.groupby("problem", sort=False)))
+    tables = {problem.name: by_problem.get(problem.name, frame.iloc[:0]) for problem in comparison.problems}
+    shown = {name: _figures(table) for name, table in tables.items()}
     count = sum(len(names) for names in shown.values()) * len(comparison.entrants)
-    most = max(8, min(MOST_POINTS, MOST_NUMBERS // (3 * max(1, count))))
+    most = max(2, min(MOST_POINTS, MOST_NUMBERS // (3 * max(1, count))))
     lost = _lost(comparison.runs)
-    place, thin, found = positions(comparison.entrants), False, []
-    tables = dict(iter(frame.groupby(["problem", "entrant"], sort=False)))
-    for problem in comparison.problems:
-        names, lines = shown[problem.name], []
-        worst = {name: _worst(frame, problem.name, name, problem) for name in names}
-        for entrant in comparison.entrants:
-            if (problem.name, entrant) in tables:
-                table = tables[problem.name, entrant]
-                line = _line(table, worst, lost.get((problem.name, entrant), {}), most)
-                thin |= table["epoch"].nunique() > most
-                lines.append({"entrant": place[entrant], **line})
-        ranges = {name: _range(line["figures"][name][0] for line in lines) for name in names}
-        found.append({"figures": names, "lines": lines, "ranges": ranges})
-    return {"problems": found, "thinned": most if thin else None}
+    found = [
+        _problem(problem, tables[problem.name], shown[problem.name], comparison.entrants, lost, most)
+        for problem in comparison.problems
+    ]
+    return {"problems": found, "thinned": most if frame["epoch"].nunique() > most else None}
+
+
+def _problem(
+    problem: Problem,
+    table: pandas.DataFrame,
+    names: list[str],
+    entrants: tuple[str, ...],
+    lost: Mapping[tuple[str, str], dict[int, bool]],
+    most: int,
+) -> dict[str, Any]:
+    """Return the curves of one problem."""
+    place, lines = positions(entrants), []
+    worst = {name: _worst(table[name].to_numpy(float), name, problem) for name in names}
+    by_entrant = dict(iter(table.groupby("entrant", sort=False)))
+    for entrant in entrants:
+        if entrant in by_entrant:
+            line = _line(by_entrant[entrant], worst, lost.get((problem.name, entrant), {}), most)
+            lines.append({"entrant": place[entrant], **line})
+    ranges = {name: _range(line["figures"][name][0] for line in lines) for name in names}
+    return {"figures": names, "lines": lines, "ranges": ranges}
 
 
 def _figures(frame: pandas.DataFrame) -> list[str]:
@@ -63,11 +76,10 @@ def _lost(runs: pandas.DataFrame) -> dict[tuple[str, str], dict[int, bool]]:
     return found
 
 
-def _worst(frame: pandas.DataFrame, problem: str, name: str, declared: Any) -> float:
-    """Return the worst finite value of a figure on a problem; small is worst if the problem's figure is greater."""
-    values = frame.loc[frame["problem"] == problem, name].to_numpy(float)
+def _worst(values: np.ndarray, name: str, problem: Problem) -> float:
+    """Return the worst finite value of a figure; the lowest if it is the metric by which greater runs are better."""
     values = values[np.isfinite(values)]
-    greater = declared.greater and name.partition("/")[2] == declared.validation.partition("/")[2]
+    greater = problem.greater and name.partition("/")[2] == problem.validation.partition("/")[2]
     return float(values.min() if greater else values.max()) if values.size else np.nan
 
 

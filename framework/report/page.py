@@ -97,7 +97,7 @@ def facts(comparison: Comparison) -> str:
 
 def packed(text: str) -> str:
     """Return text compressed with zlib, as base64, which is safe within HTML; the page's scripts unpack it."""
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(text.encode())).decode("ascii")
 
 
 def _about(items: Iterable[tuple[str, Any]]) -> Iterable[str]:

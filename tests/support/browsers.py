@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -112,6 +113,13 @@ class Browser:
         """Return the console errors since the last call."""
         return {entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"}
 
+    def requests(self) -> list[str]:
+        """Return the addresses that were requested since the last call; needs ``network=True``."""
+        entries = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        return [
+            entry["params"]["request"]["url"] for entry in entries if entry["method"] == "Network.requestWillBeSent"
+        ]
+
     def table(self) -> list[Mapping[str, str]]:
         """Return the visible rows of the table of runs, each with its cells by column."""
         return list(self.driver.execute_script(ROWS).values())
@@ -128,13 +136,16 @@ return rows;
 
 
 @contextmanager
-def chromium(profile: Path, size: tuple[int, int] = (1800, 1600), *flags: str) -> Iterator[Browser]:
+def chromium(
+    profile: Path, size: tuple[int, int] = (1800, 1600), *flags: str, network: bool = False
+) -> Iterator[Browser]:
     """Start the system's Chromium with its own driver; skip the test if Selenium, Chromium or the driver is missing.
 
     Args:
         profile: an empty folder for Chromium's state.
         size: width and height of the window in pixels.
         flags: further command-line flags.
+        network: whether requests are recorded, for `Browser.requests`.
     """
     extra("selenium", "browser")
     from selenium import webdriver
@@ -148,7 +159,7 @@ def chromium(profile: Path, size: tuple[int, int] = (1800, 1600), *flags: str) -
     options.binary_location = program
     for flag in (*FLAGS, f"--window-size={size[0]},{size[1]}", f"--user-data-dir={profile}", *flags):
         options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
+    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE", **({"performance": "ALL"} if network else {})})
     started = webdriver.Chrome(options, webdriver.ChromeService(driver))
     started.set_page_load_timeout(PATIENCE)
     try:

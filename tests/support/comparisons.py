@@ -42,7 +42,7 @@ def comparison(
     return Comparison(
         title=f"{len(entrants)} optimizers on {problems} problems",
         verdict=f"{standings[0].entrant} is best on {named[0].name}; it is not distinguishable from "
-        f"{standings[1].entrant} there.",
+        f"{standings[-1].entrant} on {last}.",
         problems=named,
         entrants=tuple(entrants),
         standings=tuple(standings),
@@ -200,16 +200,18 @@ def _standings(
         return p[frozenset((a, b))] <= LEVEL
 
     rank = ranks(order, distinguishable)
+    tables = {(table["problem"].iloc[0], table["entrant"].iloc[0]): table for table in frames["trials"]}
+    runs = [row for row in frames["runs"] if row["problem"] == problem.name]
     standings = []
     for name in order:
-        own = [row for row in frames["runs"] if row["problem"] == problem.name and row["entrant"] == name]
+        own = [row for row in runs if row["entrant"] == name]
         lost = sum(row["ended"] == "diverged" for row in own)
         standings.append(
             Standing(
                 problem=problem.name,
                 entrant=name,
                 rank=rank[name],
-                setting=_setting(frames, problem.name, name),
+                setting=_setting(tables.get((problem.name, name))),
                 summary=Summary.of(counted[name]),
                 difference=float(counted[name].mean() - counted[order[0]].mean()),
                 p=1.0 if name == order[0] else float(p[frozenset((name, order[0]))]),
@@ -224,13 +226,11 @@ def _standings(
     return standings, tuple(groups(order, distinguishable))
 
 
-def _setting(frames: dict[str, list[Any]], problem: str, entrant: str) -> dict[str, float]:
-    for trials in frames["trials"]:
-        chosen = trials[(trials["problem"] == problem) & (trials["entrant"] == entrant) & trials["chosen"]]
-        if len(chosen):
-            row = chosen.iloc[0]
-            return {name: float(row[name]) for name in ("lr", "beta1") if not math.isnan(row[name])}
-    return {}
+def _setting(trials: pandas.DataFrame | None) -> dict[str, float]:
+    if trials is None:
+        return {}
+    row = trials[trials["chosen"]].iloc[0]
+    return {name: float(row[name]) for name in ("lr", "beta1") if not math.isnan(row[name])}
 
 
 def _reach(steps: list[float]) -> Reach:
@@ -245,13 +245,13 @@ def rosenbrock(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _contours(problem: str) -> pandas.DataFrame:
-    x, y = np.meshgrid(np.linspace(-2, 2, 60), np.linspace(-1, 3, 50))
+    x, y = np.meshgrid(np.linspace(-2, 2, 40), np.linspace(-1, 3, 30))
     grid = {"problem": problem, "x": x.ravel(), "y": y.ravel(), "loss": rosenbrock(x, y).ravel(), "minimum": False}
     minimum = {"problem": problem, "x": [1.0], "y": [1.0], "loss": [0.0], "minimum": True}
     return pandas.concat([pandas.DataFrame(grid), pandas.DataFrame(minimum)], ignore_index=True)
 
 
-def _paths(entrants: Sequence[str], problem: str, steps: int = 500) -> pandas.DataFrame:
+def _paths(entrants: Sequence[str], problem: str, steps: int = 200) -> pandas.DataFrame:
     """Return paths along the valley's floor to the minimum, each entrant at its own pace."""
     tables = []
     for place, entrant in enumerate(entrants):

@@ -1,6 +1,6 @@
 // Charts of results: each function returns the charts of a panel, as {title, label, height, traces, layout}.
 
-const FIRST_PROBLEMS = 4, FIRST_ENTRANTS = 14, MOST_GROUPS = 8;
+const FIRST_PROBLEMS = 4, FIRST_ENTRANTS = 10, MOST_GROUPS = 8;
 
 function axis(title, more = {}) {
   return { title: { text: title, standoff: 8 }, automargin: true, zeroline: false, ...more };
@@ -29,7 +29,7 @@ function overviewChart(problem, at) {
   const listed = page.allEntrants ? all : all.slice(0, FIRST_ENTRANTS);
   const edges = listed.flatMap(each => [each.mean, each.low, each.high]);
   const seen = listed.flatMap(each => each.values);
-  const scale = scaleOf([...edges, ...seen]);
+  const scale = scaleOf([...edges, ...seen], problem.greater);
   const range = rangeOf(edges, scale, 0.3) ?? [0, 1];
   const traces = [
     ...listed.map((each, row) => intervalTrace(each, row)),
@@ -118,7 +118,7 @@ function curveCharts() {
   const figure = curves.figures.includes(page.figure) ? page.figure : curves.figures[0];
   if (!figure) return [];
   const lines = curves.lines.filter(line => page.shows(line.entrant));
-  const greater = directionOf(problem, figure), scale = scaleOf(curves.ranges[figure]);
+  const greater = directionOf(problem, figure), scale = scaleOf(curves.ranges[figure], greater);
   const units = { step: "optimizer steps (number)", epoch: "epochs (number)", seconds: "training time (seconds)" };
   const traces = lines.flatMap(line => curveTraces(line, figure));
   return [{

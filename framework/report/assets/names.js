@@ -44,13 +44,16 @@ function figureTitle(name, greater) {
   return plain(cut(name, 40)) + (narrow() ? "<br>" : " ") + `(unit of the metric${way})`;
 }
 
+// Whether greater values are better; undefined for metrics by which the problem does not compare.
 function directionOf(problem, name) {
-  if (name === problem.figure || name === problem.validation) return problem.greater;
-  return name.endsWith("/loss") ? false : undefined;
+  const metric = text => text.slice(text.indexOf("/") + 1);
+  if ([problem.figure, problem.validation].some(own => metric(own) === metric(name))) return problem.greater;
+  return metric(name) === "loss" ? false : undefined;
 }
 
-// Positive values over more than 1.5 decades are drawn on a logarithmic axis.
-function scaleOf(values) {
+// Positive values over more than 1.5 decades are drawn on a logarithmic axis, unless greater ones are better.
+function scaleOf(values, greater = false) {
+  if (greater) return "linear";
   const known = values.filter(value => value !== null && Number.isFinite(value));
   if (!known.length) return "linear";
   const low = known.reduce((a, b) => Math.min(a, b)), high = known.reduce((a, b) => Math.max(a, b));

@@ -14,7 +14,7 @@ function budgetCharts() {
     }),
     layout: {
       xaxis: axis("tuning budget k (number of trials)"), hovermode: "closest",
-      yaxis: axis(figureTitle(problem.validation, problem.greater), { type: scaleOf(lines.flatMap(line => line.best)) }),
+      yaxis: axis(figureTitle(problem.validation, problem.greater), { type: scaleOf(lines.flatMap(line => line.best), problem.greater) }),
     },
   }];
 }
@@ -30,7 +30,7 @@ function sensitivityCharts() {
   const problem = data.problems[page.problem], trials = data.tuning.problems[page.problem], fields = tunedFields();
   const field = fields.includes(page.field) ? page.field : fields[0];
   if (!field) return [];
-  const values = trials.fields[field], scale = scaleOf(values), heights = scaleOf(trials.figure);
+  const values = trials.fields[field], scale = scaleOf(values), heights = scaleOf(trials.figure, problem.greater);
   const traces = page.shown().flatMap(entrant => sensitivityTraces(entrant, trials, field, fields));
   return [{
     title: problem.name, label: `${problem.validation} against ${field} on ${problem.name}`, height: 420, traces,
@@ -66,7 +66,7 @@ function parallelCharts() {
   const problem = data.problems[page.problem], trials = data.tuning.problems[page.problem], fields = tunedFields();
   if (!fields.length) return [];
   const axes = [...fields.map(name => ({ name, values: trials.fields[name] })), { name: problem.validation, values: trials.figure }]
-    .map(each => scaled(each));
+    .map((each, at) => scaled(each, at === fields.length && problem.greater));
   const order = trials.figure.map((_, at) => at).sort((a, b) => (trials.figure[a] - trials.figure[b]) * (problem.greater ? -1 : 1));
   const kept = new Set(order.slice(0, Math.max(1, Math.ceil(order.length * page.best / 100))));
   const traces = page.shown().flatMap(entrant => {
@@ -86,8 +86,8 @@ function parallelCharts() {
   }];
 }
 
-function scaled({ name, values }) {
-  const log = scaleOf(values) === "log", known = values.filter(value => value !== null).map(value => log ? Math.log10(value) : value);
+function scaled({ name, values }, greater) {
+  const log = scaleOf(values, greater) === "log", known = values.filter(value => value !== null).map(value => log ? Math.log10(value) : value);
   const low = known.reduce((a, b) => Math.min(a, b), Infinity), high = known.reduce((a, b) => Math.max(a, b), -Infinity), span = high - low || 1;
   const heights = values.map(value => value === null ? null : ((log ? Math.log10(value) : value) - low) / span);
   const ticks = known.length ? [0, 0.25, 0.5, 0.75, 1].map(height => [height, log ? 10 ** (low + height * span) : low + height * span]) : [];
