@@ -173,6 +173,8 @@ def _new_plugin(words: Sequence[str]) -> int:
 def _help(words: Sequence[str]) -> int:
     from framework.cli.help.command import main as explain
 
+    if words == ["study"]:
+        return _compare(["--help"])
     if len(words) == 1 and words[0] in COMMANDS:
         return COMMANDS[words[0]].run(["--help"])
     return explain(words, _summaries())

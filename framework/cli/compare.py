@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from framework.cli.help.presets import Presets
 from framework.study.settings import Study
 
 USAGE = """usage: python -m framework compare OVERRIDES
@@ -16,11 +17,10 @@ It is the same as python -m framework -m study=fair OVERRIDES.
   compare study=quick optimizer=adam,my_rule --plugin my_rule.py
   compare study=thorough optimizer=adam,sgd schedule=constant,cosine study.trials=40 plan=true
 
-Presets: study=quick (seconds), fair, thorough, blog, and defaults (no tuning). Each setting can be given, as in
-study.trials=40. Other commas make more entrants; a field with a fixed value is not tuned.
-
-Settings of a study, with the defaults of the preset fair:
+Commas of other settings make more entrants; a field with a fixed value is not tuned.
 """
+
+SETTINGS = "Settings, with the defaults of the preset fair; each can be given, as in study.trials=40:"
 
 FURTHER = """
 study.fields=[lr,beta1] tunes these fields, where an optimizer has them, in place of those its class names;
@@ -46,10 +46,12 @@ def main(words: Sequence[str], train: Callable[[Sequence[str]], int]) -> int:
 
 def help_text() -> str:
     """Return the command's help."""
+    presets = Presets.of()
+    named = [f"  study={name}".ljust(18) + presets.summary("study", name) for name in presets.names("study")]
     rows = [(f"study.{name}", _default(field.default), field.help) for name, field in Study.fields.items()]
     width = max(len(name) + len(default) for name, default, _ in rows) + 3
     lines = [f"  {name}={default}".ljust(width + 2) + f"  {text}" for name, default, text in rows]
-    return USAGE + "\n".join(lines) + "\n" + FURTHER
+    return "\n".join([USAGE, "Presets:", *named, "", SETTINGS, *lines, FURTHER])
 
 
 def _default(value: object) -> str:
