@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from types import MappingProxyType
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -88,7 +89,14 @@ class ParentRun:
         """All jobs so far, as in the state file."""
         return tuple(_identity(job, self.folder) for job in self._jobs.values())
 
-    def begin(self, name: str, configs: Sequence[RunConfig], runs: int, description: str) -> None:
+    def begin(
+        self,
+        name: str,
+        configs: Sequence[RunConfig],
+        runs: int,
+        description: str,
+        params: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Write the beginning of the journal, unless the run is continued.
 
         Args:
@@ -96,6 +104,7 @@ class ParentRun:
             configs: the configurations of its jobs.
             runs: the number of runs.
             description: Markdown for its page.
+            params: further parameters of the run.
         """
         if self.journal.begun:
             return
@@ -105,7 +114,7 @@ class ParentRun:
             "start",
             name=name[:200],
             experiment=self._first.section(Tracking).experiment,
-            params={"runs": runs, "arguments": " ".join(masked_words(words))},
+            params={"runs": runs, "arguments": " ".join(masked_words(words)), **params},
             tags={
                 "sweep_id": self.folder.name,
                 "problem": ", ".join(dict.fromkeys(str(config.problem) for config in configs)),

@@ -25,7 +25,7 @@ from framework.study.contest import REPORTING, TUNING, Contest, Request, reporti
 from framework.study.result import StudyResult
 from framework.study.run import Studied, first_trials, reporting, study
 from framework.study.settings import Study
-from framework.study.text import comparison_markdown, comparison_text
+from framework.study.text import best_means, comparison_markdown, comparison_text
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
@@ -110,7 +110,9 @@ class StudyRun:
     def _begin(self, runs: int) -> None:
         names = list(dict.fromkeys(contest.entrant for contest in self._contests))
         about = f"A study of {', '.join(names)}."
-        self._parent.begin(f"study: {', '.join(names)}", [each.config for each in self._contests], runs, about)
+        settings = {f"study.{name}": value for name, value in self._settings.rows[0].items()}
+        configs = [contest.config for contest in self._contests]
+        self._parent.begin(f"study: {', '.join(names)}", configs, runs, about, settings)
         self._parent.follow()
 
     def _earlier_jobs(self, jobs: Sequence[Job], *, resume: bool) -> Sequence[JobIdentity]:
@@ -182,7 +184,9 @@ class StudyRun:
             sys.stdout.write(comparison_text(found))
             sys.stdout.flush()
         self._parent.announce()
-        self._parent.journal.write("description", text=comparison_markdown(found))
+        journal = self._parent.journal
+        journal.write("description", text=comparison_markdown(found))
+        journal.write("metrics", step=0, epoch=None, values=best_means(found))
         self._parent.report(found)
         failed = any(isinstance(end, Failed) for end in self._results.values())
         self._parent.status = "FAILED" if failed else "FINISHED"

@@ -38,6 +38,13 @@ def comparison_markdown(found: Comparison) -> str:
     return "\n\n".join(parts)
 
 
+def best_means(found: Comparison) -> dict[str, float]:
+    """Return the best entrant's mean figure on each problem, under names that no run uses, for the parent run."""
+    first = {standing.problem: standing for standing in reversed(found.standings)}
+    problems = [problem for problem in found.problems if problem.name in first]
+    return {f"best/{each.name}/{each.figure}": first[each.name].summary.mean for each in problems}
+
+
 def _cells(found: Comparison, problem: Problem, standings: Sequence[Standing]) -> list[tuple[str, ...]]:
     heads = ["entrant", "rank", problem.figure, "seeds", "setting", "steps to target", "difference to the best"]
     rows = [

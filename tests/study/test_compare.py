@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas
 import pytest
 from runs import same_numbers
+from studies import FEW, TINY, tables_of
 
 import framework
 from framework.hydra_app import job_runner
@@ -18,11 +19,6 @@ from framework.runs.journal import read_journal
 from framework.study.statistics import seeds_to_tell
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
-TINY = ("problem=digits_softmax", "dataset.train_limit=75", "epochs=2", "progress=false", "tracking.enabled=false")
-FEW = ("study.trials=3", "study.tuning_seeds=2", "study.seeds=3", "study.extensions=0")
-TIMED = ["seconds", "step_seconds", "folder", "reused"]
-"""Columns of a report's tables that no second run repeats."""
-
 RULES = '''
 from framework import ElementwiseOptimizer, hyper
 
@@ -48,12 +44,6 @@ class Broken(Mine):
     def coefficients(h, t):
         raise RuntimeError("broken on purpose")
 '''
-
-
-def tables_of(folder: Path) -> dict[str, pandas.DataFrame]:
-    """The tables beside a report, without what was timed."""
-    frames = {path.stem: pandas.read_parquet(path) for path in (folder / "report").glob("*.parquet")}
-    return {name: frame.drop(columns=[c for c in TIMED if c in frame]) for name, frame in frames.items()}
 
 
 def contents(folder: Path) -> list[JournalContent]:
