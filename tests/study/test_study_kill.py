@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas
 import processes
 import pytest
@@ -34,7 +34,7 @@ def test_a_killed_study_continues(tmp_path, seed):
     assert started(whole).wait() == 0
     entries = read_journal(whole)
     lasted = entries[-1].time - entries[0].time
-    draw = random.Random(seed)
+    draw = np.random.default_rng(seed)
     for _ in range(3):
         if part.is_dir():
             words = [sys.executable, "-m", "framework", "resume", str(part)]
