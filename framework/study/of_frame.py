@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas
 
 from framework.errors import InputError, nearest
 from framework.study.comparison import Comparison, Problem
 from framework.study.outcome import Supplement, comparison_of
 from framework.sweeps.by_setting import FAILED
+
+if TYPE_CHECKING:
+    import pandas
 
 GIVEN = "The runs are rows of a data frame; how they were made is not known here."
 WORST = "A run without a finite figure counts with the worst figure of its problem."
@@ -57,12 +59,16 @@ def _figure(frame: pandas.DataFrame, name: str | None) -> str:
         raise InputError("report: no column begins with test/: name one with figure=")
     if name not in known:
         raise InputError(f"report: figure={name}: there is no such column{nearest(name, known)}")
+    import pandas
+
     if not pandas.api.types.is_numeric_dtype(frame[name]):
         raise InputError(f"report: figure={name}: the column does not hold numbers")
     return name
 
 
 def _runs(frame: pandas.DataFrame, who: str, figure: str, *, greater: bool) -> pandas.DataFrame:
+    import pandas
+
     rows = len(frame)
     own = pandas.DataFrame(
         {

@@ -157,7 +157,7 @@ def test_a_run_is_closed_wherever_it_is_interrupted(command, tmp_path, monkeypat
 
 
 SWEEP_PLACES = {
-    "begins": ("framework.hydra_app.sweeper.Sweep._begin", 0, None),
+    "begins": ("framework.hydra_app.parent_run.ParentRun.begin", 0, None),
     "concludes": ("framework.hydra_app.sweeper.Sweep._conclude", 0, "killed"),
     "saves": ("framework.sweeps.state.SweepState.ended", 0, "finished"),
 }

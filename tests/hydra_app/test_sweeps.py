@@ -184,8 +184,11 @@ def test_the_parents_journal_holds_the_sweep(sweep):
     (page,) = [entry.content["text"] for entry in entries if entry.kind == "description"]
     assert "| adam lr=0.1 |" in page and " -m " in page
     artifacts = [entry.content["path"] for entry in entries if entry.kind == "artifact"]
+    reported = [name for name in artifacts if name.startswith("report/")]
+    assert "report/report.html" in reported
+    assert sorted(reported) == sorted(f"report/{path.name}" for path in (folder / "report").iterdir())
     files = ["environment.txt", "leaderboard.csv", "leaderboard.png", "multirun.yaml", "settings.csv"]
-    assert sorted(artifacts) == files
+    assert sorted(set(artifacts) - set(reported)) == files
     assert all((folder / name).stat().st_size for name in artifacts)
 
 

@@ -87,7 +87,7 @@ def test_its_tags_are_those_that_people_or_the_code_read(single, runs):
     assert own == {"optimizer", "setting", "problem", "seed", "who", "ended", "folder", "journal_key", *where}
     (parent,) = [run for run in runs if run.info.run_name.startswith("sweep of 16")]
     own = {name for name in parent.data.tags if not name.startswith("mlflow.")} - {"git_commit", "git_dirty"}
-    assert own == {"problem", "sweep_id", "command", "journal_key"}
+    assert own == {"problem", "sweep_id", "command", "folder", "journal_key"}
 
 
 def test_its_artifacts_are_there(client, single):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sweeping import SMALL, jobs_of, read_csv
 
-from framework.hydra_app import sweeper
+from framework.hydra_app import parent_run
 from framework.runs.journal import read_journal
 from framework.tracking.client import Tracker
 
@@ -68,7 +68,7 @@ def test_a_retried_run_is_finished_in_mlflow_and_its_results_are_reused(swept, c
     assert {count for *_, count in points} == {1}
     assert sum(key == "val/loss" for key, *_ in points) == 9
     # Each writer process costs seconds, and what follows needs the store only to find runs.
-    monkeypatch.setattr(sweeper.Tracker, "of", lambda section, waiting: Tracker(enabled=False))
+    monkeypatch.setattr(parent_run.Tracker, "of", lambda section, waiting: Tracker(enabled=False))
     _reused(swept, tmp_path)
 
 

@@ -289,7 +289,7 @@ def test_progress_false_leaves_the_result_only(command, often, launcher):
     code, out, _ = command("-m", *SMALL, f"hydra/launcher={launcher}", "seed=0,1", "epochs=1")
     assert code == 0
     heads = [line.split(" ")[0] for line in out.splitlines() if not line.startswith(" ")]
-    assert [head for head in heads if head not in ("2", "digits_softmax,")] == ["Best", "run"]
+    assert [head for head in heads if head not in ("2", "digits_softmax,")] == ["Best", "report", "run"]
 
 
 def test_a_launcher_of_hydras_own_shows_progress_and_no_line_per_run(command, often):

@@ -9,10 +9,8 @@ from framework.cli.help.topics import PROGRAM, Name, OverviewTopic
 EXAMPLES = (
     Name("optimizer=adam", "one run"),
     Name("-m optimizer=sgd,adam optimizer.lr=0.01,0.1 seed=0,1", "a sweep of 8 runs"),
-    Name("-m optimizer=sgd,adam plan=true", "the plan of a sweep"),
     Name("compare optimizer=sgd,adam", "tune both equally, and say which is better"),
     Name("help optimizer adam", "the page of one name"),
-    Name("ui", "the results, in MLflow"),
 )
 """Arguments of commands that work as typed, each with a summary."""
 
