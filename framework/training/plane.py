@@ -73,8 +73,8 @@ def point_paths(configs: Sequence[RunConfig]) -> list[PlanePath]:
 
 def _path(config: RunConfig) -> PlanePath:
     watching = _Points()
-    (outcome,) = train([config], [Run("path", "path", config.as_data())], [watching])
-    points = np.array(watching.points[: outcome.steps + 1])
+    train([config], [Run("path", "path", config.as_data())], [watching])  # a single run ends at its divergence
+    points = np.array(watching.points)
     return PlanePath(points, losses_at(config, points))
 
 
