@@ -53,13 +53,14 @@ function drawChart(holder, { title, detail, label, height, traces, layout }) {
   const ticks = { gridcolor: grid, linecolor: line, tickfont: { size: 12 }, ticks: "", zeroline: false, exponentformat: "power" };
   const axes = Object.fromEntries(Object.entries(layout).filter(([name]) => /^[xy]axis/.test(name))
     .map(([name, own]) => [name, { ...ticks, ...own, ...(own.title ? { title: { font: { size: 13 }, ...own.title } } : {}) }]));
+  plot.style.height = `${height}px`;
   Plotly.react(plot, traces, {
-    height, paper_bgcolor: "transparent", plot_bgcolor: "transparent", showlegend: false, autosize: true,
+    width: plot.clientWidth, height, paper_bgcolor: "transparent", plot_bgcolor: "transparent", showlegend: false,
     font: { family: getComputedStyle(document.body).fontFamily, color: ink, size: 13 },
     hoverlabel: { bgcolor: raised, bordercolor: line, font: { color: ink } },
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     ...layout, ...axes, margin: { l: 16, r: 8, t: 12, b: 48, ...layout.margin },
-  }, { displayModeBar: false, displaylogo: false, responsive: true, typesetMath: false });
+  }, { displayModeBar: false, displaylogo: false, typesetMath: false });
 }
 
 function redraw(...ids) {
@@ -241,17 +242,26 @@ function watchPanels() {
   }
 }
 
+// Plotly's own way of following the window's width loses the height; labels depend on the width, too.
+function watchWidth() {
+  let width = document.body.clientWidth, timer = null;
+  new ResizeObserver(() => {
+    if (document.body.clientWidth === width || document.body.style.width) return;
+    width = document.body.clientWidth;
+    clearTimeout(timer);
+    timer = setTimeout(redraw, 150);
+  }).observe(document.body);
+}
+
 function watchPrinting() {
   let dark = false;
-  const resize = () => document.querySelectorAll(".plot").forEach(plot => Plotly.Plots.resize(plot));
   addEventListener("beforeprint", () => {
     dark = page.dark;
     document.body.style.width = "700px";
     theme(false);
     panels.filter(panel => !panel.absent).forEach(draw);
-    resize();
   });
-  addEventListener("afterprint", () => { document.body.style.width = ""; theme(dark); resize(); });
+  addEventListener("afterprint", () => { document.body.style.width = ""; theme(dark); });
 }
 
 function overall() {
@@ -278,6 +288,7 @@ async function start() {
   if (typeof data.profile !== "string") tables.push(profileTable());
   watchPanels();
   watchPrinting();
+  watchWidth();
   for (const button of document.querySelectorAll("[data-copies]"))
     button.addEventListener("click", () => copy(document.getElementById(button.dataset.copies).textContent));
   document.getElementById("exports").textContent = restricted ? "To save pictures, open the file itself: this frame does not allow downloads." : "";

@@ -2,11 +2,11 @@
 
 const FIRST_ROWS = 150;
 
-// columns: {title, unit, value: row => number or text, text: row => shown text, word, wrap, lead}
+// columns: {title, unit, value: row => number or text, text: row => shown text, word, wrap, lead, stick}
 function makeTable(holder, caption, columns, allRows, mark = () => "") {
   const state = { column: null, down: false, words: "", all: false };
   const body = element("tbody"), count = element("span", { class: "count" });
-  const heads = columns.map((column, at) => element("th", { scope: "col", class: column.word ? "word" : "", "aria-sort": "none" },
+  const heads = columns.map((column, at) => element("th", { scope: "col", class: [column.word && "word", column.stick && "stick"].filter(Boolean).join(" "), "aria-sort": "none" },
     element("button", { type: "button", onclick: () => sortBy(at) }, element("span", {}, column.title), ...(column.unit ? [element("small", {}, column.unit)] : []))));
   const more = element("button", { type: "button", onclick: () => { state.all = true; fill(); } }, "Show all rows");
   const textOf = (column, row) => column.text ? column.text(row) : String(column.value(row) ?? "–");
@@ -29,7 +29,7 @@ function makeTable(holder, caption, columns, allRows, mark = () => "") {
     const found = selected(), shown = state.all ? found : found.slice(0, FIRST_ROWS);
     body.replaceChildren(...shown.map(row => element("tr", { class: mark(row) }, ...columns.map(column => {
       const text = textOf(column, row);
-      return element("td", { class: [column.word && "word", column.wrap && "wrap", column.lead && "lead"].filter(Boolean).join(" "), ...(text.length > 30 ? { title: text } : {}) }, text);
+      return element("td", { class: [column.word && "word", column.wrap && "wrap", column.lead && "lead", column.stick && "stick"].filter(Boolean).join(" "), ...(text.length > 30 ? { title: text } : {}) }, text);
     }))));
     count.textContent = `${shown.length} of ${allRows().length} rows`;
     more.hidden = shown.length === found.length;
@@ -92,7 +92,7 @@ function standingsTable() {
   const columns = [
     { title: "Problem", word: true, value: row => data.problems[row.problem].name },
     { title: "Rank", value: row => row.rank, lead: true },
-    { title: "Entrant", word: true, lead: true, value: row => data.entrants[row.entrant] },
+    { title: "Entrant", word: true, lead: true, stick: true, value: row => data.entrants[row.entrant] },
     { title: "Setting", word: true, value: row => row.setting || null },
     { ...numeric("Mean", "mean", "± std"), text: row => `${numberText(row.mean)} ± ${numberText(row.deviation, 2)}` },
     { ...numeric("Difference", "difference", "to the best"), text: row => row.difference === 0 ? "best" : numberText(row.difference, 3) },
