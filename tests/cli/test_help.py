@@ -122,7 +122,7 @@ def test_the_first_page_fits_a_terminal_and_names_every_command_and_group(comman
 def test_every_command_on_the_first_page_runs(command, monkeypatch, tmp_path):
     _, out, _ = command("--help")
     lines = [line.strip() for line in out.splitlines() if line.startswith(f"  {PROGRAM}")]
-    assert len(lines) == 4
+    assert len(lines) == 3
     for line in lines:
         words = shlex.split(re.split(r" {2,}", line)[0])[3:]
         trains = words[0] not in commands.COMMANDS
@@ -265,7 +265,7 @@ def test_a_terminal_without_unicode_gets_question_marks(lookup, monkeypatch):
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_group_has_one_line_for_each_name_and_family(lookup, group):
     names = lookup.names(group)
-    sets = ["set/full", "set/functions", "set/small", "set/smoke"] if group == "problem" else []
+    sets = [f"set/{name}" for name in ("blog", "blog_mnist", "full", "functions", "small", "smoke")] if group == "problem" else []
     lines = page(lookup, group).splitlines()
     assert f"{len(names) + len(sets)} names" in lines[0]
     listed = [line.split()[0] for line in lines[2:]]

@@ -10,7 +10,6 @@ EXAMPLES = (
     Name("optimizer=adam", "one run"),
     Name("-m optimizer=sgd,adam optimizer.lr=0.01,0.1 seed=0,1", "a sweep of 8 runs"),
     Name("compare optimizer=sgd,adam", "tune both equally, and say which is better"),
-    Name("help optimizer adam", "the page of one name"),
 )
 """Arguments of commands that work as typed, each with a summary."""
 
