@@ -26,7 +26,7 @@ class Adadelta(ElementwiseOptimizer):
     ``weight_decay``. Differs from Keras: its defaults are lr 0.001, rho 0.95 and eps 1e-7.
     """
 
-    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 30.0), help="multiplies the paper's step")
+    lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 1e3), help="multiplies the paper's step")
     rho: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="decay rate of both means")
     eps: float = hyper(
         1e-6, at_least=0, prior="log", search=(1e-8, 1e-3), help="added inside both roots; sets the first steps"

@@ -34,7 +34,7 @@ class Adafactor(TensorOptimizer):
     there is no weight_decay.
     """
 
-    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-3, 1.0), help="largest relative step size")
+    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-4, 10.0), help="largest relative step size")
     beta2_decay: float = hyper(
         -0.8, at_least=-10, at_most=0, prior="linear", search=(-1.0, -0.3), help="exponent of t in 1 - n"
     )

@@ -22,7 +22,7 @@ class Adagrad(ElementwiseOptimizer):
     torch's. Differs from Keras: lr is 0.001 there, the starting value 0.1, and eps is 1e-7 and inside the root.
     """
 
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     lr_decay: float = hyper(
         0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="lr falls as 1 / (1 + (t - 1) lr_decay)"
     )

@@ -27,7 +27,7 @@ class Adam(ElementwiseOptimizer):
     the bias correction.
     """
 
-    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     beta1: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

@@ -23,7 +23,7 @@ class Adamax(ElementwiseOptimizer):
     then gives 0/0) and no ``weight_decay``. Differs from Keras: eps is 1e-7 there and is added to u in the division.
     """
 
-    lr: float = hyper(2e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    lr: float = hyper(2e-3, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     beta1: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

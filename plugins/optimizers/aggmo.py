@@ -24,7 +24,7 @@ class Aggmo(ElementwiseOptimizer):
     no default for lr.
     """
 
-    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1.0), help="learning rate")
     beta1: float = hyper(
         0.0, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.5), help="momentum coefficient of v1"
     )

@@ -28,7 +28,7 @@ class Asgd(ElementwiseOptimizer):
     """
 
     still_at_zero = False
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     lambd: float = hyper(
         1e-4, at_least=0, prior="log", search=(1e-6, 1e-2), help="weight decay, and how fast eta decreases"
     )

@@ -34,7 +34,7 @@ class Came(TensorOptimizer):
     fields, and the default of lr is the value that its README suggests.
     """
 
-    lr: float = hyper(2e-4, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
+    lr: float = hyper(2e-4, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     beta1: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of updates"
     )

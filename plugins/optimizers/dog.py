@@ -32,7 +32,7 @@ class Dog(TensorOptimizer):
     """
 
     couples_tensors = True
-    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the computed step size")
+    lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 100.0), help="factor of the computed step size")
     init_step: str = choice(
         "heuristic", ("heuristic", "distance", "learning_rate"), help="how the first step size is set"
     )

@@ -31,7 +31,7 @@ class Dowg(TensorOptimizer):
     """
 
     couples_tensors = True
-    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the step that is found")
+    lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 100.0), help="factor of the step that is found")
     init_estim_sq_dist: float | None = number(None, above=0, help="initial d, a squared distance; null: eps")
     eps: float = hyper(1e-4, above=0, prior="log", search=(1e-8, 1e-2), help="added to the root")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")

@@ -26,7 +26,7 @@ class Fromage(TensorOptimizer):
     """
 
     still_at_zero = False
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 0.3), help="relative step size")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="relative step size")
     min_norm: float = hyper(1e-6, at_least=0, prior="log", search=(1e-8, 1e-2), help="lower bound of both norms")
 
     def slots(self, shape):

@@ -22,7 +22,7 @@ class Iterative(ElementwiseOptimizer):
     Differs from torch's ``SGD(lr)``: not at all.
     """
 
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
 
     def rule(p, g, *, lr):
         return p - lr * g

@@ -28,7 +28,7 @@ class Lamb(TensorOptimizer):
     the ratio; the paper's experiments use neither decay nor ratio for biases and norms, here every tensor has both.
     """
 
-    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-4, 0.3), help="relative length of a step")
+    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-4, 10.0), help="relative length of a step")
     beta1: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

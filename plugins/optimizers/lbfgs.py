@@ -60,7 +60,7 @@ class Lbfgs(Optimizer):
     needs_closure = True
     needs_loss = True
     vectorized = False
-    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 1.0), help="first step length to try in each direction")
+    lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="first step length to try in each direction")
     max_iter: int = integer(20, at_least=1, help="maximum number of iterations per step")
     max_eval: int | None = integer(None, at_least=1, help="maximum number of evaluations per step")
     tolerance_grad: float = hyper(1e-7, at_least=0, prior="log", search=(1e-9, 1e-4), help="stop if no |g| is larger")

@@ -25,7 +25,7 @@ class Lion(ElementwiseOptimizer):
     paper: not at all; the paper gives no default for the decay.
     """
 
-    lr: float = hyper(1e-4, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
+    lr: float = hyper(1e-4, above=0, prior="log", search=(1e-5, 1.0), help="learning rate")
     beta1: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="weight of the momentum in the step"
     )

@@ -29,7 +29,7 @@ class Madgrad(ElementwiseOptimizer):
     Differs from optax.contrib.madgrad: not at all (optax has no default for lr; the default here is the authors').
     """
 
-    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-4, 0.3), help="learning rate")
+    lr: float = hyper(1e-2, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     momentum: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="weight of the last p in the new one"
     )

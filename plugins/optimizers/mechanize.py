@@ -54,7 +54,9 @@ class Mechanize(Optimizer):
     """
 
     couples_tensors = True
-    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="the base's learning rate, which S multiplies")
+    lr: float = hyper(
+        1.0, above=0, prior="log", search=(1e-2, 1e3), help="the base's learning rate, which S multiplies"
+    )
     base: str = text("adam", help="the optimizer whose steps are scaled")
     weight_decay: float = hyper(
         1e-2, at_least=0, prior="log", search=(1e-4, 1e-1), help="weight decay, relative to S |g| / |p|"

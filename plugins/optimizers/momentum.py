@@ -22,7 +22,7 @@ class Momentum(ElementwiseOptimizer):
     schedule changes lr, the gradients already in the velocity keep their old lr here. Keras's SGD has this form too.
     """
 
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.3), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     momentum: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="momentum coefficient")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     slots = dict(v=0)

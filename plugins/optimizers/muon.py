@@ -39,7 +39,7 @@ class Muon(TensorOptimizer):
     triple ns_coefficients is ``ns_a``, ``ns_b``, ``ns_c`` here. Adam for vectors is as in optax.contrib.muon.
     """
 
-    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 0.1), help="learning rate")
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1.0), help="learning rate")
     weight_decay: float = hyper(0.1, at_least=0, prior="log", search=(1e-4, 0.3), help="decoupled decay of matrices")
     momentum: float = hyper(
         0.95, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="decay rate of the mean of gradients"

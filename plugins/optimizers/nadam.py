@@ -31,7 +31,7 @@ class Nadam(ElementwiseOptimizer):
     from Keras: momentum_decay is fixed there, lr is 1e-3 and eps 1e-7.
     """
 
-    lr: float = hyper(2e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    lr: float = hyper(2e-3, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     beta1: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

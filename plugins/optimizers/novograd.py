@@ -29,7 +29,7 @@ class NovoGrad(TensorOptimizer):
     the paper: the paper's experiments use beta1 0.95 and beta2 0.98.
     """
 
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.3), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the sum m")
     beta2: float = hyper(
         0.25, at_least=0, below=1, prior="log 1-x", search=(0.1, 0.999), help="decay rate of the mean squared norm"

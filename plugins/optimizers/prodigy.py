@@ -35,7 +35,7 @@ class Prodigy(TensorOptimizer):
     """
 
     couples_tensors = True
-    lr: float = hyper(1.0, above=0, prior="log", search=(0.1, 3.0), help="factor of the estimated distance")
+    lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 100.0), help="factor of the estimated distance")
     beta1: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

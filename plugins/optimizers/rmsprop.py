@@ -28,7 +28,7 @@ class Rmsprop(ElementwiseOptimizer):
     lr is 0.001 and is applied inside the momentum buffer. Differs from Graves: the paper adds 1e-4 inside the root.
     """
 
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     alpha: float = hyper(
         0.99,
         at_least=0,

@@ -31,7 +31,7 @@ class Rprop(ElementwiseOptimizer):
 
     converges = "descends"
     own_step_size = True
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.1), help="initial step length")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 1.0), help="initial step length")
     eta_minus: float = hyper(
         0.5, above=0, below=1, prior="linear", search=(0.3, 0.9), help="factor of the step length if the sign changes"
     )

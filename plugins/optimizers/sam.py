@@ -40,7 +40,7 @@ class Sam(Optimizer):
     couples_tensors = True
     needs_closure = True
     tuned = ("lr", "rho")  # the paper searches rho on each data set
-    lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-5, 10.0), help="learning rate")
     rho: float = hyper(0.05, at_least=0, prior="log", search=(1e-2, 0.5), help="distance from p to q")
     momentum: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.99), help="momentum coefficient")
     dampening: float = Sgd.dampening

@@ -37,7 +37,7 @@ class ScheduleFreeAdamW(ElementwiseOptimizer):
     warm-up has lr 0 in the first step, and optax has no ``r``; without warm-up there is no difference.
     """
 
-    lr: float = hyper(2.5e-3, above=0, prior="log", search=(2.5e-4, 1e-1), help="learning rate")
+    lr: float = hyper(2.5e-3, above=0, prior="log", search=(1e-3, 100.0), help="learning rate")
     beta1: float = hyper(0.9, above=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="share of x in y")
     beta2: float = hyper(
         0.999,

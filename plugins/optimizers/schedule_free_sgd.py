@@ -34,7 +34,7 @@ class ScheduleFreeSgd(ElementwiseOptimizer):
     optax has no ``r``; without warm-up there is no difference.
     """
 
-    lr: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="learning rate")
+    lr: float = hyper(1.0, above=0, prior="log", search=(1e-3, 100.0), help="learning rate")
     momentum: float = hyper(0.9, above=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="share of x in y")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty at y, added to g")
     warmup_steps: float = hyper(0, at_least=0, prior="linear", search=(0, 1000), help="linear warm-up of lr, in steps")

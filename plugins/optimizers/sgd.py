@@ -26,7 +26,7 @@ class Sgd(ElementwiseOptimizer):
     differs if lr changes (see ``momentum``); the papers have no dampening.
     """
 
-    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.0, 0.99), help="momentum coefficient")
     dampening: float = hyper(
         0.0, at_least=0, at_most=1, prior="linear", search=(0.0, 0.9), help="share of g that is not added to b"

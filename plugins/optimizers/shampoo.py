@@ -37,7 +37,7 @@ class Shampoo(TensorOptimizer):
     later forms: h_i is a sum, not a running mean; there is no grafting, and there are no blocks.
     """
 
-    lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1e3), help="learning rate")
     momentum: float = hyper(0.0, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="momentum coefficient")
     weight_decay: float = hyper(0.0, at_least=0, prior="log", search=(1e-6, 1e-2), help="L2 penalty, added to g")
     eps: float = hyper(1e-4, above=0, prior="log", search=(1e-8, 1.0), help="added to each matrix's diagonal")

@@ -21,7 +21,7 @@ class Signsgd(ElementwiseOptimizer):
     Adam's.
     """
 
-    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1.0), help="learning rate")
 
     def rule(p, g, *, lr):
         return p - lr * sign(g)

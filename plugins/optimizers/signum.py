@@ -23,7 +23,7 @@ class Signum(ElementwiseOptimizer):
     Differs from optax and the paper: not at all (optax has no default for lr; the default here is Adam's).
     """
 
-    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1.0), help="learning rate")
     beta: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

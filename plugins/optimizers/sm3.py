@@ -32,7 +32,7 @@ class SM3(TensorOptimizer):
     paper: the paper has no ``eps`` and no ``beta2``.
     """
 
-    lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 100.0), help="learning rate")
     momentum: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of steps"
     )

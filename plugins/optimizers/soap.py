@@ -45,7 +45,7 @@ class Soap(TensorOptimizer):
     data_format; eigenvectors and orthogonal factors are computed in float64.
     """
 
-    lr: float = hyper(3e-3, above=0, prior="log", search=(1e-4, 3e-2), help="learning rate")
+    lr: float = hyper(3e-3, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     beta1: float = hyper(
         0.95, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

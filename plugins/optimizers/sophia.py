@@ -53,7 +53,7 @@ class Sophia(Optimizer):
     couples_tensors = True
     needs_closure = True
     tuned = ("lr", "gamma")  # the paper chooses gamma by the share of parameters whose step is clipped
-    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1.0), help="learning rate")
     beta1: float = hyper(
         0.965, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

@@ -60,8 +60,8 @@ class Split(Optimizer):
     couples_tensors = True
     still_at_zero = False
     tuned = ("lr", "rest_lr")
-    lr: float = hyper(0.02, above=0, prior="log", search=(1e-3, 0.3), help="learning rate of the matrices")
-    rest_lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate of the rest")
+    lr: float = hyper(0.02, above=0, prior="log", search=(1e-3, 1.0), help="learning rate of the matrices")
+    rest_lr: float = hyper(1e-3, above=0, prior="log", search=(1e-4, 10.0), help="learning rate of the rest")
     matrices: str = text("muon", help="the optimizer of the matrices")
     rest: str = text("adamw", help="the optimizer of all other tensors")
     names: str = text("", help="regular expression: matrices that go to the rest")

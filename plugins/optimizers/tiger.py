@@ -25,7 +25,7 @@ class Tiger(ElementwiseOptimizer):
     their names, accumulates gradients inside m, and shrinks p if a gradient is NaN.
     """
 
-    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
+    lr: float = hyper(1e-3, above=0, prior="log", search=(1e-5, 1.0), help="learning rate")
     beta: float = hyper(
         0.965, at_least=0, below=1, prior="log 1-x", search=(0.8, 0.99), help="decay rate of the mean of gradients"
     )

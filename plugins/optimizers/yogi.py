@@ -26,7 +26,7 @@ class Yogi(ElementwiseOptimizer):
     """
 
     still_at_zero = False
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1e-1), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     beta1: float = hyper(
         0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the mean of gradients"
     )

@@ -219,7 +219,7 @@ def test_the_page_of_adam_says_what_its_class_says(lookup):
     assert shown == page(lookup, "optimizer", "adam") == page(lookup, "optimizers", "adam")
     assert shown.startswith("optimizer=adam\nAdam: momentum, scaled by a running root mean square of the gradient.\n")
     assert "\n    m = beta1 m + (1 - beta1) g\n" in shown
-    assert re.search(r"optimizer\.lr +0\.001 +> 0 +learning rate; tuned from 0\.0001 to 0\.1 \(log\)", shown)
+    assert re.search(r"optimizer\.lr +0\.001 +> 0 +learning rate; tuned from 0\.0001 to 10 \(log\)", shown)
     assert re.search(r"optimizer\.amsgrad +false +true or false", shown)
     assert "arXiv:1412.6980, Algorithm 1" in shown
     assert re.search(r"^differs +from torch: not at all\.$", shown, re.MULTILINE)
@@ -239,7 +239,7 @@ def test_json_has_the_same_as_data(command):
         "type": "number",
         "range": "> 0",
         "help": "learning rate",
-        "search": [0.0001, 0.1],
+        "search": [0.0001, 10.0],
         "prior": "log",
         "per_run": True,
     }

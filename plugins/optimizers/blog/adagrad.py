@@ -24,7 +24,7 @@ class BlogAdagrad(ElementwiseOptimizer):
     """
 
     warning = "blog/adagrad has epsilon inside the root, where 1e-8 acts like 1e-4; optimizer=adagrad is right"
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     slots = dict(s=0)
 
     def rule(p, g, s, *, lr):

@@ -26,7 +26,7 @@ class BlogAdamax(ElementwiseOptimizer):
     """
 
     warning = "blog/adamax divides by 1 - beta1 at every step, so steps grow to 10 times lr; optimizer=adamax is right"
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-5, 1e-2), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     slots = dict(m=0, u=0)
 
     def coefficients(h, t):

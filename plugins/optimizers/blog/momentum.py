@@ -25,7 +25,7 @@ class BlogMomentum(ElementwiseOptimizer):
     warning = (
         "blog/momentum always decays weights and biases by 0.0005, which moves the optimum; optimizer=momentum is right"
     )
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 0.3), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     slots = dict(v=0)
 
     def rule(p, g, v, *, lr):

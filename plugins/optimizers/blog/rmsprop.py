@@ -24,7 +24,7 @@ class BlogRmsprop(ElementwiseOptimizer):
     """
 
     warning = "blog/rmsprop has epsilon inside the root, where 1e-8 acts like 1e-4; optimizer=rmsprop is right"
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 1e-1), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     slots = dict(r=0)
 
     def rule(p, g, r, *, lr):

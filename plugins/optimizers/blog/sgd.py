@@ -24,7 +24,7 @@ class BlogSgd(ElementwiseOptimizer):
     warning = (
         "blog/sgd adds the last raw gradient times mr, which is no momentum and ignores lr; optimizer=sgd is right"
     )
-    lr: float = hyper(0.01, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+    lr: float = hyper(0.01, above=0, prior="log", search=(1e-4, 10.0), help="learning rate")
     mr: float = hyper(
         0.001, at_least=0, prior="log", search=(1e-4, 1e-1), help="momentum rate: times the last gradient"
     )

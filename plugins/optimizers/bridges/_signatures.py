@@ -72,12 +72,6 @@ class Signature:
         return {argument.name: argument.value(row) for argument in self.arguments if argument.fields()}
 
 
-def learning_rate(default: float) -> Any:
-    """Return the field of a learning rate; its tuning range extends two decades on each side of the default."""
-    search = (default / 100, default * 100)
-    return hyper(default, above=0, prior="log", search=search, help="learning rate")
-
-
 def _field(default: Any, annotation: str) -> Field | None:
     made: Any = None
     wants_float = "float" in annotation or "Schedule" in annotation

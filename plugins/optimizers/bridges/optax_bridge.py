@@ -11,13 +11,11 @@ import numpy as np
 from framework import Columns, Field, Objective, Optimizer, OptimizerSpec, Parameters, State, hookimpl
 
 from ._optax_engine import Engine, precision
-from ._signatures import Argument, Signature, functions, learning_rate, package_folder
+from ._signatures import Argument, Signature, functions, package_folder
+from ._twins import learning_rate
 
 RATE = "learning_rate"
 """optax's name for ``lr``."""
-
-DEFAULT_LR = 1e-3
-"""The default if optax requires a learning rate; if it is optional, 1 is the same as none."""
 
 OMITTED = {"seed", "verbose", "print_win_rate_every_n_steps", "weight_decay_mask", "trust_ratio_mask"}
 """Arguments that are deprecated, control printing, or are not numbers: they keep optax's defaults."""
@@ -38,9 +36,9 @@ OWN_STEP_SIZE = {"rprop"}
 DESCRIPTION = """{module}.{name}, as JAX runs it.
 
     Parameters and gradients are copied to JAX and the parameters back; the fields are those of optax's function, with
-    ``lr`` for learning_rate (1e-3 if optax has no default) and a pair such as ``betas`` split into one field per
-    number. Masks, data types and functions keep their defaults. Meant for comparison: each run steps alone. Fields have
-    no declared range; optax checks their values.
+    ``lr`` for learning_rate and a pair such as ``betas`` split into one field per number. If optax has no default for
+    ``lr``, it is that of this project's optimizer of the same name, or 1e-3. Masks, data types and functions keep their
+    defaults. Meant for comparison: each run steps alone. Only ``lr`` has a declared range; optax checks other values.
 
     Source: the documentation of {module}.{name}.
     """
@@ -143,7 +141,7 @@ def _class(signature: Signature, module: str) -> type[OptaxOptimizer]:
     arguments = {argument.name: argument for argument in signature.arguments if argument.name not in OMITTED}
     fields: dict[str, Field] = {}
     if (rate := arguments.pop(RATE, None)) is not None:
-        fields["lr"] = learning_rate(_default(rate))
+        fields["lr"] = learning_rate(signature.name, _default(rate))
     kept = replace(signature, arguments=tuple(map(_settable, arguments.values())))
     traits = {
         "__doc__": DESCRIPTION.format(name=signature.name, module=module),
@@ -157,10 +155,10 @@ def _class(signature: Signature, module: str) -> type[OptaxOptimizer]:
     return type(f"Optax{signature.name.title().replace('_', '')}", (OptaxOptimizer,), traits | fields | kept.fields())
 
 
-def _default(rate: Argument) -> float:
+def _default(rate: Argument) -> float | None:
     if rate.required:
-        return DEFAULT_LR
-    return 1.0 if rate.default is None else float(rate.default)
+        return None
+    return 1.0 if rate.default is None else float(rate.default)  # None stands for no factor at all
 
 
 def _settable(argument: Argument) -> Argument:

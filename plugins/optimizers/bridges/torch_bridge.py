@@ -12,7 +12,8 @@ import numpy as np
 from framework import Columns, InputError, Objective, Optimizer, OptimizerSpec, Parameters, State, hookimpl
 
 from . import _torch_history
-from ._signatures import Signature, classes, learning_rate, package_folder
+from ._signatures import Signature, classes, package_folder
+from ._twins import learning_rate
 
 if TYPE_CHECKING:
     import torch
@@ -248,7 +249,7 @@ def _class(signature: Signature, demanding: bool) -> type[TorchOptimizer]:
     kept = tuple(argument for argument in signature.arguments if argument.name not in OMITTED)
     trimmed = replace(signature, arguments=kept)
     fields: dict[str, Any] = trimmed.fields()
-    fields["lr"] = learning_rate(fields["lr"].default)
+    fields["lr"] = learning_rate(signature.name.lower(), fields["lr"].default)
     omitted = ", ".join(sorted(OMITTED - {"params"}))
     documented = DESCRIPTION.format(name=signature.name, omitted=omitted)
     traits = {"__doc__": documented, "__module__": __name__, "signature": trimmed}
