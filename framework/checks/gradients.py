@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,16 +18,19 @@ def per_run(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), -1).sum(axis=1)
 
 
-def gradient_error(value: Callable[[], np.ndarray], place: np.ndarray, gradient: np.ndarray) -> float:
+def gradient_error(
+    value: Callable[[], np.ndarray], place: np.ndarray, gradient: np.ndarray, steps: Sequence[float] = STEPS
+) -> float:
     """Return the largest error of a gradient's directional derivatives, relative to the gradient's norm.
 
     Per direction ``v`` and run the error is ``|(f(x + h v) - f(x - h v)) / (2 h) - <gradient, v>|``, divided by the
-    gradient's norm plus 1e-3. It is taken for each ``h`` in `STEPS`; the smaller one counts.
+    gradient's norm plus 1e-3. It is taken for each ``h`` of ``steps``; the smallest one counts.
 
     Args:
         value: function that returns one number per run, shape ``(R,)``, for the current content of ``place``.
         place: the point, shape ``(R, …)``; changed in place and restored.
         gradient: gradient of each run's number with respect to its row of ``place``.
+        steps: step sizes of the difference.
 
     Returns:
         The largest error over runs and `DIRECTIONS` directions; NaN if any is NaN.
@@ -38,8 +41,8 @@ def gradient_error(value: Callable[[], np.ndarray], place: np.ndarray, gradient:
     for _ in range(DIRECTIONS):
         direction = rng.standard_normal(place.shape)
         claimed = per_run(gradient * direction)
-        away = [np.abs(_slope(value, place, direction, step) - claimed) / length for step in STEPS]
-        error = float(np.minimum(*away).max())
+        away = [np.abs(_slope(value, place, direction, step) - claimed) / length for step in steps]
+        error = float(np.minimum.reduce(away).max())
         worst = error if np.isnan(error) else max(worst, error)
     return worst
 

@@ -206,7 +206,7 @@ COMMANDS = {
     "compare": Command("tune optimizers equally, rerun them on other seeds, test the differences", _compare),
     "help": Command("explain a group, a name or a setting; --json prints JSON", _help),
     "plugins": Command("list plugins, their origin and those that failed to load", _plugins),
-    "check": Command("test a plugin: a kind and a name, or a file such as my_rule.py", _check),
+    "check": Command("test a plugin or a problem: a kind and a name, or a file such as my_rule.py", _check),
     "new-plugin": Command("write a pip-installable package with one rule and a test", _new_plugin),
     "report": Command("make the report of a sweep or a study again", _report),
     "resume": Command("continue a run or a sweep that was interrupted", _resume),

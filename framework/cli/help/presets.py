@@ -125,7 +125,8 @@ class Presets:
             path = folder / group / f"{name}.yaml"
             if path.is_file():
                 return path
-        raise InputError(f"no {group} is called {name}{nearest(name, self.names(group))}")
+        sets = self.sets() if group == "problem" and name.startswith(SETS) else []
+        raise InputError(f"no {group} is called {name}{nearest(name, sets or self.names(group))}")
 
 
 def _read(path: Path) -> dict[str, Any]:
