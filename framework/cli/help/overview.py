@@ -9,7 +9,7 @@ from framework.cli.help.topics import PROGRAM, Name, OverviewTopic
 EXAMPLES = (
     Name("optimizer=adam", "one run"),
     Name("-m optimizer=sgd,adam optimizer.lr=0.01,0.1 seed=0,1", "a sweep of 8 runs"),
-    Name("compare optimizer=sgd,adam", "tune both equally, and say which is better"),
+    Name("compare optimizer=sgd,adam", "tune both, and compare"),
 )
 """Arguments of commands that work as typed, each with a summary."""
 
