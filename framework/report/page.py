@@ -26,6 +26,9 @@ from framework.system.strict_json import dumps
 SCRIPTS = ("names.js", "charts.js", "trials.js", "valleys.js", "tables.js", "page.js")
 """The page's scripts, in the order in which they are embedded."""
 
+DIRECTIONS = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Unicode's characters that change the direction of writing."""
+
 
 def write_page(comparison: Comparison, path: Path) -> None:
     """Write the report's page: one HTML file that needs no other file and no network.
@@ -48,12 +51,12 @@ def page(comparison: Comparison) -> str:
     from plotly.offline import get_plotlyjs
 
     return Template(_asset("page.html")).substitute(
-        title=escape(comparison.title),
-        verdict=escape(comparison.verdict),
-        facts=escape(facts(comparison)),
-        protocol="".join(f"<li>{escape(rule)}</li>" for rule in comparison.protocol),
+        title=_plain(comparison.title),
+        verdict=_plain(comparison.verdict),
+        facts=_plain(facts(comparison)),
+        protocol="".join(f"<li>{_plain(rule)}</li>" for rule in comparison.protocol),
         about="".join(_about(comparison.about.items())),
-        files=escape(", ".join(NAMES)),
+        files=_plain(", ".join(NAMES)),
         style=_asset("page.css"),
         plotly=packed(get_plotlyjs()),
         data=packed(dumps(payload(comparison))),
@@ -105,7 +108,12 @@ def _about(items: Iterable[tuple[str, Any]]) -> Iterable[str]:
     for name, value in items:
         button = '<button type="button" class="copy" data-copies="command">Copy</button>' if name == "command" else ""
         mark = ' id="command"' if name == "command" else ""
-        yield f"<dt>{escape(str(name))}</dt><dd><code{mark}>{escape(str(value))}</code> {button}</dd>"
+        yield f"<dt>{_plain(str(name))}</dt><dd><code{mark}>{_plain(str(value))}</code> {button}</dd>"
+
+
+def _plain(text: str) -> str:
+    """Return a text as HTML that shows it, without the characters that change the direction of what follows."""
+    return escape(text.translate(DIRECTIONS))
 
 
 def _asset(name: str) -> str:

@@ -15,6 +15,10 @@ TABLE_DIGITS = 7
 """Significant digits of the numbers in the tables."""
 
 
+MOST_PAIRS = 60_000
+"""Most pairs on the page; of more, those with the smallest p are shown."""
+
+
 def problems(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the problems with their figures and targets."""
     return [
@@ -89,11 +93,14 @@ def groups(comparison: Comparison) -> list[list[list[int]]]:
     ]
 
 
-def pairs(comparison: Comparison) -> dict[str, list[Any]]:
-    """Return the pairs as columns."""
+def pairs(comparison: Comparison) -> dict[str, Any]:
+    """Return the pairs as columns, and how many there are in all."""
     place, problem = positions(comparison.entrants), positions([each.name for each in comparison.problems])
     listed = comparison.pairs
+    if len(listed) > MOST_PAIRS:
+        listed = tuple(sorted(listed, key=lambda pair: pair.p)[:MOST_PAIRS])
     return {
+        "all": len(comparison.pairs),
         "problem": [problem[pair.problem] for pair in listed],
         "first": [place[pair.first] for pair in listed],
         "second": [place[pair.second] for pair in listed],

@@ -145,6 +145,7 @@ def test_hostile_names_are_shown_as_typed(opened: Browser) -> None:
         "return [...document.querySelectorAll('#heat .ytick text')].map(label => label.textContent)"
     )
     assert {"%{x} <b>bold</b> {y}", "<script>window.hacked = 1…"} <= set(labels)
+    assert "ünï 模型 line" in labels  # without the character that reverses what follows
     assert opened.driver.execute_script("return document.querySelectorAll('main img, .plot b').length") == 0
 
 

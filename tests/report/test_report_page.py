@@ -19,10 +19,11 @@ from framework.report.curves import continued, curves
 from framework.report.numbers import number, thinned
 from framework.report.page import facts, page, payload
 from framework.report.scores import mean_rank_diagram, profile
-from framework.report.standings import relative
+from framework.report.standings import pairs, relative
 from framework.report.tuning import tuning
 from framework.report.valleys import MOST_POINTS, trajectories, valleys_of
 from framework.study.comparison import Comparison, Problem, Reach
+from framework.study.statistics import Pair
 
 LIMIT = 6_000_000
 ACCURACY = Problem("digits", "test/accuracy", "val/accuracy", greater=True, target=0.9)
@@ -134,6 +135,13 @@ def test_the_heat_map_is_relative_to_the_best() -> None:
     assert relative(np.array([0.0, 0.0]), LOSS)[0].tolist() == [1, 1]
 
 
+def test_of_too_many_pairs_those_with_the_smallest_p_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("framework.report.standings.MOST_PAIRS", 2)
+    pair = Pair("problem_0", "adam", "sgd", 0.1, 0.5, 0.2)
+    found = pairs(made(pairs=tuple(replace(pair, p=p) for p in (0.5, 0.01, 1.0, 0.2))))
+    assert (found["p"], found["all"], found["distinguishable"]) == ([0.01, 0.2], 4, [1, 0])
+
+
 # Paths
 
 
@@ -177,11 +185,12 @@ def test_the_page_holds_its_data_and_asks_for_nothing() -> None:
 
 
 def test_texts_are_escaped() -> None:
-    hostile = '</title></script><script>alert(1)</script> & "quotes" $title ${verdict} \''
+    hostile = '</title></script>\u202e<script>alert(1)</script> & "quotes" $title ${verdict} \''
     given = made(title=hostile, verdict=hostile, protocol=(hostile,), about={hostile: hostile, "command": hostile})
     text = page(given)
     assert text.count("<script") == text.count("</script>") == 3
     escaped = "&lt;/title&gt;&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quotes&quot; $title"
+    assert "\u202e" not in text
     assert text.count(escaped) == 7  # the title twice, verdict, rule, name, value and command
 
 

@@ -17,9 +17,10 @@ function look(entrant) {
   };
 }
 
-// Plotly reads some tags and entities in texts: all that came from outside is shown as it was typed.
+// Plotly reads some tags and entities in texts: all that came from outside is shown as it was typed. Characters that
+// change the direction of writing are left out: they would turn around the numbers after a name.
 function plain(text) {
-  return String(text).replace(/\s+/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  return String(text).replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "").replace(/\s+/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
 function cut(text, most) {

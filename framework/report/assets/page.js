@@ -38,7 +38,7 @@ function draw(panel) {
   }
   while (holder.children.length < made.length) holder.append(frame()); // all at first: they share the width
   made.forEach((chart, at) => drawChart(holder.children[at], chart));
-  section.querySelector(".note").textContent = panel.note ? panel.note() : "";
+  section.querySelector(".note").textContent = (panel.note && panel.note()) || (made.length ? "" : `${data.problems[page.problem].name} has no such data.`);
   section.dataset.drawn = "true";
 }
 

@@ -125,7 +125,8 @@ function pairsTable() {
     { title: "Verdict", word: true, value: verdict },
     { ...numeric("Smallest detectable", row => row.detectable ?? Infinity, "difference", 3), text: row => row.detectable === null ? "too few seeds" : numberText(row.detectable, 3) },
   ], rowsOf);
-  const named = () => { document.querySelector("#pairs .note").textContent = `Problem: ${data.problems[page.problem].name}`; };
+  const fewer = pairs.first.length < pairs.all ? ` Of all ${pairs.all.toLocaleString("en")} pairs, those with the smallest p are here; pairs.csv has all.` : "";
+  const named = () => { document.querySelector("#pairs .note").textContent = `Problem: ${data.problems[page.problem].name}.${fewer}`; };
   named();
   return () => { named(); fill(); };
 }

@@ -2,6 +2,7 @@
 
 function budgetCharts() {
   const problem = data.problems[page.problem], lines = data.tuning.problems[page.problem].budget;
+  if (!lines.length) return [];
   return [{
     title: problem.name, label: `Expected best ${problem.validation} after k trials on ${problem.name}`, height: 400,
     traces: lines.filter(line => page.shows(line.entrant)).map(line => {
