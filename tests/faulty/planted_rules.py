@@ -309,6 +309,8 @@ class TunesMisspelt(Sound):
 class TunesAll(Sound):
     """Tunes more fields than the trials of a study suffice for."""
 
+    beta1: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.95))
+    beta2: float = hyper(0.99, at_least=0, below=1, prior="log 1-x", search=(0.9, 0.999))
     tuned = ("lr", "beta1", "beta2", "eps")
 
 
