@@ -152,7 +152,7 @@ def report(
     Raises:
         InputError: there are no rows, a column is missing or holds no numbers, or the folder cannot be used.
     """
-    from framework.report.stored import PAGE, write_report
+    from framework.reports.stored import PAGE, write_report
     from framework.runs.folder import refuse_unusable
     from framework.study.of_frame import comparison_of_frame
 

@@ -70,7 +70,7 @@ def unrendered(monkeypatch):
     and real processes write is rendered.
     """
     from framework.plots import Picture
-    from framework.report import stored
+    from framework.reports import stored
     from framework.study import build
 
     monkeypatch.setattr(stored, "write_page", lambda comparison, path: path.write_text("<!doctype html>"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from framework.cli.arguments import Arguments
 from framework.errors import InputError
-from framework.report.stored import CONTENT, FOLDER, PAGE, read_report, write_report
+from framework.reports.stored import CONTENT, FOLDER, PAGE, read_report, write_report
 from framework.runs.folder import refuse_unusable
 from framework.study.comparison import Comparison
 from framework.study.of_sweep import comparison_of_sweep

@@ -17,7 +17,7 @@ from framework.config.settings import Display, Tracking
 from framework.hydra_app.job_files import without_credentials
 from framework.hydra_app.words import as_written
 from framework.registry.manager import current
-from framework.report.stored import FOLDER, PAGE, write_report
+from framework.reports.stored import FOLDER, PAGE, write_report
 from framework.runs import provenance
 from framework.runs.folder import make, resumable
 from framework.runs.journal import Journal

@@ -15,7 +15,7 @@ from framework.hydra_app.job_runner import JobRunner
 from framework.hydra_app.parent_run import ParentRun
 from framework.hydra_app.study_words import contests, study_words
 from framework.hydra_app.words import as_written
-from framework.report.stored import FOLDER, PAGE
+from framework.reports.stored import FOLDER, PAGE
 from framework.runs.finished import Finished
 from framework.runs.folder import refuse_unusable
 from framework.runs.reuse import finished_runs

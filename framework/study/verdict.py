@@ -69,6 +69,8 @@ def _over_all(found: Comparison, few: str) -> str:
         top = max(means, key=lambda name: means[name])
         return f"{top} has the best mean on {means[top]} of {total} problems, but there are {few}."
     most = max(first.values())
+    if min(first.values()) == total:
+        return f"No two of the {len(found.entrants)} entrants are distinguishable on any of the {total} problems."
     winners = [name for name in found.entrants if first[name] == most]
     have = "is" if len(winners) == 1 else "are each"
     others = sorted((name for name in found.entrants if first[name] < most), key=lambda name: -first[name])

@@ -265,7 +265,11 @@ def test_a_terminal_without_unicode_gets_question_marks(lookup, monkeypatch):
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_group_has_one_line_for_each_name_and_family(lookup, group):
     names = lookup.names(group)
-    sets = [f"set/{name}" for name in ("blog", "blog_mnist", "full", "functions", "small", "smoke")] if group == "problem" else []
+    sets = (
+        [f"set/{name}" for name in ("blog", "blog_mnist", "full", "functions", "small", "smoke")]
+        if group == "problem"
+        else []
+    )
     lines = page(lookup, group).splitlines()
     assert f"{len(names) + len(sets)} names" in lines[0]
     listed = [line.split()[0] for line in lines[2:]]

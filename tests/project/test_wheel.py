@@ -28,7 +28,7 @@ def test_it_holds_what_it_should_and_nothing_else(wheel):
     assert {"framework", "plugins", "hydra_plugins"} <= tops
     assert {top for top in tops if not top.endswith(".dist-info")} == {"framework", "plugins", "hydra_plugins"}
     assert "framework/conf/config.yaml" in names and "hydra_plugins/__init__.py" not in names
-    assert {f"framework/report/assets/page.{kind}" for kind in ("html", "css", "js")} <= {*names}
+    assert {f"framework/reports/assets/page.{kind}" for kind in ("html", "css", "js")} <= {*names}
     assert not any("/hydra/hydra_plugins/" in name for name in names)
 
 

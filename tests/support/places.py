@@ -12,7 +12,7 @@ PACKAGES = (
     "cli",
     "api",
     "hydra_app",
-    "report",
+    "reports",
     "study",
     "tracking",
     "sweeps",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framework.report.numbers import positions, rounded
+from framework.reports.numbers import positions, rounded
 from framework.study.comparison import Comparison, Problem
 from framework.study.statistics import expected_best
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framework.report.numbers import positions, rounded, thinned
+from framework.reports.numbers import positions, rounded, thinned
 from framework.study.comparison import Comparison, Problem
 
 if TYPE_CHECKING:

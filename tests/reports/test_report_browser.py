@@ -12,8 +12,8 @@ import pytest
 from browsers import Browser, chromium
 from comparisons import NAMES, comparison, plain_sweep
 
-from framework.report.page import page as report
-from framework.report.page import write_page
+from framework.reports.page import page as report
+from framework.reports.page import write_page
 from framework.study.comparison import Comparison
 
 HOSTILE = (

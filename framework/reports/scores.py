@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.report.numbers import number, positions, rounded
+from framework.reports.numbers import number, positions, rounded
 from framework.study.comparison import Comparison
 from framework.study.statistics import (
     critical_difference,

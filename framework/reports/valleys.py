@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framework.report.numbers import number, positions, rounded, thinned
+from framework.reports.numbers import number, positions, rounded, thinned
 from framework.study.comparison import Comparison
 
 if TYPE_CHECKING:

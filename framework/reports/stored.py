@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from framework.errors import InputError
-from framework.report.data_files import write_data
-from framework.report.page import write_page
+from framework.reports.animation import write_animations
+from framework.reports.data_files import write_data
+from framework.reports.page import write_page
 from framework.study.comparison import Comparison, Problem, Reach, Standing
 from framework.study.statistics import Pair, Summary
 from framework.system import strict_json
@@ -41,7 +42,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     rest = {name: value for name, value in vars(comparison).items() if name not in FRAMES}
     content = {"format": FORMAT, **_plain(rest)}
     write_whole(folder / CONTENT, strict_json.dumps(strict_json.spelled(content), indent=1).encode())
-    files = [folder / CONTENT, *write_data(comparison, folder)]
+    files = [folder / CONTENT, *write_data(comparison, folder), *write_animations(comparison, folder)]
     write_page(comparison, folder / PAGE)
     return [folder / PAGE, *files]
 

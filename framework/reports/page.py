@@ -11,12 +11,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from framework.report.curves import curves
-from framework.report.data_files import NAMES
-from framework.report.scores import LIMIT, improvement, mean_rank_diagram, profile
-from framework.report.standings import groups, heat, pairs, problems, standings
-from framework.report.tuning import tuning
-from framework.report.valleys import trajectories
+from framework.reports.curves import curves
+from framework.reports.data_files import NAMES
+from framework.reports.scores import LIMIT, improvement, mean_rank_diagram, profile
+from framework.reports.standings import groups, heat, pairs, problems, standings
+from framework.reports.tuning import tuning
+from framework.reports.valleys import trajectories
 from framework.study.comparison import Comparison
 from framework.study.statistics import LEVEL
 from framework.system.files import write_whole
@@ -117,4 +117,4 @@ def _plain(text: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return resources.files("framework.report").joinpath("assets", name).read_text(encoding="utf-8")
+    return resources.files("framework.reports").joinpath("assets", name).read_text(encoding="utf-8")

@@ -12,9 +12,9 @@ import pandas
 import pytest
 from comparisons import NAMES, comparison, plain_sweep
 
-from framework.report.animation import FRAMES, write_animations
-from framework.report.data_files import NAMES as TABLES
-from framework.report.data_files import tables, write_data
+from framework.reports.animation import FRAMES, write_animations
+from framework.reports.data_files import NAMES as TABLES
+from framework.reports.data_files import tables, write_data
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

@@ -15,13 +15,13 @@ import pandas
 import pytest
 from comparisons import NAMES, comparison, plain_sweep
 
-from framework.report.curves import continued, curves
-from framework.report.numbers import number, thinned
-from framework.report.page import facts, page, payload
-from framework.report.scores import mean_rank_diagram, profile
-from framework.report.standings import pairs, relative
-from framework.report.tuning import tuning
-from framework.report.valleys import MOST_POINTS, trajectories, valleys_of
+from framework.reports.curves import continued, curves
+from framework.reports.numbers import number, thinned
+from framework.reports.page import facts, page, payload
+from framework.reports.scores import mean_rank_diagram, profile
+from framework.reports.standings import pairs, relative
+from framework.reports.tuning import tuning
+from framework.reports.valleys import MOST_POINTS, trajectories, valleys_of
 from framework.study.comparison import Comparison, Problem, Reach
 from framework.study.statistics import Pair
 
@@ -136,7 +136,7 @@ def test_the_heat_map_is_relative_to_the_best() -> None:
 
 
 def test_of_too_many_pairs_those_with_the_smallest_p_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framework.report.standings.MOST_PAIRS", 2)
+    monkeypatch.setattr("framework.reports.standings.MOST_PAIRS", 2)
     pair = Pair("problem_0", "adam", "sgd", 0.1, 0.5, 0.2)
     found = pairs(made(pairs=tuple(replace(pair, p=p) for p in (0.5, 0.01, 1.0, 0.2))))
     assert (found["p"], found["all"], found["distinguishable"]) == ([0.01, 0.2], 4, [1, 0])

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from framework.plots import INK, new_figure, plain_matplotlib, shortened
-from framework.report.numbers import positions
-from framework.report.valleys import Valley, valleys_of
+from framework.reports.numbers import positions
+from framework.reports.valleys import Valley, valleys_of
 from framework.study.comparison import Comparison
 
 if TYPE_CHECKING:
