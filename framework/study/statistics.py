@@ -7,9 +7,8 @@ settings. Scores are greater for better runs, and finite: a study replaces the s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -17,11 +16,11 @@ import numpy as np
 LEVEL = 0.05
 """Probability of a wrong claim in a whole study, and 1 - the coverage of all intervals."""
 
-EXACT = 14
+EXACT = 20
 """Largest number of seeds for which all 2^n sign flips are enumerated."""
 
 DRAWN = 1 << 14
-"""Number of random sign flips for more seeds."""
+"""Number of random sign flips for more seeds, and of flips that are multiplied at once."""
 
 RESAMPLES = 2_000
 """Bootstrap samples of an interval."""
@@ -106,32 +105,39 @@ def reach(times: np.ndarray, seed: int = 0) -> tuple[float, float, float, int]:
     return float(np.sort(times)[middle]), float(low), float(high), int(np.isfinite(times).sum())
 
 
-@cache
-def _signs(n: int) -> np.ndarray:
-    """Return sign flips ``(2^n, n)``, all of them up to `EXACT` seeds, else `DRAWN` random ones."""
-    if n <= EXACT:
-        flips = (np.arange(1 << n)[:, None] >> np.arange(n)) & 1
-    else:
-        flips = np.random.default_rng(n).integers(0, 2, (DRAWN, n))
-        flips[0] = 0  # the observed signs belong to the sample
-    return 1.0 - 2.0 * flips
-
-
 def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     """Return the two-sided p of the paired sign-flip permutation test of each column's mean.
 
     The share of all sign flips whose mean is at least as far from 0 as the observed one. The smallest p for n seeds is
-    2 / 2^n. Means that differ only by rounding count as equal.
+    2 / 2^n. Means that differ only by rounding count as equal. For more than `EXACT` seeds, the share is that of random
+    flips and the observed one, except for columns of one sign, whose p is known.
 
-    Source: Fisher 1935, "The Design of Experiments", section 21; exact for up to `EXACT` seeds.
+    Source: Fisher 1935, "The Design of Experiments", section 21; for random flips Phipson & Smyth 2010, "Permutation
+    p-values should never be zero", equation 2.
 
     Args:
         differences: paired differences ``(n, columns)``, one row per seed.
     """
-    observed = np.abs(differences.sum(axis=0))
-    flipped = np.abs(_signs(len(differences)) @ differences)
-    rounding = 1e-12 * np.abs(differences).sum(axis=0)
-    return np.asarray((flipped >= observed - rounding).mean(axis=0))
+    n, columns = differences.shape
+    least = np.abs(differences.sum(axis=0)) - 1e-12 * np.abs(differences).sum(axis=0)
+    reached = np.zeros(columns)
+    for signs in _signs(n):
+        reached += (np.abs(signs @ differences) >= least).sum(axis=0)
+    if n <= EXACT:
+        return np.asarray(reached / (1 << (n - 1)))
+    one_sign = (differences >= 0).all(axis=0) | (differences <= 0).all(axis=0)
+    zeros = (differences == 0).sum(axis=0)
+    return np.where(one_sign, np.minimum(1.0, 2.0 ** (1 + zeros - n)), (reached + 1) / (DRAWN + 1))
+
+
+def _signs(n: int) -> Iterator[np.ndarray]:
+    """Yield sign flips ``(flips, n)``, at most `DRAWN` at once: one of each two opposite ones; beyond `EXACT`, random ones."""
+    if n > EXACT:
+        yield 1.0 - 2.0 * np.random.default_rng(n).integers(0, 2, (DRAWN, n))
+        return
+    for start in range(0, 1 << (n - 1), DRAWN):
+        flips = np.arange(start, min(start + DRAWN, 1 << (n - 1)))[:, None]
+        yield 1.0 - 2.0 * ((flips >> np.arange(n)) & 1)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
