@@ -32,6 +32,9 @@ from framework.hydra_app.setting import Compose, setting_of
 from framework.hydra_app.splitting import shared_by_all
 from framework.sweeps.job import Job
 
+TAGS = "tags."
+"""Beginning of the keys of tags."""
+
 MAIN_JOB = "config"
 """Name of the primary configuration, on which problems are composed."""
 
@@ -59,6 +62,8 @@ class Template:
         if any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in self.referenced):
             return False
         value: Any = self.composed.unresolved
+        if key.startswith(TAGS) and isinstance(value.get(TAGS[:-1]), Mapping):  # users may add any tag
+            return key.count(".") == 1
         for part in key.split("."):
             if not isinstance(value, Mapping) or part not in value:
                 return False
@@ -117,11 +122,16 @@ class Composer:
         parsed = [self._parse(text) for text in overrides]
         return get_overrides_dirname(parsed, list(style.exclude_keys), style.item_sep, style.kv_sep)
 
+    @functools.cached_property
+    def _place(self) -> tuple[Path, str]:
+        """The sweep's folder, and the name of a job's folder in it as Hydra's configuration has it."""
+        sweep = cast(dict[str, Any], OmegaConf.to_container(self._sweep_config.hydra.sweep, resolve=False))
+        return Path(self._sweep_config.hydra.sweep.dir).resolve(), str(sweep["subdir"])
+
     def folder(self, number: int, overrides: Sequence[str]) -> Path:
         """Return the folder of a job, for its number and its overrides."""
-        sweep = cast(dict[str, Any], OmegaConf.to_container(self._sweep_config.hydra.sweep, resolve=False))
-        top = Path(self._sweep_config.hydra.sweep.dir).resolve()
-        if sweep["subdir"] == "${hydra.job.num}":
+        top, subdir = self._place
+        if subdir == "${hydra.job.num}":
             return top / str(number)
         config = self._loader.load_sweep_config(self._sweep_config, list(overrides))
         with open_dict(config):

@@ -131,7 +131,7 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
 
 
 def _signs(n: int) -> Iterator[np.ndarray]:
-    """Yield sign flips ``(flips, n)``, at most `DRAWN` at once: one of each two opposite ones; beyond `EXACT`, random ones."""
+    """Yield sign flips ``(flips, n)``, at most `DRAWN` at once: one of each two opposite ones, or random ones."""
     if n > EXACT:
         yield 1.0 - 2.0 * np.random.default_rng(n).integers(0, 2, (DRAWN, n))
         return
