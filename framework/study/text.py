@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 from framework.study.comparison import Comparison, Problem, Reach, Standing
 from framework.study.statistics import LEVEL
-from framework.study.verdict import spread_text
+from framework.study.verdict import listed, spread_text
 from framework.system.formatting import table
+
+MOST_GROUPS = 5
+"""Largest number of groups that are listed per problem."""
 
 GAP = "&emsp;"
 """Space between columns on MLflow's page, whose style sheet adds none."""
@@ -93,4 +96,6 @@ def difference_text(standing: Standing, found: Comparison) -> str:
 
 def _groups(found: Comparison, problem: Problem) -> list[str]:
     groups = [group for group in found.groups[problem.name] if len(group) > 1]
-    return [f"  not distinguishable: {', '.join(group)}" for group in groups]
+    lines = [f"  not distinguishable: {listed(group)}" for group in groups[:MOST_GROUPS]]
+    hidden = len(groups) - MOST_GROUPS
+    return [*lines, f"  … and {hidden} further groups in the report"] if hidden > 0 else lines
