@@ -8,6 +8,9 @@ from framework.study.comparison import Comparison, Standing
 from framework.study.statistics import LEVEL
 from framework.system.formatting import counted
 
+MOST_OTHERS = 5
+"""Largest number of entrants that the answer counts one by one."""
+
 SMALL = 1e-2
 """Size below which a mean is shown with significant digits instead of decimals."""
 
@@ -75,6 +78,8 @@ def _over_all(found: Comparison, few: str) -> str:
     have = "is" if len(winners) == 1 else "are each"
     others = sorted((name for name in found.entrants if first[name] < most), key=lambda name: -first[name])
     rest = ", ".join(f"{name} on {first[name]}" for name in others)
+    if len(others) > MOST_OTHERS:
+        rest = f"the other {len(others)} on fewer"
     line = f"{listed(winners)} {have} not distinguishably worse than any other on {most} of {total} problems"
     return f"{line}; {rest}." if rest else f"{line}."
 
