@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framework.reports.numbers import positions, rounded
+from framework.reports.numbers import positions, rounded, thinned
 from framework.study.comparison import Comparison, Problem
 from framework.study.statistics import expected_best
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas
 
 KEYS = ("problem", "entrant", "trial", "round", "figure", "loss", "diverged", "chosen")
+MOST_COUNTS = 150
+"""Most numbers of trials k for which the budget curve is computed."""
 MOST_TRIALS = 40_000
 """Most trials on the page; of more, each entrant's best and an even selection by rank are shown."""
 
@@ -40,7 +42,9 @@ def _problem(
         scores = _scores(own["figure"].to_numpy(float), problem.greater)
         sign = 1 if problem.greater else -1
         if scores.size:
-            budget.append({"entrant": place[str(entrant)], "best": rounded(sign * expected_best(scores))})
+            counts = 1 + thinned(scores.size, MOST_COUNTS)
+            best = rounded(sign * expected_best(scores, counts))
+            budget.append({"entrant": place[str(entrant)], "trials": counts.tolist(), "best": best})
             kept.append(own.iloc[_selected(scores, own["chosen"].to_numpy(bool), share)])
     columns: dict[str, list[Any]] = {"entrant": [], "figure": [], "chosen": [], "round": [], "diverged": []}
     values: dict[str, list[Any]] = {name: [] for name in fields}

@@ -27,6 +27,7 @@ from framework.study.statistics import (
     ranks,
     seeds_to_tell,
     sign_flip_p,
+    speed_up,
 )
 
 
@@ -209,4 +210,21 @@ def test_probability_of_improvement():
 def test_expected_best():
     scores = np.array([0.3, 0.9, 0.5, 0.1])
     expected = [np.mean([max(some) for some in itertools.combinations(scores, k)]) for k in (1, 2, 3, 4)]
-    np.testing.assert_allclose(expected_best(scores), expected)
+    np.testing.assert_allclose(expected_best(scores, np.arange(1, 5)), expected)
+
+
+def test_expected_best_of_many_trials():
+    """Of the numbers 1 to n, the best of k is expected at k (n + 1) / (k + 1)."""
+    n, counts = 100_000, np.array([1, 2, 1_000, 99_999, 100_000])
+    found = expected_best(np.arange(n, 0, -1.0), counts)
+    np.testing.assert_allclose(found, counts * (n + 1) / (counts + 1), rtol=1e-8)
+
+
+def test_speed_up():
+    """The first needs a half and an eighth of the second's time on two problems; on the others, one of them misses."""
+    first, second = np.array([10.0, 5.0, np.inf, 7.0, np.inf]), np.array([20.0, 40.0, 3.0, np.inf, np.inf])
+    assert speed_up(first, second) == (pytest.approx(4), 2)
+    assert speed_up(second, first) == (pytest.approx(1 / 4), 2)
+    assert speed_up(first, first) == (1, 3)
+    mean, problems = speed_up(first[2:], second[2:])
+    assert (math.isnan(mean), problems) == (True, 0)

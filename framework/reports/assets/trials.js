@@ -8,7 +8,7 @@ function budgetCharts() {
     traces: lines.filter(line => page.shows(line.entrant)).map(line => {
       const { color, dash, symbol } = look(line.entrant);
       return {
-        x: line.best.map((_, at) => at + 1), y: line.best, type: "scatter", mode: "lines+markers", name: shortName(line.entrant),
+        x: line.trials, y: line.best, type: "scatter", mode: "lines+markers", name: shortName(line.entrant),
         line: { color, dash, width: 2 }, marker: { symbol, size: 7, maxdisplayed: 9 },
         hovertemplate: "%{y:.4g} after %{x} trials<extra>%{fullData.name}</extra>",
       };
