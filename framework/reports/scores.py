@@ -16,6 +16,7 @@ from framework.study.statistics import (
     probability_of_improvement,
     profile_score,
     ratios_to_best,
+    speed_up,
 )
 
 LIMIT = 4.0
@@ -43,6 +44,10 @@ def profile(comparison: Comparison) -> dict[str, Any] | str:
         "problems": names,
         "steps": _profile(steps),
         "seconds": _profile(steps * seconds) if np.isfinite(seconds).all() else None,
+        "speedUps": {
+            "steps": speed_ups(steps),
+            "seconds": speed_ups(steps * seconds) if np.isfinite(seconds).all() else None,
+        },
     }
 
 
@@ -68,6 +73,21 @@ def _profile(times: np.ndarray) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def speed_ups(times: np.ndarray) -> dict[str, Any] | str:
+    """Return the speed-up of each row's entrant over each column's with its number of problems, or why there is none.
+
+    Args:
+        times: ``(entrants, problems)``, infinite for a miss.
+    """
+    found = [[speed_up(row, column) for column in times] for row in times]
+    if not any(problems for at, row in enumerate(found) for _, problems in row[at + 1 :]):
+        return "No two entrants reached the target of the same problem: there are no speed-ups."
+    return {
+        "means": [rounded((mean for mean, _ in row), 3) for row in found],
+        "problems": [[problems for _, problems in row] for row in found],
+    }
 
 
 def mean_rank_diagram(comparison: Comparison) -> dict[str, Any] | str:

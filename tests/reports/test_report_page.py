@@ -18,7 +18,7 @@ from comparisons import NAMES, comparison, plain_sweep
 from framework.reports.curves import continued, curves
 from framework.reports.numbers import number, thinned
 from framework.reports.page import facts, page, payload
-from framework.reports.scores import mean_rank_diagram, profile
+from framework.reports.scores import mean_rank_diagram, profile, speed_ups
 from framework.reports.standings import pairs, relative
 from framework.reports.tuning import tuning
 from framework.reports.valleys import MOST_POINTS, trajectories, valleys_of
@@ -90,7 +90,8 @@ def test_budget_curves_are_the_expected_best_of_k_trials() -> None:
     assert not isinstance(found, str)
     (problem,) = found["problems"]
     # Of the six pairs of 1, 2, 3, 4 the lower numbers are 1, 1, 1, 2, 2, 3; of the four triples 1, 1, 1, 2.
-    assert problem["budget"] == [{"entrant": 0, "best": [2.5, pytest.approx(10 / 6, rel=1e-4), 1.25, 1]}]
+    best = [2.5, pytest.approx(10 / 6, rel=1e-4), 1.25, 1]
+    assert problem["budget"] == [{"entrant": 0, "trials": [1, 2, 3, 4], "best": best}]
     assert problem["fields"] == {"lr": [0.1, 0.2, 0.3, 0.4]}
     assert problem["chosen"] == [0, 1, 0, 0]
 
@@ -115,6 +116,16 @@ def test_the_profile_counts_misses_and_factors() -> None:
     assert (sgd["score"], sgd["solved"]) == (pytest.approx(1 / 3, rel=1e-4), 1)
     assert (sgd["factors"], sgd["shares"]) == ([1, 2, 4], [0, 0.5, 0.5])
     assert found["seconds"] is None
+    # The problem that only adam solves is left out of the speed-ups; every entrant has one over itself.
+    assert found["speedUps"] == {"steps": {"means": [[1, 2], [0.5, 1]], "problems": [[2, 1], [1, 1]]}, "seconds": None}
+
+
+def test_no_speed_ups_without_a_problem_that_two_solve() -> None:
+    inf = math.inf
+    assert "no speed-ups" in speed_ups(np.array([[5.0, inf], [inf, 7.0]]))
+    found = speed_ups(np.array([[5.0, inf], [inf, 7.0], [2.0, inf]]))
+    assert not isinstance(found, str)
+    assert found["means"][2] == [2.5, None, 1]
 
 
 @pytest.mark.parametrize("problems", [4, 5], ids=["four", "five"])

@@ -286,6 +286,7 @@ async function start() {
   if (data.pairs.first.length) tables.push(pairsTable());
   else document.querySelector("#pairs .note").textContent = "There are no pairs of entrants with the same seeds.";
   if (typeof data.profile !== "string") tables.push(profileTable());
+  tables.push(speedUpsTable());
   watchPanels();
   watchPrinting();
   watchWidth();

@@ -138,6 +138,32 @@ function profileTable() {
   ], () => (page.cost === "seconds" && data.profile.seconds || data.profile.steps).slice().sort((a, b) => b.score - a.score));
 }
 
+// One column per entrant; the first entrants of rows and columns have the best mean ranks.
+function speedUpsTable() {
+  const section = document.getElementById("speed-ups");
+  const found = () => data.profile.speedUps[page.cost] ?? data.profile.speedUps.steps;
+  const reason = typeof data.profile === "string" ? data.profile : typeof found() === "string" ? found() : "";
+  if (reason) {
+    section.querySelector(".about").remove();
+    section.querySelector(".note").textContent = reason;
+    return () => {};
+  }
+  const order = data.entrants.map((_, entrant) => entrant).sort((a, b) => page.overall[a] - page.overall[b]);
+  const fill = makeTable(section.querySelector(".table"), "Speed-ups", [
+    { title: "Entrant", word: true, lead: true, stick: true, value: row => data.entrants[row] },
+    ...order.map(column => ({
+      title: cut(data.entrants[column], 26), value: row => row === column ? null : found().means[row][column],
+      text: row => row === column ? "" : `${numberText(found().means[row][column], 3)} (${found().problems[row][column]})`,
+    })),
+  ], () => order);
+  const named = () => {
+    const unit = data.profile.speedUps.seconds && page.cost === "seconds" ? "Seconds" : "Steps";
+    section.querySelector(".note").textContent = `${unit} to the targets of ${counted(data.profile.problems.length, "problem")}. Above 1, the row's entrant is faster.`;
+  };
+  named();
+  return () => { named(); fill(); };
+}
+
 function problemsTable() {
   makeTable(document.querySelector("#problems .table"), "Problems", [
     { title: "Problem", word: true, lead: true, value: row => row.name },
