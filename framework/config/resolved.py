@@ -145,6 +145,12 @@ class RunConfig:
         sections = MappingProxyType({**self.sections, Settings: settings})
         return replace(self, sections=sections, data=MappingProxyType({**self.data, "seed": seed}))
 
+    def with_fields(self, values: Mapping[str, Any]) -> RunConfig:
+        """Return the same configuration with other values of some of the optimizer's fields, which are not checked."""
+        part = replace(self.optimizer, fields=MappingProxyType({**self.optimizer.fields, **values}))
+        parts = MappingProxyType({**self.parts, "optimizer": part})
+        return replace(self, parts=parts, data=MappingProxyType({**self.data, "optimizer": part.data}))
+
 
 def decisive(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain data of a configuration without the settings in `OUTSIDE`."""

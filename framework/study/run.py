@@ -47,7 +47,8 @@ def study(contests: Sequence[Contest], settings: Study, seeds: Sequence[int], tr
 
 
 def _ran(request: Request, end: Ended) -> Ran:
-    return Ran(*request.contest.place, request.contest.config.with_seed(request.seed), end)
+    config = request.contest.config.with_seed(request.seed).with_fields(request.values)
+    return Ran(*request.contest.place, config, end)
 
 
 def tuned(contests: Sequence[Contest], settings: Study, judge: Judge, train: Train) -> dict[Place, Search]:

@@ -250,3 +250,16 @@ def test_twice_the_same_rule_is_not_distinguishable(command, tmp_path):
     runs = tables_of(Path("s"))["runs"]
     values = [own.sort_values("seed")["counted"].tolist() for _, own in runs.groupby("entrant")]
     assert same_numbers(*values)
+
+
+def test_paths_are_those_of_the_chosen_settings(command):
+    code, _, _ = command(
+        "compare", "optimizer=sgd,adam", "problem=himmelblau", "steps=20", "progress=false", "tracking.enabled=false",
+        *FEW, "hydra.sweep.dir=s",
+    )  # fmt: skip
+    assert code == 0
+    tables = tables_of(Path("s"))
+    assert set(tables["trials"].query("chosen")["lr"]) != {0.001}  # the default
+    recorded = tables["curves"][tables["curves"]["seed"] == tables["curves"]["seed"].min()]
+    ends = recorded.sort_values("step").groupby("entrant")["val/loss"].last()
+    assert tables["paths"].groupby("entrant")["loss"].last().to_dict() == pytest.approx(ends.to_dict())
