@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from framework.base.optimizer import Optimizer
 from framework.config.resolved import RunConfig
 from framework.errors import InputError, nearest
 from framework.hydra_app.compose import Composer
@@ -46,6 +48,10 @@ class StudyWords:
     ranges: Mapping[Key, Range]
     rest: tuple[str, ...]
 
+    def tuned(self, optimizer: type[Optimizer]) -> tuple[str, ...]:
+        """Return the names of the fields to tune of an optimizer, as far as it has them."""
+        return optimizer.tuned_fields() if self.fields is None else self.fields
+
 
 PRESET = "fair"
 """The preset of `compare` if none is given."""
@@ -77,12 +83,14 @@ def study_words(arguments: Sequence[str], config: DictConfig) -> StudyWords:
     Raises:
         InputError: a setting is invalid, or it is one that a study decides.
     """
-    for word in arguments:
-        if _of_study(word) and "," in word.partition("=")[2] and not _is_list(word):
-            raise InputError(f"{as_written([word])[0]}: a command has one study: give one value")
+    for override in OverridesParser.create().parse_overrides([word for word in arguments if _of_study(word)]):
+        if override.is_sweep_override():
+            raise InputError(f"{as_written([str(override.input_line)])[0]}: a command has one study: give one value")
     given = OmegaConf.to_container(config[STUDY], resolve=True) if STUDY in config else {}
     values: dict[str, Any] = {str(key): value for key, value in cast(dict[Any, Any], given or {}).items()}
     fields = TUNED.check(values.pop(FIELDS, None), f"{STUDY}.{FIELDS}")
+    if fields is not None and len(set(fields)) < len(fields):
+        raise InputError(f"{STUDY}.{FIELDS}=[{','.join(fields)}]: name each field once")
     ranges = ranges_of(values.pop(SEARCH, {}))
     own = TUNED.check(values.pop(ARGUMENTS, None), f"{STUDY}.{ARGUMENTS}") or ()
     settings = Study(**Study.resolve(values, STUDY))
@@ -95,11 +103,6 @@ def study_words(arguments: Sequence[str], config: DictConfig) -> StudyWords:
         if reason:
             raise InputError(f"{word}: {reason}")
     return StudyWords(settings, fields, ranges, tuple(rest))
-
-
-def _is_list(word: str) -> bool:
-    value = word.partition("=")[2]
-    return value.startswith("[") and value.endswith("]")
 
 
 def _key(word: str) -> str:
@@ -145,7 +148,7 @@ def _axes(config: RunConfig, overrides: Sequence[str], words: StudyWords) -> tup
     if words.settings.tuner == "none":
         return ()
     optimizer = config.optimizer
-    tuned = optimizer.cls.tuned_fields() if words.fields is None else words.fields
+    tuned = words.tuned(optimizer.cls)
     fixed = [_key(word).removeprefix("optimizer.") for word in overrides if _key(word).startswith("optimizer.")]
     return axes_of(optimizer.name, optimizer.cls.fields, tuned, fixed, words.ranges)
 
@@ -163,4 +166,14 @@ def _refuse_unused(words: StudyWords, found: Collection[Contest]) -> None:
         if optimizer not in optimizers:
             raise InputError(f"{word}: {optimizer} is not in this study")
         if (optimizer, name) not in searched:
-            raise InputError(f"{word}: {name} is not tuned: name it in study.fields=[lr,{name}]")
+            raise InputError(f"{word}: {name} is not tuned: {_why_untuned(words, name, optimizers[optimizer])}")
+
+
+def _why_untuned(words: StudyWords, name: str, optimizer: type[Optimizer]) -> str:
+    """Return why a field is not tuned, or what tunes it."""
+    tuned = words.tuned(optimizer)
+    if words.settings.tuner == "none":
+        return f"{STUDY}.tuner=none tunes nothing"
+    if name in tuned:
+        return "it has a fixed value"
+    return f"name it in {STUDY}.{FIELDS}=[{','.join((*tuned, name))}]"
