@@ -43,6 +43,7 @@ class ParentRun:
         config: Hydra's configuration of the sweep.
         arguments: the overrides after ``-m``.
         first: the configuration of the first job, whose settings of the store and the display count.
+        known: jobs of its state file that stay there even if they are not added again.
 
     Attributes:
         journal: the parent run's journal; set by `opened`.
@@ -51,7 +52,14 @@ class ParentRun:
 
     journal: Journal
 
-    def __init__(self, folder: Path, config: DictConfig, arguments: Sequence[str], first: RunConfig) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: DictConfig,
+        arguments: Sequence[str],
+        first: RunConfig,
+        known: Sequence[JobIdentity] = (),
+    ) -> None:
         self.folder = folder
         self.status = "KILLED"
         self._config = config
@@ -60,6 +68,7 @@ class ParentRun:
         self._waiting = DeliveryProgress(progress=first.section(Display).progress)
         self._tracker = Tracker.of(first.section(Tracking), self._waiting)
         self._jobs: dict[int, Job] = {}
+        self._identities = {job.number: job for job in known}
 
     @property
     def repeated(self) -> list[str]:
@@ -82,12 +91,13 @@ class ParentRun:
     def add(self, jobs: Sequence[Job]) -> None:
         """Add jobs to the state file, before they start."""
         self._jobs |= {job.number: job for job in jobs}
+        self._identities |= {job.number: _identity(job, self.folder) for job in jobs}
         self._state().save(self.folder)
 
     @property
     def identities(self) -> tuple[JobIdentity, ...]:
         """All jobs so far, as in the state file."""
-        return tuple(_identity(job, self.folder) for job in self._jobs.values())
+        return tuple(self._identities.values())
 
     def begin(
         self,

@@ -95,7 +95,7 @@ class StudyRun:
             return None
         self._known = self._earlier_jobs(jobs, resume=display.resume)
         self._recorded = self._earlier()
-        self._parent = ParentRun(self._folder, self._config, self._arguments, self._first.config)
+        self._parent = ParentRun(self._folder, self._config, self._arguments, self._first.config, self._known)
         with self._parent.opened():
             self._begin(len(jobs))
             with self._parent.recorded():
@@ -119,13 +119,18 @@ class StudyRun:
         """Return the jobs of the study that the folder holds and that is continued; none for a new folder.
 
         Raises:
-            InputError: the folder cannot be used, or holds something else.
+            InputError: the folder cannot be used, or holds something else; or a run of any phase cannot be continued.
         """
         refuse_unusable([self._folder], "hydra.sweep.dir")
-        if resume:
-            return SweepState.load(self._folder).jobs
-        begun = refuse_used_sweep(self._folder, as_written(self._arguments), jobs, self._config.hydra.output_subdir)
-        return SweepState.load(self._folder).jobs if begun and (self._folder / STATE).is_file() else ()
+        if not resume:
+            begun = refuse_used_sweep(self._folder, as_written(self._arguments), jobs, self._config.hydra.output_subdir)
+            if not begun or not (self._folder / STATE).is_file():
+                return ()
+        known = SweepState.load(self._folder).jobs
+        if not self._first.config.section(Display).force:
+            again = self._composer.jobs([each.overrides for each in known], 0)
+            resumed(again, known, self._folder, self._composer.folder)
+        return known
 
     def _earlier(self) -> dict[str, list[Path]]:
         tracking = self._first.config.section(Tracking)
@@ -143,7 +148,7 @@ class StudyRun:
 
     def _train(self, phase: str, requests: Sequence[Request]) -> list[Ended]:
         """Return the result of each requested run; those that have none yet are trained."""
-        number = 1 + max((job.number for job in (*self._known, *self._parent.identities)), default=-1)
+        number = 1 + max((job.number for job in self._parent.identities), default=-1)
         jobs = self._jobs(phase, requests, number)
         if jobs:
             chosen = self._with_results(jobs, number)

@@ -13,7 +13,7 @@ from runs import same_numbers
 from studies import FEW, TINY, tables_of
 
 import framework
-from framework.hydra_app import job_runner
+from framework.hydra_app import job_runner, parent_run
 from framework.runs.content import JournalContent
 from framework.runs.journal import read_journal
 from framework.study.statistics import seeds_to_tell
@@ -110,6 +110,16 @@ def test_failed_runs_count_as_the_worst(command, tmp_path):
     runs = tables_of(Path("s"))["runs"]
     assert runs[runs["entrant"] == "broken"]["counted"].tolist() == [0.0] * 3
     assert "(3 failed)" in said
+    before = {path: path.read_bytes() for path in Path("s").iterdir() if path.is_file()}
+    (tmp_path / "rules.py").write_text(RULES.replace("on purpose", "again"))
+    code, _, errors = command("resume", "s", "--plugin", "rules.py")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "is not the one that the run used" in errors
+    assert {path: path.read_bytes() for path in Path("s").iterdir() if path.is_file()} == before
+
+
+def interrupted_at_once(*_):
+    raise KeyboardInterrupt
 
 
 def test_an_interrupted_study_continues(command, monkeypatch):
@@ -124,8 +134,13 @@ def test_an_interrupted_study_continues(command, monkeypatch):
 
     monkeypatch.setattr(job_runner.JobRunner, "train", interrupted)
     assert command(*words, "hydra.sweep.dir=part")[0] == 130
+    state = json.loads((Path("part") / "sweep.json").read_text())
+    assert state["state"] == "killed"
+    with monkeypatch.context() as patch:  # again, at the beginning
+        patch.setattr(parent_run.ParentRun, "follow", interrupted_at_once)
+        assert command("resume", "part")[0] == 130
+    assert json.loads((Path("part") / "sweep.json").read_text())["jobs"] == state["jobs"]
     monkeypatch.setattr(job_runner.JobRunner, "train", train)
-    assert json.loads((Path("part") / "sweep.json").read_text())["state"] == "killed"
     assert command("report", "part")[0] == 2
     code, said, _ = command("resume", "part")
     assert code == 0
