@@ -8,7 +8,7 @@ from framework.study.comparison import Problem
 from framework.study.contest import Contest, tuning_seeds
 from framework.study.run import Studied
 from framework.study.settings import Study
-from framework.study.statistics import LEVEL
+from framework.study.statistics import EXACT, LEVEL
 from framework.study.verdict import listed
 from framework.system.formatting import counted
 
@@ -50,8 +50,8 @@ def measured(problems: Sequence[Problem], *, timed: bool = True) -> list[str]:
         "A budget in steps is the same for all entrants; further gradient evaluations within a step are counted.",
         *(["Seconds are steps times the time of a step that was measured alone."] if timed else []),
         *(line for problem in problems if (line := _target(problem))),
-        "Two entrants are distinguishable on a problem if the exact sign-flip permutation test of their paired "
-        f"differences, with Holm's correction over all pairs on all problems, gives p <= {LEVEL:g}.",
+        "Two entrants are distinguishable on a problem if the sign-flip permutation test of their paired differences "
+        f"(exact up to {EXACT} seeds), with Holm's correction over all pairs on all problems, gives p <= {LEVEL:g}.",
         "Claims are about the chosen settings on this split of the data.",
     ]
 
