@@ -62,7 +62,7 @@ def command(tmp_path, monkeypatch):
 def test_there_are_commands_of_every_sort():
     found = documented()
     assert ["optimizer=adam"] in found
-    assert {words[0] for words in found} >= {"-m", "--plugin", "--help", "help", "ui", "sync", "check", "new-plugin"}
+    assert {words[0] for words in found} >= {"-m", "--plugin", "--help", "help", "ui", "sync", "check", "compare", "new-plugin"}
     assert len(TABLED) >= 6
 
 
@@ -70,6 +70,8 @@ def test_there_are_commands_of_every_sort():
 def test_a_command_runs(command, words):
     if words[0] in ("ui", "sync"):
         words = [*words, "--help"]
+    elif words[0] == "compare" and "--help" not in words:
+        words = [*words, "tracking.enabled=false", "plan=true"]
     elif "FOLDER" in words:
         assert command(["hydra.run.dir=FOLDER", "tracking.enabled=false", "progress=false", "epochs=1"]) == 0
     elif words[0] not in commands.COMMANDS and "--help" not in words:
