@@ -48,7 +48,8 @@ def comparison_of(
 ) -> Comparison:
     """Return the comparison of entrants by their runs.
 
-    Runs are paired by their seeds: on each problem, only seeds that all of its entrants have are tested.
+    Runs are paired by their seeds: on each problem, only seeds that all of its entrants have order and test them. Of
+    several runs with equal problem, entrant and seed, the last counts.
 
     Args:
         runs: as `Comparison.runs`.
@@ -58,19 +59,19 @@ def comparison_of(
     """
     import pandas
 
+    runs = runs.drop_duplicates(["problem", "entrant", "seed"], keep="last")
     scores = {problem.name: _scores(runs, problem, entrants) for problem in problems}
-    pairs = compared({name: _paired(by) for name, by in scores.items()})
-    by_problem = {problem.name: [pair for pair in pairs if pair.problem == problem.name] for problem in problems}
+    paired = {name: _paired(by) for name, by in scores.items()}
+    pairs = compared(paired)
     standings, grouped = list[Standing](), dict[str, tuple[tuple[str, ...], ...]]()
     for problem in problems:
-        order = _order(scores[problem.name])
-        tell = _telling(by_problem[problem.name])
+        own = [pair for pair in pairs if pair.problem == problem.name]
+        order, tell = _order(paired[problem.name] or scores[problem.name]), _telling(own)
         grouped[problem.name] = tuple(groups(order, tell))
-        ranked = ranks(order, tell)
-        standings += [
-            _standing(runs, problem, entrant, ranked[entrant], _against(by_problem[problem.name], entrant, order), more)
-            for entrant in order
-        ]
+        seeds = min(map(len, paired[problem.name].values()), default=0)
+        for entrant, rank in ranks(order, tell).items():
+            standing = _standing(runs, problem, entrant, rank, _against(own, entrant, order), more)
+            standings.append(_noted(standing, seeds))
     empty = pandas.DataFrame()
     found = Comparison(
         title=_title(entrants, problems),
@@ -105,7 +106,7 @@ def _scores(runs: pandas.DataFrame, problem: Problem, entrants: Sequence[str]) -
     sign = 1.0 if problem.greater else -1.0
     found = {}
     for entrant in entrants:
-        rows = own[own["entrant"] == entrant].drop_duplicates("seed", keep="last").set_index("seed").sort_index()
+        rows = own[own["entrant"] == entrant].set_index("seed").sort_index()
         if len(rows):
             found[entrant] = sign * rows["counted"].astype(np.float64)
     return found
@@ -117,7 +118,7 @@ def _paired(scores: Mapping[str, pandas.Series]) -> dict[str, np.ndarray]:
     return {name: each.loc[shared].to_numpy() for name, each in scores.items()} if shared else {}
 
 
-def _order(scores: Mapping[str, pandas.Series]) -> list[str]:
+def _order(scores: Mapping[str, pandas.Series | np.ndarray]) -> list[str]:
     return sorted(scores, key=lambda name: -float(scores[name].mean()))
 
 
@@ -155,6 +156,14 @@ def _standing(
         step_seconds=more.step_seconds.get(place, math.nan),
         notes=tuple(more.notes.get(place, ())),
     )
+
+
+def _noted(standing: Standing, seeds: int) -> Standing:
+    """Return a standing with a remark if it has more than the ``seeds`` that all entrants have."""
+    if not 0 < seeds < standing.summary.seeds:
+        return standing
+    note = f"of its {standing.summary.seeds} seeds, rank and difference count the {seeds} that all entrants have"
+    return replace(standing, notes=(*standing.notes, note))
 
 
 def _reach(own: pandas.DataFrame, problem: Problem) -> Reach | None:

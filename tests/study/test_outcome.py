@@ -8,6 +8,7 @@ import pytest
 
 from framework import InputError
 from framework.study.comparison import Problem
+from framework.study.of_frame import comparison_of_frame
 from framework.study.outcome import Supplement, comparison_of
 from framework.study.scoring import Scale
 from framework.study.text import comparison_text, difference_text, reach_text
@@ -156,3 +157,57 @@ def test_every_summary_is_finite():
     found = compare(runs_of(ACCURACY, {"a": [None, 0.5], "b": [0.5, None]}), problems=[ACCURACY])
     for standing in found.standings:
         assert np.isfinite([standing.summary.mean, standing.summary.low, standing.summary.high]).all()
+
+
+def test_shared_seeds_order_and_rank():
+    """Entrant a has the better mean because of seeds that b lacks; on the shared ones b is distinguishably better."""
+    a = runs_of(ACCURACY, {"a": [0.5] * 8 + [0.9] * 8})
+    found = compare(a, runs_of(ACCURACY, {"b": [0.6] * 8}), problems=[ACCURACY])
+    assert [(s.entrant, s.rank, s.summary.seeds) for s in found.standings] == [("b", 1, 8), ("a", 2, 16)]
+    assert found.standings[1].difference == pytest.approx(-0.1)
+    assert found.standings[1].notes == ("of its 16 seeds, rank and difference count the 8 that all entrants have",)
+    assert "b is best" in found.verdict
+
+
+def frame_of(**columns):
+    """A user's frame: two entrants with six seeds each, b better by 0.1."""
+    rows = [
+        {"entrant": who, "seed": seed, "test/accuracy": 0.5 + better}
+        for who, better in (("a", 0), ("b", 0.1))
+        for seed in range(6)
+    ]
+    return pandas.DataFrame(rows).assign(**columns)
+
+
+def test_a_frame_of_runs():
+    frame = frame_of(ended=["failed", "diverged"] + ["budget"] * 10)
+    frame.loc[0, "test/accuracy"] = math.nan
+    frame.loc[2, "test/accuracy"] = 0.2
+    found = comparison_of_frame(pandas.concat([frame, frame]), None, None)
+    assert found.runs["counted"].tolist() == [0.2, 0.2, 0.2, 0.5, 0.5, 0.5] + [0.6] * 6
+    assert [(s.entrant, s.summary.seeds, s.diverged, s.failed) for s in found.standings] == [
+        ("b", 6, 0, 0),
+        ("a", 6, 1, 1),
+    ]
+    assert comparison_of_frame(frame.convert_dtypes(), None, None).verdict == found.verdict
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (frame_of()[:0], "no rows"),
+        (frame_of().drop(columns="seed"), "needs a column seed"),
+        (frame_of(seed=[None, *range(11)]), "row 0 has no seed"),
+        (frame_of(entrant=["a", None] * 6), "row 1 has no entrant"),
+        (frame_of(problem=None), "row 0 has no problem"),
+        (frame_of(steps="many"), "the column steps does not hold numbers"),
+        (frame_of(entrant="a"), "a on all runs has two figures for the seed 0"),
+        (frame_of().set_axis(["entrant", "seed", "seed"], axis=1), "two columns seed"),
+        (frame_of().set_axis(["entrant", "seed", 5], axis=1), "no column begins with test/"),
+        (frame_of(ended="diverged"), "no run on all runs ended well"),
+    ],
+    ids=["empty", "column", "seed", "entrant", "problem", "steps", "twice", "columns", "numbered", "diverged"],
+)
+def test_frames_that_cannot_be_compared(frame, message):
+    with pytest.raises(InputError, match=message):
+        comparison_of_frame(frame, None, None)
