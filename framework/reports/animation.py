@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from framework.errors import format_error, one_line, warn
 from framework.plots import INK, new_figure, plain_matplotlib, shortened
 from framework.reports.numbers import positions
 from framework.reports.valleys import Valley, valleys_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.lines import Line2D
+    from PIL.Image import Image
 
 MOST_PATHS = 12
 """Most paths in a picture: those with the best mean figures."""
@@ -28,10 +30,12 @@ FRAMES = 60
 FRAMES_PER_SECOND = 15
 LAST_MILLISECONDS = 2_000
 """Time for which the last frame of a GIF stays."""
+FFMPEG_SECONDS = 120.0
+"""Longest time for which ffmpeg may run."""
 INCHES, FRAME_DPI = (7.0, 5.0), 96
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#1b1f24", "#7A6A00")
 DASHES = ("-", "--", ":", "-.")
-MARKERS = "osD^Pxvp*h"
+MARKERS = "osD^PXvp*h"
 LEVELS = 24
 """Contour lines."""
 
@@ -48,7 +52,6 @@ def write_animations(comparison: Comparison, folder: Path) -> list[Path]:
 
     Raises:
         OSError: a file cannot be written.
-        subprocess.CalledProcessError: ffmpeg fails.
     """
     written = []
     for valley in valleys_of(comparison):
@@ -77,19 +80,17 @@ def _write(valley: Valley, place: Mapping[str, int], title: str, picture: Path) 
     figure.set_layout_engine("none")  # the axes stay in place in all frames
     figure.set_dpi(FRAME_DPI)
     frames = _frames(axes, valley, lines)
-    written = [picture, picture.with_suffix(".gif")]
-    _write_gif(frames, written[-1])
-    if shutil.which("ffmpeg"):
-        written.append(picture.with_suffix(".mp4"))
-        _write_mp4(frames, written[-1])
-    return written
+    _write_gif(frames, picture.with_suffix(".gif"))
+    film = picture.with_suffix(".mp4")
+    more = [film] if shutil.which("ffmpeg") and _write_mp4(frames, film) else []
+    return [picture, picture.with_suffix(".gif"), *more]
 
 
 def _draw(axes: Axes, valley: Valley, place: Mapping[str, int]) -> dict[str, tuple[Line2D, Line2D]]:
     """Draw contours, minima and whole paths; return each entrant's line and the marker at its end."""
     levels = np.linspace(0, 1, LEVELS)
-    axes.contourf(valley.x, valley.y, valley.heights, levels, cmap="Greys", vmin=-0.1, vmax=2.5)
-    axes.contour(valley.x, valley.y, valley.heights, levels, colors="#9aa5b1", linewidths=0.5)
+    axes.contourf(valley.x, valley.y, valley.heights, levels, cmap="Greys", vmin=-0.1, vmax=4)
+    axes.contour(valley.x, valley.y, valley.heights, levels, colors="#a2a2a2", linewidths=0.5)
     lines = {}
     for entrant, path in valley.paths.items():
         color, turn = COLORS[place[entrant] % 8], place[entrant] + place[entrant] // 8
@@ -109,11 +110,13 @@ def _as_typed(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _frames(axes: Axes, valley: Valley, lines: Mapping[str, tuple[Line2D, Line2D]]) -> list[np.ndarray]:
-    """Return the frames as RGB arrays ``(height, width, 3)``; only the paths are drawn anew in each.
+def _frames(axes: Axes, valley: Valley, lines: Mapping[str, tuple[Line2D, Line2D]]) -> list[Image]:
+    """Return the frames as RGB pictures; only the paths are drawn anew in each.
 
     The steps follow the square of the time, since optimizers move fastest at the start.
     """
+    from PIL import Image
+
     canvas: FigureCanvasAgg = axes.figure.canvas  # type: ignore[assignment]
     artists = [artist for pair in lines.values() for artist in pair]
     for artist in artists:
@@ -131,23 +134,35 @@ def _frames(axes: Axes, valley: Valley, lines: Mapping[str, tuple[Line2D, Line2D
             end.set_data(path[until - 1 : until, 1], path[until - 1 : until, 2])
         for artist in artists:
             axes.draw_artist(artist)
-        frames.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+        frames.append(Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB"))
     return frames
 
 
-def _write_gif(frames: list[np.ndarray], file: Path) -> None:
+def _write_gif(frames: Sequence[Image], file: Path) -> None:
     """Write an animation that repeats; all frames share the last one's colours."""
-    from PIL import Image
+    from PIL.Image import Dither, Quantize
 
-    palette = Image.fromarray(frames[-1]).quantize(128)
-    pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    palette = frames[-1].quantize(256, method=Quantize.FASTOCTREE)  # others join the colours of thin paths
+    pictures = [frame.quantize(palette=palette, dither=Dither.NONE) for frame in frames]
     times = [1000 // FRAMES_PER_SECOND] * (len(pictures) - 1) + [LAST_MILLISECONDS]
     pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=times, loop=0, optimize=False)
 
 
-def _write_mp4(frames: list[np.ndarray], file: Path) -> None:
-    """Write a film with the ffmpeg of the system; its codec needs even numbers of pixels."""
-    height, width = (length // 2 * 2 for length in frames[0].shape[:2])
+def _write_mp4(frames: Sequence[Image], file: Path) -> bool:
+    """Write a film with the ffmpeg of the system and return True; if that fails, warn and return False.
+
+    A failure is no error, because the GIF shows the same. The codec needs even numbers of pixels.
+    """
+    width, height = (length // 2 * 2 for length in frames[0].size)
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FRAMES_PER_SECOND), "-i", "-")
     command = ("ffmpeg", "-y", "-loglevel", "error", *raw, "-pix_fmt", "yuv420p", str(file))
-    subprocess.run(command, input=b"".join(frame[:height, :width].tobytes() for frame in frames), check=True)  # noqa: S603
+    pixels = b"".join(frame.crop((0, 0, width, height)).tobytes() for frame in frames)
+    try:
+        subprocess.run(command, input=pixels, check=True, capture_output=True, timeout=FFMPEG_SECONDS)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or b""
+        reason = one_line(said.decode(errors="replace")) or format_error(error)
+        warn(f"{file.name} was not made, because ffmpeg failed: {reason}")
+        file.unlink(missing_ok=True)
+        return False
+    return True

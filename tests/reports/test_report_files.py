@@ -12,7 +12,7 @@ import pandas
 import pytest
 from comparisons import NAMES, comparison, plain_sweep
 
-from framework.reports.animation import FRAMES, write_animations
+from framework.reports.animation import COLORS, FRAMES, write_animations
 from framework.reports.data_files import NAMES as TABLES
 from framework.reports.data_files import tables, write_data
 
@@ -65,7 +65,11 @@ def test_paths_are_animated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert FRAMES / 2 < film.n_frames <= FRAMES  # equal frames are joined
         first = np.asarray(film.convert("RGB"))
         film.seek(film.n_frames - 1)
-        assert (first != np.asarray(film.convert("RGB"))).any(axis=-1).sum() > 500  # the paths have grown
+        last = np.asarray(film.convert("RGB"), dtype=int)
+    assert (first != last).any(axis=-1).sum() > 500  # the paths have grown
+    for color in COLORS[:2]:
+        drawn = np.abs(last - [int(color[at : at + 2], 16) for at in (1, 3, 5)]).max(axis=-1)
+        assert (drawn <= 3).sum() > 50  # each path in its own colour
     picture = (tmp_path / "rosenbrock.svg").read_text(encoding="utf-8")
     assert "#0072b2" in picture.lower() and "<c>" not in picture
 
@@ -79,6 +83,27 @@ def test_a_film_is_made_if_ffmpeg_is_there(tmp_path: Path, monkeypatch: pytest.M
     assert [path.suffix for path in written] == [".svg", ".gif", ".mp4"]
     assert "672x480" in (tmp_path / "words").read_text()
     assert (tmp_path / "frames").stat().st_size == FRAMES * 672 * 480 * 3
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [("#!/bin/sh\necho no codec >&2\nexit 3\n", "no codec"), ("no program", "OSError")],
+    ids=["exit", "broken"],
+)
+def test_without_a_film_the_rest_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], script: str, reason: str
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text(script, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("framework.reports.animation.FRAMES", 2)
+    (tmp_path / "rosenbrock.mp4").touch()  # what ffmpeg has begun
+    written = write_animations(comparison(NAMES[:1], problems=1, seeds=2, trials=0, epochs=2), tmp_path)
+    assert [path.suffix for path in written] == [".svg", ".gif"]
+    assert not (tmp_path / "rosenbrock.mp4").exists()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: rosenbrock.mp4 was not made, because ffmpeg failed: ") and reason in line
 
 
 def test_nothing_is_animated_without_two_dimensional_problems(tmp_path: Path) -> None:
