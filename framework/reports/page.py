@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterable
+from functools import cache
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -48,8 +49,6 @@ def write_page(comparison: Comparison, path: Path) -> None:
 
 def page(comparison: Comparison) -> str:
     """Return the page as HTML."""
-    from plotly.offline import get_plotlyjs
-
     return Template(_asset("page.html")).substitute(
         title=_plain(comparison.title),
         verdict=_plain(comparison.verdict),
@@ -58,7 +57,7 @@ def page(comparison: Comparison) -> str:
         about="".join(_about(comparison.about.items())),
         files=_plain(", ".join(NAMES)),
         style=_asset("page.css"),
-        plotly=packed(get_plotlyjs()),
+        plotly=_plotly(),
         data=packed(dumps(payload(comparison))),
         scripts="\n".join(_asset(name) for name in SCRIPTS),
     )
@@ -101,6 +100,14 @@ def facts(comparison: Comparison) -> str:
 def packed(text: str) -> str:
     """Return text compressed with zlib, as base64, which is safe within HTML; the page's scripts unpack it."""
     return base64.b64encode(zlib.compress(text.encode())).decode("ascii")
+
+
+@cache
+def _plotly() -> str:
+    """Return Plotly's script packed; compressing it takes longer than the rest of most pages."""
+    from plotly.offline import get_plotlyjs
+
+    return packed(get_plotlyjs())
 
 
 def _about(items: Iterable[tuple[str, Any]]) -> Iterable[str]:
