@@ -9,6 +9,7 @@ import numpy as np
 
 from framework.reports.numbers import number, positions, rounded
 from framework.study.comparison import Comparison, Problem, Reach, Standing
+from framework.study.outcome import repeated
 from framework.study.statistics import LEVEL
 
 TABLE_DIGITS = 7
@@ -20,7 +21,8 @@ MOST_PAIRS = 60_000
 
 
 def problems(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the problems with their figures and targets."""
+    """Return the problems with their figures, their targets, and the differences that could have been seen."""
+    constant = repeated(comparison.runs)
     return [
         {
             "name": problem.name,
@@ -32,9 +34,23 @@ def problems(comparison: Comparison) -> list[dict[str, Any]]:
             "targetSource": problem.target_source,
             "budget": problem.budget,
             "source": problem.source,
+            "constant": problem.name in constant,
+            "visible": visible(comparison, problem),
         }
         for problem in comparison.problems
     ]
+
+
+def visible(comparison: Comparison, problem: Problem) -> list[float | None] | None:
+    """Return median, least and greatest of the pairs' smallest detectable differences; None without enough seeds.
+
+    Pairs that differ by the same amount for all seeds are left out, since every difference would be seen.
+    """
+    sizes = [each.detectable for each in comparison.pairs if each.problem == problem.name]
+    if not sizes or not np.isfinite(sizes).all():
+        return None
+    sizes = [size for size in sizes if size > 0] or [0.0]
+    return rounded((np.median(sizes), min(sizes), max(sizes)), 2)
 
 
 def standings(comparison: Comparison) -> list[list[dict[str, Any]]]:

@@ -86,12 +86,29 @@ def comparison_of(
         curves=empty if more.curves is None else more.curves,
         paths=empty if more.paths is None else more.paths,
         contours=empty if more.contours is None else more.contours,
-        protocol=tuple(more.protocol),
+        protocol=(*more.protocol, *(_constant(name) for name in repeated(runs))),
         about=more.about,
         tuned=more.tuned,
         seeds_needed=seeds_to_tell(len(entrants), len(problems)),
     )
     return replace(found, verdict=verdict(found))
+
+
+def repeated(runs: pandas.DataFrame) -> list[str]:
+    """Return the problems on which all seeds, at least two, gave the same figure for every entrant, as without noise.
+
+    Args:
+        runs: as `Comparison.runs`.
+    """
+    if not len(runs):
+        return []
+    seeds = runs.groupby(["problem", "entrant"], sort=False)["counted"].agg(["nunique", "size"])
+    same = ((seeds["nunique"] == 1) & (seeds["size"] > 1)).groupby(level="problem", sort=False).all()
+    return [str(name) for name in same.index[same]]
+
+
+def _constant(problem: str) -> str:
+    return f"On {problem}, every seed gave the same figure for every entrant: its p-values do not measure chance."
 
 
 def _title(entrants: Sequence[str], problems: Sequence[Problem]) -> str:

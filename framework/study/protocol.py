@@ -64,14 +64,22 @@ def _tuning(studied: Studied, settings: Study) -> list[str]:
         "The trial with the best validation figure of the kept model, averaged over these seeds, was chosen; of equal "
         "ones, that with the lowest validation loss.",
         "Tuning runs evaluated no test set.",
-        f"A best value in the outer 1/{settings.trials} of its range extended the range by a decade and spent the "
-        f"whole budget again, at most {('never', 'once', 'twice')[settings.extensions]}.",
+        _extension(settings),
         *_spaces(studied.contests),
     ]
     fixed = sorted({c.entrant for c in studied.contests if not c.axes})
     if fixed:
         lines.append(f"Not tuned: {listed(fixed, most=20)}.")
     return lines
+
+
+def _extension(settings: Study) -> str:
+    if not settings.extensions:
+        return "Ranges were not extended."
+    return (
+        f"A best value in the outer 1/{settings.trials} of its range extended the range by a decade and spent the "
+        f"whole budget again, at most {('once', 'twice')[settings.extensions - 1]}."
+    )
 
 
 def _spaces(contests: Sequence[Contest]) -> list[str]:

@@ -19,7 +19,7 @@ from framework.reports.curves import continued, curves
 from framework.reports.numbers import number, thinned
 from framework.reports.page import facts, page, payload
 from framework.reports.scores import mean_rank_diagram, profile, speed_ups
-from framework.reports.standings import pairs, relative
+from framework.reports.standings import pairs, problems, relative, visible
 from framework.reports.tuning import tuning
 from framework.reports.valleys import MOST_POINTS, trajectories, valleys_of
 from framework.study.comparison import Comparison, Problem, Reach
@@ -151,6 +151,23 @@ def test_of_too_many_pairs_those_with_the_smallest_p_are_kept(monkeypatch: pytes
     pair = Pair("problem_0", "adam", "sgd", 0.1, 0.5, 0.2)
     found = pairs(made(pairs=tuple(replace(pair, p=p) for p in (0.5, 0.01, 1.0, 0.2))))
     assert (found["p"], found["all"], found["distinguishable"]) == ([0.01, 0.2], 4, [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "seen"),
+    [((0.25, 0.0, 0.5, 1.0), [0.5, 0.25, 1]), ((0.0, 0.0), [0, 0, 0]), ((math.inf, math.inf), None), ((), None)],
+    ids=["range", "equal", "seeds", "none"],
+)
+def test_the_smallest_differences_that_could_have_been_seen(sizes: tuple[float, ...], seen: list[float] | None) -> None:
+    found = [Pair(ACCURACY.name, "adam", "sgd", 0.1, 0.5, size) for size in sizes]
+    other = Pair(LOSS.name, "adam", "sgd", 0.1, 0.5, 99.0)
+    assert visible(made(pairs=(*found, other)), ACCURACY) == seen
+
+
+def test_problems_without_chance_are_marked() -> None:
+    given = made()
+    assert [each["constant"] for each in problems(given)] == [False]
+    assert [each["constant"] for each in problems(replace(given, runs=given.runs.assign(counted=0.5)))] == [True]
 
 
 # Paths

@@ -138,6 +138,20 @@ def test_several_problems_are_counted():
     assert found.verdict == "a is not distinguishably worse than any other on 2 of 2 problems; c on 1, b on 0."
 
 
+def test_problems_without_chance_are_named():
+    """On digits, every seed gives an entrant the same figure; on valley, one seed of one entrant differs."""
+    tables = [
+        runs_of(ACCURACY, {"a": [0.9] * 8, "b": [0.5] * 8}),
+        runs_of(LOSS, {"a": [0.1] * 8, "b": [0.5] * 7 + [0.4]}),
+    ]
+    found = compare(*tables, problems=[ACCURACY, LOSS])
+    assert found.protocol == (
+        "On digits, every seed gave the same figure for every entrant: its p-values do not measure chance.",
+    )
+    alone = compare(runs_of(ACCURACY, {"a": [0.9], "b": [0.5]}), problems=[ACCURACY])
+    assert alone.protocol == ()  # one seed has no other to be equal to
+
+
 def test_steps_to_target_with_misses():
     found = compare(runs_of(ACCURACY, {"a": [0.9, 0.9, None, 0.9], "b": [None] * 4}), problems=[ACCURACY])
     reached = {standing.entrant: standing.steps_to_target for standing in found.standings}

@@ -15,6 +15,12 @@ function rows(labels) {
 
 const TOP = { side: "top", automargin: true, showgrid: false, fixedrange: true };
 
+// Shades on which the page's text can be read in both themes.
+function shades(...names) {
+  const light = { low: "#f0a058", none: "#f5f7f9", high: "#5aa9dc" }, dark = { low: "#9a4d17", none: "#1e2329", high: "#1a609c" };
+  return names.map((name, at) => [at / (names.length - 1), (page.dark ? dark : light)[name]]);
+}
+
 function colorbar(title, more = {}) {
   return { title: { text: title, side: "right", font: { size: 12 } }, tickfont: { size: 11 }, thickness: 12, len: 1, outlinewidth: 0, ...more };
 }
@@ -47,15 +53,25 @@ function overviewChart(problem, at) {
   const labels = listed.map(each => `${each.rank}  ${shortName(each.entrant)}`);
   const more = all.length - listed.length;
   return {
-    title: problem.name, detail: more ? `best ${listed.length} of ${all.length} entrants` : "",
+    title: problem.name,
+    detail: [more ? `best ${listed.length} of ${all.length} entrants` : "", visibleText(problem)].filter(Boolean).join("; "),
     label: `${problem.figure} on ${problem.name}: ${listed.map(each => `${each.rank} ${data.entrants[each.entrant]} ${numberText(each.mean)}`).join(", ")}`,
     height: 74 + 25 * listed.length, traces,
     layout: {
-      xaxis: axis(figureTitle(problem.figure, problem.greater), { type: scale, range, domain: [0, 0.9] }),
+      xaxis: axis(figureTitle(problem.figure, problem.greater), { ...scaleAxis(scale, range), domain: [0, 0.9] }),
       xaxis2: { domain: [0.91, 1], visible: false, range: [-0.6, Math.max(3, data.groups[at].length) - 0.4], fixedrange: true },
       yaxis: rows(labels), hovermode: "closest", margin: { t: 6 },
     },
   };
+}
+
+// Smaller differences could not have been seen.
+function visibleText(problem) {
+  if (problem.constant) return "every seed gave the same figures: p does not measure chance";
+  if (data.entrants.length < 2) return "";
+  if (!problem.visible) return "too few seeds to detect a difference";
+  const [middle, low, high] = problem.visible.map(size => numberText(size, 2));
+  return `smallest detectable difference about ${middle}${low === high ? "" : ` (by pair ${low} to ${high})`}`;
 }
 
 function intervalTrace(each, row) {
@@ -125,7 +141,7 @@ function curveCharts() {
     title: problem.name, label: `${figure} of ${lines.length} entrants on ${problem.name}`, height: 440, traces,
     layout: {
       xaxis: axis(units[page.along]),
-      yaxis: axis(figureTitle(figure, greater), { type: scale, range: rangeOf(curves.ranges[figure], scale) }),
+      yaxis: axis(figureTitle(figure, greater), scaleAxis(scale, rangeOf(curves.ranges[figure], scale))),
       hovermode: "closest",
     },
   }];
@@ -256,11 +272,11 @@ function heatCharts() {
   return [{
     title: "", label: "Mean figure relative to the best, by entrant and problem", height: Math.max(240, 120 + 26 * order.length),
     traces: [{
-      type: "heatmap", z: order.map(entrant => data.heat.relative[entrant]), zmin: 0, zmax: 1, colorscale: "Cividis", xgap: 1, ygap: 1,
+      type: "heatmap", z: order.map(entrant => data.heat.relative[entrant]), zmin: 0, zmax: 1, colorscale: shades("none", "high"), xgap: 1, ygap: 1,
       x: labels.map((_, at) => at), y: order.map((_, row) => row),
       text: order.map(entrant => data.heat.means[entrant].map((mean, at) =>
         (best[at].has(entrant) ? "● " : "") + (large ? numberText(mean, 3) : ""))),
-      texttemplate: "%{text}", hoverongaps: false,
+      texttemplate: "%{text}", textfont: { color: page.colors.ink }, hoverongaps: false,
       customdata: order.map(entrant => data.heat.means[entrant].map((mean, at) =>
         `${shortName(entrant)} on ${plain(cut(data.problems[at].name, 30))}: mean ${numberText(mean)}` +
         (best[at].has(entrant) ? "<br>not distinguishable from the best" : ""))),
@@ -268,8 +284,8 @@ function heatCharts() {
       colorbar: colorbar("relative to best (ratio)"),
     }],
     layout: {
-      xaxis: { tickvals: labels.map((_, at) => at), ticktext: labels, ...TOP, title: { text: "problem" } },
-      yaxis: rows(order.map(entrant => shortName(entrant))),
+      xaxis: { tickvals: labels.map((_, at) => at), ticktext: labels, ...TOP },
+      yaxis: rows(order.map(entrant => shortName(entrant))), margin: { b: 8 },
     },
   }];
 }
@@ -287,17 +303,17 @@ function improvementCharts() {
   return [{
     title: "", label: "Probability that a run of the row's entrant is better than one of the column's", height: Math.max(260, 140 + 26 * order.length),
     traces: [{
-      type: "heatmap", zmin: 0, zmax: 1, colorscale: page.dark ? [[0, "#FF8A3D"], [0.5, "#1e2329"], [1, "#5AB0F0"]] : [[0, "#D55E00"], [0.5, "#f5f7f9"], [1, "#0072B2"]],
+      type: "heatmap", zmin: 0, zmax: 1, colorscale: shades("low", "none", "high"),
       xgap: 1, ygap: 1, x: places, y: places, hoverongaps: false,
       z: order.map(row => order.map(column => data.improvement.chances[row][column])),
-      texttemplate: few ? "%{z:.2f}" : "",
+      texttemplate: few ? "%{z:.2f}" : "", textfont: { color: page.colors.ink },
       customdata: order.map(row => order.map(column => `${shortName(row)} better than ${shortName(column)}`)),
       hovertemplate: "%{customdata}: %{z:.3f}<extra></extra>",
       colorbar: colorbar("probability (0 to 1)"),
     }],
     layout: {
-      xaxis: { tickvals: places, ticktext: labels, ...TOP, title: { text: "than a run of" } },
-      yaxis: { ...rows(labels), title: { text: "a run of", standoff: 6 } },
+      xaxis: { tickvals: places, ticktext: labels, ...TOP, title: { text: narrow() ? "" : "than a run of" } },
+      yaxis: { ...rows(labels), title: { text: "a run of", standoff: 6 } }, margin: { b: 8 },
     },
   }];
 }

@@ -61,11 +61,11 @@ function scaleOf(values, greater = false) {
   return low > 0 && high / low > 31 ? "log" : "linear";
 }
 
-// Powers of ten alone if there are at least two.
-function logTicks(scale, values) {
-  const known = values.filter(value => value !== null && value > 0);
-  if (scale !== "log" || Math.max(...known) / Math.min(...known) < 1000) return { type: scale };
-  return { type: scale, dtick: 1 };
+// An axis with few labels: over 2.2 decades or more, Plotly labels powers of ten alone, and others when zoomed in. It
+// draws powers larger than other labels.
+function scaleAxis(scale, range) {
+  if (scale !== "log" || !range || range[1] - range[0] < 2.2) return { type: scale, range };
+  return { type: scale, range, nticks: Math.min(narrow() ? 5 : 9, Math.ceil(range[1] - range[0])), tickfont: { size: 10 } };
 }
 
 function counted(number, what) { return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`; }

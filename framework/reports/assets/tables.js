@@ -134,8 +134,14 @@ function pairsTable() {
 function profileTable() {
   return makeTable(document.querySelector("#profile .table"), "Profile scores", [
     { title: "Entrant", word: true, lead: true, value: row => data.entrants[row.entrant] },
-    numeric("Score", "score", "1 is best"), numeric("Solved", "solved", `of ${counted(data.profile.problems.length, "problem")}`),
+    numeric("Score", "score", "1 is best", 3), numeric("Solved", "solved", `of ${counted(data.profile.problems.length, "problem")}`),
   ], () => (page.cost === "seconds" && data.profile.seconds || data.profile.steps).slice().sort((a, b) => b.score - a.score));
+}
+
+// The decimal points are below each other, except of extreme ones.
+function speedText(mean, problems) {
+  if (mean === null) return "–";
+  return `${mean >= 0.1 && mean < 1e4 ? mean.toFixed(2) : numberText(mean, 3)} (${problems})`;
 }
 
 // One column per entrant; the first entrants of rows and columns have the best mean ranks.
@@ -153,7 +159,7 @@ function speedUpsTable() {
     { title: "Entrant", word: true, lead: true, stick: true, value: row => data.entrants[row] },
     ...order.map(column => ({
       title: cut(data.entrants[column], 26), value: row => row === column ? null : found().means[row][column],
-      text: row => row === column ? "" : `${numberText(found().means[row][column], 3)} (${found().problems[row][column]})`,
+      text: row => row === column ? "" : speedText(found().means[row][column], found().problems[row][column]),
     })),
   ], () => order);
   const named = () => {

@@ -3,6 +3,7 @@
 function budgetCharts() {
   const problem = data.problems[page.problem], lines = data.tuning.problems[page.problem].budget;
   if (!lines.length) return [];
+  const values = lines.flatMap(line => line.best), scale = scaleOf(values, problem.greater);
   return [{
     title: problem.name, label: `Expected best ${problem.validation} after k trials on ${problem.name}`, height: 400,
     traces: lines.filter(line => page.shows(line.entrant)).map(line => {
@@ -15,7 +16,7 @@ function budgetCharts() {
     }),
     layout: {
       xaxis: axis("tuning budget k (number of trials)"), hovermode: "closest",
-      yaxis: axis(figureTitle(problem.validation, problem.greater), { type: scaleOf(lines.flatMap(line => line.best), problem.greater) }),
+      yaxis: axis(figureTitle(problem.validation, problem.greater), scaleAxis(scale, rangeOf(values, scale))),
     },
   }];
 }
@@ -36,8 +37,8 @@ function sensitivityCharts() {
   return [{
     title: problem.name, label: `${problem.validation} against ${field} on ${problem.name}`, height: 420, traces,
     layout: {
-      xaxis: axis(`${plain(field)} (${scale === "log" ? "value, logarithmic" : "value"})`, logTicks(scale, values)), hovermode: "closest",
-      yaxis: axis(figureTitle(problem.validation, problem.greater), { type: heights, range: rangeOf(trials.figure, heights) }),
+      xaxis: axis(`${plain(field)} (${scale === "log" ? "value, logarithmic" : "value"})`, scaleAxis(scale, rangeOf(values, scale))), hovermode: "closest",
+      yaxis: axis(figureTitle(problem.validation, problem.greater), scaleAxis(heights, rangeOf(trials.figure, heights))),
     },
   }];
 }
@@ -77,11 +78,11 @@ function parallelCharts() {
   return [{
     title: problem.name, detail: `${kept.size} of ${order.length} trials`, label: `Trials on ${problem.name}`, height: 420, traces,
     layout: {
-      xaxis: { tickvals: axes.map((_, at) => at), ticktext: axes.map(each => plain(cut(each.name, narrow() ? 12 : 24)) + (each.log ? "<br>(log)" : "")), range: [-0.25, axes.length - 0.55], showgrid: false, zeroline: false, fixedrange: true, side: "top" },
+      xaxis: { tickvals: axes.map((_, at) => at), ticktext: axes.map(each => plain(cut(each.name, narrow() ? 12 : 24)) + (each.log ? "<br>(log)" : "")), range: [-0.05 * (axes.length - 1), (narrow() ? 1.2 : 1.08) * (axes.length - 1)], showgrid: false, zeroline: false, showline: false, fixedrange: true, side: "top" },
       yaxis: { visible: false, range: [-0.06, 1.06], fixedrange: true }, hovermode: "closest", margin: { t: 48, b: 8 },
       shapes: axes.map((_, at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, line: { color: page.colors.muted, width: 1 } })),
       annotations: axes.flatMap((each, at) => each.ticks.map(([height, value]) => ({
-        x: at, y: height, text: numberText(value, 3), showarrow: false, xanchor: "left", xshift: 5, bgcolor: page.colors.ground, font: { size: 11 },
+        x: at, y: height, text: numberText(value, each.log ? 2 : 3), showarrow: false, xanchor: "left", xshift: 5, bgcolor: page.colors.ground, font: { size: 11 },
       }))),
     },
   }];
@@ -91,8 +92,15 @@ function scaled({ name, values }, greater) {
   const log = scaleOf(values, greater) === "log", known = values.filter(value => value !== null).map(value => log ? Math.log10(value) : value);
   const low = known.reduce((a, b) => Math.min(a, b), Infinity), high = known.reduce((a, b) => Math.max(a, b), -Infinity), span = high - low || 1;
   const heights = values.map(value => value === null ? null : ((log ? Math.log10(value) : value) - low) / span);
-  const ticks = known.length ? [0, 0.25, 0.5, 0.75, 1].map(height => [height, log ? 10 ** (low + height * span) : low + height * span]) : [];
+  const ticks = known.length ? shares(log, low, span).map(height => [height, log ? 10 ** (low + height * span) : low + height * span]) : [];
   return { name, values, log, heights, ticks };
+}
+
+// Where an axis has labels: at powers of ten, of many at some, else at quarters.
+function shares(log, low, span) {
+  if (!log || span < 2) return [0, 0.25, 0.5, 0.75, 1];
+  const first = Math.ceil(low), step = Math.ceil((low + span - first) / 6) || 1;
+  return Array.from({ length: Math.floor((low + span - first) / step) + 1 }, (_, at) => (first + at * step - low) / span);
 }
 
 function parallelTrace(entrant, trials, axes, chosen) {
