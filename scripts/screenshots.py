@@ -1,23 +1,30 @@
-"""Make the README's pictures docs/mlflow.png and docs/sweep.png.
+"""Make the README's pictures docs/mlflow.png, docs/sweep.png and docs/compare.png.
 
-The script runs the first sweep command in the README. It needs ``pip install -e '.[test,browser]'`` and Chromium.
-Inspect the pictures before committing them: they change with the sweep and with MLflow's UI.
+The script runs the first sweep command in the README, and the study `COMPARED`; with the argument ``compare`` only the
+study, whose output it prints. It needs ``pip install -e '.[test,browser]'`` and Chromium. Inspect the pictures before
+committing them: they change with the sweep, with the report and with MLflow's UI.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import re
 import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 SIZE = (1380, 830)
+COMPARED = ("compare", "study=quick", "optimizer=adam,sgd,momentum,lion", "problem=digits_mlp,moons_mlp")
+REPORT_SIZE = (1280, 900)
 MOUSE = "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"
 """Chromium's settings that simulate a mouse; without one, Plotly shows its buttons over the charts."""
 
@@ -26,24 +33,72 @@ from browsers import Browser, chromium, ui  # noqa: E402
 from processes import command  # noqa: E402
 
 
-def main() -> int:
-    """Run the sweep in an empty folder and write the pictures; return the exit code, 1 if the sweep fails."""
-    with tempfile.TemporaryDirectory() as place:
-        home = Path(place, "home")
-        home.mkdir()
-        done = command(*sweep_of_readme(), cwd=home)
-        if done.returncode:
-            sys.stderr.write(done.stderr)
-            return 1
-        DOCS.mkdir(exist_ok=True)
-        (picture,) = home.glob("multirun/*/*/leaderboard.png")
-        shutil.copyfile(picture, DOCS / "sweep.png")
-        with ui(home) as pages, chromium(Path(place, "profile"), SIZE, f"--blink-settings={MOUSE}") as browser:
-            close_assistant(browser, pages["server"])
-            (DOCS / "mlflow.png").write_bytes(charts(browser, pages["charts of means"]))
-    for name in ("sweep.png", "mlflow.png"):
-        sys.stdout.write(f"wrote {DOCS / name}, {(DOCS / name).stat().st_size:,} bytes\n")
+def main(words: Sequence[str]) -> int:
+    """Make the pictures in empty folders; return the exit code, 1 if a command fails."""
+    DOCS.mkdir(exist_ok=True)
+    for make in [of_study] if "compare" in words else [of_sweep, of_study]:
+        with tempfile.TemporaryDirectory() as place:
+            home = Path(place, "home")
+            home.mkdir()
+            for path in make(home, Path(place, "profile")):
+                sys.stdout.write(f"wrote {path}, {path.stat().st_size:,} bytes\n")
     return 0
+
+
+def run(words: Sequence[str], home: Path) -> str:
+    """Run the command in a folder and return its output.
+
+    Raises:
+        SystemExit: it fails.
+    """
+    done = command(*words, cwd=home)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout
+
+
+def of_sweep(home: Path, profile: Path) -> list[Path]:
+    """Write the pictures of the README's first sweep."""
+    run(sweep_of_readme(), home)
+    (picture,) = home.glob("multirun/*/*/leaderboard.png")
+    shutil.copyfile(picture, DOCS / "sweep.png")
+    with ui(home) as pages, chromium(profile, SIZE, f"--blink-settings={MOUSE}") as browser:
+        close_assistant(browser, pages["server"])
+        (DOCS / "mlflow.png").write_bytes(charts(browser, pages["charts of means"]))
+    return [DOCS / "sweep.png", DOCS / "mlflow.png"]
+
+
+def of_study(home: Path, profile: Path) -> list[Path]:
+    """Write the picture of a report's first screen, and print what the study says."""
+    sys.stdout.write(run(COMPARED, home))
+    (page,) = home.glob("multirun/*/*/report/report.html")
+    with chromium(profile, REPORT_SIZE, f"--blink-settings={MOUSE}") as browser:
+        (DOCS / "compare.png").write_bytes(few_colors(first_screen(browser, page.as_uri())))
+    return [DOCS / "compare.png"]
+
+
+def first_screen(browser: Browser, address: str) -> bytes:
+    """Return a PNG of a report down to its first picture."""
+    width, height = REPORT_SIZE
+    browser.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+    )
+    browser.open(address)
+    browser.wait_for("return document.querySelector('#overview[data-drawn] .main-svg')")
+    browser.wait_for(IS_STILL)
+    bottom = browser.wait_for("return document.querySelector('#overview .charts').getBoundingClientRect().bottom")
+    clip = {"x": 0, "y": 0, "width": width, "height": bottom, "scale": 1}
+    shot = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
+    return base64.b64decode(shot["data"])
+
+
+def few_colors(picture: bytes) -> bytes:
+    """Return a PNG with a palette of 256 colours, which is a third of the size."""
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(picture)) as whole:
+        whole.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(stream, "png", optimize=True)
+    return stream.getvalue()
 
 
 def sweep_of_readme() -> list[str]:
@@ -99,4 +154,4 @@ return {x: corner.left - 16, y: corner.top - 12, width: innerWidth - corner.left
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
