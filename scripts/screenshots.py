@@ -1,7 +1,7 @@
-"""Make the README's pictures docs/mlflow.png, docs/sweep.png and docs/compare.png.
+"""Make the README's pictures docs/mlflow.png, docs/sweep.png, docs/compare.png and docs/blog.png.
 
-The script runs the first sweep command in the README, and the study `COMPARED`; with the argument ``compare`` only the
-study, whose output it prints. It needs ``pip install -e '.[test,browser]'`` and Chromium. Inspect the pictures before
+The script runs the first sweep command in the README and the `STUDIES`, whose output it prints; with names of studies
+as arguments only these. It needs ``pip install -e '.[test,browser]'`` and Chromium. Inspect the pictures before
 committing them: they change with the sweep, with the report and with MLflow's UI.
 """
 
@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 SIZE = (1380, 830)
-COMPARED = ("compare", "study=quick", "optimizer=adam,sgd,momentum,lion", "problem=digits_mlp,moons_mlp")
+STUDIES = {
+    "compare": ("study=quick", "optimizer=adam,sgd,momentum,lion", "problem=digits_mlp,moons_mlp"),
+    "blog": ("study=blog",),
+}
+"""Arguments after ``compare`` by the name of the picture."""
 REPORT_SIZE = (1280, 900)
 MOUSE = "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"
 """Chromium's settings that simulate a mouse; without one, Plotly shows its buttons over the charts."""
@@ -36,7 +41,8 @@ from processes import command  # noqa: E402
 def main(words: Sequence[str]) -> int:
     """Make the pictures in empty folders; return the exit code, 1 if a command fails."""
     DOCS.mkdir(exist_ok=True)
-    for make in [of_study] if "compare" in words else [of_sweep, of_study]:
+    studies = [partial(of_study, name) for name in STUDIES if name in words or not words]
+    for make in studies if words else [of_sweep, *studies]:
         with tempfile.TemporaryDirectory() as place:
             home = Path(place, "home")
             home.mkdir()
@@ -68,13 +74,13 @@ def of_sweep(home: Path, profile: Path) -> list[Path]:
     return [DOCS / "sweep.png", DOCS / "mlflow.png"]
 
 
-def of_study(home: Path, profile: Path) -> list[Path]:
-    """Write the picture of a report's first screen, and print what the study says."""
-    sys.stdout.write(run(COMPARED, home))
+def of_study(name: str, home: Path, profile: Path) -> list[Path]:
+    """Write the picture of the first screen of a study's report, and print what the study says."""
+    sys.stdout.write(run(["compare", *STUDIES[name]], home))
     (page,) = home.glob("multirun/*/*/report/report.html")
     with chromium(profile, REPORT_SIZE, f"--blink-settings={MOUSE}") as browser:
-        (DOCS / "compare.png").write_bytes(few_colors(first_screen(browser, page.as_uri())))
-    return [DOCS / "compare.png"]
+        (DOCS / f"{name}.png").write_bytes(few_colors(first_screen(browser, page.as_uri())))
+    return [DOCS / f"{name}.png"]
 
 
 def first_screen(browser: Browser, address: str) -> bytes:
