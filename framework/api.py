@@ -150,16 +150,17 @@ def report(
         greater: whether greater is better; default False for losses and errors by their names, else True.
 
     Raises:
-        InputError: there are no rows, a column is missing or holds no numbers, or the folder cannot be used.
+        InputError: there are no rows, a column is missing or holds something else, a run is given twice, or the folder
+            cannot be used.
     """
     from framework.reports.stored import PAGE, write_report
-    from framework.runs.folder import refuse_unusable
+    from framework.runs.folder import make, refuse_unusable
     from framework.study.of_frame import comparison_of_frame
 
     to = Path(folder)
     refuse_unusable([to], "report: folder")
     found = comparison_of_frame(runs, figure, greater)
-    to.mkdir(parents=True, exist_ok=True)
+    make(to, "report: folder")
     write_report(found, to)
     return to / PAGE
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from framework.cli.arguments import Arguments
 from framework.errors import InputError
 from framework.reports.stored import CONTENT, FOLDER, PAGE, read_report, write_report
-from framework.runs.folder import refuse_unusable
+from framework.runs.folder import make, refuse_unusable
 from framework.study.comparison import Comparison
 from framework.study.of_sweep import comparison_of_sweep
 from framework.sweeps.recorded import recorded_jobs
@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
         raise InputError(f"report: the folder of {asked.sweep} is not here: say where to write with --to FOLDER")
     refuse_unusable([folder], "report")
     found, to = _comparison(folder), asked.to or folder / FOLDER
-    to.mkdir(parents=True, exist_ok=True)
+    make(to, "--to")
     write_report(found, to)
     sys.stdout.write(f"{found.verdict}\nreport      {shortened_path((to / PAGE).resolve())}\n")
     return 0

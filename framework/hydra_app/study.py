@@ -123,8 +123,9 @@ class StudyRun:
         """
         refuse_unusable([self._folder], "hydra.sweep.dir")
         if not resume:
-            begun = refuse_used_sweep(self._folder, as_written(self._arguments), jobs, self._config.hydra.output_subdir)
-            if not begun or not (self._folder / STATE).is_file():
+            held = (self._folder / STATE).is_file()  # then the later runs depend on figures: `resumed` compares all
+            words, subdir = as_written(self._arguments), self._config.hydra.output_subdir
+            if not refuse_used_sweep(self._folder, words, [] if held else jobs, subdir) or not held:
                 return ()
         known = SweepState.load(self._folder).jobs
         if not self._first.config.section(Display).force:

@@ -51,6 +51,8 @@ def refuse_used_sweep(folder: Path, arguments: Sequence[str], jobs: Sequence[Job
     begun = begun_in(folder)
     if begun:
         same = begun[0].content.get("params", {}).get("arguments") == " ".join(masked_words(arguments))
+        if same and begun[-1].content.get("status") == "KILLED":
+            raise InputError(f"{folder} holds this sweep, interrupted: python -m framework resume {folder}")
         if not same or begun[-1].kind == "end":
             raise InputError(f"{folder} holds another sweep: {ANOTHER}")
     else:

@@ -136,6 +136,9 @@ def test_an_interrupted_study_continues(command, monkeypatch):
     assert command(*words, "hydra.sweep.dir=part")[0] == 130
     state = json.loads((Path("part") / "sweep.json").read_text())
     assert state["state"] == "killed"
+    code, _, errors = command(*words, "hydra.sweep.dir=part")
+    assert code == 2
+    assert "part holds this sweep, interrupted: python -m framework resume" in errors
     with monkeypatch.context() as patch:  # again, at the beginning
         patch.setattr(parent_run.ParentRun, "follow", interrupted_at_once)
         assert command("resume", "part")[0] == 130
@@ -145,6 +148,9 @@ def test_an_interrupted_study_continues(command, monkeypatch):
     code, said, _ = command("resume", "part")
     assert code == 0
     assert "12 runs reused" in said
+    lines = (Path("part") / "journal.jsonl").read_text().splitlines()
+    Path("part", "journal.jsonl").write_text("\n".join(lines[:-1]) + "\n")  # as if it was killed before its end
+    assert command(*words, "hydra.sweep.dir=part")[0] == 0
     whole, part = tables_of(Path("whole")), tables_of(Path("part"))
     for name, frame in whole.items():
         pandas.testing.assert_frame_equal(frame, part[name])

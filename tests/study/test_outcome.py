@@ -1,11 +1,13 @@
 """From runs to a comparison: counted figures, pairing, ranks, and the sentence that answers."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
 
+import framework
 from framework import InputError
 from framework.study.comparison import Problem
 from framework.study.of_frame import comparison_of_frame
@@ -225,3 +227,9 @@ def test_a_frame_of_runs():
 def test_frames_that_cannot_be_compared(frame, message):
     with pytest.raises(InputError, match=message):
         comparison_of_frame(frame, None, None)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no folder in which none can be made")
+def test_a_folder_that_cannot_be_made():
+    with pytest.raises(InputError, match="report: folder=/proc/none: this folder cannot be created"):
+        framework.report(frame_of(), "/proc/none")
