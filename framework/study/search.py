@@ -79,8 +79,14 @@ class Search:
 
     @property
     def edges(self) -> dict[str, int]:
-        """The fields whose best value is at an edge of its range: 1 for the upper one, -1 for the lower one."""
+        """The fields whose best value is at an edge of its range: 1 for the upper one, -1 for the lower one.
+
+        None if all runs of the best trial were lost without a loss: then those of all trials were, and the best is
+        merely the first.
+        """
         best = self.best
+        if best.diverged == self._settings.tuning_seeds and not math.isfinite(best.loss):
+            return {}
         shares = shares_of(self.axes, [best.values[axis.name] for axis in self.axes])
         sides = {
             axis.name: at_edge(share, self._settings.trials) for axis, share in zip(self.axes, shares, strict=True)

@@ -109,6 +109,15 @@ def test_no_extension_if_none_is_allowed():
     assert search.notes == ["lr is at the upper end of its range, 0.1"]
 
 
+def test_lost_runs_do_not_extend_the_range():
+    """All trials of a broken rule count the same: the first is best, and it may be at an edge."""
+    search = Search([LR], Study(trials=8, tuner="grid"), greater=False)
+    trials = search.ask()
+    search.tell([scored(each, [9.0, 9.0], [math.nan, math.nan], 2) for each in trials])
+    assert search.ask() == []
+    assert search.notes == []
+
+
 @pytest.mark.parametrize(("greater", "best"), [(True, 1), (False, 0)], ids=["greater", "less"])
 def test_ties_go_to_the_lower_loss(greater, best):
     search = Search([LR], Study(trials=3), greater=greater)
