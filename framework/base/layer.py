@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +14,9 @@ from framework.base.fields import Configurable
 from framework.base.numerics import trailing
 from framework.base.parameters import Shape
 from framework.base.randomness import Noise
+
+Allocate = Callable[[Shape, Any], np.ndarray]
+"""Returns a new array with undefined contents for a shape and a dtype."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,25 @@ class Layer(Configurable, ABC):
     Traits (class attributes):
         noisy: whether the layer draws from ``noise``.
         vectorized: whether one instance can train several runs.
+        replayable: whether NumPy's calls of a training step may be recorded and replayed without the layer: `forward`
+            in training and `backward` then make the same calls with arrays of the same shapes at each step of the same
+            batch size, on arrays that follow from the input, the tensors, ``noise`` and constants. So they keep no
+            numbers from step to step except in ``buffer``, and take no decision that depends on a number. A layer that
+            does not set it keeps its model in NumPy.
         output_kind: the kind of its output as a model's last layer: ``"logits"``, ``"probabilities"``, ``"values"``
             (any numbers), or "" for the kind of its input.
     """
 
     noisy: ClassVar[bool] = False
     vectorized: ClassVar[bool] = True
+    replayable: ClassVar[bool] = False
     output_kind: ClassVar[str] = "values"
     weight: Mapping[str, np.ndarray]
     gradient: Mapping[str, np.ndarray]
     buffer: Mapping[str, np.ndarray]
     noise: Noise
     input_shape: Shape
+    _scratch: tuple[dict[Any, np.ndarray], Allocate] | None = None
     example_shape: ClassVar[Shape | None] = None
     """Shape of a sample that the conformance kit uses with ``examples``; None lets it try several shapes."""
 
@@ -140,12 +150,17 @@ class Layer(Configurable, ABC):
 
     def scratch(self, key: str, shape: Shape, dtype: Any) -> np.ndarray:
         """Return a reusable array with undefined contents: the same array for the same key, shape and dtype."""
-        arrays = self.__dict__.setdefault("_scratch", {})
+        arrays, allocate = self._scratch or self.use_scratch()
         index = (key, shape, dtype)
         array = arrays.get(index)
         if array is None:
-            array = arrays[index] = np.empty(shape, dtype)
+            array = arrays[index] = allocate(shape, dtype)
         return array
+
+    def use_scratch(self, allocate: Allocate = np.empty) -> tuple[dict[Any, np.ndarray], Allocate]:
+        """Forget the arrays of `scratch`; ``allocate`` makes the new ones. Return both."""
+        self._scratch = {}, allocate
+        return self._scratch
 
     @staticmethod
     def column(values: np.ndarray | float, like: np.ndarray) -> np.ndarray:

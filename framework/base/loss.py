@@ -28,8 +28,11 @@ class Loss(Configurable, ABC):
         expects: the kind of predictions needed: ``"logits"`` (any real scores), ``"probabilities"`` or ``"values"``.
         labels_checked: whether the labels were validated for the whole data set, given to `stack`; a loss can then skip
             the check per batch.
+        replayable: whether NumPy's calls of `forward` and `backward` may be recorded and replayed, under the conditions
+            of `framework.base.layer.Layer.replayable`.
     """
 
+    replayable: ClassVar[bool] = False
     expects: ClassVar[str] = "values"
     labels_checked: bool = False
     example_shape: ClassVar[Shape | None] = None
@@ -58,7 +61,7 @@ class Loss(Configurable, ABC):
         return trailing(np.asarray(values, dtype=like.dtype), like.ndim - 1)
 
 
-def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+def as_values(targets: np.ndarray, predictions: np.ndarray, *, checked: bool = False) -> np.ndarray:
     """Return targets in the shape and dtype of the predictions: ``(R or 1, B, *output)``.
 
     Labels become one-hot rows of the predictions' width; with a single output they become its target values. Values
@@ -67,6 +70,7 @@ def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     Args:
         targets: integer labels ``(R or 1, B)``, or values ``(R or 1, B, *output)``.
         predictions: shape ``(R, B, *output)``.
+        checked: whether labels were validated before, as `Loss.labels_checked` says.
 
     Raises:
         InputError: the shapes do not match, or a label has no output.
@@ -75,8 +79,9 @@ def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         width = _width(targets, predictions)
         if width == 1:
             return targets[..., None].astype(predictions.dtype)
-        _check_labels(targets, width)
-        return np.eye(width, dtype=predictions.dtype)[targets]
+        if not checked:
+            _check_labels(targets, width)
+        return (targets[..., None] == np.arange(width)).astype(predictions.dtype)
     if targets.shape[1:] != predictions.shape[1:]:
         raise InputError(
             f"the model's output is {predictions.shape[2:]} per sample, the data set's target {targets.shape[2:]}: "
@@ -85,13 +90,16 @@ def as_values(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     return targets.astype(predictions.dtype, copy=False)
 
 
-def as_labels(targets: np.ndarray, predictions: np.ndarray, *, classes: int | None = None) -> np.ndarray:
+def as_labels(
+    targets: np.ndarray, predictions: np.ndarray, *, classes: int | None = None, checked: bool = False
+) -> np.ndarray:
     """Return the targets, validated as integer labels ``(R or 1, B)``.
 
     Args:
         targets: the targets that the loss or metric received.
         predictions: shape ``(R, B, outputs)``.
         classes: the number of classes; by default the number of outputs.
+        checked: whether labels were validated before, as `Loss.labels_checked` says.
 
     Raises:
         InputError: the targets are values, the predictions are not one row of outputs per sample, or a label is not
@@ -102,7 +110,8 @@ def as_labels(targets: np.ndarray, predictions: np.ndarray, *, classes: int | No
             "class labels are needed, but the data set has values: use mse, mae or another loss for values"
         )
     width = _width(targets, predictions)
-    _check_labels(targets, width if classes is None else classes)
+    if not checked:
+        _check_labels(targets, width if classes is None else classes)
     return targets
 
 

@@ -24,3 +24,12 @@ def pad_for_pow(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def trailing(column: np.ndarray, dimensions: int) -> np.ndarray:
     """Return a per-run column ``(R,)`` or ``(R, 1)`` as ``(R, 1, …)`` with ``dimensions`` axes after the first."""
     return column.reshape(-1, *[1] * dimensions)
+
+
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether two arrays of floats have the same shape, dtype and bits; all NaN count as the same."""
+    if (a.shape, a.dtype) != (b.shape, b.dtype):
+        return False
+    words = f"u{a.dtype.itemsize}"
+    same = np.ascontiguousarray(a).view(words) == np.ascontiguousarray(b).view(words)
+    return bool((same | (np.isnan(a) & np.isnan(b))).all())

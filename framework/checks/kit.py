@@ -22,6 +22,7 @@ from framework.checks import (
     optimizer_engines,
     optimizer_problems,
     optimizer_rules,
+    replays,
     schedules,
 )
 from framework.checks.chains import chain_subject
@@ -109,6 +110,7 @@ KITS: dict[str, Kit] = {
             layer_modes.inputs_unaltered,
             layer_modes.gradients_without_dx,
             layer_modes.shared_input,
+            replays.layer_replays_as_numpy,
         ),
     ),
     "loss": Kit(
@@ -123,6 +125,7 @@ KITS: dict[str, Kit] = {
             losses.keeps_dtype,
             losses.inputs_unaltered,
             losses.repeats,
+            replays.loss_replays_as_numpy,
         ),
     ),
     "schedule": Kit(

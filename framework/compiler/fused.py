@@ -18,6 +18,7 @@ import numpy as np
 from framework.base.elementwise_optimizer import ElementwiseOptimizer, inspect_keywords
 from framework.base.optimizer import Optimizer
 from framework.base.parameters import Parameters, State
+from framework.compiler.codegen import CHUNK as PIECE
 from framework.compiler.codegen import COUNTER, FIRST, RUNS, TABLE, lower
 from framework.compiler.ir import Formula, UnfusableError, read
 from framework.compiler.llvm import load
@@ -62,18 +63,18 @@ class FusedStep:
     """
 
     def __init__(self, formula: Formula, arrays: list[np.ndarray], threads: int) -> None:
-        loop = load(lower(formula))
+        self.code = load(lower(formula))
         runs, size = arrays[0].shape
         self.formula = formula
         self._threads = threads if runs * size >= SHARED_FROM else 1
-        self._call = loop.share if self._threads > 1 else loop.step
+        self._call = self.code.call("fused_share" if self._threads > 1 else "fused_step")
         self._arguments = np.zeros(FIRST + len(arrays), dtype=np.int64)
         self._arguments[:FIRST] = 0, 0, runs, size, CHUNK if self._threads > 1 else max(size, 1)
         self._arguments[FIRST:] = [array.ctypes.data for array in arrays]
         self._address = self._arguments.ctypes.data
         self._table = np.empty(0, dtype=formula.dtype)
         self.arrays = arrays
-        self._keep = (loop, arrays, self._arguments)
+        self._keep = (self.code, arrays, self._arguments)
 
     def fill(self, table: Mapping[str, np.ndarray]) -> None:
         """Set the coefficients of the next steps.
@@ -88,6 +89,23 @@ class FusedStep:
             self._arguments[TABLE] = self._table.ctypes.data
         for column, name in enumerate(names):
             self._table[:, :, column] = table[name][:, :, 0]
+
+    def per_run(self) -> np.ndarray:
+        """Return a plan for each run alone, shape ``(R, …)``; call its ``fused_step`` with ``row * R + run``."""
+        runs, size = self.arrays[0].shape
+        plans = np.tile(self._arguments, (runs, 1))
+        plans[:, RUNS], plans[:, PIECE] = 1, max(size, 1)
+        plans[:, FIRST:] += np.arange(runs)[:, None] * size * self.formula.dtype.itemsize
+        return plans
+
+    def point(self, plans: np.ndarray) -> None:
+        """Set the address of the coefficients in the plans of `per_run`; `fill` may have moved them."""
+        plans[:, TABLE] = self._arguments[TABLE]
+
+    @property
+    def shared(self) -> bool:
+        """Whether several threads share a step."""
+        return self._threads > 1
 
     def step(self, row: int) -> None:
         """Update parameters and slots in place with row ``row`` of the coefficients; bounds are not checked."""

@@ -19,26 +19,26 @@ Call = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Loop:
-    """A compiled module; its functions take the address of a plan and a row. Calls release the GIL.
+class Code:
+    """A compiled module. Its owner must live as long as its functions are used."""
 
-    Attributes:
-        step: the function ``fused_step``.
-        share: the function ``fused_share``.
-    """
-
-    step: Call
-    share: Call
     owner: Any
-    """The object that owns the machine code; it must live as long as the functions."""
+
+    def address(self, name: str) -> int:
+        """Return the address of a function of the module."""
+        return int(self.owner.get_function_address(name))
+
+    def call(self, name: str) -> Call:
+        """Return a function that takes the address of a plan and a number. Calls release the GIL."""
+        return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_ssize_t)(self.address(name))
 
 
 @functools.cache
-def load(module: str) -> Loop:
+def load(module: str) -> Code:
     """Return the compiled ``module``: from this process, from disk, or compiled now (about 20 ms).
 
     Args:
-        module: the text of an LLVM module, as `framework.compiler.codegen.lower` returns it.
+        module: the text of an LLVM module.
 
     Raises:
         UnfusableError: llvmlite is missing or cannot compile the module on this machine.
@@ -86,10 +86,8 @@ def _compile(llvm: Any, machine: Callable[[], Any], module: str) -> bytes:
     return bytes(chosen.emit_object(parsed))
 
 
-def _link(llvm: Any, machine: Any, code: bytes) -> Loop:
+def _link(llvm: Any, machine: Any, code: bytes) -> Code:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_ssize_t)
-    step, share = (call(engine.get_function_address(name)) for name in ("fused_step", "fused_share"))
-    return Loop(step, share, engine)
+    return Code(engine)

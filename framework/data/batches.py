@@ -71,12 +71,33 @@ class Batches:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of ``epoch`` (from 1)."""
-        orders = self._orders(1 if self._replay else epoch)
-        for start in range(0, self.per_epoch * self._size, self._size):
-            indices = orders[:, start : start + self._size]
-            yield Batch(
-                self._groups.spread(self._samples.inputs[indices]), self._groups.spread(self._samples.targets[indices])
-            )
+        order = self.order(epoch)
+        for number in range(self.per_epoch):
+            yield self.take(order, number)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the indices of the samples of ``epoch`` (from 1), for `take`: one row per distinct seed."""
+        return self._orders(1 if self._replay else epoch)
+
+    def take(self, order: np.ndarray, number: int, count: int = 1) -> Batch:
+        """Return batch ``number`` (from 0) of an epoch, or ``count`` batches from there, one after the other."""
+        indices = order[:, number * self._size : (number + count) * self._size]
+        return Batch(
+            self._groups.spread(self._samples.inputs[indices]), self._groups.spread(self._samples.targets[indices])
+        )
+
+    def ahead(self, number: int) -> tuple[int, int]:
+        """Return the size of batch ``number`` (from 0) and how many batches of that size follow, itself included."""
+        whole = len(self._samples) // self._size
+        if number < whole:
+            return self._size, min(whole, self.per_epoch) - number
+        return len(self._samples) % self._size, 1
+
+    @property
+    def sample_bytes(self) -> int:
+        """The bytes of one sample of all runs."""
+        each = self._samples.inputs[0].nbytes + self._samples.targets[0].nbytes
+        return each * (1 if self._groups.shared else len(self._groups.which))
 
     def _orders(self, epoch: int) -> np.ndarray:
         n = len(self._samples)

@@ -79,13 +79,21 @@ class RuleEngine:
         Raises:
             InputError: the rule reads the loss and there is no objective.
         """
-        row = t - self._origin
+        row = self.row(t)
         if self.compiled is not None:
             self.compiled.step(row)
         else:
             self._interpret(row, objective)
+        self.passed(t)
+
+    def row(self, t: int) -> int:
+        """Return the row of the coefficients of step ``t`` of the rule."""
+        return t - self._origin
+
+    def passed(self, t: int) -> None:
+        """Set the rule's scalars to their values after step ``t``, which was taken."""
         for name, rows in self._scalars.items():
-            self._state[name][...] = rows[row]
+            self._state[name][...] = rows[t - self._origin]
 
     def _interpret(self, row: int, objective: Objective | None) -> None:
         objective = self._recorded() if objective is None else objective

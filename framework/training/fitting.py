@@ -46,6 +46,11 @@ def gives_all_classes(model: Model, data: Data) -> bool:
     return data.classes is not None and len(outputs) == 1 and outputs[0] >= data.classes
 
 
+def fits_labels(model: Model, data: Data) -> bool:
+    """Return whether every label of the data set has an output, or is 0 or 1 for a single output."""
+    return gives_all_classes(model, data) or (data.classes == 2 and model.output_shape == (1,))
+
+
 def _check_classes(model: Model, loss: Loss, data: Data) -> None:
     """Raise `InputError` if there is only one class, or the model has too few outputs for the classes."""
     classes, outputs = data.classes, model.output_shape

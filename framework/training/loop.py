@@ -90,9 +90,8 @@ def _epochs(
         started = time.perf_counter()
         means = EpochMeans(population)
         population.model.begin_epoch(epoch)
-        for batch in population.batches.epoch(epoch):
-            step += 1
-            losses = train_step(population, batch, step, means)
+        for taken, losses in _steps(population, epoch, step, means, single=watch.watch_steps):
+            step += taken
             watch.step(records, step, losses)
             ended = step == population.total or time.monotonic() >= deadline
             if ended or means.all_diverged():
@@ -119,6 +118,32 @@ def _epochs(
         watch.between(records, population, step)
 
 
+def _steps(
+    population: Population, epoch: int, step: int, means: EpochMeans, *, single: bool
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Take the steps of an epoch, one or several at a time; yield how many, and the losses ``(R,)`` of the last one.
+
+    Args:
+        population: the runs.
+        epoch: the number of the epoch.
+        step: the number of steps that are taken already.
+        means: the means of the epoch.
+        single: whether to take one step at a time also if several can run without returning to Python.
+    """
+    order, number = population.batches.order(epoch), 0
+    while number < population.batches.per_epoch:
+        count = 0 if single else population.together.count(number, step)
+        batch = population.batches.take(order, number, count or 1)
+        if count:
+            each, predictions = population.together.take(batch, step, count)
+            means.add_several(step + 1, each, predictions, batch)
+            losses = each[:, -1]
+        else:
+            losses = train_step(population, batch, step + 1, means)
+        number, step = number + (count or 1), step + (count or 1)
+        yield count or 1, losses
+
+
 def train_step(population: Population, batch: Batch, step: int, means: EpochMeans) -> np.ndarray:
     """Take optimizer step ``step`` on one batch; return the training losses before the step, shape ``(R,)``."""
     losses, predictions = write_gradients(population, batch)
@@ -132,10 +157,7 @@ def train_step(population: Population, batch: Batch, step: int, means: EpochMean
 
 def write_gradients(population: Population, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     """Write the gradients of the training loss on one batch; return losses ``(R,)`` and predictions ``(R, B, …)``."""
-    predictions = population.model.forward(batch.inputs, training=True)
-    losses = population.loss.forward(predictions, batch.targets)
-    population.model.backward(population.loss.backward())
-    return losses, predictions
+    return population.passes.write(batch)
 
 
 @dataclass

@@ -63,6 +63,11 @@ class Observers:
         self._all = list(observers)
         self._steps = [observer.step for observer in self._all if type(observer).step is not Observer.step]
 
+    @property
+    def watch_steps(self) -> bool:
+        """Whether any observer overrides ``step``."""
+        return bool(self._steps)
+
     def started(self, runs: Sequence[Run], population: Population) -> None:
         """Call `Observer.started` of each observer."""
         for observer in self._all:

@@ -15,15 +15,22 @@ from framework.base.metric import Metric
 from framework.base.optimizer import Optimizer
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
+from framework.compiler.fused import fusable
 from framework.config.layers import build_layers
 from framework.config.part import stacked
 from framework.config.resolved import RunConfig
 from framework.data.batches import Batches, chunks
 from framework.data.prepare import Data, prepared
 from framework.training.acting import refuse_idle
-from framework.training.fitting import check_fit, gives_all_classes
+from framework.training.fitting import check_fit, fits_labels
 from framework.training.model import Model
+from framework.training.passes import Passes
+from framework.training.together import Together
 from framework.training.update import Update
+
+RECORDED_FROM = 300
+"""Smallest number of steps for which passes are recorded and replayed by default: recording takes about as long as the
+replay saves in that many steps of a small network."""
 
 
 class Population:
@@ -33,6 +40,8 @@ class Population:
         configs: one checked configuration per run; settings other than the seed are the same in all.
         settings: those shared settings.
         total: optimizer steps in the budget, or None if only time limits it.
+        passes: the forward and backward passes.
+        together: several steps in one call.
 
     Raises:
         InputError: the parts do not fit together, or the budget ends before all of them have acted.
@@ -47,7 +56,7 @@ class Population:
         self.data: Data = prepared(self._stacked("dataset"), dtype)
         layers = build_layers([config.layers_for(self.data.target_shape) for config in configs])
         self.model = Model(layers, self.data.input_shape, seeds, dtype)
-        self.loss: Loss = self._stacked("loss", labels_checked=gives_all_classes(self.model, self.data))
+        self.loss: Loss = self._stacked("loss", labels_checked=fits_labels(self.model, self.data))
         self._metrics = first.metrics_for(
             self.data.task, predicted=self.loss.expects, target_scale=self.data.target_scaling.scale
         )
@@ -61,7 +70,14 @@ class Population:
             drop_last=self.settings.drop_last,
         )
         self.total = self._total()
+        self.passes = Passes(self.model, self.loss, replays=self._replays())
         self.update = self._update(seeds)
+        self.together = Together(self.passes, self.update, self.batches)
+
+    def _replays(self) -> bool:
+        """Return whether recording the calls of a training step is worth its time."""
+        worth = self.total is None or self.total >= RECORDED_FROM
+        return self.settings.kernel == "fused" or (self.settings.kernel == "auto" and worth)
 
     def _stacked(self, kind: str, **given: Any) -> Any:
         return stacked([config.parts[kind] for config in self.configs], kind, **given)
@@ -81,7 +97,7 @@ class Population:
             schedule=schedule,
             stages=stages,
             total=self.total,
-            kernel=self.settings.kernel,
+            kernel="fused" if self.passes.replays and fusable(optimizer) else self.settings.kernel,
             threads=self.settings.threads,
         )
 

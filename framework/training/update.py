@@ -127,16 +127,36 @@ class Update:
         Raises:
             InputError: the rule reads the loss and there is no objective.
         """
-        at = t - self._first
-        if not 0 <= at < self._length:
-            self._fill(t)
-            at = 0
+        at = self._at(t)
         if self._stages and not self._reaches_rule(t, at):
             return
         self._engine.step(t // self._every, objective)
         if self._stages:
             for stage, state in zip(self._stages, self._stage_states, strict=True):
                 stage.after(self.parameters, self.gradients, state, self._lr[at])
+
+    def _at(self, t: int) -> int:
+        """Return the row of step ``t`` in the tables, which are filled if necessary."""
+        if not 0 <= t - self._first < self._length:
+            self._fill(t)
+        return t - self._first
+
+    def several(self, t: int) -> tuple[FusedStep, int, int] | None:
+        """Return what is needed to take steps from ``t`` on without this object, or None if that is impossible.
+
+        Returns:
+            The compiled rule, the row of its coefficients for step ``t``, and the number of rows from there. The caller
+            must call `passed` after the last step.
+        """
+        if self._stages:
+            return None
+        left = self._length - self._at(t)
+        rule = self.compiled
+        return None if rule is None or rule.shared else (rule, self._engine.row(t), left)
+
+    def passed(self, t: int) -> None:
+        """Continue after step ``t``, which was taken as `several` allows."""
+        self._engine.passed(t)
 
     def _reaches_rule(self, t: int, at: int) -> bool:
         """Call the stages' `before`; return False if a stage that joins batches ends the step before the rule."""

@@ -35,6 +35,8 @@ class BatchNorm(Layer):
     that enters the running one by N - 1.
     """
 
+    replayable = True
+
     momentum: float = hyper(0.1, at_least=0, at_most=1, help="weight of the latest batch in the running statistics")
     eps: float = hyper(1e-5, above=0, prior="log", help="added to the variance")
 

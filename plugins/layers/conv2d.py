@@ -38,6 +38,7 @@ class Conv2d(Layer):
     weight has the axes ``(filters, channels, kernel_size, kernel_size)``.
     """
 
+    replayable = True
     output_kind = "logits"
 
     filters: int = integer(8, at_least=1, help="channels of the output")

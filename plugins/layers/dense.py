@@ -23,6 +23,7 @@ class Dense(Layer):
     Differs from torch's ``Linear``: torch's weight is the transpose of W.
     """
 
+    replayable = True
     output_kind = "logits"
     examples = ({"units": 3},)
 

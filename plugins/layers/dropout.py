@@ -22,6 +22,7 @@ class Dropout(Layer):
     Source: Srivastava et al. 2014, JMLR 15, section 10 (the "inverted" form).
     """
 
+    replayable = True
     output_kind = ""
 
     noisy = True

@@ -24,6 +24,8 @@ class Elu(Layer):
     Differs from torch's ``ELU``: not at all.
     """
 
+    replayable = True
+
     alpha: float = hyper(1.0, at_least=0, prior="log", search=(0.1, 3.0), help="-alpha is the limit for negative x")
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

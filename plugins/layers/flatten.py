@@ -20,6 +20,7 @@ class Flatten(Layer):
     The result may be a view of the input.
     """
 
+    replayable = True
     output_kind = ""
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -29,6 +29,8 @@ class Gelu(Layer):
     Differs from torch's ``GELU``: not at all; ``approximate`` is its ``approximate="tanh"``.
     """
 
+    replayable = True
+
     approximate: bool = flag(False, help="use the approximate form with tanh")
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

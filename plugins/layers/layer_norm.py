@@ -25,6 +25,8 @@ class LayerNorm(Layer):
     Differs from torch's ``LayerNorm`` over the last axis: not at all.
     """
 
+    replayable = True
+
     eps: float = hyper(1e-5, above=0, prior="log", help="added to the variance")
 
     def weights(self, shape: Shape) -> dict[str, Weight]:

@@ -24,6 +24,8 @@ class LeakyRelu(Layer):
     Differs from torch's ``LeakyReLU``: not at all.
     """
 
+    replayable = True
+
     slope: float = hyper(0.01, at_least=0, at_most=1, prior="log", search=(1e-3, 0.5), help="slope for negative x")
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

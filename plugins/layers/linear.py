@@ -19,6 +19,7 @@ class Linear(Layer):
     It is the input array itself, not a copy.
     """
 
+    replayable = True
     output_kind = ""
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

@@ -19,6 +19,7 @@ class Point(Layer):
     Raises ``InputError`` if ``start`` has neither one number nor one per coordinate.
     """
 
+    replayable = True
     output_kind = "values"
     examples = ({"units": 3, "start": [1.0, -2.0, 0.5]}, {"units": 2, "spread": 1.0})
     example_shape = (1,)

@@ -31,6 +31,8 @@ class Pool2d(Layer):
     Differs from torch's ``MaxPool2d`` and ``AvgPool2d``: the channels are the last axis of an image here.
     """
 
+    replayable = True
+
     mode: str = choice("max", tuple(COMBINE), help="value to take from each window")
     size: int = integer(2, at_least=1, help="side of the square window, in pixels")
     stride: int | None = integer(None, at_least=1, help="step between windows, in pixels; null: size")

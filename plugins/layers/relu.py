@@ -21,10 +21,12 @@ class Relu(Layer):
     Differs from torch's ``ReLU``: not at all.
     """
 
+    replayable = True
+
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return max(x, 0), shaped as ``x``."""
         # an array of zeros, because NumPy's vectorized loop for maximum does not accept a scalar
-        zeros = self.scratch("zeros", x.shape[2:], x.dtype)
+        zeros = self.scratch("zeros", x.shape[1:], x.dtype)
         zeros.fill(0)
         self._y = self.scratch("y", x.shape, x.dtype)
         return np.maximum(x, zeros, out=self._y)

@@ -20,6 +20,7 @@ class Reshape(Layer):
     Raises ``InputError`` if no shape is set or the two shapes have different numbers of elements.
     """
 
+    replayable = True
     output_kind = ""
     examples = ({"shape": (3, 4)},)
 

@@ -23,6 +23,7 @@ class Sigmoid(Layer):
     Differs from torch's ``Sigmoid``: not at all.
     """
 
+    replayable = True
     output_kind = "probabilities"
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

@@ -25,6 +25,8 @@ class Silu(Layer):
     Differs from torch's ``SiLU``: not at all.
     """
 
+    replayable = True
+
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""
         self._x = x

@@ -22,6 +22,7 @@ class Softmax(Layer):
     Differs from torch's ``Softmax`` with ``dim=-1``: not at all.
     """
 
+    replayable = True
     output_kind = "probabilities"
 
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:

@@ -24,6 +24,8 @@ class Softplus(Layer):
     Differs from torch's ``Softplus``: torch returns x itself above its ``threshold``.
     """
 
+    replayable = True
+
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""
         self._x = x

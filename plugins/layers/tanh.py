@@ -21,6 +21,8 @@ class Tanh(Layer):
     Differs from torch's ``Tanh``: not at all.
     """
 
+    replayable = True
+
     def forward(self, x: np.ndarray, *, training: bool) -> np.ndarray:
         """Return the output, shaped as ``x``."""
         self._y = np.tanh(x, out=self.scratch("y", x.shape, x.dtype))

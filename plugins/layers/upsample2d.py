@@ -23,6 +23,8 @@ class Upsample2d(Layer):
     Differs from torch's ``Upsample`` in mode nearest: the channels are the last axis of an image here.
     """
 
+    replayable = True
+
     factor: int = integer(2, at_least=1, help="how many times higher and wider")
 
     def output_shape(self, shape: Shape) -> Shape:

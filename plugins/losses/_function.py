@@ -25,6 +25,7 @@ class FunctionLoss(Loss):
         InputError: the point has another number of coordinates, or the noise has another shape.
     """
 
+    replayable = True
     dimensions: ClassVar[int | None] = 2
     example_shape = (2,)
 

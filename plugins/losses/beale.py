@@ -38,7 +38,7 @@ class Beale(FunctionLoss):
         errors = [c - u * (1 - v**k) for k, c in enumerate(CONSTANTS, start=1)]
         du = sum(2 * e * (v**k - 1) for k, e in enumerate(errors, start=1))
         dv = sum(2 * e * u * k * v ** (k - 1) for k, e in enumerate(errors, start=1))
-        return point(np.asarray(du), np.asarray(dv))
+        return point(np.asanyarray(du), np.asanyarray(dv))
 
 
 @hookimpl

@@ -8,6 +8,7 @@ import numpy as np
 
 from framework import Loss, LossSpec, as_labels, hookimpl
 
+from ._labels import label_places
 from ._mean import mean_of_runs
 
 
@@ -31,21 +32,21 @@ class CategoricalCrossEntropy(Loss):
     Source: torch's ``NLLLoss`` of log p.
     """
 
+    replayable = True
     expects = "probabilities"
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean cross-entropy per run for probabilities ``(R, B, C)`` and labels ``(R or 1, B)``."""
-        labels = as_labels(targets, predictions)
-        runs, batch, _ = predictions.shape
+        labels = as_labels(targets, predictions, checked=self.labels_checked)
         self._shape = predictions.shape
-        self._at_label = (np.arange(runs)[:, None], np.arange(batch), labels)
-        self._p = np.maximum(predictions[self._at_label], np.finfo(predictions.dtype).tiny)
+        self._at_label = label_places(predictions.shape, labels)
+        self._p = np.maximum(predictions.reshape(-1)[self._at_label], np.finfo(predictions.dtype).tiny)
         return mean_of_runs(-np.log(self._p))
 
     def backward(self) -> np.ndarray:
         """Return -1 / (B p[label]) at the labels, 0 elsewhere, shape ``(R, B, C)``."""
-        gradient = np.zeros(self._shape, self._p.dtype)
-        gradient[self._at_label] = (-1.0 / self._shape[1]) / self._p
+        gradient = np.zeros_like(self._p, shape=self._shape)
+        gradient.reshape(-1)[self._at_label] = (-1.0 / self._shape[1]) / self._p
         return gradient
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from framework import Loss, LossSpec, as_labels, hookimpl, hyper
 
+from ._labels import label_places
 from ._mean import mean_of_runs
 
 
@@ -28,22 +29,22 @@ class Hinge(Loss):
     Differs from torch's ``MultiMarginLoss`` (p = 1): not at all, for several outputs.
     """
 
+    replayable = True
     expects = "logits"
     margin: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="lead from which the loss is 0")
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean hinge loss per run for scores ``(R, B, outputs)`` and labels ``(R or 1, B)``."""
         outputs = predictions.shape[-1]
-        labels = as_labels(targets, predictions, classes=max(outputs, 2))
+        labels = as_labels(targets, predictions, classes=max(outputs, 2), checked=self.labels_checked)
         margin = self.column(self.margin, predictions)
         if outputs == 1:
             self._slope = (1 - 2 * labels[..., None]).astype(predictions.dtype)
             excess = margin + self._slope * predictions
         else:
-            runs, batch, _ = predictions.shape
-            self._at_label = (np.arange(runs)[:, None], np.arange(batch), labels)
-            excess = margin - predictions[self._at_label][..., None] + predictions
-            excess[self._at_label] = 0
+            self._at_label = label_places(predictions.shape, labels)
+            excess = margin - predictions.reshape(-1)[self._at_label][..., None] + predictions
+            excess.reshape(-1)[self._at_label] = 0
         self._active = (excess > 0).astype(predictions.dtype)
         return mean_of_runs(np.maximum(excess, 0))
 
@@ -53,7 +54,7 @@ class Hinge(Loss):
         if self._active.shape[-1] == 1:
             return self._slope * self._active * scale
         gradient = self._active * scale
-        gradient[self._at_label] = -gradient.sum(axis=2)
+        gradient.reshape(-1)[self._at_label] = -gradient.sum(axis=2)
         return gradient
 
 

@@ -29,12 +29,13 @@ class Huber(Loss):
     Differs from torch's ``HuberLoss``: not at all.
     """
 
+    replayable = True
     minima = (0.0,)
     delta: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="error at which the loss becomes linear")
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean Huber loss per run, ``(R,)``."""
-        error = predictions - as_values(targets, predictions)
+        error = predictions - as_values(targets, predictions, checked=self.labels_checked)
         delta = self.column(self.delta, error)
         self._clipped = np.clip(error, -delta, delta)
         return mean_of_runs(self._clipped * (error - 0.5 * self._clipped))  # equals both branches

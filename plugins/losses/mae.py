@@ -28,11 +28,12 @@ class MAE(Loss):
     Differs from torch: not at all.
     """
 
+    replayable = True
     minima = (0.0,)
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean absolute error per run, ``(R,)``."""
-        self._error = predictions - as_values(targets, predictions)
+        self._error = predictions - as_values(targets, predictions, checked=self.labels_checked)
         return mean_of_runs(np.abs(self._error))
 
     def backward(self) -> np.ndarray:

@@ -28,11 +28,12 @@ class MSE(Loss):
     Differs from torch: not at all.
     """
 
+    replayable = True
     minima = (0.0,)
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean squared error per run, ``(R,)``."""
-        self._error = predictions - as_values(targets, predictions)
+        self._error = predictions - as_values(targets, predictions, checked=self.labels_checked)
         return mean_of_runs(np.square(self._error))
 
     def backward(self) -> np.ndarray:

@@ -32,6 +32,7 @@ class QuadraticDeep(Loss):
     subgroup algorithm of Diaconis & Shahshahani 1987.
     """
 
+    replayable = True
     example_shape = (DIMENSIONS,)
     minima = (0.0,)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from framework import Loss, LossSpec, as_labels, hookimpl, hyper
 
+from ._labels import label_places
 from ._mean import mean_of_runs
 
 
@@ -31,6 +32,7 @@ class SoftmaxCrossEntropy(Loss):
     Differs from torch: not at all.
     """
 
+    replayable = True
     expects = "logits"
     label_smoothing: Any = hyper(
         0.0,
@@ -47,7 +49,7 @@ class SoftmaxCrossEntropy(Loss):
         shifted = predictions - np.maximum.reduce(predictions, axis=2, keepdims=True)
         self._exp = np.exp(shifted)
         self._sum = np.add.reduce(self._exp, axis=2)
-        self._at_label = _row_starts(*predictions.shape) + labels
+        self._at_label = label_places(predictions.shape, labels)
         losses = np.log(self._sum)
         picked = shifted.reshape(-1)[self._at_label]
         if not self._smooth:
@@ -75,12 +77,6 @@ class SoftmaxCrossEntropy(Loss):
         gradient -= smoothing / classes
         flat[self._at_label] -= gradient.dtype.type(1.0 / batch) - smoothing[..., 0]
         return gradient
-
-
-@lru_cache(maxsize=16)
-def _row_starts(runs: int, batch: int, classes: int) -> np.ndarray:
-    """Return the index of each sample's first class in the flat predictions, ``(R, B)``."""
-    return np.arange(0, runs * batch * classes, classes).reshape(runs, batch)
 
 
 @hookimpl

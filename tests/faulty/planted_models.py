@@ -37,6 +37,19 @@ class Same(Layer):
         return dy.copy() if need_dx else None
 
 
+@plant("layer", "layer_replays_as_numpy")
+class EscapesRecording(Same):
+    """Declares that its calls can be recorded, and computes with arrays that are not."""
+
+    replayable = True
+
+    def forward(self, x, *, training):
+        return np.asarray(x) * 1.5
+
+    def backward(self, dy, *, need_dx):
+        return dy * 1.5 if need_dx else None
+
+
 @plant("layer", "gradients")
 class WrongSlope(Scale):
     """Writes a gradient that is 10 % too large."""

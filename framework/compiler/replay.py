@@ -1,0 +1,420 @@
+"""Replay of recorded calls: a table of calls with fixed operands, and a compiled loop over steps, runs and calls.
+
+Each run goes through the whole step before the next one, so that its numbers stay in the processor's cache; arrays that
+only one run uses at a time are kept once, not once per run. Calls without a runs axis come first. If the calls depend
+on each other across runs, or cannot be divided by run, every call is made for all runs at once, in the recorded order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+from framework.compiler.fused import FusedStep
+from framework.compiler.ir import UnfusableError
+from framework.compiler.llvm import Code, load
+from framework.compiler.loops import inner_loop
+from framework.compiler.recording import FLOATS, Call, Recorder, Root
+from framework.compiler.replay_code import (
+    ALL,
+    BASES,
+    BY_LOOP,
+    BY_RUN,
+    BY_STEP,
+    CALL,
+    CASTS,
+    CONTIGUOUS,
+    COUNTS,
+    DATA,
+    DIMS,
+    LEVELS,
+    OPERANDS,
+    STEPS,
+    WORDS,
+    module,
+)
+
+WIDENED = 65_536
+"""Largest number of elements to which a constant operand is repeated, so that NumPy's loop runs over all of them."""
+
+EXACT = frozenset({np.add, np.subtract, np.multiply, np.divide, np.greater, np.greater_equal, np.less, np.less_equal})
+"""Ufuncs whose loops have the same bits for a constant that is read again and again as for a repeated one."""
+
+ALIGNED = 64
+"""Alignment of arrays that are kept once for all runs, in bytes: a cache line."""
+
+
+class UndividedError(UnfusableError):
+    """The calls cannot be divided by run."""
+
+
+@dataclass
+class Place:
+    """The memory of one operand, per run and step.
+
+    Attributes:
+        root: the allocation that it was recorded in.
+        offset: bytes from the start of the allocation, for the first run.
+        low: the first byte that the first run uses.
+        high: the byte after the last one that the first run uses.
+        by_run: bytes from one run to the next; 0 if all runs share it.
+    """
+
+    root: Root
+    offset: int
+    low: int
+    high: int
+    by_run: int
+
+    def owned(self, runs: int) -> bool:
+        """Return whether each run has its own part of the allocation, one after the other."""
+        part = self.by_run
+        return runs == 1 or (part * runs == self.root.stop - self.root.start and self.low >= 0 and self.high <= part)
+
+
+@dataclass
+class Item:
+    """A call that is ready for the table: an address, loops around it, and its operands' places.
+
+    Attributes:
+        function: address of the inner loop.
+        data: its last argument.
+        dims: its dimensions.
+        steps: its steps.
+        loops: the loops around it: a count and bytes per operand.
+        places: its operands.
+        target: the place that it writes to.
+        divided: whether the call is made once per run.
+        limit: for ``take`` and ``put`` the increment of the first valid index per run.
+    """
+
+    function: int
+    data: int
+    dims: Sequence[int]
+    steps: Sequence[int]
+    loops: Sequence[tuple[int, Sequence[int]]]
+    places: list[Place]
+    target: int
+    divided: bool
+    limit: int = 0
+
+
+class Lowering:
+    """Turns recorded calls into items of the table.
+
+    Args:
+        recorder: the recorded calls.
+        runs: R.
+        code: the module of `framework.compiler.replay_code`.
+        flag: the address that is set to 1 if an index does not exist.
+        divided: whether each run goes through the whole step before the next one.
+    """
+
+    def __init__(self, recorder: Recorder, runs: int, code: Code, flag: int, *, divided: bool) -> None:
+        self._recorder = recorder
+        self._runs = runs
+        self._code = code
+        self._flag = flag
+        self._divided = divided
+
+    def items(self) -> list[Item]:
+        """Return the items of all recorded calls.
+
+        Raises:
+            UndividedError: the calls cannot be divided by run.
+            UnfusableError: a call has no form in the table.
+        """
+        calls = [call for call in self._recorder.calls if not self._idle(call)]
+        return [item for call in calls for item in self._of(call)]
+
+    def _idle(self, call: Call) -> bool:
+        """Return whether the call writes the same numbers at each step."""
+        return call.op == "fill" and self._recorder.root(call.operands[-1]).constant
+
+    def _of(self, call: Call) -> list[Item]:
+        """Return the items of a call: several, one after the other, if it needs more loops than the table has."""
+        if call.op in ("take", "put"):
+            return [self._indexed(call)]
+        if call.op == "matmul":
+            return [self._product(call)]
+        divided, parts, _ = self._parts(call.operands, call.operands[0].shape)
+        counts, _ = _nest(parts[0].shape, [part.strides for part in parts])
+        if len(counts) <= 1 + LEVELS:
+            return [self._elementwise(call)]
+        shape = list(call.operands[0].shape)
+        first = int(divided)
+        axis = min((axis for axis in range(first, len(shape) - 1) if shape[axis] > 1), key=shape.__getitem__)
+        pieces = [np.split(operand, shape[axis], axis=axis) for operand in call.operands]
+        return [item for part in zip(*pieces, strict=True) for item in self._of(replace(call, operands=part))]
+
+    def _elementwise(self, call: Call) -> Item:
+        divided, parts, places = self._parts(call.operands, call.operands[0].shape)
+        if call.ufunc in EXACT:
+            parts, places = self._widened(parts, places)
+        (count, *loops), strides = _nest(parts[0].shape, [part.strides for part in parts])
+        if call.ufunc is not None:
+            function, data = inner_loop(call.ufunc, call.types)
+        else:
+            dense = [part.itemsize for part in parts] == list(strides[0])
+            function, data = self._code.address(_own_name(call) + (CONTIGUOUS if dense else "")), 0
+        around = list(zip(loops, strides[1:], strict=True))
+        return Item(function, data, [count], strides[0], around, places, len(places) - 1, divided)
+
+    def _parts(
+        self, operands: Sequence[np.ndarray], shape: Sequence[int]
+    ) -> tuple[bool, list[np.ndarray], list[Place]]:
+        """Return whether a call is divided by run, its operands for the first run, and their places.
+
+        Args:
+            operands: the operands, each with the axes of ``shape`` first.
+            shape: the axes that the call loops over.
+        """
+        if not self._divided or self._runs == 1:
+            return self._divided, list(operands), [self._place(operand, 0) for operand in operands]
+        if not shape or shape[0] not in (1, self._runs):
+            raise UndividedError("it has arrays without a runs axis")
+        if shape[0] == 1:
+            return False, list(operands), [self._place(operand, 0) for operand in operands]
+        parts = [operand[0, ...] for operand in operands]
+        by_run = [operand.strides[0] for operand in operands]
+        return True, parts, [self._place(part, step) for part, step in zip(parts, by_run, strict=True)]
+
+    def _place(self, part: np.ndarray, by_run: int) -> Place:
+        root = self._recorder.root(part)
+        low, high = (at - root.start for at in byte_bounds(part))
+        return Place(root, _address(part) - root.start, low, high, by_run)
+
+    def _widened(self, parts: list[np.ndarray], places: list[Place]) -> tuple[list[np.ndarray], list[Place]]:
+        """Replace constants that the loop would read again and again by arrays of the loop's shape."""
+        for at, (part, place) in enumerate(zip(parts, places, strict=True)):
+            if place.root.constant and not place.by_run and part.size <= WIDENED and not part.flags.c_contiguous:
+                parts[at] = np.ascontiguousarray(part)
+                places[at] = self._place(parts[at], 0)
+        return parts, places
+
+    def _indexed(self, call: Call) -> Item:
+        flat, index, numbers = call.operands if call.op == "take" else call.operands[::-1]
+        divided, parts, places = self._parts([index, numbers], index.shape)
+        if (index < 0).any():
+            raise UnfusableError("it uses indices from the end")
+        limit = flat.size
+        if divided:
+            limit //= self._runs
+            first = np.arange(self._runs).reshape(-1, *[1] * (index.ndim - 1)) * limit
+            if limit * self._runs != flat.size or (index < first).any() or (index >= first + limit).any():
+                raise UndividedError("it selects numbers of other runs")
+        (count, *loops), strides = _nest(parts[0].shape, [part.strides for part in parts])
+        part = flat[:limit]
+        place = self._place(part, part.nbytes if divided else 0)
+        if flat.dtype.char not in FLOATS:
+            raise UnfusableError(f"it selects numbers of dtype {flat.dtype}")
+        return Item(
+            self._code.address(f"{call.op}_{flat.dtype.char}"),
+            self._flag,
+            [count, limit, flat.itemsize],
+            [0, *strides[0]],
+            [(n, [0, *steps]) for n, steps in zip(loops, strides[1:], strict=True)],
+            [place, *places],
+            target=2 if call.op == "take" else 0,
+            divided=divided,
+            limit=limit if divided else 0,
+        )
+
+    def _product(self, call: Call) -> Item:
+        if any(each.ndim < 2 for each in call.operands):
+            raise UnfusableError("it multiplies vectors")
+        batch = call.operands[2].shape[:-2]
+        operands = [np.broadcast_to(each, (*batch, *each.shape[-2:])) for each in call.operands]
+        divided, parts, places = self._parts(operands, batch)
+        (count, *loops), strides = _nest(parts[2].shape[:-2], [part.strides[:-2] for part in parts])
+        rows, inner = parts[0].shape[-2:]
+        function, data = inner_loop(np.matmul, call.types)
+        core = [stride for each in parts for stride in each.strides[-2:]]
+        return Item(
+            function,
+            data,
+            [count, rows, inner, parts[2].shape[-1]],
+            [*strides[0], *core],
+            list(zip(loops, strides[1:], strict=True)),
+            places,
+            target=2,
+            divided=divided,
+        )
+
+
+def _own_name(call: Call) -> str:
+    """Return the name of a loop of `framework.compiler.replay_code`."""
+    source, _, target = call.types.partition("->")
+    if call.op == "cast":
+        if target not in FLOATS or source not in (*FLOATS, *CASTS):
+            raise UnfusableError(f"it converts {np.dtype(source)} to {np.dtype(target)}")
+        return f"cast_{source}{target}"
+    return f"where_{source}" if call.op == "where" else f"copy_{call.operands[-1].itemsize}"
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _nest(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+    """Return counts and strides of the loops over ``shape``, the innermost first, with as few loops as possible."""
+    counts: list[int] = []
+    steps: list[list[int]] = []
+    for axis in reversed(range(len(shape))):
+        if shape[axis] == 1:
+            continue
+        here = [each[axis] for each in strides]
+        if counts and all(outer == counts[-1] * inner for outer, inner in zip(here, steps[-1], strict=True)):
+            counts[-1] *= shape[axis]
+        else:
+            counts.append(shape[axis])
+            steps.append(here)
+    return (counts, steps) if counts else ([1], [[0] * len(strides)])
+
+
+def check_divided(items: Sequence[Item], runs: int) -> None:
+    """Raise `UndividedError` if a run's calls need numbers that another run's calls write, or the order is not kept."""
+    written = {id(item.places[item.target].root) for item in items if item.divided}
+    touched: set[int] = set()
+    for item in items:
+        for at, place in enumerate(item.places):
+            key, writes = id(place.root), at == item.target
+            if item.divided and not place.root.constant and not place.owned(runs) and (writes or key in written):
+                raise UndividedError("a run's numbers depend on another run's")
+            if not item.divided and (key in written or (writes and key in touched)):
+                raise UndividedError("numbers that all runs share depend on a run's")
+        if item.divided:
+            touched |= {id(place.root) for place in item.places}
+
+
+class Replay:
+    """A recorded step that runs without returning to Python, for several steps per call.
+
+    Args:
+        recorder: the recorded calls.
+        runs: R.
+
+    Attributes:
+        divided: whether each run goes through the whole step before the next one; only then several steps can be taken
+            in one call.
+
+    Raises:
+        UnfusableError: the calls cannot be replayed on this machine.
+    """
+
+    def __init__(self, recorder: Recorder, runs: int) -> None:
+        self._code = load(module())
+        self._runs = runs
+        self._flag = np.zeros(1, np.int64)
+        items, self.divided = _lowered(recorder, runs, self._code, _address(self._flag))
+        self._arena = _arena(items, runs) if self.divided else {}
+        self._bound: dict[int, list[tuple[int, int, Place]]] = {}
+        self._table = np.zeros((len(items) + 1, WORDS), np.int64)  # the last call is the rule
+        for row, item in enumerate(sorted(items, key=lambda item: item.divided)):  # keeps the order of each kind
+            self._write(row, item)
+        hoisted = sum(not item.divided for item in items)
+        self._plan = np.array([_address(self._table), hoisted, len(items), runs], np.int64)
+        self._call = self._code.call("replay")
+        self._rule: FusedStep | None = None
+        self._keep = [place.root.array for item in items for place in item.places if id(place.root) not in self._arena]
+
+    def _write(self, row: int, item: Item) -> None:
+        if len(item.loops) > LEVELS:
+            raise UnfusableError("it uses an array with too many axes")
+        words = self._table[row]
+        words[CALL], words[DATA] = item.function, item.data
+        words[DIMS : DIMS + len(item.dims)] = item.dims
+        words[STEPS : STEPS + len(item.steps)] = item.steps
+        words[COUNTS : COUNTS + LEVELS] = 1
+        for level, (count, by_loop) in enumerate(item.loops):
+            at = LEVELS - 1 - level
+            words[COUNTS + at] = count
+            words[BY_LOOP + OPERANDS * at :][: len(by_loop)] = by_loop
+        for at, place in enumerate(item.places):
+            own = self._arena.get(id(place.root))
+            words[BASES + at] = place.offset + (place.root.start if own is None else _address(own))
+            words[BY_RUN + at] = place.by_run if own is None else 0
+            if place.root.bound:
+                self._bound.setdefault(id(place.root.array), []).append((row, at, place))
+        if item.limit:
+            words[BY_RUN + OPERANDS - 1] = item.limit
+
+    def bind(self, recorded: np.ndarray, arrays: np.ndarray) -> None:
+        """Set the arrays of the next steps for one of which each step has its own.
+
+        Args:
+            recorded: the array of the recorded step, ``(R or 1, …)``.
+            arrays: the arrays of T steps, one after the other for each run, ``(R or 1, T * …)``. They must exist until
+                `run` returns.
+        """
+        by_step = recorded.nbytes // len(recorded)
+        if not arrays.flags.c_contiguous or arrays.nbytes % recorded.nbytes or len(arrays) != len(recorded):
+            raise ValueError("the arrays do not have the layout of the recorded one")
+        for row, at, place in self._bound.get(id(recorded), ()):
+            words = self._table[row]
+            words[BASES + at] = _address(arrays) + place.offset
+            words[BY_RUN + at] = arrays.strides[0] if place.by_run else 0
+            words[BY_STEP + at] = by_step
+
+    def attach(self, rule: FusedStep) -> None:
+        """Let ``rule`` end each step of `run` that has a row of its coefficients."""
+        if rule is self._rule:
+            return
+        self._rule, self._plans = rule, rule.per_run()
+        words = self._table[-1]
+        words[CALL], words[DATA] = self._code.address("rule"), rule.code.address("fused_step")
+        words[COUNTS : COUNTS + LEVELS] = 1
+        words[BASES], words[BY_RUN] = _address(self._plans), self._plans.strides[0]
+        words[BY_RUN + 1], words[BY_STEP + 1] = 1, self._runs
+
+    def run(self, count: int = 1, row: int | None = None) -> None:
+        """Take ``count`` steps.
+
+        Args:
+            count: number of steps, at most the T of the arrays that are bound.
+            row: the row of the rule's coefficients for the first step; None for the gradients of one step only.
+
+        Raises:
+            IndexError: an array was indexed with a number outside it.
+        """
+        self._plan[ALL] = len(self._table) - (row is None)
+        if self._rule is not None and row is not None:
+            self._rule.point(self._plans)
+            self._table[-1, BASES + 1] = row * self._runs
+        self._call(_address(self._plan), count)
+        if self._flag[0]:
+            raise IndexError("a label or an index is out of bounds")
+
+
+def _lowered(recorder: Recorder, runs: int, code: Code, flag: int) -> tuple[list[Item], bool]:
+    """Return the items of the recorded calls, and whether they are divided by run."""
+    try:
+        items = Lowering(recorder, runs, code, flag, divided=True).items()
+        check_divided(items, runs)
+    except UndividedError:
+        return Lowering(recorder, runs, code, flag, divided=False).items(), False
+    return items, True
+
+
+def _arena(items: Sequence[Item], runs: int) -> dict[int, np.ndarray]:
+    """Return arrays for the allocations that are needed for one run at a time, by the allocation's id."""
+    places = [(item, place) for item in items for place in item.places]
+    shared = {id(place.root) for item, place in places if not item.divided or not place.owned(runs)}
+    sizes = {
+        id(root): -(-(root.stop - root.start) // runs // ALIGNED) * ALIGNED
+        for root in (place.root for _, place in places)
+        if not (root.outer or root.bound or root.constant or id(root) in shared)
+    }
+    roots = {id(place.root): place.root for _, place in places}
+    block = np.zeros(sum(sizes.values()) + ALIGNED, np.uint8)
+    at, arena = -_address(block) % ALIGNED, {}
+    for key, size in sizes.items():
+        arena[key] = block[at : at + size]
+        root = roots[key]  # what no call writes to keeps its numbers
+        ctypes.memmove(_address(arena[key]), root.start, (root.stop - root.start) // runs)
+        at += size
+    return arena

@@ -1,0 +1,268 @@
+"""LLVM code that replays recorded calls: an interpreter of a table of calls, and the operations that are no ufuncs.
+
+The module is the same for all models, so it is compiled once per machine and then loaded from the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+CALL, DATA, DIMS, COUNTS, STEPS, BASES, BY_RUN, BY_STEP, BY_LOOP = 0, 1, 2, 6, 12, 24, 28, 32, 36
+"""Indices into the row of a call in the table: see `framework.compiler.replay.Table`."""
+
+WORDS = 48
+"""Length of a row."""
+
+OPERANDS, LEVELS = 4, 3
+"""Maximum numbers of operands, and of loops around a call."""
+
+ALL = 2
+"""Index into a plan, which has the address of the table, the number of calls before the loop over the runs, the number
+of all calls, and R."""
+
+_REPLAY = """\
+define internal void @call(ptr %row, i64 %run, i64 %step, ptr %args) #0 {
+entry:
+  %function = load ptr, ptr %row
+  %data.at = getelementptr i64, ptr %row, i64 1
+  %data = load ptr, ptr %data.at
+  %dims = getelementptr i64, ptr %row, i64 2
+  %steps = getelementptr i64, ptr %row, i64 12
+  %count0.at = getelementptr i64, ptr %row, i64 6
+  %count1.at = getelementptr i64, ptr %row, i64 7
+  %count2.at = getelementptr i64, ptr %row, i64 8
+  %count0 = load i64, ptr %count0.at
+  %count1 = load i64, ptr %count1.at
+  %count2 = load i64, ptr %count2.at
+  %bases.at = getelementptr i64, ptr %row, i64 24
+  %by_run.at = getelementptr i64, ptr %row, i64 28
+  %by_step.at = getelementptr i64, ptr %row, i64 32
+  %by_loop0.at = getelementptr i64, ptr %row, i64 36
+  %by_loop1.at = getelementptr i64, ptr %row, i64 40
+  %by_loop2.at = getelementptr i64, ptr %row, i64 44
+  %bases = load <4 x i64>, ptr %bases.at, align 8
+  %by_run = load <4 x i64>, ptr %by_run.at, align 8
+  %by_step = load <4 x i64>, ptr %by_step.at, align 8
+  %by_loop0 = load <4 x i64>, ptr %by_loop0.at, align 8
+  %by_loop1 = load <4 x i64>, ptr %by_loop1.at, align 8
+  %by_loop2 = load <4 x i64>, ptr %by_loop2.at, align 8
+  %run.one = insertelement <4 x i64> poison, i64 %run, i64 0
+  %run.all = shufflevector <4 x i64> %run.one, <4 x i64> poison, <4 x i32> zeroinitializer
+  %step.one = insertelement <4 x i64> poison, i64 %step, i64 0
+  %step.all = shufflevector <4 x i64> %step.one, <4 x i64> poison, <4 x i32> zeroinitializer
+  %run.off = mul <4 x i64> %by_run, %run.all
+  %step.off = mul <4 x i64> %by_step, %step.all
+  %at.run = add <4 x i64> %bases, %run.off
+  %start = add <4 x i64> %at.run, %step.off
+  br label %loop0
+loop0:
+  %i0 = phi i64 [ 0, %entry ], [ %i0.next, %end0 ]
+  %at0 = phi <4 x i64> [ %start, %entry ], [ %at0.next, %end0 ]
+  br label %loop1
+loop1:
+  %i1 = phi i64 [ 0, %loop0 ], [ %i1.next, %end1 ]
+  %at1 = phi <4 x i64> [ %at0, %loop0 ], [ %at1.next, %end1 ]
+  br label %loop2
+loop2:
+  %i2 = phi i64 [ 0, %loop1 ], [ %i2.next, %loop2 ]
+  %at2 = phi <4 x i64> [ %at1, %loop1 ], [ %at2.next, %loop2 ]
+  store <4 x i64> %at2, ptr %args, align 8
+  call void %function(ptr %args, ptr %dims, ptr %steps, ptr %data)
+  %at2.next = add <4 x i64> %at2, %by_loop2
+  %i2.next = add i64 %i2, 1
+  %more2 = icmp ult i64 %i2.next, %count2
+  br i1 %more2, label %loop2, label %end1
+end1:
+  %at1.next = add <4 x i64> %at1, %by_loop1
+  %i1.next = add i64 %i1, 1
+  %more1 = icmp ult i64 %i1.next, %count1
+  br i1 %more1, label %loop1, label %end0
+end0:
+  %at0.next = add <4 x i64> %at0, %by_loop0
+  %i0.next = add i64 %i0, 1
+  %more0 = icmp ult i64 %i0.next, %count0
+  br i1 %more0, label %loop0, label %done
+done:
+  ret void
+}
+
+define internal void @calls(ptr %table, i64 %from, i64 %to, i64 %run, i64 %step, ptr %args) #0 {
+entry:
+  br label %test
+test:
+  %i = phi i64 [ %from, %entry ], [ %next, %work ]
+  %more = icmp ult i64 %i, %to
+  br i1 %more, label %work, label %done
+work:
+  %words = mul i64 %i, 48
+  %row = getelementptr i64, ptr %table, i64 %words
+  call void @call(ptr %row, i64 %run, i64 %step, ptr %args)
+  %next = add i64 %i, 1
+  br label %test
+done:
+  ret void
+}
+
+define void @replay(ptr %plan, i64 %count) #0 {
+entry:
+  %args = alloca [4 x i64], align 32
+  %table = load ptr, ptr %plan
+  %before.at = getelementptr i64, ptr %plan, i64 1
+  %all.at = getelementptr i64, ptr %plan, i64 2
+  %runs.at = getelementptr i64, ptr %plan, i64 3
+  %before = load i64, ptr %before.at
+  %all = load i64, ptr %all.at
+  %runs = load i64, ptr %runs.at
+  br label %test
+test:
+  %step = phi i64 [ 0, %entry ], [ %step.next, %end ]
+  %more = icmp ult i64 %step, %count
+  br i1 %more, label %work, label %done
+work:
+  call void @calls(ptr %table, i64 0, i64 %before, i64 0, i64 %step, ptr %args)
+  br label %each
+each:
+  %run = phi i64 [ 0, %work ], [ %run.next, %each ]
+  call void @calls(ptr %table, i64 %before, i64 %all, i64 %run, i64 %step, ptr %args)
+  %run.next = add i64 %run, 1
+  %some = icmp ult i64 %run.next, %runs
+  br i1 %some, label %each, label %end
+end:
+  %step.next = add i64 %step, 1
+  br label %test
+done:
+  ret void
+}
+
+define void @rule(ptr %args, ptr %dims, ptr %steps, ptr %function) #0 {
+  %plan = load ptr, ptr %args
+  %row.at = getelementptr i64, ptr %args, i64 1
+  %row = load i64, ptr %row.at
+  call void %function(ptr %plan, i64 %row)
+  ret void
+}
+"""
+
+_LOOP = """
+define void @"{name}"(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{
+entry:
+  %n = load i64, ptr %dims
+{setup}
+  br label %test
+test:
+  %i = phi i64 [ 0, %entry ], [ %next, %end ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %work, label %done
+work:
+{body}
+  br label %end
+end:
+  %next = add nuw i64 %i, 1
+  br label %test
+done:
+  ret void
+}}
+"""
+
+_MOVE = """\
+  %rel = sub i64 %index, %lower
+  %inside = icmp ult i64 %rel, %limit
+  br i1 %inside, label %move, label %miss
+move:
+  %offset = mul i64 %rel, %bytes
+  %at = getelementptr i8, ptr %p{flat}, i64 %offset
+{copy}
+  br label %end
+miss:
+  store i64 1, ptr %data
+"""
+
+CONTIGUOUS = "_contiguous"
+"""Suffix of the names of loops over contiguous operands."""
+
+FLOATS = {"f": "float", "d": "double"}
+"""LLVM types of floats by the characters of NumPy's dtypes."""
+
+CASTS = {"?": ("i8", "uitofp"), "l": ("i64", "sitofp")}
+"""Conversions to floats by the character of NumPy's dtype: exact or rounded to nearest, as in NumPy."""
+
+
+def module() -> str:
+    """Return the LLVM module with ``replay(plan, count)``, ``rule`` and loops such as ``copy_4`` and ``cast_lf``."""
+    parts = [_REPLAY, *(text for _, text in _loops()), 'attributes #0 = { nounwind "no-builtins" }\n']
+    return "".join(parts)
+
+
+def _loops() -> Iterator[tuple[str, str]]:
+    for size in (1, 4, 8):
+        kind = f"i{8 * size}"
+        yield from _both(f"copy_{size}", [kind, kind], f"  store {kind} %v0, ptr %a1, align 1")
+    for char, kind in FLOATS.items():
+        other, op = ("d", "fptrunc") if char == "f" else ("f", "fpext")
+        for given, (source, conversion) in {**CASTS, other: (FLOATS[other], op)}.items():
+            yield from _both(f"cast_{given}{char}", [source, kind], _cast(source, conversion, kind))
+        yield from _both(f"where_{char}", ["i8", kind, kind, kind], _where(kind))
+        yield _mover("take", char, kind)
+        yield _mover("put", char, kind)
+
+
+def _cast(given: str, op: str, made: str) -> str:
+    return f"  %made = {op} {given} %v0 to {made}\n  store {made} %made, ptr %a1, align 1"
+
+
+def _where(kind: str) -> str:
+    return (
+        "  %truth = icmp ne i8 %v0, 0\n"
+        f"  %chosen = select i1 %truth, {kind} %v1, {kind} %v2\n  store {kind} %chosen, ptr %a3, align 1"
+    )
+
+
+def _both(name: str, kinds: Sequence[str], body: str) -> Iterator[tuple[str, str]]:
+    """Yield a loop over any strides, and one over contiguous operands, which LLVM vectorizes; the last is written."""
+    loads = [f"  %v{at} = load {kind}, ptr %a{at}, align 1" for at, kind in enumerate(kinds[:-1])]
+    for suffix, typed in (("", None), (CONTIGUOUS, kinds)):
+        setup, places = _operands(range(len(kinds)), typed)
+        yield name + suffix, _LOOP.format(name=name + suffix, setup=setup, body="\n".join([places, *loads, body]))
+
+
+def _operands(which: range | tuple[int, ...], kinds: Sequence[str] | None = None) -> tuple[str, str]:
+    setup, places = [], []
+    for place in which:
+        setup += [
+            f"  %p{place}.at = getelementptr ptr, ptr %args, i64 {place}",
+            f"  %p{place} = load ptr, ptr %p{place}.at",
+        ]
+        if kinds is not None:
+            places.append(f"  %a{place} = getelementptr {kinds[place]}, ptr %p{place}, i64 %i")
+            continue
+        setup += [
+            f"  %s{place}.at = getelementptr i64, ptr %steps, i64 {place}",
+            f"  %s{place} = load i64, ptr %s{place}.at",
+        ]
+        places += [
+            f"  %o{place} = mul i64 %i, %s{place}",
+            f"  %a{place} = getelementptr i8, ptr %p{place}, i64 %o{place}",
+        ]
+    return "\n".join(setup), "\n".join(places)
+
+
+def _mover(op: str, char: str, kind: str) -> tuple[str, str]:
+    """Return a loop that moves the numbers at checked indices: operands flat array, indices, numbers, first index.
+
+    dims[1] is the number of indices that exist, dims[2] the bytes of a number. An index that does not exist sets the
+    flag at ``data``.
+    """
+    setup, places = _operands((1, 2))
+    setup += """
+  %p0 = load ptr, ptr %args
+  %lower.at = getelementptr i64, ptr %args, i64 3
+  %lower = load i64, ptr %lower.at
+  %limit.at = getelementptr i64, ptr %dims, i64 1
+  %limit = load i64, ptr %limit.at
+  %bytes.at = getelementptr i64, ptr %dims, i64 2
+  %bytes = load i64, ptr %bytes.at"""
+    source, target = ("%at", "%a2") if op == "take" else ("%a2", "%at")
+    copy = f"  %value = load {kind}, ptr {source}\n  store {kind} %value, ptr {target}"
+    body = f"{places}\n  %index = load i64, ptr %a1\n" + _MOVE.format(flat=0, copy=copy)
+    name = f"{op}_{char}"
+    return name, _LOOP.format(name=name, setup=setup, body=body.rstrip("\n"))

@@ -1,0 +1,257 @@
+"""Forward and backward passes: in NumPy, or replayed without returning to Python. The bits are the same.
+
+For each size of batch, NumPy computes the first batch and its calls are recorded (`framework.compiler.recording`). The
+second batch is computed both ways and compared; only if all bits are the same are the recorded calls replayed for the
+batches that follow.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from framework.base.layer import Layer
+from framework.base.loss import Loss
+from framework.base.numerics import same_bits
+from framework.base.parameters import Shape
+from framework.base.randomness import Noise
+from framework.compiler.ir import UnfusableError
+from framework.compiler.recording import Recorder
+from framework.compiler.replay import Replay
+from framework.data.batches import Batch
+from framework.training.model import Model
+
+LOG = logging.getLogger("framework")
+
+
+def numpy_gradients(model: Model, loss: Loss, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write the gradients of the training loss on one batch; return losses ``(R,)`` and predictions ``(R, B, …)``."""
+    predictions = model.forward(inputs, training=True)
+    losses = loss.forward(predictions, targets)
+    model.backward(loss.backward())
+    return losses, predictions
+
+
+@dataclass
+class Draw:
+    """Random numbers that a layer draws once per step: the layer's noise, and the array of the recorded step."""
+
+    noise: Noise
+    recorded: np.ndarray
+    shape: Shape
+
+    def numbers(self, count: int) -> np.ndarray:
+        """Return the numbers of the next ``count`` steps, one after the other: ``(R or 1, count * B, …)``."""
+        return self.noise.uniform((count * self.shape[0], *self.shape[1:]), self.recorded.dtype)
+
+
+@dataclass
+class Program:
+    """The recorded step for one size of batch.
+
+    Attributes:
+        batch: the recorded batch until the comparison, which takes another one; then None.
+        inputs: the array of the recorded step's inputs.
+        targets: of its targets.
+        losses: of its losses, ``(R,)``.
+        predictions: of its predictions, ``(R, B, …)``.
+        draws: its random numbers, in the order of the layers.
+        replay: the replay of the recorded calls.
+        exact: whether the bits were compared and are the same.
+        seconds: the duration of a step in the last call.
+    """
+
+    batch: Batch | None
+    inputs: np.ndarray
+    targets: np.ndarray
+    losses: np.ndarray
+    predictions: np.ndarray
+    draws: list[Draw]
+    replay: Replay
+    exact: bool = False
+    seconds: float = 0.0
+
+    def run(
+        self, batch: Batch, count: int = 1, row: int | None = None, drawn: Sequence[np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Replay ``count`` steps; return their losses ``(R, count)`` and predictions ``(R, count * B, …)``.
+
+        Args:
+            batch: the batches of the steps, one after the other.
+            count: the number of steps.
+            row: the first step's row of the rule's coefficients, or None to write the gradients of one step only.
+            drawn: the layers' random numbers; by default they are drawn.
+        """
+        runs, size, *output = self.predictions.shape
+        losses = np.empty((runs, count), self.losses.dtype)
+        predictions = np.empty((runs, count * size, *output), self.predictions.dtype)
+        numbers = [draw.numbers(count) for draw in self.draws] if drawn is None else drawn
+        arrays = [*numbers, np.ascontiguousarray(batch.inputs), np.ascontiguousarray(batch.targets)]
+        recorded = [*(draw.recorded for draw in self.draws), self.inputs, self.targets]
+        for own, array in zip([*recorded, self.losses, self.predictions], [*arrays, losses, predictions], strict=True):
+            self.replay.bind(own, array)
+        started = time.perf_counter()
+        self.replay.run(count, row)
+        self.seconds = (time.perf_counter() - started) / count
+        return losses, predictions
+
+
+class Passes:
+    """The forward and backward passes of R runs.
+
+    Args:
+        model: the model; a layer that is not ``replayable`` keeps it in NumPy.
+        loss: the loss, likewise.
+        replays: whether passes may be replayed.
+
+    Attributes:
+        replays: whether batches are recorded and replayed.
+        refusal: why the passes run in NumPy although they should be replayed, or "".
+        differed: whether a replayed batch differed from NumPy's.
+    """
+
+    def __init__(self, model: Model, loss: Loss, *, replays: bool) -> None:
+        self._model = model
+        self._loss = loss
+        self.replays = replays and loss.replayable and all(layer.replayable for layer in model.layers)
+        self._programs: dict[int, Program] = {}
+        self.refusal = ""
+        self.differed = False
+
+    def program(self, size: int) -> Program | None:
+        """Return the program for batches of ``size`` samples per run if it is recorded and exact."""
+        program = self._programs.get(size)
+        return program if program is not None and program.exact else None
+
+    def write(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Write the gradients of the training loss on one batch; return its losses and predictions.
+
+        Returns:
+            Losses ``(R,)`` and predictions ``(R, B, …)``, which are valid until the next call.
+        """
+        program = self._programs.get(batch.size) if self.replays else None
+        if program is not None and program.exact:
+            losses, predictions = program.run(batch)
+            return losses[:, 0], predictions
+        if program is not None and program.batch is not batch:
+            return self._compared(program, batch)
+        if self.replays and program is None:
+            recorded = self._recorded(batch)
+            if recorded is not None:
+                return recorded
+        return numpy_gradients(self._model, self._loss, batch.inputs, batch.targets)
+
+    def _give_up(self, reason: str) -> None:
+        LOG.warning("training steps run in NumPy because they cannot be replayed: %s", reason)
+        self.refusal, self.replays = reason, False
+        self._programs.clear()
+
+    def _recorded(self, batch: Batch) -> tuple[np.ndarray, np.ndarray] | None:
+        """Compute a batch in NumPy and record its calls; return None, with nothing changed, if that is impossible."""
+        buffers, noises = self._model.buffers.flat.copy(), [copy.deepcopy(layer.noise) for layer in self._noisy()]
+        try:
+            program = self._new_program(batch)
+        except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything if its calls are recorded
+            self._give_up(str(error) if isinstance(error, UnfusableError) else f"{type(error).__name__}: {error}")
+            self._model.buffers.flat[...] = buffers
+            for layer, noise in zip(self._noisy(), noises, strict=True):
+                layer.noise = noise
+            return None
+        self._programs[batch.size] = program
+        return program.losses, program.predictions
+
+    def _new_program(self, batch: Batch) -> Program:
+        model, recorder = self._model, Recorder()
+        draws: list[Draw] = []
+        inputs, targets = np.array(batch.inputs, order="C"), np.array(batch.targets, order="C")
+        with self._watched(recorder, draws):
+            given = recorder.bound(inputs), recorder.bound(targets)
+            losses, predictions = numpy_gradients(model, self._loss, *given)
+            results = np.empty(losses.shape, losses.dtype), np.empty(predictions.shape, predictions.dtype)
+            recorder.copy(recorder.bound(results[0]), losses)
+            recorder.copy(recorder.bound(results[1]), predictions)
+        if len({id(draw.noise) for draw in draws}) < len(draws):
+            raise UnfusableError("a layer draws random numbers twice per step")
+        return Program(batch, inputs, targets, *results, draws, Replay(recorder, model.parameters.runs))
+
+    @contextmanager
+    def _watched(self, recorder: Recorder, draws: list[Draw]) -> Iterator[None]:
+        """Let the model's layers compute with recorded arrays inside a ``with`` block."""
+        tensors = (self._model.parameters, self._model.gradients, self._model.buffers)
+        for each in tensors:
+            recorder.outer(each.flat)
+        parts = [self._loss, *self._model.layers]
+        kept = [dict(vars(part)) for part in parts]
+        try:
+            for layer in self._model.layers:
+                for name in ("weight", "gradient", "buffer"):
+                    views = getattr(layer, name)
+                    setattr(layer, name, {key: recorder.watch(view) for key, view in views.items()})
+                layer.use_scratch(recorder.empty)
+                if layer.noisy:
+                    layer.noise = _RecordedNoise(layer.noise, recorder, draws)
+            yield
+        finally:
+            for part, attributes in zip(parts, kept, strict=True):  # no recorded array stays in them
+                vars(part).clear()
+                vars(part).update(attributes)
+
+    def _compared(self, program: Program, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Compute a batch in NumPy and replay it; return NumPy's results and leave its gradients and buffers."""
+        model = self._model
+        before, seen = model.buffers.flat.copy(), list[np.ndarray]()
+        noises = [layer.noise for layer in self._noisy()]
+        for layer in self._noisy():
+            layer.noise = _SeenNoise(layer.noise, seen)
+        losses, predictions = numpy_gradients(model, self._loss, batch.inputs, batch.targets)
+        for layer, noise in zip(self._noisy(), noises, strict=True):
+            layer.noise = noise
+        expected = [each.copy() for each in (losses, predictions, model.gradients.flat, model.buffers.flat)]
+        model.buffers.flat[...] = before
+        replayed = program.run(batch, drawn=seen)
+        found = (replayed[0][:, 0], replayed[1], model.gradients.flat, model.buffers.flat)
+        program.exact = all(same_bits(one, other) for one, other in zip(expected, found, strict=True))
+        if program.exact:
+            program.batch = None
+            for layer in model.layers:
+                layer.use_scratch()  # frees arrays that the replay does not use
+        else:
+            model.gradients.flat[...], model.buffers.flat[...] = expected[2:]
+            self.differed = True
+            self._give_up("a replayed step differs from NumPy's")
+        return expected[0], expected[1]
+
+    def _noisy(self) -> list[Layer]:
+        return [layer for layer in self._model.layers if layer.noisy]
+
+
+class _RecordedNoise(Noise):
+    """A layer's noise whose numbers are recorded as given at each step."""
+
+    def __init__(self, noise: Noise, recorder: Recorder, draws: list[Draw]) -> None:
+        self._noise, self._recorder, self._draws = noise, recorder, draws
+
+    def uniform(self, shape: Shape, dtype: Any) -> np.ndarray:
+        """Return the noise's numbers as a recorded array."""
+        numbers = np.array(self._noise.uniform(shape, dtype), order="C")
+        self._draws.append(Draw(self._noise, numbers, shape))
+        return self._recorder.bound(numbers)
+
+
+class _SeenNoise(Noise):
+    """A layer's noise whose numbers are collected."""
+
+    def __init__(self, noise: Noise, seen: list[np.ndarray]) -> None:
+        self._noise, self._seen = noise, seen
+
+    def uniform(self, shape: Shape, dtype: Any) -> np.ndarray:
+        """Return the noise's numbers and append them to the list."""
+        self._seen.append(self._noise.uniform(shape, dtype))
+        return self._seen[-1]

@@ -1,0 +1,68 @@
+"""Several training steps of a population in one call, without returning to Python in between."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from framework.data.batches import Batch, Batches
+from framework.training.passes import Passes
+from framework.training.update import Update
+
+SECONDS = 0.05
+"""Duration of a call that is aimed at; signals and ``max_seconds`` are looked at between calls."""
+
+MOST = 512
+"""Maximum number of steps of one call."""
+
+BYTES = 2**21
+"""Maximum size of the batches of one call together: they should stay in the processor's cache."""
+
+
+class Together:
+    """Takes several steps of R runs at once where the passes are replayed and the rule is compiled.
+
+    Args:
+        passes: the forward and backward passes.
+        update: the update chain.
+        batches: the training batches.
+    """
+
+    def __init__(self, passes: Passes, update: Update, batches: Batches) -> None:
+        self._passes = passes
+        self._update = update
+        self._batches = batches
+
+    def count(self, number: int, step: int) -> int:
+        """Return how many steps to take at once; 0 if they are to be taken one by one.
+
+        Args:
+            number: the number of the next batch in its epoch, from 0.
+            step: the number of steps that are taken already.
+        """
+        size, left = self._batches.ahead(number)
+        program = self._passes.program(size)
+        several = None if program is None else self._update.several(step + 1)
+        if program is None or several is None:
+            return 0
+        if not program.replay.divided:
+            return 1
+        stored = BYTES // (size * self._batches.sample_bytes)
+        timely = int(SECONDS / max(program.seconds, SECONDS / MOST))
+        return max(1, min(timely, left, stored, several[2]))
+
+    def take(self, batch: Batch, step: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Take ``count`` steps as `count` allows; return losses ``(R, count)`` and predictions ``(R, count * B, …)``.
+
+        Args:
+            batch: the batches of the steps, one after the other.
+            step: the number of steps that are taken already.
+            count: the number of steps.
+        """
+        program, several = self._passes.program(batch.size // count), self._update.several(step + 1)
+        if program is None or several is None:
+            raise ValueError("these steps must be taken one by one")
+        rule, row, _ = several
+        program.replay.attach(rule)
+        taken = program.run(batch, count, row)
+        self._update.passed(step + count)
+        return taken
