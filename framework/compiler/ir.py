@@ -21,7 +21,7 @@ SOURCES = frozenset({"element", "column", "number", "truth"})
 """Operations of nodes that are inputs or constants."""
 
 TIE_LENGTH = 67
-"""Length of the arrays that `_tie` compares: enough for NumPy's vector loop and its scalar remainder."""
+"""Length of the arrays that `tie` compares: enough for NumPy's vector loop and its scalar remainder."""
 
 
 class UnfusableError(FrameworkError):
@@ -254,11 +254,11 @@ def _extreme(ufunc: np.ufunc, beyond: Function, op: str) -> Function:
 
     def make(formula: Formula, x: Any, y: Any) -> Symbol:
         x, y = formula.operand(x), formula.operand(y)
-        tie = _tie(ufunc, formula.dtype)
-        if tie == "sign":
+        chosen = tie(ufunc, formula.dtype)
+        if chosen == "sign":
             return formula.make(op, x.at, y.at)
         larger = _where(formula, beyond(formula, x, y), x, y)
-        larger = larger if tie == "second" else _where(formula, x == y, x, larger)
+        larger = larger if chosen == "second" else _where(formula, x == y, x, larger)
         unknown = x != x  # true for NaN only; with a constant NaN LLVM needs one instruction for the rest
         return _where(formula, unknown, formula.number(np.nan), larger)
 
@@ -266,7 +266,7 @@ def _extreme(ufunc: np.ufunc, beyond: Function, op: str) -> Function:
 
 
 @functools.cache
-def _tie(ufunc: np.ufunc, dtype: np.dtype) -> str:
+def tie(ufunc: np.ufunc, dtype: np.dtype) -> str:
     """Return which of 0 and -0 NumPy's ``ufunc`` returns on this machine: ``"first"``, ``"second"`` or ``"sign"``.
 
     Raises:

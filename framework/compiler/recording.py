@@ -23,7 +23,7 @@ FLOATS = "fd"
 DEFAULTS = {"initial": np._NoValue, "where": True}
 """Arguments of a reduction that the methods of arrays pass on although they were not given."""
 
-OWN = frozenset({"copy", "cast", "fill", "where", "take", "put"})
+OWN = frozenset({"copy", "cast", "fill", "mask", "where", "take", "put"})
 """Operations that are no ufuncs, which the replay implements itself."""
 
 
@@ -200,6 +200,8 @@ class Recorder:
         given = {name: value for name, value in kwargs.items() if name not in ("out", "subok", "casting")}
         if method == "reduce":
             return self._reduce(ufunc, _plain(inputs[0]), out, **given)
+        if ufunc is np.multiply and self._masked(inputs, kwargs):
+            return self._mask(_plain(inputs[0]), _plain(inputs[1]), out)
         typed, where = given.pop("dtype", None), given.pop("where", True)
         if method != "__call__" or given or ufunc.nout != 1 or (ufunc.signature and ufunc is not np.matmul):
             raise UnfusableError(f"it uses numpy.{ufunc.__name__} in a form that is not recorded")
@@ -215,6 +217,26 @@ class Recorder:
             if np.may_share_memory(operand, result) and not _same(operand, result):
                 raise UnfusableError("it writes to an array that overlaps an operand")
         self._loop(ufunc, operands, made, result, where)
+        return self.watch(result)
+
+    def _masked(self, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Return whether a product is that of floats and booleans that change from step to step."""
+        numbers, truths = inputs
+        return (
+            set(kwargs) <= {"out"}
+            and isinstance(numbers, np.ndarray)
+            and isinstance(truths, np.ndarray)
+            and (numbers.dtype.char in FLOATS, truths.dtype == bool) == (True, True)
+            and not self.root(truths).constant
+        )
+
+    def _mask(self, numbers: np.ndarray, truths: np.ndarray, out: np.ndarray | None) -> Recorded:
+        """Return floats times booleans, and record it as one call: NumPy would convert the booleans first."""
+        overlapping = out is not None and np.may_share_memory(numbers, out) and not _same(numbers, out)
+        if overlapping or (out is not None and out.dtype != numbers.dtype):
+            raise UnfusableError("it writes a product of booleans to an array that does not fit")
+        result = np.multiply(numbers, truths, out=out)
+        self._add("mask", None, f"{numbers.dtype.char}?->{numbers.dtype.char}", numbers, truths, result)
         return self.watch(result)
 
     def _operands(self, ufunc: np.ufunc, inputs: Sequence[Any], typed: Any) -> tuple[list[np.ndarray], np.dtype]:
@@ -236,7 +258,8 @@ class Recorder:
             self._copied(converted, target)
             target = converted
         if where is not True:
-            self._add("where", None, result.dtype.char, _plain(where), target, result, result)
+            char = result.dtype.char
+            self._add("where", None, f"?{char * 2}->{char}", _plain(where), target, result, result)
 
     def _add(self, op: str, ufunc: np.ufunc | None, types: str, *operands: np.ndarray) -> None:
         self.root(operands[-1]).writers.append(op)
@@ -344,7 +367,7 @@ class Recorder:
             raise UnfusableError("it uses numpy.where of other numbers than floats")
         kinds = (np.dtype(bool), made.dtype, made.dtype)
         operands = [self._cast(each, dtype) for each, dtype in zip(plain, kinds, strict=True)]
-        self._add("where", None, made.dtype.char, *operands, made)
+        self._add("where", None, f"?{made.dtype.char * 2}->{made.dtype.char}", *operands, made)
         return self.watch(made)
 
     def tile(self, array: np.ndarray, times: int) -> Recorded:

@@ -16,9 +16,10 @@ from numpy.lib.array_utils import byte_bounds
 
 from framework.compiler.fused import FusedStep
 from framework.compiler.ir import UnfusableError
-from framework.compiler.llvm import Code, load
+from framework.compiler.kernels import FLOATS, KINDS, ROW_STEPS, Kernel, own
+from framework.compiler.llvm import load
 from framework.compiler.loops import inner_loop
-from framework.compiler.recording import FLOATS, Call, Recorder, Root
+from framework.compiler.recording import Call, Recorder, Root
 from framework.compiler.replay_code import (
     ALL,
     BASES,
@@ -26,8 +27,6 @@ from framework.compiler.replay_code import (
     BY_RUN,
     BY_STEP,
     CALL,
-    CASTS,
-    CONTIGUOUS,
     COUNTS,
     DATA,
     DIMS,
@@ -81,7 +80,7 @@ class Item:
     """A call that is ready for the table: an address, loops around it, and its operands' places.
 
     Attributes:
-        function: address of the inner loop.
+        function: address of the inner loop, or the kernel or name of a loop of the module.
         data: its last argument.
         dims: its dimensions.
         steps: its steps.
@@ -92,7 +91,7 @@ class Item:
         limit: for ``take`` and ``put`` the increment of the first valid index per run.
     """
 
-    function: int
+    function: int | str | Kernel
     data: int
     dims: Sequence[int]
     steps: Sequence[int]
@@ -109,15 +108,13 @@ class Lowering:
     Args:
         recorder: the recorded calls.
         runs: R.
-        code: the module of `framework.compiler.replay_code`.
         flag: the address that is set to 1 if an index does not exist.
         divided: whether each run goes through the whole step before the next one.
     """
 
-    def __init__(self, recorder: Recorder, runs: int, code: Code, flag: int, *, divided: bool) -> None:
+    def __init__(self, recorder: Recorder, runs: int, flag: int, *, divided: bool) -> None:
         self._recorder = recorder
         self._runs = runs
-        self._code = code
         self._flag = flag
         self._divided = divided
 
@@ -128,7 +125,7 @@ class Lowering:
             UndividedError: the calls cannot be divided by run.
             UnfusableError: a call has no form in the table.
         """
-        calls = [call for call in self._recorder.calls if not self._idle(call)]
+        calls = [call for call in self._recorder.calls if call.operands[-1].size and not self._idle(call)]
         return [item for call in calls for item in self._of(call)]
 
     def _idle(self, call: Call) -> bool:
@@ -155,14 +152,17 @@ class Lowering:
         divided, parts, places = self._parts(call.operands, call.operands[0].shape)
         if call.ufunc in EXACT:
             parts, places = self._widened(parts, places)
-        (count, *loops), strides = _nest(parts[0].shape, [part.strides for part in parts])
-        if call.ufunc is not None:
+        counts, strides = _nest(parts[0].shape, [part.strides for part in parts])
+        kernel = _kernel(call, counts, strides)
+        around = list(zip(counts, strides, strict=True))
+        if kernel is None and call.ufunc is not None:
             function, data = inner_loop(call.ufunc, call.types)
-        else:
-            dense = [part.itemsize for part in parts] == list(strides[0])
-            function, data = self._code.address(_own_name(call) + (CONTIGUOUS if dense else "")), 0
-        around = list(zip(loops, strides[1:], strict=True))
-        return Item(function, data, [count], strides[0], around, places, len(places) - 1, divided)
+            return Item(function, data, counts[:1], strides[0], around[1:], places, len(places) - 1, divided)
+        if kernel is None:
+            raise UnfusableError(f"it uses {call.op}")
+        rows, by_row = around[1] if len(around) > 1 else (1, [0] * len(places))
+        steps = [*strides[0], *[0] * (ROW_STEPS - len(places)), *by_row]
+        return Item(kernel, 0, [counts[0], rows], steps, around[2:], places, len(places) - 1, divided)
 
     def _parts(
         self, operands: Sequence[np.ndarray], shape: Sequence[int]
@@ -213,7 +213,7 @@ class Lowering:
         if flat.dtype.char not in FLOATS:
             raise UnfusableError(f"it selects numbers of dtype {flat.dtype}")
         return Item(
-            self._code.address(f"{call.op}_{flat.dtype.char}"),
+            f"{call.op}_{flat.dtype.char}",
             self._flag,
             [count, limit, flat.itemsize],
             [0, *strides[0]],
@@ -246,14 +246,25 @@ class Lowering:
         )
 
 
-def _own_name(call: Call) -> str:
-    """Return the name of a loop of `framework.compiler.replay_code`."""
-    source, _, target = call.types.partition("->")
-    if call.op == "cast":
-        if target not in FLOATS or source not in (*FLOATS, *CASTS):
-            raise UnfusableError(f"it converts {np.dtype(source)} to {np.dtype(target)}")
-        return f"cast_{source}{target}"
-    return f"where_{source}" if call.op == "where" else f"copy_{call.operands[-1].itemsize}"
+def _kernel(call: Call, counts: Sequence[int], strides: Sequence[Sequence[int]]) -> Kernel | None:
+    """Return the kernel of a call, or None if NumPy's loop is to be called: always for a single row of a ufunc.
+
+    Raises:
+        UnfusableError: neither exists.
+    """
+    sizes = [operand.itemsize for operand in call.operands]
+    single = counts[0] == 1
+    layout = "".join(
+        "c" if single or step == size else "s" if step == 0 else "v"
+        for step, size in zip(strides[0], sizes, strict=True)
+    )
+    if call.ufunc is not None:
+        return own(call.op, call.types, layout) if len(counts) > 1 else None
+    if call.op in ("copy", "fill"):
+        return Kernel("copy", str(sizes[-1]), layout)
+    if call.op == "cast" and (call.types[-1] not in FLOATS or call.types[0] not in KINDS):
+        raise UnfusableError(f"it converts {np.dtype(call.types[0])} to {np.dtype(call.types[-1])}")
+    return Kernel(call.op, call.types, layout)
 
 
 def _address(array: np.ndarray) -> int:
@@ -283,12 +294,19 @@ def check_divided(items: Sequence[Item], runs: int) -> None:
     for item in items:
         for at, place in enumerate(item.places):
             key, writes = id(place.root), at == item.target
+            if _surrounds(place.root, runs) and not place.owned(runs):
+                raise UndividedError("a run's numbers depend on another run's")
             if item.divided and not place.root.constant and not place.owned(runs) and (writes or key in written):
                 raise UndividedError("a run's numbers depend on another run's")
             if not item.divided and (key in written or (writes and key in touched)):
                 raise UndividedError("numbers that all runs share depend on a run's")
         if item.divided:
             touched |= {id(place.root) for place in item.places}
+
+
+def _surrounds(root: Root, runs: int) -> bool:
+    """Return whether the surroundings of the step give or use numbers of each run in the allocation."""
+    return runs > 1 and (root.outer or root.bound) and len(root.array) == runs and root.array.size > 0
 
 
 class Replay:
@@ -307,10 +325,10 @@ class Replay:
     """
 
     def __init__(self, recorder: Recorder, runs: int) -> None:
-        self._code = load(module())
         self._runs = runs
         self._flag = np.zeros(1, np.int64)
-        items, self.divided = _lowered(recorder, runs, self._code, _address(self._flag))
+        items, self.divided = _lowered(recorder, runs, _address(self._flag))
+        self._code = load(module({item.function for item in items if isinstance(item.function, Kernel)}))
         self._arena = _arena(items, runs) if self.divided else {}
         self._bound: dict[int, list[tuple[int, int, Place]]] = {}
         self._table = np.zeros((len(items) + 1, WORDS), np.int64)  # the last call is the rule
@@ -326,7 +344,7 @@ class Replay:
         if len(item.loops) > LEVELS:
             raise UnfusableError("it uses an array with too many axes")
         words = self._table[row]
-        words[CALL], words[DATA] = item.function, item.data
+        words[CALL], words[DATA] = self._function(item.function), item.data
         words[DIMS : DIMS + len(item.dims)] = item.dims
         words[STEPS : STEPS + len(item.steps)] = item.steps
         words[COUNTS : COUNTS + LEVELS] = 1
@@ -342,6 +360,11 @@ class Replay:
                 self._bound.setdefault(id(place.root.array), []).append((row, at, place))
         if item.limit:
             words[BY_RUN + OPERANDS - 1] = item.limit
+
+    def _function(self, function: int | str | Kernel) -> int:
+        if isinstance(function, Kernel):
+            function = function.name
+        return self._code.address(function) if isinstance(function, str) else function
 
     def bind(self, recorded: np.ndarray, arrays: np.ndarray) -> None:
         """Set the arrays of the next steps for one of which each step has its own.
@@ -390,13 +413,13 @@ class Replay:
             raise IndexError("a label or an index is out of bounds")
 
 
-def _lowered(recorder: Recorder, runs: int, code: Code, flag: int) -> tuple[list[Item], bool]:
+def _lowered(recorder: Recorder, runs: int, flag: int) -> tuple[list[Item], bool]:
     """Return the items of the recorded calls, and whether they are divided by run."""
     try:
-        items = Lowering(recorder, runs, code, flag, divided=True).items()
+        items = Lowering(recorder, runs, flag, divided=True).items()
         check_divided(items, runs)
     except UndividedError:
-        return Lowering(recorder, runs, code, flag, divided=False).items(), False
+        return Lowering(recorder, runs, flag, divided=False).items(), False
     return items, True
 
 

@@ -1,11 +1,14 @@
-"""LLVM code that replays recorded calls: an interpreter of a table of calls, and the operations that are no ufuncs.
+"""LLVM code that replays recorded calls: an interpreter of a table of calls, and the loops that it calls.
 
-The module is the same for all models, so it is compiled once per machine and then loaded from the cache.
+The module does not depend on shapes: it is the same for all models with the same kinds of calls, for which it is
+compiled once and then loaded from the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection
+
+from framework.compiler.kernels import DECLARED, FLOATS, Kernel
 
 CALL, DATA, DIMS, COUNTS, STEPS, BASES, BY_RUN, BY_STEP, BY_LOOP = 0, 1, 2, 6, 12, 24, 28, 32, 36
 """Indices into the row of a call in the table: see `framework.compiler.replay.Table`."""
@@ -143,18 +146,44 @@ define void @rule(ptr %args, ptr %dims, ptr %steps, ptr %function) #0 {
 }
 """
 
-_LOOP = """
+_MOVER = """
 define void @"{name}"(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{
 entry:
   %n = load i64, ptr %dims
-{setup}
+  %limit.at = getelementptr i64, ptr %dims, i64 1
+  %limit = load i64, ptr %limit.at
+  %flat = load ptr, ptr %args
+  %indices.at = getelementptr ptr, ptr %args, i64 1
+  %indices = load ptr, ptr %indices.at
+  %numbers.at = getelementptr ptr, ptr %args, i64 2
+  %numbers = load ptr, ptr %numbers.at
+  %lower.at = getelementptr i64, ptr %args, i64 3
+  %lower = load i64, ptr %lower.at
+  %by_index.at = getelementptr i64, ptr %steps, i64 1
+  %by_index = load i64, ptr %by_index.at
+  %by_number.at = getelementptr i64, ptr %steps, i64 2
+  %by_number = load i64, ptr %by_number.at
   br label %test
 test:
   %i = phi i64 [ 0, %entry ], [ %next, %end ]
   %more = icmp ult i64 %i, %n
   br i1 %more, label %work, label %done
 work:
-{body}
+  %index.off = mul i64 %i, %by_index
+  %index.at = getelementptr i8, ptr %indices, i64 %index.off
+  %index = load i64, ptr %index.at
+  %place = sub i64 %index, %lower
+  %inside = icmp ult i64 %place, %limit
+  br i1 %inside, label %move, label %miss
+move:
+  %at = getelementptr {kind}, ptr %flat, i64 %place
+  %number.off = mul i64 %i, %by_number
+  %number = getelementptr i8, ptr %numbers, i64 %number.off
+  %value = load {kind}, ptr {source}
+  store {kind} %value, ptr {target}
+  br label %end
+miss:
+  store i64 1, ptr %data
   br label %end
 end:
   %next = add nuw i64 %i, 1
@@ -163,106 +192,15 @@ done:
   ret void
 }}
 """
-
-_MOVE = """\
-  %rel = sub i64 %index, %lower
-  %inside = icmp ult i64 %rel, %limit
-  br i1 %inside, label %move, label %miss
-move:
-  %offset = mul i64 %rel, %bytes
-  %at = getelementptr i8, ptr %p{flat}, i64 %offset
-{copy}
-  br label %end
-miss:
-  store i64 1, ptr %data
-"""
-
-CONTIGUOUS = "_contiguous"
-"""Suffix of the names of loops over contiguous operands."""
-
-FLOATS = {"f": "float", "d": "double"}
-"""LLVM types of floats by the characters of NumPy's dtypes."""
-
-CASTS = {"?": ("i8", "uitofp"), "l": ("i64", "sitofp")}
-"""Conversions to floats by the character of NumPy's dtype: exact or rounded to nearest, as in NumPy."""
+"""Moves the numbers at checked indices. Operands: the flat array, indices, numbers, and the first index that exists;
+dims[1] is the number of indices that exist. An index that does not exist sets the flag at ``data``."""
 
 
-def module() -> str:
-    """Return the LLVM module with ``replay(plan, count)``, ``rule`` and loops such as ``copy_4`` and ``cast_lf``."""
-    parts = [_REPLAY, *(text for _, text in _loops()), 'attributes #0 = { nounwind "no-builtins" }\n']
-    return "".join(parts)
-
-
-def _loops() -> Iterator[tuple[str, str]]:
-    for size in (1, 4, 8):
-        kind = f"i{8 * size}"
-        yield from _both(f"copy_{size}", [kind, kind], f"  store {kind} %v0, ptr %a1, align 1")
-    for char, kind in FLOATS.items():
-        other, op = ("d", "fptrunc") if char == "f" else ("f", "fpext")
-        for given, (source, conversion) in {**CASTS, other: (FLOATS[other], op)}.items():
-            yield from _both(f"cast_{given}{char}", [source, kind], _cast(source, conversion, kind))
-        yield from _both(f"where_{char}", ["i8", kind, kind, kind], _where(kind))
-        yield _mover("take", char, kind)
-        yield _mover("put", char, kind)
-
-
-def _cast(given: str, op: str, made: str) -> str:
-    return f"  %made = {op} {given} %v0 to {made}\n  store {made} %made, ptr %a1, align 1"
-
-
-def _where(kind: str) -> str:
-    return (
-        "  %truth = icmp ne i8 %v0, 0\n"
-        f"  %chosen = select i1 %truth, {kind} %v1, {kind} %v2\n  store {kind} %chosen, ptr %a3, align 1"
-    )
-
-
-def _both(name: str, kinds: Sequence[str], body: str) -> Iterator[tuple[str, str]]:
-    """Yield a loop over any strides, and one over contiguous operands, which LLVM vectorizes; the last is written."""
-    loads = [f"  %v{at} = load {kind}, ptr %a{at}, align 1" for at, kind in enumerate(kinds[:-1])]
-    for suffix, typed in (("", None), (CONTIGUOUS, kinds)):
-        setup, places = _operands(range(len(kinds)), typed)
-        yield name + suffix, _LOOP.format(name=name + suffix, setup=setup, body="\n".join([places, *loads, body]))
-
-
-def _operands(which: range | tuple[int, ...], kinds: Sequence[str] | None = None) -> tuple[str, str]:
-    setup, places = [], []
-    for place in which:
-        setup += [
-            f"  %p{place}.at = getelementptr ptr, ptr %args, i64 {place}",
-            f"  %p{place} = load ptr, ptr %p{place}.at",
-        ]
-        if kinds is not None:
-            places.append(f"  %a{place} = getelementptr {kinds[place]}, ptr %p{place}, i64 %i")
-            continue
-        setup += [
-            f"  %s{place}.at = getelementptr i64, ptr %steps, i64 {place}",
-            f"  %s{place} = load i64, ptr %s{place}.at",
-        ]
-        places += [
-            f"  %o{place} = mul i64 %i, %s{place}",
-            f"  %a{place} = getelementptr i8, ptr %p{place}, i64 %o{place}",
-        ]
-    return "\n".join(setup), "\n".join(places)
-
-
-def _mover(op: str, char: str, kind: str) -> tuple[str, str]:
-    """Return a loop that moves the numbers at checked indices: operands flat array, indices, numbers, first index.
-
-    dims[1] is the number of indices that exist, dims[2] the bytes of a number. An index that does not exist sets the
-    flag at ``data``.
-    """
-    setup, places = _operands((1, 2))
-    setup += """
-  %p0 = load ptr, ptr %args
-  %lower.at = getelementptr i64, ptr %args, i64 3
-  %lower = load i64, ptr %lower.at
-  %limit.at = getelementptr i64, ptr %dims, i64 1
-  %limit = load i64, ptr %limit.at
-  %bytes.at = getelementptr i64, ptr %dims, i64 2
-  %bytes = load i64, ptr %bytes.at"""
-    source, target = ("%at", "%a2") if op == "take" else ("%a2", "%at")
-    copy = f"  %value = load {kind}, ptr {source}\n  store {kind} %value, ptr {target}"
-    body = f"{places}\n  %index = load i64, ptr %a1\n" + _MOVE.format(flat=0, copy=copy)
-    name = f"{op}_{char}"
-    return name, _LOOP.format(name=name, setup=setup, body=body.rstrip("\n"))
+def module(kernels: Collection[Kernel]) -> str:
+    """Return the LLVM module with ``replay(plan, count)``, ``rule``, ``take`` and ``put`` per dtype, and kernels."""
+    movers = [
+        _MOVER.format(name=f"{op}_{char}", kind=kind, source=source, target=target)
+        for char, kind in FLOATS.items()
+        for op, source, target in (("take", "%at", "%number"), ("put", "%number", "%at"))
+    ]
+    return "".join([_REPLAY, *movers, *(kernel.text() for kernel in sorted(kernels)), DECLARED])

@@ -1,0 +1,231 @@
+"""LLVM code of the loops that a replay does not take from NumPy: operations whose bits IEEE 754 determines.
+
+NumPy calls an inner loop for each row of numbers that is evenly spaced. For short rows, such as a layer's ten outputs,
+the calls take longer than the arithmetic; these loops go over all rows in one call, and have the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from framework.compiler.ir import UnfusableError, tie
+
+ROW_STEPS = 4
+"""Place of the steps from row to row among a call's steps."""
+
+FLOATS = {"f": "float", "d": "double"}
+"""LLVM types of floats by the characters of NumPy's dtypes."""
+
+KINDS = {**FLOATS, "?": "i8", "l": "i64"}
+"""LLVM types by the characters of NumPy's dtypes."""
+
+_LOOP = """
+define void @"{name}"(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{
+entry:
+  %n = load i64, ptr %dims
+  %rows.at = getelementptr i64, ptr %dims, i64 1
+  %rows = load i64, ptr %rows.at
+{setup}
+  br label %row
+row:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %end ]
+{row}
+  br label %element
+element:
+  %j = phi i64 [ 0, %row ], [ %j.next, %element ]
+{element}
+  %j.next = add nuw i64 %j, 1
+  %more = icmp ult i64 %j.next, %n
+  br i1 %more, label %element, label %end, !llvm.loop !1
+end:
+{end}
+  %i.next = add nuw i64 %i, 1
+  %some = icmp ult i64 %i.next, %rows
+  br i1 %some, label %row, label %done
+done:
+  ret void
+}}
+"""
+
+DECLARED = """
+declare float @llvm.maximum.f32(float, float)
+declare float @llvm.minimum.f32(float, float)
+declare double @llvm.maximum.f64(double, double)
+declare double @llvm.minimum.f64(double, double)
+attributes #0 = { nounwind "no-builtins" }
+!0 = distinct !{}
+!1 = distinct !{!1, !2, !3}
+!2 = !{!"llvm.loop.parallel_accesses", !0}
+!3 = !{!"llvm.loop.interleave.count", i32 1}
+"""
+"""Declarations that the loops need. No element depends on another one: an operand may be the target, but not overlap it
+otherwise."""
+
+
+@dataclass(frozen=True, order=True)
+class Kernel:
+    """A loop over rows of elements.
+
+    Attributes:
+        op: the operation: ``"copy"``, ``"cast"``, ``"where"``, ``"mask"`` (a float times a boolean), or a ufunc's name.
+        types: the characters of the operands' dtypes, the target last, as in ``"ff->f"``; for a copy the size.
+        layout: per operand ``"c"`` for contiguous elements in a row, ``"s"`` for a single one, ``"v"`` for any spacing.
+    """
+
+    op: str
+    types: str
+    layout: str
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        return f"{self.op} {self.types} {self.layout}"
+
+    def text(self) -> str:
+        """Return its LLVM code."""
+        kinds = self._kinds()
+        return _LOOP.format(
+            name=self.name,
+            setup="\n".join(self._setup()),
+            row="\n".join(self._row(kinds)),
+            element="\n".join(self._element(kinds)),
+            end="\n".join(
+                f"  %b{at}.next = getelementptr i8, ptr %b{at}, i64 %r{at}" for at in range(len(self.layout))
+            ),
+        )
+
+    def _kinds(self) -> list[str]:
+        if self.op == "copy":
+            return [f"i{8 * int(self.types)}"] * 2
+        return [KINDS[char] for char in self.types.replace("->", "")]
+
+    def _setup(self) -> Iterator[str]:
+        for at, layout in enumerate(self.layout):
+            yield f"  %p{at}.at = getelementptr ptr, ptr %args, i64 {at}"
+            yield f"  %p{at} = load ptr, ptr %p{at}.at"
+            yield f"  %r{at}.at = getelementptr i64, ptr %steps, i64 {ROW_STEPS + at}"
+            yield f"  %r{at} = load i64, ptr %r{at}.at"
+            if layout == "v":
+                yield f"  %s{at}.at = getelementptr i64, ptr %steps, i64 {at}"
+                yield f"  %s{at} = load i64, ptr %s{at}.at"
+
+    def _row(self, kinds: Sequence[str]) -> Iterator[str]:
+        for at in range(len(kinds)):
+            yield f"  %b{at} = phi ptr [ %p{at}, %entry ], [ %b{at}.next, %end ]"
+        for at, kind in enumerate(kinds):
+            if self.layout[at] == "s":
+                yield f"  %v{at} = load {kind}, ptr %b{at}, align 1"
+
+    def _element(self, kinds: Sequence[str]) -> Iterator[str]:
+        last = len(kinds) - 1
+        for at, kind in enumerate(kinds):
+            if self.layout[at] == "v":
+                yield f"  %o{at} = mul i64 %j, %s{at}"
+                yield f"  %a{at} = getelementptr i8, ptr %b{at}, i64 %o{at}"
+            if self.layout[at] == "c":
+                yield f"  %a{at} = getelementptr {kind}, ptr %b{at}, i64 %j"
+            if at < last and self.layout[at] != "s":
+                yield f"  %v{at} = load {kind}, ptr %a{at}, align 1, !llvm.access.group !0"
+        yield from OPERATIONS[self.op](self.types, kinds)
+        value = "%v0" if self.op == "copy" else "%made"
+        yield f"  store {kinds[last]} {value}, ptr %a{last}, align 1, !llvm.access.group !0"
+
+
+Operation = Callable[[str, Sequence[str]], Iterator[str]]
+"""Yields the instructions that compute ``%made`` of ``%v0``, ``%v1``, …, given the operands' characters and types."""
+
+
+def _simple(op: str) -> Operation:
+    def lines(types: str, kinds: Sequence[str]) -> Iterator[str]:
+        yield f"  %made = {op} {kinds[0]} %v0, %v1"
+
+    return lines
+
+
+def _compared(condition: str) -> Operation:
+    def lines(types: str, kinds: Sequence[str]) -> Iterator[str]:
+        yield f"  %truth = fcmp {condition} {kinds[0]} %v0, %v1"
+        yield "  %made = zext i1 %truth to i8"
+
+    return lines
+
+
+def _extreme(ufunc: np.ufunc, beyond: str) -> Operation:
+    """Return maximum or minimum, which chooses between 0 and -0 as NumPy does on this machine."""
+
+    def lines(types: str, kinds: Sequence[str]) -> Iterator[str]:
+        kind, chosen = kinds[0], tie(ufunc, np.dtype(types[0]))
+        if chosen == "sign":
+            suffix = "f32" if kind == "float" else "f64"
+            yield f"  %made = call {kind} @llvm.{ufunc.__name__}.{suffix}({kind} %v0, {kind} %v1)"
+            return
+        yield f"  %beyond = fcmp {beyond} {kind} %v0, %v1"
+        yield f"  %larger = select i1 %beyond, {kind} %v0, {kind} %v1"
+        first = "%v0" if chosen == "first" else "%v1"
+        yield f"  %tied = fcmp oeq {kind} %v0, %v1"
+        yield f"  %settled = select i1 %tied, {kind} {first}, {kind} %larger"
+        yield f"  %unknown = fcmp uno {kind} %v0, %v0"
+        yield f"  %made = select i1 %unknown, {kind} %v0, {kind} %settled"
+
+    return lines
+
+
+def _copy(types: str, kinds: Sequence[str]) -> Iterator[str]:
+    return iter(())
+
+
+def _cast(types: str, kinds: Sequence[str]) -> Iterator[str]:
+    made = types[-1]
+    op = {"?": "uitofp", "l": "sitofp", "d": "fptrunc", "f": "fpext"}[types[0]]
+    yield f"  %made = {op} {kinds[0]} %v0 to {KINDS[made]}"
+
+
+def _where(types: str, kinds: Sequence[str]) -> Iterator[str]:
+    yield f"  %truth = icmp ne {kinds[0]} %v0, 0"
+    yield f"  %made = select i1 %truth, {kinds[1]} %v1, {kinds[2]} %v2"
+
+
+def _mask(types: str, kinds: Sequence[str]) -> Iterator[str]:
+    yield f"  %factor = uitofp {kinds[1]} %v1 to {kinds[0]}"
+    yield f"  %made = fmul {kinds[0]} %v0, %factor"
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "copy": _copy,
+    "cast": _cast,
+    "where": _where,
+    "mask": _mask,
+    "add": _simple("fadd"),
+    "subtract": _simple("fsub"),
+    "multiply": _simple("fmul"),
+    "divide": _simple("fdiv"),
+    "maximum": _extreme(np.maximum, "ogt"),
+    "minimum": _extreme(np.minimum, "olt"),
+    "greater": _compared("ogt"),
+    "greater_equal": _compared("oge"),
+    "less": _compared("olt"),
+    "less_equal": _compared("ole"),
+    "equal": _compared("oeq"),
+    "logical_and": _simple("and"),
+    "logical_or": _simple("or"),
+    "logical_xor": _simple("xor"),
+}
+
+
+def own(op: str, types: str, layout: str) -> Kernel | None:
+    """Return the kernel of a ufunc for rows of this layout, or None if NumPy's loop must be called for each row."""
+    given = types.partition("->")[0]
+    of_booleans = op.startswith("logical_")
+    if op not in OPERATIONS or set(given) - ({"?"} if of_booleans else set(FLOATS)) or len(set(given)) != 1:
+        return None
+    if layout[-1] != "c" or "v" in layout:
+        return None
+    if op in ("maximum", "minimum"):
+        try:
+            tie(np.maximum if op == "maximum" else np.minimum, np.dtype(given[0]))
+        except UnfusableError:
+            return None
+    return Kernel(op, types, layout)

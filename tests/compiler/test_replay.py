@@ -1,0 +1,146 @@
+"""Replayed calls have NumPy's bits: every operation that is recorded, on numbers that are chosen to differ."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from framework.base.numerics import same_bits
+from framework.compiler.ir import UnfusableError
+from framework.compiler.recording import Recorder
+from framework.compiler.replay import Replay
+
+RUNS, BATCH, WIDTH = 3, 7, 19
+SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e-40, 88.0, -104.0, 3e38)
+
+
+def numbers(shape, dtype, key):
+    """Return normally distributed numbers, a third of them replaced by special ones."""
+    rng = np.random.default_rng(key)
+    drawn = rng.standard_normal(shape)
+    places = rng.random(shape) < 1 / 3
+    drawn[places] = rng.choice(SPECIAL, places.sum())
+    return drawn.astype(dtype)
+
+
+def replayed(function, inputs, later, runs=RUNS):
+    """Record ``function`` on ``inputs``, and return what a replay on ``later`` computes."""
+    recorder = Recorder()
+    held = [each.copy() for each in inputs]
+    with np.errstate(all="ignore"):
+        made = function(*(recorder.bound(each) for each in held))
+        result = np.empty(made.shape, made.dtype)
+        recorder.copy(recorder.bound(result), made)
+    replay = Replay(recorder, runs)
+    found = np.empty_like(result)
+    for own, array in zip([*held, result], [*later, found], strict=True):
+        replay.bind(own, array)
+    replay.run()
+    return found, replay
+
+
+def row(x):
+    return x[:, :1, :]
+
+
+def column(x):
+    return x[:, :, :1]
+
+
+OPERATIONS = {
+    "arithmetic": lambda x, y: (x + row(y)) * column(y) - y / 3 + 1.5 / (x - 2.0),
+    "negative": lambda x, y: -np.abs(x) + np.sqrt(np.square(y)),
+    "exp": lambda x, y: np.exp(x) + np.log(np.abs(y)) + np.tanh(x) + np.expm1(y) + np.log1p(np.abs(x)),
+    "maximum": lambda x, y: np.maximum(x, y) * np.minimum(x, row(y)) + np.maximum(x, 0) + np.minimum(column(x), y),
+    "masks": lambda x, y: x * (x > 0) + y * ((x >= y) & (y < 1)) + x * ((x == y) ^ (x <= column(y))),
+    "where": lambda x, y: np.where(x > y, x, 2.0) + np.where(y != y, 0.5, y),
+    "last": lambda x, y: x - np.add.reduce(y, axis=2, keepdims=True) + np.maximum.reduce(x, axis=2)[:, :, None],
+    "middle": lambda x, y: x - np.add.reduce(y, axis=1, keepdims=True) + np.minimum.reduce(x, axis=1)[:, None],
+    "mean": lambda x, y: x - y.mean(axis=2, keepdims=True) * x.mean(axis=1, keepdims=True),
+    "product": lambda x, y: np.matmul(np.matmul(x, y.swapaxes(1, 2)), np.clip(x, -1, 1)),
+    "strided": lambda x, y: x[:, ::2, 1:12:3] * y[:, 1::2, :4].sum(axis=1)[:, None],
+    "copies": lambda x, y: np.tile(x[:, 0], 2).reshape(len(x), 2, -1) + np.stack([y[:, 1], x[:, 2]], axis=1),
+    "powers": lambda x, y: x**2 + np.abs(y) ** 3 + np.abs(x) ** 0.5,
+    "masked": lambda x, y: np.multiply(x, y, out=np.zeros_like(x), where=y > 0),
+    "cast": lambda x, y: (x > y).astype(x.dtype) + np.multiply(x > 0, 3.0, dtype=x.dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_replay_has_numpys_bits(operation, dtype):
+    function, shape = OPERATIONS[operation], (RUNS, BATCH, WIDTH)
+    first = [numbers(shape, dtype, key) for key in (1, 2)]
+    for key in (3, 5):
+        later = [numbers(shape, dtype, key + side) for side in (0, 1)]
+        found, replay = replayed(function, first, later)
+        assert same_bits(found, function(*later))
+        assert replay.divided
+
+
+def test_rows_that_all_runs_share_are_computed_once_before_the_runs():
+    def function(shared, own):
+        return np.exp(shared) * own
+
+    shapes = ((1, BATCH, WIDTH), (RUNS, BATCH, WIDTH))
+    later = [numbers(shape, "float32", 7) for shape in shapes]
+    found, replay = replayed(function, [numbers(shape, "float32", 8) for shape in shapes], later)
+    with np.errstate(all="ignore"):
+        assert same_bits(found, function(*later))
+    assert replay.divided
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x + np.add.reduce(x, axis=0, keepdims=True),
+        lambda x: x - x[::-1],
+        lambda x: (x.reshape(-1) * 2.0).reshape(x.shape),
+    ],
+    ids=["sum", "reversed", "flat"],
+)
+def test_runs_that_depend_on_each_other_are_computed_call_by_call(function):
+    later = np.random.default_rng(0).standard_normal((RUNS, BATCH, WIDTH))
+    found, replay = replayed(function, [later[::-1].copy()], [later])
+    assert same_bits(found, function(later))
+    assert not replay.divided
+
+
+def test_labels_select_and_change_numbers_of_their_own_run():
+    starts = np.arange(0, RUNS * BATCH * 4, 4).reshape(RUNS, BATCH)
+
+    def function(x, labels):
+        flat = (x * 1.0).reshape(-1)
+        flat[starts + labels] -= 0.5
+        return flat.reshape(x.shape) * flat[starts + labels][:, :, None]
+
+    rng = np.random.default_rng(0)
+    first, later = ([rng.standard_normal((RUNS, BATCH, 4)), rng.integers(0, 4, (RUNS, BATCH))] for _ in range(2))
+    found, replay = replayed(function, first, later)
+    assert same_bits(found, function(*later))
+    assert replay.divided
+    for wrong in (4, 2**40):
+        later[1][-1, -1] = wrong
+        with pytest.raises(IndexError, match="out of bounds"):
+            replayed(function, first, later)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda x: x if x[0, 0, 0] > 0 else -x, "single numbers"),
+        (lambda x: x * float(x.sum(axis=2).sum(axis=1)[:1]), "a Python number"),
+        (lambda x: np.sort(x), "sort"),
+        (lambda x: np.cumsum(x, axis=1), "cumsum"),
+        (lambda x: np.einsum("rbw->rwb", x), "einsum"),
+        (lambda x: np.add.accumulate(x, axis=1), "add in a form"),
+        (lambda x: np.modf(x)[0], "modf in a form"),
+        (lambda x: x[x > 0], "indexes with arrays"),
+        (lambda x: np.add(x[:, 1:], 1.0, out=x[:, :-1]), "overlaps"),
+    ],
+    ids=["index", "float", "sort", "cumsum", "einsum", "accumulate", "modf", "boolean", "overlap"],
+)
+def test_what_cannot_be_recorded_is_refused_with_its_reason(function, reason):
+    with pytest.raises(UnfusableError, match=reason):
+        replayed(function, [np.ones((RUNS, BATCH, WIDTH))], [np.ones((RUNS, BATCH, WIDTH))])
