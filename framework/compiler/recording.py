@@ -23,7 +23,7 @@ FLOATS = "fd"
 DEFAULTS = {"initial": np._NoValue, "where": True}
 """Arguments of a reduction that the methods of arrays pass on although they were not given."""
 
-OWN = frozenset({"copy", "cast", "fill", "mask", "where", "take", "put"})
+OWN = frozenset({"copy", "cast", "fill", "mask", "rows", "where", "take", "put"})
 """Operations that are no ufuncs, which the replay implements itself."""
 
 
@@ -55,6 +55,7 @@ class Root:
         stop: the address after its last byte.
         outer: whether it is used outside the step too, such as parameters and gradients.
         bound: whether each step has its own, such as the indices of its batch.
+        whole: whether every run may read all of it, such as the samples.
         writers: the operations that write to it.
     """
 
@@ -63,6 +64,7 @@ class Root:
     stop: int
     outer: bool = False
     bound: bool = False
+    whole: bool = False
     writers: list[str] = field(default_factory=list)
 
     @property
@@ -151,15 +153,38 @@ class Recorder:
         self._starts: list[int] = []
         self._roots: list[Root] = []
 
+    def forget(self) -> None:
+        """Drop all calls and arrays; to be called at the end.
+
+        The arrays' memory would never be freed otherwise: they refer to each other in cycles, and Python's garbage
+        collector does not look into arrays.
+        """
+        for kept in (self.calls, self._starts, self._roots):
+            kept.clear()
+
     def outer(self, array: np.ndarray) -> Recorded:
         """Return a recorded view of an array that the step shares with its surroundings."""
         self.root(array).outer = True
         return self.watch(array)
 
     def bound(self, array: np.ndarray) -> Recorded:
-        """Return a recorded view of an array of which each step has its own."""
-        self.root(array).bound = True
+        """Return a recorded view of an array, which owns its memory, of which each step has its own."""
+        self._bind(array)
         return self.watch(array)
+
+    def _bind(self, array: np.ndarray) -> None:
+        if array.base is not None:
+            raise ValueError("a bound array must own its memory")
+        self.root(array).bound = True
+
+    def rows(self, source: np.ndarray, index: np.ndarray) -> Recorded:
+        """Return ``source[index]`` for indices ``(R or 1, B)`` along the first axis of samples, and record it."""
+        self._bind(source)
+        self._bind(index)
+        self.root(source).whole = True
+        made = source[index]
+        self._add("rows", None, made.dtype.char, source, index, made)
+        return self.watch(made)
 
     def watch(self, array: np.ndarray) -> Recorded:
         """Return a recorded view of ``array``."""
@@ -265,7 +290,7 @@ class Recorder:
         self.root(operands[-1]).writers.append(op)
         for operand in operands:
             self.root(operand)  # keeps its memory from being used for another array
-        if op not in ("matmul", "take", "put"):
+        if op not in ("matmul", "rows", "take", "put"):
             shape = np.broadcast_shapes(*(operand.shape for operand in operands))
             operands = tuple(np.broadcast_to(operand, shape) for operand in operands)
         self.calls.append(Call(op, ufunc, types, operands))

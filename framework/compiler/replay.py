@@ -136,6 +136,8 @@ class Lowering:
         """Return the items of a call: several, one after the other, if it needs more loops than the table has."""
         if call.op in ("take", "put"):
             return [self._indexed(call)]
+        if call.op == "rows":
+            return [self._rows(call)]
         if call.op == "matmul":
             return [self._product(call)]
         divided, parts, _ = self._parts(call.operands, call.operands[0].shape)
@@ -224,6 +226,17 @@ class Lowering:
             limit=limit if divided else 0,
         )
 
+    def _rows(self, call: Call) -> Item:
+        source, index, made = call.operands
+        size = made[0, 0].nbytes
+        starts = made.view(np.uint8).reshape(*index.shape, size)[:, :, 0]
+        divided, parts, places = self._parts([index, starts], index.shape)
+        places[1].high += size - 1
+        (count, *loops), strides = _nest(parts[0].shape, [part.strides for part in parts])
+        around = [(n, [0, *steps]) for n, steps in zip(loops, strides[1:], strict=True)]
+        places = [self._place(source, 0), *places]
+        return Item("rows", self._flag, [count, len(source), size], [0, *strides[0]], around, places, 2, divided)
+
     def _product(self, call: Call) -> Item:
         if any(each.ndim < 2 for each in call.operands):
             raise UnfusableError("it multiplies vectors")
@@ -306,7 +319,8 @@ def check_divided(items: Sequence[Item], runs: int) -> None:
 
 def _surrounds(root: Root, runs: int) -> bool:
     """Return whether the surroundings of the step give or use numbers of each run in the allocation."""
-    return runs > 1 and (root.outer or root.bound) and len(root.array) == runs and root.array.size > 0
+    each = root.outer or (root.bound and not root.whole)
+    return runs > 1 and each and len(root.array) == runs and root.array.size > 0
 
 
 class Replay:
@@ -374,6 +388,8 @@ class Replay:
             arrays: the arrays of T steps, one after the other for each run, ``(R or 1, T * …)``. They must exist until
                 `run` returns.
         """
+        if not recorded.size:
+            return
         by_step = recorded.nbytes // len(recorded)
         if not arrays.flags.c_contiguous or arrays.nbytes % recorded.nbytes or len(arrays) != len(recorded):
             raise ValueError("the arrays do not have the layout of the recorded one")
@@ -382,6 +398,19 @@ class Replay:
             words[BASES + at] = _address(arrays) + place.offset
             words[BY_RUN + at] = arrays.strides[0] if place.by_run else 0
             words[BY_STEP + at] = by_step
+
+    def choose(self, recorded: np.ndarray, samples: np.ndarray) -> None:
+        """Set the samples that the indices of the next steps select from; they must exist until `run` returns.
+
+        Args:
+            recorded: the samples of the recorded step.
+            samples: others with the same dtype and shape of a sample.
+        """
+        if not samples.flags.c_contiguous or samples[0].nbytes != recorded[0].nbytes:
+            raise ValueError("the samples do not have the layout of the recorded ones")
+        for row, at, _ in self._bound.get(id(recorded), ()):
+            self._table[row, BASES + at] = _address(samples)
+            self._table[row, DIMS + 1] = len(samples)
 
     def attach(self, rule: FusedStep) -> None:
         """Let ``rule`` end each step of `run` that has a row of its coefficients."""

@@ -196,11 +196,62 @@ done:
 dims[1] is the number of indices that exist. An index that does not exist sets the flag at ``data``."""
 
 
+_ROWS = """
+define void @rows(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {
+entry:
+  %n = load i64, ptr %dims
+  %limit.at = getelementptr i64, ptr %dims, i64 1
+  %limit = load i64, ptr %limit.at
+  %size.at = getelementptr i64, ptr %dims, i64 2
+  %size = load i64, ptr %size.at
+  %samples = load ptr, ptr %args
+  %indices.at = getelementptr ptr, ptr %args, i64 1
+  %indices = load ptr, ptr %indices.at
+  %target.at = getelementptr ptr, ptr %args, i64 2
+  %target = load ptr, ptr %target.at
+  %by_index.at = getelementptr i64, ptr %steps, i64 1
+  %by_index = load i64, ptr %by_index.at
+  %by_row.at = getelementptr i64, ptr %steps, i64 2
+  %by_row = load i64, ptr %by_row.at
+  br label %test
+test:
+  %i = phi i64 [ 0, %entry ], [ %next, %end ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %work, label %done
+work:
+  %index.off = mul i64 %i, %by_index
+  %index.at = getelementptr i8, ptr %indices, i64 %index.off
+  %index = load i64, ptr %index.at
+  %inside = icmp ult i64 %index, %limit
+  br i1 %inside, label %move, label %miss
+move:
+  %from.off = mul i64 %index, %size
+  %from = getelementptr i8, ptr %samples, i64 %from.off
+  %to.off = mul i64 %i, %by_row
+  %to = getelementptr i8, ptr %target, i64 %to.off
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %size, i1 false)
+  br label %end
+miss:
+  store i64 1, ptr %data
+  br label %end
+end:
+  %next = add nuw i64 %i, 1
+  br label %test
+done:
+  ret void
+}
+
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+"""
+"""Copies the samples at checked indices. Operands: samples, indices, target; dims[1] is the number of samples and
+dims[2] the bytes of one."""
+
+
 def module(kernels: Collection[Kernel]) -> str:
-    """Return the LLVM module with ``replay(plan, count)``, ``rule``, ``take`` and ``put`` per dtype, and kernels."""
+    """Return the LLVM module with ``replay(plan, count)``, ``rule``, ``rows``, ``take`` and ``put``, and kernels."""
     movers = [
         _MOVER.format(name=f"{op}_{char}", kind=kind, source=source, target=target)
         for char, kind in FLOATS.items()
         for op, source, target in (("take", "%at", "%number"), ("put", "%number", "%at"))
     ]
-    return "".join([_REPLAY, *movers, *(kernel.text() for kernel in sorted(kernels)), DECLARED])
+    return "".join([_REPLAY, _ROWS, *movers, *(kernel.text() for kernel in sorted(kernels)), DECLARED])

@@ -59,7 +59,7 @@ class Settings(Section):
     threads: int = integer(
         1, at_least=1, at_most=4096, help="BLAS threads; part of a run's identity (changes last bits)"
     )
-    kernel: str = choice("auto", ("auto", "numpy", "fused"), help="engine of the update; all give the same bits")
+    kernel: str = choice("auto", ("auto", "numpy", "fused"), help="engine of the steps; all give the same bits")
 
     @classmethod
     def constraints(cls, values: Mapping[str, Any]) -> str | None:

@@ -43,6 +43,7 @@ class Batches:
         drop_last: whether to leave out a smaller last batch.
 
     Attributes:
+        samples: the training split.
         per_epoch: the number of batches per epoch.
 
     Raises:
@@ -59,7 +60,7 @@ class Batches:
         replay: bool = False,
         drop_last: bool = False,
     ) -> None:
-        self._samples = samples
+        self.samples = samples
         self._groups = SeedGroups(seeds)
         self._size = size
         self._shuffle = shuffle
@@ -79,28 +80,27 @@ class Batches:
         """Return the indices of the samples of ``epoch`` (from 1), for `take`: one row per distinct seed."""
         return self._orders(1 if self._replay else epoch)
 
-    def take(self, order: np.ndarray, number: int, count: int = 1) -> Batch:
-        """Return batch ``number`` (from 0) of an epoch, or ``count`` batches from there, one after the other."""
-        indices = order[:, number * self._size : (number + count) * self._size]
-        return Batch(
-            self._groups.spread(self._samples.inputs[indices]), self._groups.spread(self._samples.targets[indices])
-        )
+    def take(self, order: np.ndarray, number: int) -> Batch:
+        """Return batch ``number`` (from 0) of an epoch."""
+        indices = self.indices(order, number, 1)
+        return Batch(self.samples.inputs[indices], self.samples.targets[indices])
+
+    def indices(self, order: np.ndarray, number: int, count: int) -> np.ndarray:
+        """Return the indices of the samples of ``count`` batches from ``number`` on, one after the other.
+
+        The shape is ``(R or 1, count * B)``.
+        """
+        return self._groups.spread(order[:, number * self._size : (number + count) * self._size])
 
     def ahead(self, number: int) -> tuple[int, int]:
         """Return the size of batch ``number`` (from 0) and how many batches of that size follow, itself included."""
-        whole = len(self._samples) // self._size
+        whole = len(self.samples) // self._size
         if number < whole:
             return self._size, min(whole, self.per_epoch) - number
-        return len(self._samples) % self._size, 1
-
-    @property
-    def sample_bytes(self) -> int:
-        """The bytes of one sample of all runs."""
-        each = self._samples.inputs[0].nbytes + self._samples.targets[0].nbytes
-        return each * (1 if self._groups.shared else len(self._groups.which))
+        return len(self.samples) % self._size, 1
 
     def _orders(self, epoch: int) -> np.ndarray:
-        n = len(self._samples)
+        n = len(self.samples)
         if not self._shuffle:
             return np.tile(np.arange(n), (len(self._groups.seeds), 1))
         return np.stack([stream(seed, "order", epoch).permutation(n) for seed in self._groups.seeds])

@@ -133,13 +133,12 @@ def _steps(
     order, number = population.batches.order(epoch), 0
     while number < population.batches.per_epoch:
         count = 0 if single else population.together.count(number, step)
-        batch = population.batches.take(order, number, count or 1)
         if count:
-            each, predictions = population.together.take(batch, step, count)
-            means.add_several(step + 1, each, predictions, batch)
+            each, predictions, targets = population.together.take(order, number, step, count)
+            means.add_several(step + 1, each, predictions, targets)
             losses = each[:, -1]
         else:
-            losses = train_step(population, batch, step + 1, means)
+            losses = train_step(population, population.batches.take(order, number), step + 1, means)
         number, step = number + (count or 1), step + (count or 1)
         yield count or 1, losses
 

@@ -2,7 +2,9 @@
 
 For each size of batch, NumPy computes the first batch and its calls are recorded (`framework.compiler.recording`). The
 second batch is computed both ways and compared; only if all bits are the same are the recorded calls replayed for the
-batches that follow.
+batches that follow: by this module for one batch, or for many steps in one call by `framework.training.together`.
+
+Whatever cannot be recorded or differs keeps the run in NumPy, which is the reference.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from framework.compiler.ir import UnfusableError
 from framework.compiler.recording import Recorder
 from framework.compiler.replay import Replay
 from framework.data.batches import Batch
+from framework.data.prepare import Samples
 from framework.training.model import Model
 
 LOG = logging.getLogger("framework")
@@ -58,7 +61,8 @@ class Program:
 
     Attributes:
         batch: the recorded batch until the comparison, which takes another one; then None.
-        inputs: the array of the recorded step's inputs.
+        inputs: the array of the recorded step's samples.
+        indices: of their indices, ``(R or 1, B)``.
         targets: of its targets.
         losses: of its losses, ``(R,)``.
         predictions: of its predictions, ``(R, B, …)``.
@@ -70,6 +74,7 @@ class Program:
 
     batch: Batch | None
     inputs: np.ndarray
+    indices: np.ndarray
     targets: np.ndarray
     losses: np.ndarray
     predictions: np.ndarray
@@ -79,28 +84,39 @@ class Program:
     seconds: float = 0.0
 
     def run(
-        self, batch: Batch, count: int = 1, row: int | None = None, drawn: Sequence[np.ndarray] | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Replay ``count`` steps; return their losses ``(R, count)`` and predictions ``(R, count * B, …)``.
+        self,
+        samples: Samples,
+        indices: np.ndarray,
+        count: int = 1,
+        row: int | None = None,
+        drawn: Sequence[np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Replay ``count`` steps.
 
         Args:
-            batch: the batches of the steps, one after the other.
+            samples: the samples that the batches consist of.
+            indices: their indices, the batches of the steps one after the other, ``(R or 1, count * B)``.
             count: the number of steps.
             row: the first step's row of the rule's coefficients, or None to write the gradients of one step only.
             drawn: the layers' random numbers; by default they are drawn.
+
+        Returns:
+            Losses ``(R, count)``, predictions ``(R, count * B, …)``, and the targets.
         """
         runs, size, *output = self.predictions.shape
         losses = np.empty((runs, count), self.losses.dtype)
         predictions = np.empty((runs, count * size, *output), self.predictions.dtype)
+        targets = np.ascontiguousarray(samples.targets[indices])
         numbers = [draw.numbers(count) for draw in self.draws] if drawn is None else drawn
-        arrays = [*numbers, np.ascontiguousarray(batch.inputs), np.ascontiguousarray(batch.targets)]
-        recorded = [*(draw.recorded for draw in self.draws), self.inputs, self.targets]
-        for own, array in zip([*recorded, self.losses, self.predictions], [*arrays, losses, predictions], strict=True):
+        recorded = [*(draw.recorded for draw in self.draws), self.indices, self.targets, self.losses, self.predictions]
+        arrays = [*numbers, np.ascontiguousarray(indices), targets, losses, predictions]
+        for own, array in zip(recorded, arrays, strict=True):
             self.replay.bind(own, array)
+        self.replay.choose(self.inputs, samples.inputs)
         started = time.perf_counter()
         self.replay.run(count, row)
         self.seconds = (time.perf_counter() - started) / count
-        return losses, predictions
+        return losses, predictions, targets
 
 
 class Passes:
@@ -138,7 +154,7 @@ class Passes:
         """
         program = self._programs.get(batch.size) if self.replays else None
         if program is not None and program.exact:
-            losses, predictions = program.run(batch)
+            losses, predictions, _ = program.run(*_flat(batch))
             return losses[:, 0], predictions
         if program is not None and program.batch is not batch:
             return self._compared(program, batch)
@@ -156,30 +172,34 @@ class Passes:
     def _recorded(self, batch: Batch) -> tuple[np.ndarray, np.ndarray] | None:
         """Compute a batch in NumPy and record its calls; return None, with nothing changed, if that is impossible."""
         buffers, noises = self._model.buffers.flat.copy(), [copy.deepcopy(layer.noise) for layer in self._noisy()]
+        recorder = Recorder()
         try:
-            program = self._new_program(batch)
+            program = self._new_program(recorder, batch)
         except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything if its calls are recorded
             self._give_up(str(error) if isinstance(error, UnfusableError) else f"{type(error).__name__}: {error}")
             self._model.buffers.flat[...] = buffers
             for layer, noise in zip(self._noisy(), noises, strict=True):
                 layer.noise = noise
             return None
+        finally:
+            recorder.forget()
         self._programs[batch.size] = program
         return program.losses, program.predictions
 
-    def _new_program(self, batch: Batch) -> Program:
-        model, recorder = self._model, Recorder()
+    def _new_program(self, recorder: Recorder, batch: Batch) -> Program:
+        model = self._model
         draws: list[Draw] = []
-        inputs, targets = np.array(batch.inputs, order="C"), np.array(batch.targets, order="C")
+        samples, indices = _flat(batch)
+        inputs, indices, targets = samples.inputs.copy(), indices.copy(), np.array(batch.targets, order="C")
         with self._watched(recorder, draws):
-            given = recorder.bound(inputs), recorder.bound(targets)
+            given = recorder.rows(inputs, indices), recorder.bound(targets)
             losses, predictions = numpy_gradients(model, self._loss, *given)
             results = np.empty(losses.shape, losses.dtype), np.empty(predictions.shape, predictions.dtype)
             recorder.copy(recorder.bound(results[0]), losses)
             recorder.copy(recorder.bound(results[1]), predictions)
         if len({id(draw.noise) for draw in draws}) < len(draws):
             raise UnfusableError("a layer draws random numbers twice per step")
-        return Program(batch, inputs, targets, *results, draws, Replay(recorder, model.parameters.runs))
+        return Program(batch, inputs, indices, targets, *results, draws, Replay(recorder, model.parameters.runs))
 
     @contextmanager
     def _watched(self, recorder: Recorder, draws: list[Draw]) -> Iterator[None]:
@@ -215,7 +235,7 @@ class Passes:
             layer.noise = noise
         expected = [each.copy() for each in (losses, predictions, model.gradients.flat, model.buffers.flat)]
         model.buffers.flat[...] = before
-        replayed = program.run(batch, drawn=seen)
+        replayed = program.run(*_flat(batch), drawn=seen)
         found = (replayed[0][:, 0], replayed[1], model.gradients.flat, model.buffers.flat)
         program.exact = all(same_bits(one, other) for one, other in zip(expected, found, strict=True))
         if program.exact:
@@ -230,6 +250,15 @@ class Passes:
 
     def _noisy(self) -> list[Layer]:
         return [layer for layer in self._model.layers if layer.noisy]
+
+
+def _flat(batch: Batch) -> tuple[Samples, np.ndarray]:
+    """Return the samples of all runs of a batch one after the other, and their indices ``(R or 1, B)``."""
+    lead, size = batch.inputs.shape[:2]
+    inputs, targets = (
+        np.ascontiguousarray(part).reshape(lead * size, *part.shape[2:]) for part in (batch.inputs, batch.targets)
+    )
+    return Samples(inputs, targets), np.arange(lead * size).reshape(lead, size)
 
 
 class _RecordedNoise(Noise):

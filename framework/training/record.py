@@ -107,29 +107,29 @@ class EpochMeans:
         if not np.isfinite(losses).all():
             self.diverged_at[(self.diverged_at == 0) & ~np.isfinite(losses)] = step
         self._total += losses.astype(np.float64) * batch.size
-        self._hold(predictions.copy() if self._watching else predictions, batch)
+        self._hold(predictions.copy() if self._watching else predictions, batch.targets)
 
-    def add_several(self, step: int, losses: np.ndarray, predictions: np.ndarray, batch: Batch) -> None:
+    def add_several(self, step: int, losses: np.ndarray, predictions: np.ndarray, targets: np.ndarray) -> None:
         """Add the losses and predictions of several batches of the same size.
 
         Args:
             step: the first one's step.
             losses: shape ``(R, T)``.
             predictions: shape ``(R, T * B, *output)``; not copied.
-            batch: the batches, one after the other.
+            targets: shape ``(R or 1, T * B, …)``.
         """
         bad = ~np.isfinite(losses)
         new = bad.any(axis=1) & (self.diverged_at == 0)
         self.diverged_at[new] = step + bad[new].argmax(axis=1)
-        terms = losses.astype(np.float64) * (batch.size // losses.shape[1])
+        terms = losses.astype(np.float64) * (targets.shape[1] // losses.shape[1])
         # added one after the other, as single batches are, so that the bits do not depend on T
         self._total = np.add.accumulate(np.concatenate([self._total[:, None], terms], axis=1), axis=1)[:, -1]
-        self._hold(predictions, batch)
+        self._hold(predictions, targets)
 
-    def _hold(self, predictions: np.ndarray, batch: Batch) -> None:
-        self._samples += batch.size
+    def _hold(self, predictions: np.ndarray, targets: np.ndarray) -> None:
+        self._samples += targets.shape[1]
         if self._watching:
-            self._held.append((predictions, batch.targets))
+            self._held.append((predictions, targets))
             self._size += predictions[0].size
             if self._size >= GATHERED:
                 self._flush()

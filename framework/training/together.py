@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from framework.data.batches import Batch, Batches
+from framework.data.batches import Batches
 from framework.training.passes import Passes
 from framework.training.update import Update
 
@@ -13,9 +13,6 @@ SECONDS = 0.05
 
 MOST = 512
 """Maximum number of steps of one call."""
-
-BYTES = 2**21
-"""Maximum size of the batches of one call together: they should stay in the processor's cache."""
 
 
 class Together:
@@ -46,23 +43,26 @@ class Together:
             return 0
         if not program.replay.divided:
             return 1
-        stored = BYTES // (size * self._batches.sample_bytes)
         timely = int(SECONDS / max(program.seconds, SECONDS / MOST))
-        return max(1, min(timely, left, stored, several[2]))
+        return max(1, min(timely, left, several[2]))
 
-    def take(self, batch: Batch, step: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Take ``count`` steps as `count` allows; return losses ``(R, count)`` and predictions ``(R, count * B, …)``.
+    def take(self, order: np.ndarray, number: int, step: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Take ``count`` steps as `count` allows.
 
         Args:
-            batch: the batches of the steps, one after the other.
+            order: the order of the epoch, as for `framework.data.batches.Batches.take`.
+            number: the number of the first batch in its epoch, from 0.
             step: the number of steps that are taken already.
             count: the number of steps.
+
+        Returns:
+            Losses ``(R, count)``, predictions ``(R, count * B, …)`` and targets, the batches one after the other.
         """
-        program, several = self._passes.program(batch.size // count), self._update.several(step + 1)
+        program, several = self._passes.program(self._batches.ahead(number)[0]), self._update.several(step + 1)
         if program is None or several is None:
             raise ValueError("these steps must be taken one by one")
         rule, row, _ = several
         program.replay.attach(rule)
-        taken = program.run(batch, count, row)
+        taken = program.run(self._batches.samples, self._batches.indices(order, number, count), count, row)
         self._update.passed(step + count)
         return taken

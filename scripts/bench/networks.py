@@ -92,21 +92,18 @@ class Ours:
         return cls(passes, update, batches, Together(passes, update, batches))
 
     def steps(self) -> Callable[[], object]:
-        """Return a function that takes `SCANNED` steps on batches that are there already, as the peers' are."""
-        order, step, batches = self.batches.order(1), 0, {}
+        """Return a function that takes `SCANNED` steps; unlike the peers', its batches are selected from samples."""
+        order, step = self.batches.order(1), 0
 
         def many() -> None:
             nonlocal step
             number = 0
             while number < self.batches.per_epoch:
                 count = self.together.count(number, step)
-                place = (number, count or 1)
-                if place not in batches:
-                    batches[place] = self.batches.take(order, *place)
                 if count:
-                    self.together.take(batches[place], step, count)
+                    self.together.take(order, number, step, count)
                 else:
-                    self.passes.write(batches[place])
+                    self.passes.write(self.batches.take(order, number))
                     self.update.step(step + 1)
                 number, step = number + (count or 1), step + (count or 1)
 

@@ -29,9 +29,9 @@ def taken(monkeypatch):
     counts = []
     original = together.Together.take
 
-    def take(self, batch, step, count):
+    def take(self, order, number, step, count):
         counts.append(count)
-        return original(self, batch, step, count)
+        return original(self, order, number, step, count)
 
     monkeypatch.setattr(together.Together, "take", take)
     return counts
@@ -271,9 +271,9 @@ def test_the_clock_is_looked_at_between_calls(taken, monkeypatch):
     monkeypatch.setattr("framework.training.loop.time.monotonic", lambda: now[0])
     original = together.Together.take
 
-    def take(self, batch, step, count):
+    def take(self, order, number, step, count):
         now[0] += 1
-        return original(self, batch, step, count)
+        return original(self, order, number, step, count)
 
     monkeypatch.setattr(together.Together, "take", take)
     data = {"name": "digits", "train_limit": 75}
