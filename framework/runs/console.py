@@ -52,6 +52,8 @@ class Progress(Observer):
         clock: function that returns the time in seconds.
     """
 
+    every_step = False
+
     def __init__(self, shown: View, clock: Clock = time.monotonic) -> None:
         self._shown = shown
         self._clock = clock

@@ -90,7 +90,7 @@ def _epochs(
         started = time.perf_counter()
         means = EpochMeans(population)
         population.model.begin_epoch(epoch)
-        for taken, losses in _steps(population, epoch, step, means, single=watch.watch_steps):
+        for taken, losses in _steps(population, epoch, step, means, single=watch.every_step):
             step += taken
             watch.step(records, step, losses)
             ended = step == population.total or time.monotonic() >= deadline

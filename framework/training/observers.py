@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +19,13 @@ class Observer:
     """Base class of objects that are notified while runs train, such as journals and progress bars.
 
     Every method does nothing by default. A ``step`` that is not overridden is never called.
+
+    Attributes:
+        every_step: whether `step` must be called for each step. If no observer needs that, several steps may run
+            without returning to Python; `step` is then called for the last of them.
     """
+
+    every_step: ClassVar[bool] = True
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
         """Handle the start of ``runs``, before their first step."""
@@ -64,9 +71,9 @@ class Observers:
         self._steps = [observer.step for observer in self._all if type(observer).step is not Observer.step]
 
     @property
-    def watch_steps(self) -> bool:
-        """Whether any observer overrides ``step``."""
-        return bool(self._steps)
+    def every_step(self) -> bool:
+        """Whether any observer overrides ``step`` and needs each step."""
+        return any(type(each).step is not Observer.step and each.every_step for each in self._all)
 
     def started(self, runs: Sequence[Run], population: Population) -> None:
         """Call `Observer.started` of each observer."""

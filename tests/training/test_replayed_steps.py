@@ -242,6 +242,27 @@ def test_an_observer_of_steps_sees_each_step(taken):
     assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(seen, others, strict=True))
 
 
+def test_an_observer_that_needs_no_single_step_sees_the_last_of_several(taken):
+    class Progress(Observer):
+        every_step = False
+
+        def step(self, runs, step, losses):
+            seen.append((step, float(losses[0])))
+
+    class Steps(Observer):
+        def step(self, runs, step, losses):
+            each[step] = float(losses[0])
+
+    seen, each = [], {}
+    chosen = config(dataset={"name": "digits", "train_limit": 320}, epochs=4, kernel="fused")
+    trained(chosen, observers=[Progress()])
+    assert sum(taken) > len(taken)
+    trained(chosen, observers=[Steps()])
+    assert len(seen) < len(each) == 40
+    assert all(each[step] == loss for step, loss in seen)
+    assert seen[-1][0] == 40
+
+
 def test_short_runs_stay_in_numpy_by_default_and_long_ones_do_not(taken):
     data = {"name": "digits", "train_limit": 75}
     trained(config(dataset=data, epochs=4))
