@@ -1,1 +1,1 @@
-"""Compilation of update rules: from the rule to operations, to LLVM code, to cached machine code."""
+"""Compiled training: update rules from the rule to machine code, and NumPy's calls recorded and replayed."""

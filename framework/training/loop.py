@@ -155,7 +155,10 @@ def train_step(population: Population, batch: Batch, step: int, means: EpochMean
 
 
 def write_gradients(population: Population, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Write the gradients of the training loss on one batch; return losses ``(R,)`` and predictions ``(R, B, …)``."""
+    """Write the gradients of the training loss on one batch; return losses ``(R,)`` and predictions ``(R, B, …)``.
+
+    `framework.training.passes` computes forward pass, loss and backward pass in NumPy, or replays NumPy's calls.
+    """
     return population.passes.write(batch)
 
 

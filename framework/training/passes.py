@@ -10,6 +10,7 @@ Whatever cannot be recorded or differs keeps the run in NumPy, which is the refe
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,11 @@ from framework.data.prepare import Samples
 from framework.training.model import Model
 
 LOG = logging.getLogger("framework")
+
+
+@functools.cache
+def _log_once(reason: str) -> None:
+    LOG.warning("training steps run in NumPy because they cannot be replayed: %s", reason)
 
 
 def numpy_gradients(model: Model, loss: Loss, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +171,7 @@ class Passes:
         return numpy_gradients(self._model, self._loss, batch.inputs, batch.targets)
 
     def _give_up(self, reason: str) -> None:
-        LOG.warning("training steps run in NumPy because they cannot be replayed: %s", reason)
+        _log_once(reason)
         self.refusal, self.replays = reason, False
         self._programs.clear()
 
