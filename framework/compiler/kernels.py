@@ -209,16 +209,16 @@ OPERATIONS: Mapping[str, Operation] = {
     "less": _compared("olt"),
     "less_equal": _compared("ole"),
     "equal": _compared("oeq"),
-    "logical_and": _simple("and"),
-    "logical_or": _simple("or"),
-    "logical_xor": _simple("xor"),
+    "bitwise_and": _simple("and"),
+    "bitwise_or": _simple("or"),
+    "bitwise_xor": _simple("xor"),
 }
 
 
 def own(op: str, types: str, layout: str) -> Kernel | None:
     """Return the kernel of a ufunc for rows of this layout, or None if NumPy's loop must be called for each row."""
     given = types.partition("->")[0]
-    of_booleans = op.startswith("logical_")
+    of_booleans = op.startswith("bitwise_")
     if op not in OPERATIONS or set(given) - ({"?"} if of_booleans else set(FLOATS)) or len(set(given)) != 1:
         return None
     if layout[-1] != "c" or "v" in layout:

@@ -53,6 +53,12 @@ OPERATIONS = {
     "exp": lambda x, y: np.exp(x) + np.log(np.abs(y)) + np.tanh(x) + np.expm1(y) + np.log1p(np.abs(x)),
     "maximum": lambda x, y: np.maximum(x, y) * np.minimum(x, row(y)) + np.maximum(x, 0) + np.minimum(column(x), y),
     "masks": lambda x, y: x * (x > 0) + y * ((x >= y) & (y < 1)) + x * ((x == y) ^ (x <= column(y))),
+    "rows": lambda x, y: (
+        x * (x > column(y)) + y * (row(x) >= y) + x * (x < column(x)) + y * (column(y) == x) + y * (y <= row(x))
+    ),
+    "row arithmetic": lambda x, y: (x + column(y)) / row(x) - column(x) * (y - row(y)) + column(x) / y,
+    "row extremes": lambda x, y: np.maximum(x, column(y)) * np.minimum(row(x), y) + np.maximum(row(y), x),
+    "row logic": lambda x, y: x * ((x > y) & (x > 0)[:, :1]) + y * ((y > 1) | (x > y)[:, :1]) + x * ~(x > 0),
     "where": lambda x, y: np.where(x > y, x, 2.0) + np.where(y != y, 0.5, y),
     "last": lambda x, y: x - np.add.reduce(y, axis=2, keepdims=True) + np.maximum.reduce(x, axis=2)[:, :, None],
     "middle": lambda x, y: x - np.add.reduce(y, axis=1, keepdims=True) + np.minimum.reduce(x, axis=1)[:, None],
