@@ -26,6 +26,7 @@ class Loss(Configurable, ABC):
 
     Attributes:
         expects: the kind of predictions needed: ``"logits"`` (any real scores), ``"probabilities"`` or ``"values"``.
+        unit: the loss's unit in words, as in `Metric`.
         labels_checked: whether the labels were validated for the whole data set, given to `stack`; a loss can then skip
             the check per batch.
         replayable: whether NumPy's calls of `forward` and `backward` may be recorded and replayed, under the conditions
@@ -34,6 +35,7 @@ class Loss(Configurable, ABC):
 
     replayable: ClassVar[bool] = False
     expects: ClassVar[str] = "values"
+    unit: ClassVar[str] = ""
     labels_checked: bool = False
     example_shape: ClassVar[Shape | None] = None
     """Shape of one sample's predictions that the conformance kit uses; None lets it try several shapes."""

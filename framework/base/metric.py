@@ -21,6 +21,8 @@ class Metric(Configurable, ABC):
         greater_is_better: whether a greater figure is better.
         worst: the figure that a run which diverged or failed gets in comparisons, no better than any predictions'
             figure; None: the figure of the untrained model.
+        unit: the figure's unit in words, for the axes of charts, such as ``"share of samples"`` or ``"no unit"``; "" if
+            it is not known.
         predicted: the kind of the predictions, ``"logits"``, ``"probabilities"`` or ``"values"``: the ``expects`` of
             the training loss, given to `stack`.
         target_scale: the target's own units per unit of the scaled targets, one number per output or shape ``()``.
@@ -31,6 +33,7 @@ class Metric(Configurable, ABC):
     shown_for: ClassVar[tuple[str, ...]] = ()
     greater_is_better: ClassVar[bool] = True
     worst: ClassVar[float | None] = None
+    unit: ClassVar[str] = ""
     predicted: str = "values"
     target_scale: np.ndarray = np.ones(())
 

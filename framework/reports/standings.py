@@ -34,6 +34,7 @@ def problems(comparison: Comparison) -> list[dict[str, Any]]:
             "targetSource": problem.target_source,
             "budget": problem.budget,
             "source": problem.source,
+            "units": dict(problem.units),
             "constant": problem.name in constant,
             "visible": visible(comparison, problem),
         }

@@ -26,6 +26,7 @@ class Problem:
         target_source: where the target comes from, or "".
         budget: batch size and budget in words.
         source: where the problem comes from, or "".
+        units: the known units of figures in words, by metric, such as ``{"loss": "nats"}``.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Problem:
     target_source: str = ""
     budget: str = ""
     source: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ def problem_of(name: str, config: RunConfig, scale: Scale) -> Problem:
     budget = f"{settings.epochs} epochs" if settings.steps is None else f"{settings.steps:,} steps"
     if settings.steps is None and settings.epochs is None:
         budget = f"{settings.max_seconds:g} seconds"
+    units = {metric.name: metric.part.cls.unit for metric in config.metrics}
+    units["loss"] = config.parts["loss"].cls.unit
     return Problem(
         name=name,
         figure=scale.test,
@@ -50,6 +52,7 @@ def problem_of(name: str, config: RunConfig, scale: Scale) -> Problem:
         target_source=goal.target_source or "",
         budget=f"batch size {settings.batch_size}, {budget}",
         source=goal.problem_source or "",
+        units={metric: unit for metric, unit in units.items() if unit},
     )
 
 

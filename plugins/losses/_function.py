@@ -28,6 +28,7 @@ class FunctionLoss(Loss):
     replayable = True
     dimensions: ClassVar[int | None] = 2
     example_shape = (2,)
+    unit = "no unit"
 
     @abstractmethod
     def value(self, x: np.ndarray) -> np.ndarray:

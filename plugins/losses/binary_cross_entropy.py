@@ -40,6 +40,7 @@ class BinaryCrossEntropy(Loss):
 
     replayable = True
     expects = "probabilities"
+    unit = "nats"
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean binary cross-entropy per run, ``(R,)``, for probabilities and targets in [0, 1]."""

@@ -31,6 +31,7 @@ class BinaryCrossEntropyLogits(Loss):
 
     replayable = True
     expects = "logits"
+    unit = "nats"
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean binary cross-entropy per run, ``(R,)``, for logits and targets in [0, 1]."""

@@ -34,6 +34,7 @@ class CategoricalCrossEntropy(Loss):
 
     replayable = True
     expects = "probabilities"
+    unit = "nats"
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean cross-entropy per run for probabilities ``(R, B, C)`` and labels ``(R or 1, B)``."""

@@ -31,6 +31,7 @@ class Hinge(Loss):
 
     replayable = True
     expects = "logits"
+    unit = "no unit"
     margin: float = hyper(1.0, above=0, prior="log", search=(0.1, 10.0), help="lead from which the loss is 0")
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ class MAE(Loss):
 
     replayable = True
     minima = (0.0,)
+    unit = "units of the scaled targets"
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean absolute error per run, ``(R,)``."""

@@ -30,6 +30,7 @@ class MSE(Loss):
 
     replayable = True
     minima = (0.0,)
+    unit = "squared units of the scaled targets"
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean squared error per run, ``(R,)``."""

@@ -35,6 +35,7 @@ class QuadraticDeep(Loss):
     replayable = True
     example_shape = (DIMENSIONS,)
     minima = (0.0,)
+    unit = "no unit"
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean per run, ``(R,)``."""

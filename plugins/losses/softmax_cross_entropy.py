@@ -34,6 +34,7 @@ class SoftmaxCrossEntropy(Loss):
 
     replayable = True
     expects = "logits"
+    unit = "nats"
     label_smoothing: Any = hyper(
         0.0,
         at_least=0,

@@ -28,6 +28,7 @@ class Accuracy(Metric):
     tasks = ("classification",)
     shown_for = ("classification",)
     worst = 0.0
+    unit = "share of samples"
     threshold: float | None = number(None, help="output above it is class 1; null: 0 for logits, else 0.5")
 
     def name(self) -> str:

@@ -26,6 +26,7 @@ class MeanAbsoluteError(Metric):
 
     tasks = ("classification", "regression", "reconstruction")
     greater_is_better = False
+    unit = "units of the scaled targets"
 
     def start(self, runs: int) -> None:
         """Reset the sums, for ``runs`` runs."""

@@ -27,6 +27,7 @@ class MeanAbsoluteErrorInUnits(Metric):
 
     tasks = ("regression", "reconstruction")
     greater_is_better = False
+    unit = "units of the targets"
 
     def start(self, runs: int) -> None:
         """Reset the sums, for ``runs`` runs."""

@@ -27,6 +27,7 @@ class MeanSquaredError(Metric):
     tasks = ("classification", "regression", "reconstruction")
     shown_for = ("regression", "reconstruction")
     greater_is_better = False
+    unit = "squared units of the scaled targets"
 
     def start(self, runs: int) -> None:
         """Reset the sums, for ``runs`` runs."""

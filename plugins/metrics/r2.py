@@ -31,6 +31,7 @@ class R2(Metric):
 
     tasks = ("regression", "reconstruction")
     shown_for = ("regression",)
+    unit = "no unit"
 
     def start(self, runs: int) -> None:
         """Reset the count and the sums, for ``runs`` runs."""

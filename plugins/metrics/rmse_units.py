@@ -28,6 +28,7 @@ class RootMeanSquaredErrorInUnits(Metric):
     tasks = ("regression", "reconstruction")
     shown_for = ("regression",)
     greater_is_better = False
+    unit = "units of the targets"
 
     def start(self, runs: int) -> None:
         """Reset the sums, for ``runs`` runs."""

@@ -26,6 +26,7 @@ class TopK(Metric):
 
     tasks = ("classification",)
     worst = 0.0
+    unit = "share of samples"
     k: int = integer(5, at_least=1, help="number of largest outputs that may include the class")
 
     def name(self) -> str:

@@ -162,6 +162,15 @@ def test_the_figures_drawn_are_the_figures_given(opened: Browser, compared: Comp
     assert line["y"] == pytest.approx(medians, rel=1e-4)
 
 
+def test_axes_have_the_units_of_their_figures(opened: Browser) -> None:
+    script = "return [...document.querySelectorAll('#overview .xtitle')].map(title => title.textContent)"
+    titles = opened.driver.execute_script(script)
+    assert titles[:2] == [
+        "test/accuracy (share of samples, higher is better)",
+        "test/loss (unit of the metric, lower is better)",
+    ]
+
+
 def test_the_table_is_filtered_and_sorted_by_keyboard(opened: Browser) -> None:
     from selenium.webdriver.common.keys import Keys
 

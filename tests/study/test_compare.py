@@ -284,7 +284,9 @@ def test_paths_are_those_of_the_chosen_settings(command):
         *FEW, "hydra.sweep.dir=s",
     )  # fmt: skip
     assert code == 0
-    assert "Ranges were not extended." in json.loads(Path("s/report/comparison.json").read_text())["protocol"]
+    content = json.loads(Path("s/report/comparison.json").read_text())
+    assert "Ranges were not extended." in content["protocol"]
+    assert [problem["units"] for problem in content["problems"]] == [{"loss": "no unit"}]
     tables = tables_of(Path("s"))
     assert set(tables["trials"].query("chosen")["lr"]) != {0.001}  # the default
     recorded = tables["curves"][tables["curves"]["seed"] == tables["curves"]["seed"].min()]

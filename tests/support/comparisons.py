@@ -91,6 +91,7 @@ def _problem(number: int, valley: bool) -> Problem:
         target_source="peers.md",
         budget="batches of 32, 30 epochs",
         source="scikit-learn",
+        units={} if loss else {"accuracy": "share of samples"},
     )
 
 

@@ -9,7 +9,7 @@ function axis(title, more = {}) {
 function rows(labels) {
   return {
     tickvals: labels.map((_, at) => at), ticktext: labels, range: [labels.length - 0.4, -0.6], automargin: true,
-    zeroline: false, showgrid: false, fixedrange: true,
+    zeroline: false, showgrid: false, fixedrange: true, ticks: "outside", ticklen: 7, tickcolor: "transparent",
   };
 }
 
@@ -58,7 +58,7 @@ function overviewChart(problem, at) {
     label: `${problem.figure} on ${problem.name}: ${listed.map(each => `${each.rank} ${data.entrants[each.entrant]} ${numberText(each.mean)}`).join(", ")}`,
     height: 74 + 25 * listed.length, traces,
     layout: {
-      xaxis: axis(figureTitle(problem.figure, problem.greater), { ...scaleAxis(scale, range), domain: [0, 0.9] }),
+      xaxis: axis(figureTitle(problem, problem.figure, problem.greater), { ...scaleAxis(scale, range), domain: [0, 0.9] }),
       xaxis2: { domain: [0.91, 1], visible: false, range: [-0.6, Math.max(3, data.groups[at].length) - 0.4], fixedrange: true },
       yaxis: rows(labels), hovermode: "closest", margin: { t: 6 },
     },
@@ -141,7 +141,7 @@ function curveCharts() {
     title: problem.name, label: `${figure} of ${lines.length} entrants on ${problem.name}`, height: 440, traces,
     layout: {
       xaxis: axis(units[page.along]),
-      yaxis: axis(figureTitle(figure, greater), scaleAxis(scale, rangeOf(curves.ranges[figure], scale))),
+      yaxis: axis(figureTitle(problem, figure, greater), scaleAxis(scale, rangeOf(curves.ranges[figure], scale))),
       hovermode: "closest",
     },
   }];

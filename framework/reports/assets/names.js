@@ -40,16 +40,19 @@ function numberText(value, digits = 4) {
 
 function pText(value) { return value === null ? "–" : value < 0.001 ? "< 0.001" : value.toFixed(3); }
 
-function figureTitle(name, greater) {
+function metricOf(name) { return name.slice(name.indexOf("/") + 1); }
+
+function figureTitle(problem, name, greater) {
   const way = greater === undefined ? "" : greater ? ", higher is better" : ", lower is better";
-  return plain(cut(name, 40)) + (narrow() ? "<br>" : " ") + `(unit of the metric${way})`;
+  return plain(cut(name, 40)) + (narrow() ? "<br>" : " ") + `(${plain(cut(unitOf(problem, metricOf(name)), 40))}${way})`;
 }
+
+function unitOf(problem, metric) { return Object.hasOwn(problem.units, metric) ? problem.units[metric] : "unit of the metric"; }
 
 // Whether greater values are better; undefined for metrics by which the problem does not compare.
 function directionOf(problem, name) {
-  const metric = text => text.slice(text.indexOf("/") + 1);
-  if ([problem.figure, problem.validation].some(own => metric(own) === metric(name))) return problem.greater;
-  return metric(name) === "loss" ? false : undefined;
+  if ([problem.figure, problem.validation].some(own => metricOf(own) === metricOf(name))) return problem.greater;
+  return metricOf(name) === "loss" ? false : undefined;
 }
 
 // Positive values over more than 1.5 decades are drawn on a logarithmic axis, unless greater ones are better.

@@ -16,7 +16,7 @@ function budgetCharts() {
     }),
     layout: {
       xaxis: axis("tuning budget k (number of trials)"), hovermode: "closest",
-      yaxis: axis(figureTitle(problem.validation, problem.greater), scaleAxis(scale, rangeOf(values, scale))),
+      yaxis: axis(figureTitle(problem, problem.validation, problem.greater), scaleAxis(scale, rangeOf(values, scale))),
     },
   }];
 }
@@ -38,7 +38,7 @@ function sensitivityCharts() {
     title: problem.name, label: `${problem.validation} against ${field} on ${problem.name}`, height: 420, traces,
     layout: {
       xaxis: axis(`${plain(field)} (${scale === "log" ? "value, logarithmic" : "value"})`, scaleAxis(scale, rangeOf(values, scale))), hovermode: "closest",
-      yaxis: axis(figureTitle(problem.validation, problem.greater), scaleAxis(heights, rangeOf(trials.figure, heights))),
+      yaxis: axis(figureTitle(problem, problem.validation, problem.greater), scaleAxis(heights, rangeOf(trials.figure, heights))),
     },
   }];
 }

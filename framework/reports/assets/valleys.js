@@ -37,7 +37,7 @@ function contourTrace(drawn) {
   return {
     type: "contour", x: drawn.x, y: drawn.y, z: drawn.heights, colorscale: shades, ncontours: 24, hoverinfo: "skip",
     line: { width: 0.7, color: page.dark ? "#56616d" : "#9aa5b1" }, zmin: 0, zmax: 1,
-    colorbar: colorbar("loss (unit of the loss)", { tickvals: drawn.ticks, ticktext: drawn.losses.map(loss => numberText(loss, 2)) }),
+    colorbar: colorbar(`loss (${plain(unitOf(data.problems.find(problem => problem.name === valleyName()), "loss"))})`, { tickvals: drawn.ticks, ticktext: drawn.losses.map(loss => numberText(loss, 2)) }),
   };
 }
 
