@@ -159,6 +159,8 @@ def report(
 
     to = Path(folder)
     refuse_unusable([to], "report: folder")
+    if not hasattr(runs, "columns"):
+        raise InputError(f"report: a pandas data frame is needed, not {type(runs).__name__}")
     found = comparison_of_frame(runs, figure, greater)
     make(to, "report: folder")
     write_report(found, to)

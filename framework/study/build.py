@@ -34,9 +34,10 @@ def comparison_of_study(
         seeds: the reporting seeds.
         arguments: the overrides of its command.
     """
-    first = {contest.problem: contest.config for contest in reversed(studied.contests)}
-    names = dict.fromkeys(contest.problem for contest in studied.contests)
-    problems = problems_of({name: first[name] for name in names}, studied.judge)
+    configs: dict[str, list[RunConfig]] = {}
+    for contest in studied.contests:
+        configs.setdefault(contest.problem, []).append(contest.config)
+    problems = problems_of(configs, studied.judge)
     failed = {(run.problem, run.entrant) for run in studied.runs if isinstance(run.end, Failed)}
     whole = [contest for contest in studied.contests if contest.place not in failed]
     seconds = timed({contest.place: contest.config for contest in whole})
@@ -61,9 +62,9 @@ def comparison_of_study(
     )
 
 
-def problems_of(configs: Mapping[str, RunConfig], judge: Judge) -> list[Problem]:
-    """Return the description of each problem, from the configuration of one of its runs."""
-    return [problem_of(name, config, judge.scale(name, config)) for name, config in configs.items()]
+def problems_of(configs: Mapping[str, Sequence[RunConfig]], judge: Judge) -> list[Problem]:
+    """Return the description of each problem, from the configurations of its entrants."""
+    return [problem_of(name, own, judge.scale(name, own[0])) for name, own in configs.items()]
 
 
 def timed(configs: Mapping[Place, RunConfig]) -> dict[Place, float]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from framework.config.resolved import RunConfig
 from framework.study.build import about, problems_of
 from framework.study.comparison import Comparison
 from framework.study.judge import Judge, Ran, validation_losses
@@ -63,8 +62,8 @@ def comparison_of_sweep(jobs: Sequence[Job], ended: Mapping[int, Ended], argumen
     chosen = {name: _best(found_on) for name, found_on in tried.items()}
     runs = [run for by_entrant in chosen.values() for each in by_entrant.values() for run in each.runs]
     several = any(len(all_tried) > len(chosen[name]) for name, all_tried in tried.items())
-    first: dict[str, RunConfig] = {run.problem: run.config for run in reversed(runs)}
-    described = problems_of({table.problem: first[table.problem] for table in found}, judge)
+    configs = {table.problem: [run.config for run in runs if run.problem == table.problem] for table in found}
+    described = problems_of(configs, judge)
     paths, contours = planes(runs)
     return comparison_of(
         runs_table(runs, judge),

@@ -47,7 +47,7 @@ def measured(problems: Sequence[Problem], *, timed: bool = True) -> list[str]:
     return [
         "A seed has the same initial weights, data order and noise for every entrant: differences are paired by seed.",
         *(_worst(problem) for problem in problems),
-        "A budget in steps is the same for all entrants; further gradient evaluations within a step are counted.",
+        "Every entrant has the budget that its problem states; gradient evaluations within a step are counted.",
         *(["Seconds are steps times the time of a step that was measured alone."] if timed else []),
         *(line for problem in problems if (line := _target(problem))),
         "Two entrants are distinguishable on a problem if the sign-flip permutation test of their paired differences "

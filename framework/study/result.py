@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framework.errors import InputError
 from framework.study.comparison import Comparison
 from framework.study.text import comparison_text
 
@@ -63,8 +64,15 @@ class StudyResult:
         return _frame(asdict(pair) for pair in self.comparison.pairs)
 
     def show(self) -> Any:
-        """Return the report for display in a notebook, which needs IPython."""
-        from IPython.display import HTML
+        """Return the report for display in a notebook.
+
+        Raises:
+            InputError: IPython is not installed.
+        """
+        try:
+            from IPython.display import HTML
+        except ImportError:
+            raise InputError(f"show() needs IPython, as notebooks have it; the report is {self.report}") from None
 
         page = html.escape(self.report.read_text(encoding="utf-8"), quote=True)
         return HTML(f'<iframe sandbox="allow-scripts" width="100%" height="{HEIGHT}" srcdoc="{page}"></iframe>')

@@ -28,20 +28,17 @@ WITHOUT = ("lr", "time/seconds", "time/population_seconds")
 """Columns of a run's history that curves do not have."""
 
 
-def problem_of(name: str, config: RunConfig, scale: Scale) -> Problem:
+def problem_of(name: str, configs: Sequence[RunConfig], scale: Scale) -> Problem:
     """Return the description of a problem.
 
     Args:
         name: its name.
-        config: the configuration of one of its runs.
+        configs: the configurations of its entrants; apart from the budget the first describes it.
         scale: the figure that counts on it.
     """
-    goal, settings = config.section(Goal), config.settings
-    budget = f"{settings.epochs} epochs" if settings.steps is None else f"{settings.steps:,} steps"
-    if settings.steps is None and settings.epochs is None:
-        budget = f"{settings.max_seconds:g} seconds"
-    units = {metric.name: metric.part.cls.unit for metric in config.metrics}
-    units["loss"] = config.parts["loss"].cls.unit
+    goal = configs[0].section(Goal)
+    units = {metric.name: metric.part.cls.unit for metric in configs[0].metrics}
+    units["loss"] = configs[0].parts["loss"].cls.unit
     return Problem(
         name=name,
         figure=scale.test,
@@ -50,10 +47,18 @@ def problem_of(name: str, config: RunConfig, scale: Scale) -> Problem:
         worst="the untrained model's" if scale.worst is None else f"{scale.worst:g}",
         target=goal.target,
         target_source=goal.target_source or "",
-        budget=f"batch size {settings.batch_size}, {budget}",
+        budget="; or ".join(dict.fromkeys(map(_budget, configs))),
         source=goal.problem_source or "",
         units={metric: unit for metric, unit in units.items() if unit},
     )
+
+
+def _budget(config: RunConfig) -> str:
+    settings = config.settings
+    budget = f"{settings.epochs} epochs" if settings.steps is None else f"{settings.steps:,} steps"
+    if settings.steps is None and settings.epochs is None:
+        budget = f"{settings.max_seconds:g} seconds"
+    return f"batch size {settings.batch_size}, {budget}"
 
 
 def runs_table(runs: Sequence[Ran], judge: Judge) -> pandas.DataFrame:

@@ -174,9 +174,10 @@ def test_defaults_beside_tuned_values(command):
 
 
 def test_without_tuning(command):
-    code, said, _ = command("compare", "study=defaults", "optimizer=adam,sgd", *TINY, "study.seeds=2")
+    code, said, _ = command("compare", "study=defaults", "batch_size=16,32", *TINY, "study.seeds=2")
     assert code == 0
     assert "tuning" not in said
+    assert "digits_softmax: batch size 16, 2 epochs; or batch size 32, 2 epochs\n" in said
 
 
 def test_the_fewest_seeds_that_tell(command):
