@@ -18,8 +18,9 @@ from framework.runs.journal import read_journal
 
 pytestmark = pytest.mark.long
 WORDS = (
-    *("compare", "optimizer=adam,sgd,lbfgs", "problem=digits_softmax,rosenbrock", "epochs=6", "progress=false"),
-    *("study.trials=6", "study.tuning_seeds=2", "study.seeds=4", "launcher.workers=2", "study.reuse=false"),
+    *("compare", "optimizer=adam,sgd,sam", "problem=digits_softmax,rosenbrock", "epochs=6", "progress=false"),
+    *("study.trials=6", "study.extensions=0", "study.tuning_seeds=2", "study.seeds=4"),
+    *("launcher.workers=2", "study.reuse=false"),
 )
 
 
