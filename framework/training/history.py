@@ -55,12 +55,13 @@ def steps_to_target(history: Sequence[Mapping[str, float]], figure: str, target:
 
     Args:
         history: one row per epoch.
-        figure: name of the figure in each row, such as ``"val/accuracy"``; NaN reaches no target.
+        figure: name of the figure in each row, such as ``"val/accuracy"``; a missing one or NaN reaches no target.
         target: the value to reach, itself included.
         greater: whether greater figures are better.
     """
     for row in history:
-        if row[figure] >= target if greater else row[figure] <= target:
+        value = row.get(figure, math.nan)
+        if value >= target if greater else value <= target:
             return float(row["step"])
     return math.inf
 

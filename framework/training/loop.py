@@ -90,7 +90,7 @@ def _epochs(
         started = time.perf_counter()
         means = EpochMeans(population)
         population.model.begin_epoch(epoch)
-        for taken, losses in _steps(population, epoch, step, means, single=watch.every_step):
+        for taken, losses in steps_of(population, epoch, step, means, single=watch.every_step):
             step += taken
             watch.step(records, step, losses)
             ended = step == population.total or time.monotonic() >= deadline
@@ -118,7 +118,7 @@ def _epochs(
         watch.between(records, population, step)
 
 
-def _steps(
+def steps_of(
     population: Population, epoch: int, step: int, means: EpochMeans, *, single: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Take the steps of an epoch, one or several at a time; yield how many, and the losses ``(R,)`` of the last one.

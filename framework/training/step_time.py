@@ -12,7 +12,7 @@ import numpy as np
 from framework.config.resolved import RunConfig
 from framework.errors import exits_as_errors
 from framework.system.resources import blas_threads
-from framework.training.loop import train_step
+from framework.training.loop import steps_of
 from framework.training.population import Population
 from framework.training.record import EpochMeans
 
@@ -29,7 +29,7 @@ PARTS = 5
 def step_seconds(config: RunConfig, limit: float = SECONDS) -> float:
     """Return the time of one optimizer step of a single run in this process, in seconds.
 
-    A step consists of forward pass, loss, backward pass and update; the selection of the batch, evaluation and the
+    A step consists of the selection of the batch, forward pass, loss, backward pass and update; evaluation and the
     first steps do not count. The steps are those at the start of the run; a run of few steps is repeated. They are
     divided into `PARTS` parts, and the median of the parts' means is returned: work that a rule does once in several
     steps, such as a matrix root, counts with its share, and a part that another process disturbed does not count.
@@ -57,15 +57,18 @@ def step_seconds(config: RunConfig, limit: float = SECONDS) -> float:
 
 
 def timed_steps(population: Population) -> Iterator[float]:
-    """Take the steps of a population's budget, without evaluation; yield the seconds of each."""
+    """Take the steps of a population's budget as training does, without evaluation; yield the seconds of each.
+
+    Steps that are taken in one call share its time equally.
+    """
     step = 0
     for epoch in itertools.count(1):
         means = EpochMeans(population)
         population.model.begin_epoch(epoch)
-        for batch in population.batches.epoch(epoch):
+        started = time.perf_counter()
+        for taken, _ in steps_of(population, epoch, step, means, single=False):
+            step += taken
+            yield from [(time.perf_counter() - started) / taken] * taken
             if step == population.total:
                 return
-            step += 1
             started = time.perf_counter()
-            train_step(population, batch, step, means)
-            yield time.perf_counter() - started
