@@ -59,9 +59,9 @@ def test_strata_are_resampled_by_themselves():
     assert (low, high) == (0.5, 0.5)
 
 
-@pytest.mark.parametrize("n", [1, 9, 15], ids=["one", "few", "blocks"])
+@pytest.mark.parametrize("n", [1, 9, 15], ids=["one", "few", "halves"])
 def test_sign_flips_by_enumeration(n):
-    """Fifteen seeds are more than one block of flips."""
+    """Those of fifteen seeds are counted by halves."""
     differences = np.random.default_rng(2).normal(0.4, 1, (n, 3))
     signs = np.array(list(itertools.product([1, -1], repeat=n)))
     for column, p in zip(differences.T, sign_flip_p(differences), strict=True):
@@ -77,18 +77,19 @@ def test_extremes_of_the_sign_flips():
     assert sign_flip_p(np.zeros((7, 1)))[0] == 1.0
     assert sign_flip_p(np.array([[0.1], [0.2], [-0.3]]))[0] == 1.0  # the sum is 0 but for rounding
     assert sign_flip_p(np.ones((15, 1)))[0] == 2 / 2**15
-    assert sign_flip_p(np.ones((20, 1)))[0] == 2 / 2**20
+    assert sign_flip_p(np.ones((29, 1)))[0] == 2 / 2**29
+    assert sign_flip_p(np.zeros((16, 1)))[0] == 1.0
 
 
 def test_more_seeds_than_are_enumerated():
     """Columns of one sign are exact; others are near the normal approximation, and never 0."""
-    one_sign = np.ones((30, 1))
+    one_sign = np.ones((32, 1))
     with_zeros = np.vstack([one_sign[:-2], np.zeros((2, 1))])
-    mixed = np.random.default_rng(7).normal(0.3, 1, (30, 1))
-    clear = np.vstack([np.full((29, 1), 5.0), [[-0.1]]])
+    mixed = np.random.default_rng(7).normal(0.3, 1, (32, 1))
+    clear = np.vstack([np.full((31, 1), 5.0), [[-0.1]]])
     p = sign_flip_p(np.hstack([one_sign, with_zeros, mixed, clear]))
-    assert p[0] == 2 / 2**30
-    assert p[1] == 2 / 2**28
+    assert p[0] == 2 / 2**32
+    assert p[1] == 2 / 2**30
     assert p[2] == pytest.approx(stats.ttest_1samp(mixed[:, 0], 0).pvalue, abs=0.02)
     assert 0 < p[3] < 1e-3
 
