@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -11,14 +12,16 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from framework.config.settings import Display
-from framework.errors import InputError
+from framework.errors import InputError, warn_all
 from framework.hydra_app.job_files import has_credentials, without_records
 from framework.hydra_app.launcher import refuse_unkept
 from framework.hydra_app.reporting import ReportingTask, ended_of
 from framework.sweeps.blocks import Ended
 from framework.sweeps.console import watching
 from framework.sweeps.job import Job
+from framework.sweeps.plan_text import plan_text, reused_text
 from framework.sweeps.planning import Plan, plan, refuse_misfits
+from framework.sweeps.resume import Resumed
 
 
 @runtime_checkable
@@ -84,3 +87,13 @@ class JobRunner:
         with watching(jobs, None, progress=jobs[0].config.section(Display).progress) as watch:
             self._task.report(jobs, watch.ended)
             return self._launcher.launch(overrides, initial_job_idx=0)
+
+
+def show_plan(chosen: Resumed) -> None:
+    """Print the plan of the jobs that are left to train, and how many results are there already."""
+    if not chosen.left:
+        sys.stdout.write(f"{reused_text(len(chosen.jobs))}. Nothing was started.\n")
+        return
+    planned = plan(chosen.left)
+    warn_all(planned.cautions)
+    sys.stdout.write(plan_text(planned, len(chosen.finished)))

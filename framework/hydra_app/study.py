@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from framework.config.settings import Display, Tracking
 from framework.errors import FrameworkError, InputError, RunFailedError, TrackingError, warn_all
 from framework.hydra_app.compose import Composer
-from framework.hydra_app.job_runner import JobRunner
+from framework.hydra_app.job_runner import JobRunner, show_plan
 from framework.hydra_app.parent_run import ParentRun
 from framework.hydra_app.study_words import contests, study_words
 from framework.hydra_app.words import as_written
@@ -29,12 +29,11 @@ from framework.study.text import best_means, comparison_markdown, comparison_tex
 from framework.sweeps.blocks import Ended, Failed
 from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
-from framework.sweeps.plan_text import plan_text, reused_text
-from framework.sweeps.planning import plan
+from framework.sweeps.plan_text import reused_text
 from framework.sweeps.resume import Resumed, resumed, with_earlier
 from framework.sweeps.state import FILE as STATE
 from framework.sweeps.state import JobIdentity, SweepState
-from framework.sweeps.summary import summary
+from framework.sweeps.summary import failure_text, summary
 from framework.system.formatting import counted
 from framework.tracking.recorded import recorded_folders
 
@@ -71,6 +70,7 @@ class StudyRun:
         self._known: Sequence[JobIdentity] = ()
         self._recorded: dict[str, list[Path]] = {}
         self._results: dict[tuple[str, ...], Ended] = {}
+        self._failed: list[str] = []
         self._parent: ParentRun
 
     @property
@@ -102,9 +102,9 @@ class StudyRun:
                 found = self._concluded(study(self._contests, self._settings, self._seeds, self._train))
         warn_all(self._parent.problems)
         sys.stdout.write(self._parent.whereabouts())
-        failed = sum(isinstance(end, Failed) for end in self._results.values())
-        if failed:
-            raise RunFailedError(f"{failed} of {counted(len(self._results), 'run')} failed: they count as the worst")
+        if self._failed:
+            failed, runs = len(self._failed), counted(len(self._results), "run")
+            raise RunFailedError(f"{failed} of {runs} failed and count as the worst (the first: {self._failed[0]})")
         return StudyResult(found, self._folder, self._folder / FOLDER / PAGE)
 
     def _begin(self, runs: int) -> None:
@@ -159,7 +159,9 @@ class StudyRun:
             if chosen.left:
                 warn_all([*self._runner.prepare(chosen.left, len(chosen.left)), *chosen.afresh])
             ended = {**chosen.finished, **self._runner.train(chosen.left)}
-            self._results |= {job.overrides: ended[job.number] for job in chosen.jobs if job.number in ended}
+            with_result = [(job, ended[job.number]) for job in chosen.jobs if job.number in ended]
+            self._results |= {job.overrides: end for job, end in with_result}
+            self._failed += [failure_text(job, end) for job, end in with_result if isinstance(end, Failed)]
             if len(ended) < len(chosen.jobs):
                 raise FrameworkError(summary(self._folder, chosen.jobs, ended))
         return [self._results[_words(request, phase)] for request in requests]
@@ -194,8 +196,7 @@ class StudyRun:
         journal.write("description", text=comparison_markdown(found))
         journal.write("metrics", step=0, epoch=None, values=best_means(found))
         self._parent.report(found)
-        failed = any(isinstance(end, Failed) for end in self._results.values())
-        self._parent.status = "FAILED" if failed else "FINISHED"
+        self._parent.status = "FAILED" if self._failed else "FINISHED"
         return found
 
     def _show_plan(self, jobs: Sequence[Job]) -> None:
@@ -208,12 +209,7 @@ class StudyRun:
             f"{trials} tuning runs (seeds {tuning_seeds(self._settings)[0]} …){more}; "
             f"{counted(len(self._seeds), 'reporting seed')}\n"
         )
-        if not chosen.left:
-            sys.stdout.write(f"{reused_text(len(chosen.jobs))}. Nothing was started.\n")
-            return
-        planned = plan(chosen.left)
-        warn_all(planned.cautions)
-        sys.stdout.write(plan_text(planned, len(chosen.finished)))
+        show_plan(chosen)
 
 
 def _is_reused(end: Ended | None) -> bool:

@@ -15,7 +15,7 @@ from framework.config.settings import Display, Tracking
 from framework.errors import FrameworkError, warn_all
 from framework.hydra_app.compose import Composer
 from framework.hydra_app.job import quiet_job
-from framework.hydra_app.job_runner import JobRunner
+from framework.hydra_app.job_runner import JobRunner, show_plan
 from framework.hydra_app.parent_run import ParentRun
 from framework.hydra_app.splitting import split
 from framework.hydra_app.study import StudyRun
@@ -30,8 +30,7 @@ from framework.sweeps.folder import refuse_used_sweep
 from framework.sweeps.job import Job
 from framework.sweeps.leaderboard import Table, tables, write_runs, write_settings
 from framework.sweeps.parent import best_figures, description
-from framework.sweeps.plan_text import plan_text, reused_text
-from framework.sweeps.planning import plan
+from framework.sweeps.plan_text import reused_text
 from framework.sweeps.resume import Resumed, resumed, with_earlier
 from framework.sweeps.state import FILE as STATE
 from framework.sweeps.state import SweepState
@@ -90,7 +89,7 @@ class Sweep:
             return StudyRun(self._composer, self._runner, self._config, arguments, quiet=self._returned).run()
         jobs = self._composer.jobs(self._composer.searched(split(arguments)), 0)
         if jobs[0].config.section(Display).plan:
-            _show_plan(_reusing(Resumed(jobs)))
+            show_plan(_reusing(Resumed(jobs)))
             return []
         chosen = _reusing(self._chosen(arguments, jobs))
         warn_all(chosen.cautions)
@@ -179,12 +178,3 @@ def _reusing(chosen: Resumed) -> Resumed:
     if not new or not new[0].config.section(Display).reuse:
         return chosen
     return with_earlier(chosen, recorded_runs(new[0].config.section(Tracking), [job.config for job in new]))
-
-
-def _show_plan(chosen: Resumed) -> None:
-    if not chosen.left:
-        sys.stdout.write(f"{reused_text(len(chosen.jobs))}. Nothing was started.\n")
-        return
-    planned = plan(chosen.left)
-    warn_all(planned.cautions)
-    sys.stdout.write(plan_text(planned, len(chosen.finished)))

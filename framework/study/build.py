@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from framework.config.resolved import RunConfig
 from framework.runs import provenance
-from framework.study.comparison import Comparison, Problem
+from framework.study.comparison import Comparison, Place, Problem
 from framework.study.judge import Judge
-from framework.study.outcome import Place, Supplement, comparison_of
+from framework.study.outcome import Supplement, comparison_of
 from framework.study.planes import planes
 from framework.study.protocol import rules
-from framework.study.run import Studied
+from framework.study.run import Studied, configs_of
 from framework.study.settings import Study
 from framework.study.tables import curves_table, problem_of, runs_table, trials_table
 from framework.sweeps.blocks import Failed
@@ -34,10 +34,7 @@ def comparison_of_study(
         seeds: the reporting seeds.
         arguments: the overrides of its command.
     """
-    configs: dict[str, list[RunConfig]] = {}
-    for contest in studied.contests:
-        configs.setdefault(contest.problem, []).append(contest.config)
-    problems = problems_of(configs, studied.judge)
+    problems = problems_of(configs_of(studied.contests), studied.judge)
     failed = {(run.problem, run.entrant) for run in studied.runs if isinstance(run.end, Failed)}
     whole = [contest for contest in studied.contests if contest.place not in failed]
     seconds = timed({contest.place: contest.config for contest in whole})
@@ -64,7 +61,7 @@ def comparison_of_study(
 
 def problems_of(configs: Mapping[str, Sequence[RunConfig]], judge: Judge) -> list[Problem]:
     """Return the description of each problem, from the configurations of its entrants."""
-    return [problem_of(name, own, judge.scale(name, own[0])) for name, own in configs.items()]
+    return [problem_of(name, own, judge.scale(name)) for name, own in configs.items()]
 
 
 def timed(configs: Mapping[Place, RunConfig]) -> dict[Place, float]:

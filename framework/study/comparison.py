@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from framework.study.statistics import Pair, Summary
 
 
+Place = tuple[str, str]
+"""Names of a problem and of an entrant."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A problem on which entrants are compared.

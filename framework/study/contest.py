@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from framework.config.resolved import RunConfig
+from framework.study.comparison import Place
 from framework.study.settings import MOST_SEEDS, Study
 from framework.study.space import Axis
 from framework.study.statistics import seeds_to_tell
@@ -36,7 +37,7 @@ class Contest:
     axes: tuple[Axis, ...] = ()
 
     @property
-    def place(self) -> tuple[str, str]:
+    def place(self) -> Place:
         """The names of the problem and the entrant."""
         return self.problem, self.entrant
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from framework.config.resolved import RunConfig
+from framework.errors import InputError
 from framework.study.scoring import Figures, Scale, figure_of, lost, scale_of
 from framework.study.search import Trial, scored
 from framework.sweeps.blocks import Ended
@@ -36,21 +37,18 @@ class Ran:
 
 
 class Judge:
-    """Counts the figures of runs; figures of untrained models are computed once per model and seed."""
+    """Counts the figures of runs; figures of untrained models are computed once per model and seed.
 
-    def __init__(self) -> None:
+    Args:
+        configs: the configurations of each problem's runs; those of one seed are enough.
+    """
+
+    def __init__(self, configs: Mapping[str, Sequence[RunConfig]]) -> None:
         self._untrained: dict[str, Figures] = {}
-        self._scales: dict[str, Scale] = {}
+        self._scales = {name: scale_of(own[0], self._figures(own)[0]) for name, own in configs.items()}
 
-    def scale(self, problem: str, config: RunConfig) -> Scale:
-        """Return the scale of a problem: the figure that counts on it.
-
-        Args:
-            problem: its name.
-            config: the configuration of one of its runs; the first one that is given for a problem decides.
-        """
-        if problem not in self._scales:
-            self._scales[problem] = scale_of(config, self._figures([config])[0])
+    def scale(self, problem: str) -> Scale:
+        """Return the scale of a problem: the figure that counts on it."""
         return self._scales[problem]
 
     def counted(self, runs: Sequence[Ran], *, test: bool) -> list[float]:
@@ -59,11 +57,8 @@ class Judge:
         Args:
             runs: runs of one problem.
             test: whether the test figure counts, else the validation figure.
-
-        Raises:
-            InputError: the untrained model's figure is needed, and it is not finite.
         """
-        scale = self.scale(runs[0].problem, runs[0].config)
+        scale = self.scale(runs[0].problem)
         name = scale.test if test else scale.validation
         models: Sequence[Figures] = [{}] * len(runs)
         if scale.worst is None:
@@ -80,11 +75,21 @@ class Judge:
         )
 
     def _figures(self, configs: Sequence[RunConfig]) -> list[Figures]:
+        """Return the figures of each configuration's untrained model; none for a model that no optimizer can train."""
         keys = [_model_key(config) for config in configs]
-        missing = {key: config for key, config in zip(keys, configs, strict=True) if key not in self._untrained}
-        if missing:
-            self._untrained |= dict(zip(missing, untrained(list(missing.values())), strict=True))
-        return [self._untrained[key] for key in keys]
+        for key, config in zip(keys, configs, strict=True):
+            if key not in self._untrained and (figures := _of_untrained(config)):
+                self._untrained[key] = figures
+        return [self._untrained.get(key, {}) for key in keys]
+
+
+def _of_untrained(config: RunConfig) -> Figures:
+    try:
+        return untrained([config])[0]
+    except InputError:
+        raise
+    except Exception:  # noqa: BLE001 - a plugin's error belongs to its own run; others have the same model
+        return {}
 
 
 def validation_losses(runs: Iterable[Ran]) -> list[float]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from framework.study.build import about, problems_of
-from framework.study.comparison import Comparison
+from framework.study.comparison import Comparison, Place
 from framework.study.judge import Judge, Ran, validation_losses
-from framework.study.outcome import Place, Supplement, comparison_of
+from framework.study.outcome import Supplement, comparison_of
 from framework.study.planes import planes
 from framework.study.protocol import measured
 from framework.study.scoring import lost
@@ -27,6 +28,13 @@ CHOSEN = (
     "here, so that an optimizer with more settings has an advantage: a study (compare) tunes on other seeds."
 )
 GIVEN = "Every setting was given by the user; nothing was chosen."
+
+MOST = 20
+"""Largest number of settings of one optimizer that are compared: those with the best validation figures."""
+BEST = (
+    f"Of the settings of one optimizer, the {MOST} with the best mean validation figure over the same seeds are "
+    "compared."
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +65,15 @@ def comparison_of_sweep(jobs: Sequence[Job], ended: Mapping[int, Ended], argumen
     found = [table for table in found if table.runs]
     if not found:
         return None
-    judge = Judge()
-    tried = {table.problem: _tried(table, with_result, ended) for table in found}
-    chosen = {name: _best(found_on) for name, found_on in tried.items()}
+    one = len({job.config.optimizer.name for job in with_result}) == 1
+    members = _members(with_result)
+    tried = {table.problem: _tried(table, members, ended, one=one) for table in found}
+    chosen = {name: _best(settings) for name, settings in tried.items()}
     runs = [run for by_entrant in chosen.values() for each in by_entrant.values() for run in each.runs]
-    several = any(len(all_tried) > len(chosen[name]) for name, all_tried in tried.items())
-    configs = {table.problem: [run.config for run in runs if run.problem == table.problem] for table in found}
+    several = any(len(settings) > len(chosen[name]) for name, settings in tried.items())
+    rule = CHOSEN if several else BEST if one and any(len(table.settings) > MOST for table in found) else GIVEN
+    configs = {name: [each.runs[0].config for each in by.values()] for name, by in chosen.items()}
+    judge = Judge(configs)
     described = problems_of(configs, judge)
     paths, contours = planes(runs)
     return comparison_of(
@@ -75,26 +86,42 @@ def comparison_of_sweep(jobs: Sequence[Job], ended: Mapping[int, Ended], argumen
             curves=curves_table(runs, {}),
             paths=paths,
             contours=contours,
-            protocol=[CHOSEN if several else GIVEN, *measured(described, timed=False)],
+            protocol=[rule, *measured(described, timed=False)],
             about=about(arguments, {"runs": f"{len(with_result):,}"}),
             tuned=several,
         ),
     )
 
 
-def _tried(table: Table, jobs: Sequence[Job], ended: Mapping[int, Ended]) -> list[Tried]:
-    """Return the settings of a table with their runs, best first; entrants are optimizers if there are several."""
-    named = problems(jobs)
-    own = [job for job, problem in zip(jobs, named, strict=True) if problem == table.problem]
-    optimizers = {job.config.optimizer.name for job in own}
+def _members(jobs: Sequence[Job]) -> dict[tuple[str, str], list[Job]]:
+    """Return the jobs of each problem and setting."""
+    found: dict[tuple[str, str], list[Job]] = {}
+    for job, problem in zip(jobs, problems(jobs), strict=True):
+        found.setdefault((problem, job.setting), []).append(job)
+    return found
+
+
+def _tried(
+    table: Table, members: Mapping[tuple[str, str], Sequence[Job]], ended: Mapping[int, Ended], *, one: bool
+) -> list[Tried]:
+    """Return the settings of a table with their runs, best first.
+
+    Args:
+        table: the table.
+        members: the jobs by problem and setting.
+        ended: their results by number.
+        one: whether the sweep has one optimizer: its settings are the entrants then, at most `MOST`; otherwise the
+            optimizers are.
+    """
     shared = shared_words(setting.name for setting in table.settings)
+    names = [name for setting in table.settings for name in (setting.name, *setting.equal)]
     found = []
-    for name in [each for setting in table.settings for each in (setting.name, *setting.equal)]:
-        members = [job for job in own if job.setting == name]
-        optimizer = members[0].config.optimizer
-        entrant = optimizer.name if len(optimizers) > 1 else without(shared, name)
+    for name in names[: MOST if one else None]:
+        jobs = members[table.problem, name]
+        optimizer = jobs[0].config.optimizer
+        entrant = without(shared, name) if one else optimizer.name
         values = {key: value for key, value in optimizer.fields.items() if optimizer.cls.fields[key].column}
-        runs = [Ran(table.problem, entrant, job.config, ended[job.number]) for job in members]
+        runs = [Ran(table.problem, entrant, job.config, ended[job.number]) for job in jobs]
         found.append(Tried(entrant, values, tuple(runs)))
     return found
 
@@ -110,20 +137,24 @@ def _settings(
     tried: Mapping[str, Sequence[Tried]], chosen: Mapping[str, Mapping[str, Tried]]
 ) -> dict[Place, Mapping[str, float]]:
     """Return the fields that vary between the settings of each chosen one's optimizer, else its learning rate."""
-    return {
-        (problem, name): _changing(each, tried[problem]) or {k: v for k, v in each.values.items() if k == "lr"}
-        for problem, by in chosen.items()
-        for name, each in by.items()
-    }
+    found: dict[Place, Mapping[str, float]] = {}
+    for problem, by in chosen.items():
+        varied = _varied(tried[problem])
+        for name, each in by.items():
+            shown = varied[name] or ["lr"]
+            found[problem, name] = {field: value for field, value in each.values.items() if field in shown}
+    return found
 
 
 def _trials(
     tried: Mapping[str, Sequence[Tried]], chosen: Mapping[str, Mapping[str, Tried]], judge: Judge
 ) -> pandas.DataFrame:
     """Return one row per setting, as `Comparison.trials`, with the fields that vary between an optimizer's settings."""
+    import pandas
+
     rows: list[dict[str, Any]] = []
     for problem, settings in tried.items():
-        numbers = dict.fromkeys((each.entrant for each in settings), 0)
+        numbers, varied = Counter[str](), _varied(settings)
         for each in settings:
             figures = judge.counted(each.runs, test=False)
             rows.append(
@@ -132,7 +163,7 @@ def _trials(
                     "entrant": each.entrant,
                     "trial": numbers[each.entrant],
                     "round": 0,
-                    **_changing(each, settings),
+                    **{field: each.values[field] for field in varied[each.entrant]},
                     "figure": sum(figures) / len(figures),
                     "loss": mean_loss(validation_losses(each.runs)),
                     "diverged": sum(lost(run.end) for run in each.runs),
@@ -140,11 +171,14 @@ def _trials(
                 }
             )
             numbers[each.entrant] += 1
-    import pandas
-
     return pandas.DataFrame(rows)
 
 
-def _changing(one: Tried, settings: Sequence[Tried]) -> dict[str, float]:
-    same = [each for each in settings if each.entrant == one.entrant]
-    return {name: value for name, value in one.values.items() if len({each.values.get(name) for each in same}) > 1}
+def _varied(settings: Iterable[Tried]) -> dict[str, list[str]]:
+    """Return the fields that vary between the settings of each entrant."""
+    values: dict[str, dict[str, set[float]]] = {}
+    for each in settings:
+        own = values.setdefault(each.entrant, {})
+        for field, value in each.values.items():
+            own.setdefault(field, set()).add(value)
+    return {name: [field for field, held in own.items() if len(held) > 1] for name, own in values.items()}

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framework.study.comparison import Comparison, Problem, Reach, Standing
+from framework.study.comparison import Comparison, Place, Problem, Reach, Standing
 from framework.study.statistics import Pair, Summary, compared, groups, ranks, reach, seeds_to_tell
 from framework.study.verdict import verdict
 from framework.sweeps.by_setting import DIVERGED, FAILED
 
 if TYPE_CHECKING:
     import pandas
-
-Place = tuple[str, str]
-"""Names of a problem and of an entrant."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +60,18 @@ def comparison_of(
     scores = {problem.name: _scores(runs, problem, entrants) for problem in problems}
     paired = {name: _paired(by) for name, by in scores.items()}
     pairs = compared(paired)
+    of_problem = {problem.name: list[Pair]() for problem in problems}
+    for pair in pairs:
+        of_problem[pair.problem].append(pair)
     standings, grouped = list[Standing](), dict[str, tuple[tuple[str, ...], ...]]()
     for problem in problems:
-        own = [pair for pair in pairs if pair.problem == problem.name]
+        own = of_problem[problem.name]
         order, tell = _order(paired[problem.name] or scores[problem.name]), _telling(own)
+        against = _against(own, order)
         grouped[problem.name] = tuple(groups(order, tell))
         seeds = min(map(len, paired[problem.name].values()), default=0)
         for entrant, rank in ranks(order, tell).items():
-            standing = _standing(runs, problem, entrant, rank, _against(own, entrant, order), more)
+            standing = _standing(runs, problem, entrant, rank, against.get(entrant), more)
             standings.append(_noted(standing, seeds))
     empty = pandas.DataFrame()
     found = Comparison(
@@ -79,7 +80,7 @@ def comparison_of(
         problems=tuple(problems),
         entrants=tuple(entrants),
         standings=tuple(standings),
-        pairs=tuple(_own_direction(pair, problems) for pair in pairs),
+        pairs=tuple(_own_direction(problem, pair) for problem in problems for pair in of_problem[problem.name]),
         groups=grouped,
         runs=runs,
         trials=empty if more.trials is None else more.trials,
@@ -144,10 +145,10 @@ def _telling(pairs: Sequence[Pair]) -> Callable[[str, str], bool]:
     return lambda a, b: frozenset((a, b)) in told
 
 
-def _against(pairs: Sequence[Pair], entrant: str, order: Sequence[str]) -> Pair | None:
-    """Return the comparison of an entrant with the best one, or None for the best itself and without shared seeds."""
-    both = {entrant, order[0]}
-    return next((pair for pair in pairs if {pair.first, pair.second} == both), None)
+def _against(pairs: Sequence[Pair], order: Sequence[str]) -> dict[str, Pair]:
+    """Return the comparisons with the best entrant by the other one; none without shared seeds."""
+    with_best = [pair for pair in pairs if order[0] in (pair.first, pair.second)]
+    return {pair.second if pair.first == order[0] else pair.first: pair for pair in with_best}
 
 
 def _standing(
@@ -189,6 +190,5 @@ def _reach(own: pandas.DataFrame, problem: Problem) -> Reach | None:
     return Reach(*reach(own["steps_to_target"].to_numpy(np.float64)))
 
 
-def _own_direction(pair: Pair, problems: Sequence[Problem]) -> Pair:
-    greater = next(problem.greater for problem in problems if problem.name == pair.problem)
-    return pair if greater else replace(pair, difference=-pair.difference)
+def _own_direction(problem: Problem, pair: Pair) -> Pair:
+    return pair if problem.greater else replace(pair, difference=-pair.difference)

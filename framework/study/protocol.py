@@ -9,8 +9,7 @@ from framework.study.contest import Contest, tuning_seeds
 from framework.study.run import Studied
 from framework.study.settings import Study
 from framework.study.statistics import EXACT, LEVEL
-from framework.study.verdict import listed
-from framework.system.formatting import counted
+from framework.system.formatting import counted, listed
 
 TUNERS = {
     "sobol": "of a scrambled Sobol sequence",

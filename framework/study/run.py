@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from framework.config.resolved import RunConfig
+from framework.study.comparison import Place
 from framework.study.contest import REPORTING, TUNING, Contest, Request, Train, tuning_seeds
 from framework.study.judge import Judge, Ran
 from framework.study.search import Search
 from framework.study.settings import Study
 from framework.sweeps.blocks import Ended
-
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,18 @@ def study(contests: Sequence[Contest], settings: Study, seeds: Sequence[int], tr
         seeds: the reporting seeds.
         train: trains runs, or takes their results where they exist.
     """
-    judge = Judge()
+    judge = Judge(configs_of(contests))
     searches = tuned(contests, settings, judge, train)
     requests = reporting(contests, {place: search.best.values for place, search in searches.items()}, seeds)
     return Studied(tuple(contests), searches, tuple(map(_ran, requests, train(REPORTING, requests))), judge)
+
+
+def configs_of(contests: Sequence[Contest]) -> dict[str, list[RunConfig]]:
+    """Return the configurations of each problem's contests, in the problems' order."""
+    found: dict[str, list[RunConfig]] = {}
+    for contest in contests:
+        found.setdefault(contest.problem, []).append(contest.config)
+    return found
 
 
 def _ran(request: Request, end: Ended) -> Ran:
@@ -55,7 +63,7 @@ def tuned(contests: Sequence[Contest], settings: Study, judge: Judge, train: Tra
     """Tune all contests that have axes, all of them in step, and return their searches."""
     open_to_tuning = [contest for contest in contests if contest.axes]
     searches = {
-        contest.place: Search(contest.axes, settings, greater=judge.scale(contest.problem, contest.config).greater)
+        contest.place: Search(contest.axes, settings, greater=judge.scale(contest.problem).greater)
         for contest in open_to_tuning
     }
     seeds = tuning_seeds(settings)

@@ -6,12 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from framework.config.resolved import RunConfig
-from framework.errors import InputError
 from framework.runs.finished import Finished
 from framework.sweeps.blocks import Ended
 from framework.sweeps.by_setting import DIVERGED
 from framework.training import kept
+
+LARGEST = float(np.finfo(np.float32).max)
+"""What a figure counts as that is too large for a float32: means and differences of it are finite in float64."""
 
 Figures = Mapping[str, float]
 """Figures by name, such as ``val/loss`` and ``test/accuracy``."""
@@ -48,18 +52,15 @@ class Scale:
         Args:
             value: the figure as recorded, or NaN.
             lost: whether the run diverged or failed.
-            untrained: the untrained model's figure.
-
-        Raises:
-            InputError: it is needed and not finite.
+            untrained: the untrained model's figure; one that is not finite counts as `LARGEST`.
         """
         if self.worst is not None:
             return self.worst if lost or not math.isfinite(value) else value
-        if not math.isfinite(untrained):
-            raise InputError(f"the untrained model's {self.metric} is {untrained:g}: there is no worst figure")
+        overflown = -LARGEST if self.greater else LARGEST
+        bound = untrained if math.isfinite(untrained) else overflown
         if lost or not math.isfinite(value):
-            return untrained
-        return max(value, untrained) if self.greater else min(value, untrained)
+            return bound
+        return max(value, bound) if self.greater else min(value, bound)
 
 
 def scale_of(config: RunConfig, untrained: Figures) -> Scale:

@@ -13,9 +13,9 @@ from framework.config.settings import Goal
 from framework.runs.content import JournalContent
 from framework.runs.finished import Finished
 from framework.runs.folder import begun_in
-from framework.study.comparison import Problem
+from framework.study.comparison import Place, Problem
 from framework.study.judge import Judge, Ran
-from framework.study.run import Place, Studied
+from framework.study.run import Studied
 from framework.study.scoring import Scale, figure_of
 from framework.sweeps.blocks import Ended
 from framework.sweeps.by_setting import FAILED
@@ -63,13 +63,13 @@ def _budget(config: RunConfig) -> str:
 
 def runs_table(runs: Sequence[Ran], judge: Judge) -> pandas.DataFrame:
     """Return one row per run, as `Comparison.runs`."""
+    import pandas
+
     rows: list[dict[str, Any]] = []
     for problem, group in groupby(sorted(runs, key=lambda run: run.problem), key=lambda run: run.problem):
         own = list(group)
-        scale, counted = judge.scale(problem, own[0].config), judge.counted(own, test=True)
-        rows += [_run_row(run, value, scale) for run, value in zip(own, counted, strict=True)]
-    import pandas
-
+        counted = judge.counted(own, test=True)
+        rows += [_run_row(run, value, judge.scale(problem)) for run, value in zip(own, counted, strict=True)]
     return pandas.DataFrame(rows)
 
 
@@ -137,6 +137,8 @@ def curves_table(runs: Iterable[Ran], step_seconds: Mapping[Place, float]) -> pa
         runs: the runs.
         step_seconds: time of one step by problem and entrant.
     """
+    import pandas
+
     rows = []
     for run in runs:
         if isinstance(run.end, Finished):
@@ -145,6 +147,4 @@ def curves_table(runs: Iterable[Ran], step_seconds: Mapping[Place, float]) -> pa
             for row in history_of(run.end):
                 figures = {name: value for name, value in row.items() if name not in WITHOUT}
                 rows.append({**own, **figures, "seconds": row["step"] * each})
-    import pandas
-
     return pandas.DataFrame(rows)

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 from framework.study.comparison import Comparison, Problem, Reach, Standing
 from framework.study.statistics import LEVEL
-from framework.study.verdict import listed, spread_text
-from framework.system.formatting import table
+from framework.study.verdict import mean_text
+from framework.sweeps.text import markdown
+from framework.system.formatting import listed, table
 
 MOST_GROUPS = 5
 """Largest number of groups that are listed per problem."""
-
-GAP = "&emsp;"
-"""Space between columns on MLflow's page, whose style sheet adds none."""
 
 
 def comparison_text(found: Comparison) -> str:
@@ -35,9 +33,7 @@ def comparison_markdown(found: Comparison) -> str:
     parts = [f"**{found.verdict}**"]
     for problem in found.problems:
         rows = _cells(found, problem, [each for each in found.standings if each.problem == problem.name])
-        lines = ["| " + f" | {GAP}".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-        lines.insert(1, "|---" * len(rows[0]) + "|")
-        parts.append("\n".join([f"**{problem.name}**", "", *lines]))
+        parts.append("\n".join([f"**{problem.name}**", "", *markdown(rows)]))
     return "\n\n".join(parts)
 
 
@@ -54,7 +50,7 @@ def _cells(found: Comparison, problem: Problem, standings: Sequence[Standing]) -
         [
             row.entrant,
             str(row.rank),
-            spread_text(row) + _lost(row),
+            mean_text(row) + _lost(row),
             str(row.summary.seeds),
             " ".join(f"{name}={value:g}" for name, value in row.setting.items()) or "defaults",
             reach_text(row.steps_to_target),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from framework.study.comparison import Comparison, Standing
 from framework.study.statistics import LEVEL
-from framework.system.formatting import counted
+from framework.sweeps.by_setting import Spread
+from framework.sweeps.text import spread_text
+from framework.system.formatting import counted, listed
 
 MOST_OTHERS = 5
 """Largest number of entrants that the answer counts one by one."""
-
-SMALL = 1e-2
-"""Size below which a mean is shown with significant digits instead of decimals."""
 
 
 def verdict(found: Comparison) -> str:
@@ -44,7 +41,7 @@ def _on_one(found: Comparison, few: str) -> str:
     if not found.standings:
         return f"No run on {problem.name} has a result."
     best, *others = found.standings
-    scored = f"{problem.figure} {spread_text(best)} over {counted(best.summary.seeds, 'seed')}"
+    scored = f"{problem.figure} {mean_text(best)} over {counted(best.summary.seeds, 'seed')}"
     if not others:
         return f"On {problem.name}, {best.entrant} has {scored}."
     if few:
@@ -84,16 +81,7 @@ def _over_all(found: Comparison, few: str) -> str:
     return f"{line}; {rest}." if rest else f"{line}."
 
 
-def spread_text(standing: Standing) -> str:
-    """Return mean and standard deviation with equal decimals, such as ``"0.9854 ± 0.0036"``."""
-    mean, deviation = standing.summary.mean, standing.summary.deviation
-    if 0 < abs(mean) < SMALL:
-        return f"{mean:.4g} ± {deviation:.2g}"
-    return f"{mean:.4f} ± {deviation:.4f}"
-
-
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """Return names as ``"a, b and c"``; beyond ``most``, the number of those that are left out."""
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} others"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+def mean_text(standing: Standing) -> str:
+    """Return mean and standard deviation over the seeds, such as ``"0.9854 ± 0.0036"``."""
+    summary = standing.summary
+    return spread_text(Spread(summary.mean, summary.deviation if summary.seeds > 1 else None, summary.seeds))

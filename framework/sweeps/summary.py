@@ -31,7 +31,7 @@ def summary(folder: Path, jobs: Sequence[Job], ended: Mapping[int, Ended]) -> st
     line = f"{counted(len(jobs), 'run')}: {', '.join(parts)}"
     first = next((job for job in jobs if how[job.number] == FAILED), None)
     if first is not None:
-        line += f" (the first: {_failure(first, ended[first.number])})"
+        line += f" (the first: {failure_text(first, ended[first.number])})"
     unfinished = any(numbers[kind] for kind in (FAILED, KILLED, LEFT))
     return f"{line}; python -m framework resume {shlex.quote(shortened_path(folder))} continues" if unfinished else line
 
@@ -44,7 +44,8 @@ def _how(job: Job, end: Ended | None) -> str:
     return DIVERGED if end.ended == DIVERGED else OK
 
 
-def _failure(job: Job, end: Ended | None) -> str:
+def failure_text(job: Job, end: Ended | None) -> str:
+    """Return one line about a job that failed: its name, the error, and the file with the traceback."""
     error = end.error if isinstance(end, Failed) else ""
     written = (job.folder / ERROR).is_file()
     return f"{job.run_name}: {error}" + (f"; see {shortened_path(job.folder / ERROR)}" * written)

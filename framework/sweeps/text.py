@@ -8,7 +8,7 @@ from pathlib import Path
 
 from framework.sweeps.by_setting import Setting, Spread, best_of_each, tied_with_first
 from framework.sweeps.leaderboard import Table
-from framework.system.formatting import counted, figure_text, shortened_path, table
+from framework.system.formatting import counted, figure_text, listed, shortened_path, table
 from framework.training.kept import TEST, VALIDATION
 
 MOST_SHOWN = 20
@@ -52,12 +52,17 @@ def settings_markdown(found: Iterable[Table]) -> str:
     parts = []
     for one in found:
         rows = [heads(one), *(cells(one, setting) for setting in one.settings[:MOST_ON_PAGE])]
-        lines = ["| " + f" | {GAP}".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-        lines.insert(1, "|---" + "|---:" * (len(rows[0]) - 1) + "|")
+        lines = markdown(rows)
         hidden = len(one.settings) - MOST_ON_PAGE
         lines += ["", f"… and {hidden} more in `settings.csv`."] if hidden > 0 else []
         parts.append("\n".join([f"**{title(one)}**", "", *lines, "", *verdict(one)]))
     return "\n\n".join(parts)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table; the first row is its heading, and the first column is left-aligned."""
+    lines = ["| " + f" | {GAP}".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return [lines[0], "|---" + "|---:" * (len(rows[0]) - 1) + "|", *lines[1:]]
 
 
 def heads(one: Table) -> tuple[str, ...]:
@@ -110,5 +115,5 @@ def verdict(one: Table) -> list[str]:
     tied = tied_with_first(compared, one.figure)
     if len(tied) > 1:
         names = [setting.optimizer if len(best) > 1 else one.short_name(setting) for setting in tied]
-        lines.append(f"{', '.join(names[:-1])} and {names[-1]} are within one standard error.")
+        lines.append(f"{listed(names)} are within one standard error.")
     return lines

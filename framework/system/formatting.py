@@ -31,6 +31,13 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Return names as ``"a, b and c"``; beyond ``most``, the number of those that are left out."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} others"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
 def duration(seconds: float) -> str:
     """Return a duration such as ``"1.5 s"``, ``"12 min"`` or ``"2.0 h"``.
 

@@ -106,7 +106,9 @@ def test_failed_runs_count_as_the_worst(command, tmp_path):
     words = ("--plugin", "rules.py", "optimizer=mine,broken", "hydra.sweep.dir=s")
     code, said, errors = command("compare", *TINY, *FEW, *words)
     assert code == 1
-    assert errors.splitlines()[-1] == "error: 9 of 18 runs failed: they count as the worst"
+    last = errors.splitlines()[-1]
+    assert last.startswith("error: 9 of 18 runs failed and count as the worst (the first: broken lr=")
+    assert "RuntimeError: broken on purpose; see s" in last and last.endswith("error.txt)")
     runs = tables_of(Path("s"))["runs"]
     assert runs[runs["entrant"] == "broken"]["counted"].tolist() == [0.0] * 3
     assert "(3 failed)" in said

@@ -12,7 +12,7 @@ from framework import InputError
 from framework.study.comparison import Problem
 from framework.study.of_frame import comparison_of_frame
 from framework.study.outcome import Supplement, comparison_of
-from framework.study.scoring import Scale
+from framework.study.scoring import LARGEST, Scale
 from framework.study.text import comparison_text, difference_text, reach_text
 
 ACCURACY = Problem("digits", "test/accuracy", "val/accuracy", greater=True, worst="0", target=0.9, budget="30 epochs")
@@ -65,9 +65,14 @@ def test_counted_figures(worst, greater, value, lost, counted):
     assert Scale("x", greater, worst).counted(value, lost, untrained=2.0) == counted
 
 
-def test_an_untrained_figure_that_is_not_finite_is_refused():
-    with pytest.raises(InputError, match="no worst figure"):
-        Scale("loss", False).counted(1.0, False, math.inf)
+@pytest.mark.parametrize(("greater", "sign"), [(False, 1), (True, -1)], ids=["loss", "score"])
+def test_an_untrained_figure_that_overflows_is_the_largest_number(greater, sign):
+    """A diverged run does not become the best one, and means stay finite."""
+    scale = Scale("x", greater)
+    for untrained in (math.inf, -math.inf, math.nan):
+        assert scale.counted(1.0, True, untrained) == sign * LARGEST
+        assert scale.counted(5.0, False, untrained) == 5.0
+    assert np.isfinite(np.mean([LARGEST] * 500))
 
 
 def test_one_clear_winner():
