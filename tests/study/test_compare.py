@@ -20,7 +20,7 @@ from framework.study.statistics import seeds_to_tell
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
 RULES = '''
-from framework import ElementwiseOptimizer, hyper
+from framework import ElementwiseOptimizer, TensorOptimizer, hyper
 
 
 class Mine(ElementwiseOptimizer):
@@ -33,6 +33,21 @@ class Mine(ElementwiseOptimizer):
 
     def rule(p, g, *, lr):
         return p - lr * g
+
+
+class Unmade(TensorOptimizer):
+    """A rule whose state cannot be made.
+
+    Source: this test.
+    """
+
+    lr: float = hyper(0.1, above=0, prior="log", search=(1e-3, 1.0), help="learning rate")
+
+    def slots(self, shape):
+        raise RuntimeError("broken on purpose")
+
+    def rule(p, g, s, c):
+        pass
 
 
 class Broken(Mine):
@@ -103,14 +118,15 @@ def test_a_second_start_trains_nothing(command, tmp_path):
 
 def test_failed_runs_count_as_the_worst(command, tmp_path):
     (tmp_path / "rules.py").write_text(RULES)
-    words = ("--plugin", "rules.py", "optimizer=mine,broken", "hydra.sweep.dir=s")
+    words = ("--plugin", "rules.py", "optimizer=unmade,mine,broken", "hydra.sweep.dir=s")
     code, said, errors = command("compare", *TINY, *FEW, *words)
     assert code == 1
     last = errors.splitlines()[-1]
-    assert last.startswith("error: 9 of 18 runs failed and count as the worst (the first: broken lr=")
+    assert last.startswith("error: 18 of 27 runs failed and count as the worst (the first: unmade lr=")
     assert "RuntimeError: broken on purpose; see s" in last and last.endswith("error.txt)")
     runs = tables_of(Path("s"))["runs"]
-    assert runs[runs["entrant"] == "broken"]["counted"].tolist() == [0.0] * 3
+    for entrant in ("broken", "unmade"):
+        assert runs[runs["entrant"] == entrant]["counted"].tolist() == [0.0] * 3
     assert "(3 failed)" in said
     before = {path: path.read_bytes() for path in Path("s").iterdir() if path.is_file()}
     (tmp_path / "rules.py").write_text(RULES.replace("on purpose", "again"))
