@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 from runs import same_numbers
@@ -68,7 +70,8 @@ def contents(folder: Path) -> list[JournalContent]:
 
 
 def test_the_protocol_in_journals(command):
-    code, said, _ = command("compare", "optimizer=adam,sgd", *TINY, *FEW, "hydra.sweep.dir=s")
+    words = ("optimizer=adam,sgd", "target=0.3", "target_source=test", "hydra.sweep.dir=s")
+    code, said, _ = command("compare", *words, *TINY, *FEW)
     assert code == 0
     runs = contents(Path("s"))
     tuning = [run for run in runs if run.tags["study_phase"] == "tuning"]
@@ -91,6 +94,11 @@ def test_the_protocol_in_journals(command):
         used = {run.tags["setting"] for run in reporting if run.tags["optimizer"] == entrant}
         assert len(used) == 1
         assert f"lr={chosen['lr']:g}" in next(iter(used))
+    for row in found["runs"].to_dict("records"):
+        (run,) = [r for r in reporting if (r.tags["optimizer"], r.tags["seed"]) == (row["entrant"], str(row["seed"]))]
+        reached = [epoch["step"] for epoch in run.history if epoch["val/accuracy"] >= 0.3]
+        assert row["steps_to_target"] == min(reached, default=math.inf)
+    assert np.isfinite(found["runs"]["steps_to_target"]).any()
     assert "too few seeds to tell: 3, and 6 are needed" in said
     assert (Path("s") / "report" / "report.html").is_file()
 
@@ -188,6 +196,9 @@ def test_defaults_beside_tuned_values(command):
     assert command("compare", *words, *TINY, *FEW, "hydra.sweep.dir=s")[0] == 0
     found = tables_of(Path("s"))
     assert set(found["runs"]["entrant"]) == {"adam", "adam (defaults)"}
+    assert set(found["trials"]["entrant"]) == {"adam"}
+    reporting = [run.tags["setting"] for run in contents(Path("s")) if run.tags["study_phase"] == "reporting"]
+    assert sum(setting.startswith("adam lr=0.001 ") for setting in reporting) == 3
     assert found["trials"]["lr"].between(0.05, 0.5).all()
 
 
