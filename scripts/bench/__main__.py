@@ -1,7 +1,8 @@
 """Time the framework and its peers in turns in one process: python scripts/bench [PART …] [--json FILE].
 
-Parts: step, training, population, checkpoint, sweep, composition, startup. Peers (torch, JAX with optax, scikit-learn)
-are timed if they are installed. Compare the ratios, not the times, and run nothing else on the machine meanwhile.
+Parts: step, training, population, checkpoint, sweep, study, composition, startup. Peers (torch, JAX with optax,
+scikit-learn) are timed if they are installed. Compare the ratios, not the times, and run nothing else on the machine
+meanwhile.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> None:
         "population": networks.population,
         "checkpoint": checkpoint.rows,
         "sweep": lambda: whole.sweep(full=asked.full),
+        "study": whole.study,
         "composition": whole.composition,
         "startup": whole.startup,
     }

@@ -1,4 +1,4 @@
-"""Time whole commands: a tracked sweep end to end, ten thousand compositions, start-up."""
+"""Time whole commands: a tracked sweep and a tracked study end to end, ten thousand compositions, start-up."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from measure import Row, installed
 
 OPTIMIZERS = "adam,sgd,rmsprop,adagrad,adamax,adadelta,nadam,radam"
 RATES = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2"
+STUDIED = "sgd,momentum,adagrad,rmsprop,adam,adamw,lion,nadam"
+PROBLEMS = "digits_mlp,moons_mlp,wine_mlp"
 
 
 def timed(words: Sequence[str], folder: Path, **environment: str) -> tuple[float, str]:
@@ -66,6 +68,45 @@ def sweep(*, full: bool) -> list[Row]:
             note += "" if seeds == 1 or full else "; the peer's time is its time for 48 runs times ten"
         rows.append(Row("sweep", f"{runs} tracked runs, end to end", times, {"hydra+torch+mlflow": 0.1}, note))
     return rows
+
+
+def study() -> list[Row]:
+    """Return the rows of a tracked study of 1,488 runs: until the answer is printed, until the exit, started again.
+
+    The answer is the last line before the report's place.
+    """
+    words = ["-u", "-m", "framework", "compare", f"optimizer={STUDIED}", f"problem={PROBLEMS}", "progress=false"]
+    words += ["study.extensions=0"]  # so that the number of runs is known
+    with tempfile.TemporaryDirectory() as name:
+        folder, store = Path(name), f"sqlite:///{name}/ours.db"
+        answer, ended = answered(words, folder, MLFLOW_TRACKING_URI=store)
+        training = training_seconds(folder)
+        again, _ = timed(words, folder, MLFLOW_TRACKING_URI=store)
+    note = f"training {training:.1f} s, after the answer {ended - answer:.1f} s, the rest {answer - training:.1f} s"
+    return [
+        Row("study", "1,488 tracked runs, to the answer", {"ours": answer}, note=note),
+        Row("study", "the same, to the exit", {"ours": ended}),
+        Row("study", "the same command again, nothing trained", {"ours": again}),
+    ]
+
+
+def answered(words: Sequence[str], folder: Path, **environment: str) -> tuple[float, float]:
+    """Run a study as `timed` does; return the seconds until its answer, and until its end.
+
+    Raises:
+        RuntimeError: the command failed.
+    """
+    started, answer, last = time.perf_counter(), 0.0, 0.0
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, *words], cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout or ():
+            if line.startswith("report "):
+                answer = last
+            last = time.perf_counter() - started
+    if process.returncode or not answer:
+        raise RuntimeError(f"{' '.join(words)} failed")
+    return answer, time.perf_counter() - started
 
 
 def training_seconds(folder: Path) -> float:

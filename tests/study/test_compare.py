@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import sqlite3
@@ -289,6 +290,14 @@ def test_python_gets_frames_and_a_display(tmp_path, monkeypatch, unrendered):
     assert found.report.is_file()
     assert found.verdict in repr(found)
     assert {"setting", "mean", "deviation", "p"} <= set(found.standings.columns)
+    if importlib.util.find_spec("IPython") is None:
+        with pytest.raises(framework.InputError, match=r"show\(\) needs IPython.*report\.html"):
+            found.show()
+        return
+    found.report.write_text('<p title="quoted">page</p>')
+    shown = found.show().data
+    assert 'sandbox="allow-scripts"' in shown
+    assert 'srcdoc="&lt;p title=&quot;quoted&quot;&gt;page&lt;/p&gt;"' in shown
 
 
 def test_a_plan_has_no_result(tmp_path, monkeypatch):
