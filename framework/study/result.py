@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framework.errors import InputError
 from framework.study.comparison import Comparison
 from framework.study.text import comparison_text
 
@@ -17,6 +16,20 @@ if TYPE_CHECKING:
 
 HEIGHT = 900
 """Height of the report in a notebook, in pixels."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A page within a notebook's output.
+
+    Attributes:
+        html: what the notebook shows.
+    """
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 @dataclass(frozen=True)
@@ -63,19 +76,12 @@ class StudyResult:
         """One row per pair of entrants and problem: mean difference, adjusted p, smallest detectable difference."""
         return _frame(asdict(pair) for pair in self.comparison.pairs)
 
-    def show(self) -> Any:
-        """Return the report for display in a notebook.
-
-        Raises:
-            InputError: IPython is not installed.
-        """
-        try:
-            from IPython.display import HTML
-        except ImportError:
-            raise InputError(f"show() needs IPython, as notebooks have it; the report is {self.report}") from None
-
+    def show(self) -> Embedded:
+        """Return the report for display in a notebook."""
         page = html.escape(self.report.read_text(encoding="utf-8"), quote=True)
-        return HTML(f'<iframe sandbox="allow-scripts" width="100%" height="{HEIGHT}" srcdoc="{page}"></iframe>')
+        return Embedded(
+            f'<iframe sandbox="allow-scripts" style="border:0" width="100%" height="{HEIGHT}" srcdoc="{page}"></iframe>'
+        )
 
     def __repr__(self) -> str:
         return comparison_text(self.comparison).rstrip()
