@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -194,9 +195,7 @@ class Delivery:
     def _make(self, store: Store, start: Entry, tags: dict[str, str]) -> str:
         self._search = True  # without an answer, the run may or may not exist
         when = entities.milliseconds(start.time)
-        name = tags["mlflow.runName"]
-        run = store.client.create_run(self.cursor.experiment_id, start_time=when, tags=tags, run_name=name)
-        return str(run.info.run_id)
+        return store.calls.create_run(self.cursor.experiment_id, when, tags)
 
     def _made_before(self, store: Store) -> str | None:
         """Return the run that an earlier call created without an answer, or None."""
@@ -247,19 +246,18 @@ class Delivery:
     def _send_batch(self, store: Store, batch: entities.LogBatch) -> None:
         try:
             with asking():
-                batch.send(store.client, self._run_id)
+                store.calls.log_batch(self._run_id, batch)
         except UnreachableError:
             raise
         except TrackingError:
             for kind, part in batch.parts().items():
-                self._attempt(kind, partial(part.send, store.client, self._run_id))
+                self._attempt(kind, partial(store.calls.log_batch, self._run_id, part))
 
     def _act(self, store: Store, entry: Entry) -> None:
         content = entry.content
         if entry.kind == "start":
             if content.get("dataset"):
-                log = partial(entities.log_dataset, store.client, self._run_id, content["dataset"])
-                self._attempt("data set", log)
+                self._attempt("data set", partial(store.calls.log_dataset, self._run_id, content["dataset"]))
         elif entry.kind == "artifact":
             self._attempt(f"artifact {content['path']}", partial(self._log_artifact, store, entry))
         elif entry.kind == "model":
@@ -271,7 +269,7 @@ class Delivery:
         path, to = inside(self.folder, entry.content["path"]), entry.content["to"] or ""
         if to and (posixpath.normpath(to) != to or to.startswith(("/", ".."))):
             raise ValueError(f"{to} is no folder of the run's artifacts")
-        entities.log_artifact(store.client, self._run_id, path, to)
+        store.calls.log_artifact(self._run_id, path, to)
 
     def _log_model(self, store: Store, entry: Entry) -> None:
         example = entry.content["input_example"]
@@ -282,7 +280,7 @@ class Delivery:
         if self._uncertain:
             self._attempt("doubled run", partial(self._remove_doubles, store))
         end_time = entities.milliseconds(when)
-        self._attempt("status", partial(store.client.set_terminated, self._run_id, status, end_time))
+        self._attempt("status", partial(store.calls.end_run, self._run_id, status, end_time))
         self.cursor.ended = True
 
     def _attempt(self, what: str, action: Callable[[], object]) -> None:
@@ -320,10 +318,15 @@ def asking(*, everybody: bool = False) -> Iterator[None]:
         raise
     except Exception as error:
         code = getattr(error, "error_code", None)
-        silent = code in _TEMPORARY if code else isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+        silent = code in _TEMPORARY if code else _is_about_system(error)
         if everybody or silent:
             raise UnreachableError(reason(_root(error) if silent else error)) from error
         raise TrackingError(reason(error)) from error
+
+
+def _is_about_system(error: Exception) -> bool:
+    """Return whether the system or a database is the cause, such as a full disk or a lock, and not what is sent."""
+    return isinstance(error, OSError | sqlite3.OperationalError) and not isinstance(error, FileNotFoundError)
 
 
 def _root(error: BaseException) -> BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import json
 import math
@@ -9,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,8 +39,13 @@ UPLOADS = 8
 """Files of a model that are uploaded at the same time."""
 NOTE = "mlflow.note.content"
 """Tag that the UI shows as a run's description; its value is Markdown."""
+RUN_NAME, USER = "mlflow.runName", "mlflow.user"
+"""Tags that are fields of a run, too."""
+DATASET_CONTEXT = {"mlflow.data.context": "training"}
+"""Tags of a run's data set: what it is used for."""
 
 
+@functools.lru_cache(maxsize=1000)
 def accepted_key(key: str) -> str:
     """Return ``key`` as a valid MLflow name.
 
@@ -65,10 +71,10 @@ def run_tags(start: Entry) -> dict[str, str]:
     """Return the tags of a new run: the user's, and those that the UI shows as name, description, user and source."""
     content = start.content
     tags = {accepted_key(key): cut(value, TAG_CHARACTERS) for key, value in (content.get("tags") or {}).items()}
-    tags["mlflow.runName"] = cut(content["name"], KEY_CHARACTERS)
+    tags[RUN_NAME] = cut(content["name"], KEY_CHARACTERS)
     tags["mlflow.source.type"] = "LOCAL"
     tags["mlflow.source.name"] = tags.get("command", "framework")
-    tags["mlflow.user"] = _user()
+    tags[USER] = _user()
     if content.get("description"):
         tags[NOTE] = cut(content["description"], TAG_CHARACTERS)
     if tags.get("git_commit"):
@@ -129,18 +135,6 @@ class LogBatch:
             else:
                 self.metrics.append((accepted_key(key), float(value), when, int(content["step"])))
 
-    def send(self, client: MlflowClient, run_id: str) -> None:
-        """Send the batch; the client makes as few calls as MLflow's limits (1,000 values, 100 params) allow."""
-        from mlflow.entities import Metric, Param, RunTag
-
-        client.log_batch(
-            run_id,
-            metrics=[Metric(*metric) for metric in self.metrics],
-            params=[Param(key, value) for key, value in self.params.items()],
-            tags=[RunTag(key, value) for key, value in self.tags.items()],
-            synchronous=True,
-        )
-
     def parts(self) -> dict[str, LogBatch]:
         """Return one batch each for params, tags and metrics, for a retry after the store refused the whole batch."""
         return {
@@ -150,35 +144,18 @@ class LogBatch:
         }
 
 
-def log_dataset(client: MlflowClient, run_id: str, dataset: dict[str, Any]) -> None:
-    """Log the run's training data set: name, source, digest and profile; its samples are not loaded."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
+def dataset_fields(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of MLflow's `Dataset` for the data set of a ``start`` entry; its samples are not loaded."""
     source = str(dataset.get("source") or dataset["name"])
     web = source.startswith(("http://", "https://"))
     profile = {name: dataset[name] for name in ("samples", "features", "task") if dataset.get(name) is not None}
-    entity = Dataset(
-        name=str(dataset["name"]),
-        digest=str(dataset.get("digest") or "unknown")[:36],
-        source_type="http" if web else "local",
-        source=json.dumps({"url" if web else "uri": source}),
-        profile=json.dumps(profile),
-    )
-    client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
-
-
-def log_artifact(client: MlflowClient, run_id: str, path: Path, to: str) -> None:
-    """Copy a file, or the content of a folder, to the run's artifacts.
-
-    Raises:
-        FileNotFoundError: ``path`` does not exist.
-    """
-    if path.is_dir():
-        client.log_artifacts(run_id, str(path), to or None)
-    elif path.is_file():
-        client.log_artifact(run_id, str(path), to or None)
-    else:
-        raise FileNotFoundError(f"{path} does not exist")
+    return {
+        "name": str(dataset["name"]),
+        "digest": str(dataset.get("digest") or "unknown")[:36],
+        "source_type": "http" if web else "local",
+        "source": json.dumps({"url" if web else "uri": source}),
+        "profile": json.dumps(profile),
+    }
 
 
 def log_model(client: MlflowClient, experiment_id: str, run_id: str, folder: Path, example: Path | None) -> None:

@@ -16,8 +16,11 @@ from framework.errors import InputError, TrackingError
 from framework.system.addresses import MASK, same_store
 from framework.system.addresses import sqlite_file as sqlite_file
 from framework.system.addresses import without_password as without_password
+from framework.system.mounts import is_local
+from framework.tracking.calls import Calls, ClientCalls
 from framework.tracking.experiment_views import experiment_tags
 from framework.tracking.moved import ROOT, follow_move
+from framework.tracking.sqlite_calls import SqliteCalls, has_tested_tables, wait_less
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -172,6 +175,7 @@ class Store:
     Attributes:
         uri: the address.
         client: the MLflow client.
+        calls: the calls by which runs arrive.
 
     Raises:
         TrackingError: the store cannot be opened.
@@ -186,6 +190,7 @@ class Store:
         if database is None:
             mlflow.set_tracking_uri(uri)
             self.client: MlflowClient = mlflow.MlflowClient(uri)
+            self.calls: Calls = ClientCalls(self.client)
             return
         from filelock import FileLock, Timeout
         from sqlalchemy import event
@@ -204,6 +209,7 @@ class Store:
                 self.client.search_experiments(max_results=1)
                 follow_move(database)
                 unfinished.unlink(missing_ok=True)
+                self.calls = self._calls_of(database)
         except SQLAlchemyError as error:
             line = str(error).partition("\n")[0]
             if unfinished.exists():
@@ -225,11 +231,22 @@ class Store:
             self._experiments[name] = self._find(name) or self._make(name)
         return self._experiments[name]
 
+    def close(self) -> None:
+        """Release the store; of a database, a copy of its file is then complete."""
+        self.calls.close()
+
     def last_used(self) -> Experiment | None:
         """Return the experiment of the newest run, or None if there is no run."""
         known = {experiment.experiment_id: experiment for experiment in self.client.search_experiments()}
         runs = self.client.search_runs(list(known), order_by=["attributes.start_time DESC"], max_results=1)
         return known[runs[0].info.experiment_id] if runs else None
+
+    def _calls_of(self, database: Path) -> Calls:
+        """Return the calls for a database; options in its address are left to MLflow's client."""
+        through_client = ClientCalls(self.client)
+        if "?" in self.uri or not has_tested_tables(database):
+            return through_client
+        return SqliteCalls(database, through_client)
 
     def _find(self, name: str) -> str | None:
         found = self.client.get_experiment_by_name(name)
@@ -270,8 +287,8 @@ def _prepare_database(path: Path, unfinished: Path) -> None:
     process did not finish: a database without runs is then deleted, because MLflow cannot complete it.
 
     Without this check MLflow would retry for minutes. A write-ahead log lets the UI read while runs are written, and
-    avoids most waits for the disk (ten commits per run). The mode is stored in the file; an existing database keeps its
-    mode.
+    avoids most waits for the disk. It needs memory that processes share, which network file systems lack. The mode is
+    stored in the file; an existing database keeps its mode.
     """
     if path in _UNFINISHED:
         raise OSError(_UNFINISHED[path])
@@ -283,7 +300,7 @@ def _prepare_database(path: Path, unfinished: Path) -> None:
         unfinished.touch()
     connection = sqlite3.connect(path, timeout=20)
     try:
-        if fresh:
+        if fresh and is_local(path):
             connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA schema_version").fetchone()
         connection.execute("BEGIN IMMEDIATE").connection.rollback()
@@ -305,11 +322,5 @@ def _has_runs(path: Path) -> bool:
 
 
 def _wait_less(connection: Any, _record: Any) -> None:
-    """Sync a write-ahead log at checkpoints only.
-
-    Nothing is lost if the process is killed, and the database is not damaged by a power failure.
-    """
     if isinstance(connection, sqlite3.Connection):
-        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-        if mode == "wal":
-            connection.execute("PRAGMA synchronous=NORMAL")
+        wait_less(connection)

@@ -87,6 +87,8 @@ class Writer:
             self._take()
             self._round()
         self._drain()
+        if self._store is not None:
+            self._store.close()
         self._ended.set()
         self._listener.join()
         for problem in self._problems:

@@ -22,6 +22,7 @@ from framework.runs.cursor import Cursor, run_id
 from framework.runs.journal import FILE, Journal, read_journal
 from framework.runs.result import read_run
 from framework.tracking import delivery, entities
+from framework.tracking.calls import ClientCalls
 from framework.tracking.client import Tracker, pending, sync
 from framework.tracking.store import resolve_uri
 from framework.tracking.waiting import Waiting
@@ -230,6 +231,7 @@ class Answering:
 
     def __init__(self) -> None:
         self.client = self
+        self.calls = ClientCalls(self)  # type: ignore[arg-type]
         self.uri = "sqlite:////x.db"
 
     def experiment(self, name: str) -> str:

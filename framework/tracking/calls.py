@@ -1,0 +1,104 @@
+"""The calls by which runs arrive in a store, and these calls through MLflow's client, which every store understands."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framework.tracking import entities
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class Calls(ABC):
+    """The calls that each run needs. Each takes effect as a whole or not at all, and can be repeated."""
+
+    @abstractmethod
+    def create_run(self, experiment_id: str, start_time: int, tags: Mapping[str, str]) -> str:
+        """Create a run with the status RUNNING and return its id.
+
+        Args:
+            experiment_id: its experiment.
+            start_time: Unix time in milliseconds.
+            tags: its tags; ``mlflow.runName`` is its name.
+        """
+
+    @abstractmethod
+    def log_batch(self, run_id: str, batch: entities.LogBatch) -> None:
+        """Add params, metrics and tags to a run; points that it has already are ignored."""
+
+    @abstractmethod
+    def log_dataset(self, run_id: str, dataset: Mapping[str, Any]) -> None:
+        """Add the data set of a journal's ``start`` entry to a run, as the one that it trains on."""
+
+    @abstractmethod
+    def log_artifact(self, run_id: str, path: Path, to: str) -> None:
+        """Copy a file, or the content of a folder, to a folder of the run's artifacts, "" for the top.
+
+        Raises:
+            FileNotFoundError: ``path`` does not exist.
+        """
+
+    @abstractmethod
+    def end_run(self, run_id: str, status: str, end_time: int) -> None:
+        """Set the final status of a run and the time of its end, in milliseconds."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the calls hold; further calls are errors."""
+
+
+class ClientCalls(Calls):
+    """The calls through MLflow's client.
+
+    Args:
+        client: MLflow's client.
+    """
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+
+    def create_run(self, experiment_id: str, start_time: int, tags: Mapping[str, str]) -> str:
+        """Create a run and return its id."""
+        name = tags[entities.RUN_NAME]
+        run = self._client.create_run(experiment_id, start_time=start_time, tags=dict(tags), run_name=name)
+        return str(run.info.run_id)
+
+    def log_batch(self, run_id: str, batch: entities.LogBatch) -> None:
+        """Send a batch; the client makes as few calls as MLflow's limits (1,000 values, 100 params) allow."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(*metric) for metric in batch.metrics],
+            params=[Param(key, value) for key, value in batch.params.items()],
+            tags=[RunTag(key, value) for key, value in batch.tags.items()],
+            synchronous=True,
+        )
+
+    def log_dataset(self, run_id: str, dataset: Mapping[str, Any]) -> None:
+        """Add a data set to a run; its samples are not loaded."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        entity = Dataset(**entities.dataset_fields(dataset))
+        context = [InputTag(key, value) for key, value in entities.DATASET_CONTEXT.items()]
+        self._client.log_inputs(run_id, [DatasetInput(entity, context)])
+
+    def log_artifact(self, run_id: str, path: Path, to: str) -> None:
+        """Copy a file or the content of a folder."""
+        if path.is_dir():
+            self._client.log_artifacts(run_id, str(path), to or None)
+        elif path.is_file():
+            self._client.log_artifact(run_id, str(path), to or None)
+        else:
+            raise FileNotFoundError(f"{path} does not exist")
+
+    def end_run(self, run_id: str, status: str, end_time: int) -> None:
+        """Set the final status of a run."""
+        self._client.set_terminated(run_id, status, end_time)
+
+    def close(self) -> None:
+        """Do nothing: the client ends with the process."""

@@ -1,0 +1,213 @@
+"""The SQL statements that write runs leave the same rows and files as MLflow's own client."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sqlite3
+import warnings
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_tracking import begin, measure
+
+from framework.errors import TrackingError
+from framework.runs.cursor import run_id
+from framework.tracking.calls import Calls, ClientCalls
+from framework.tracking.client import sync
+from framework.tracking.delivery import UnreachableError, asking
+from framework.tracking.entities import LogBatch
+from framework.tracking.sqlite_calls import SqliteCalls
+from framework.tracking.store import Store, _prepare_database
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own parts
+
+TAGS = {"mlflow.runName": "adam", "mlflow.user": "ä", "optimizer": "adam"}
+DATASET = {"name": "digits", "source": "https://host/x", "digest": "d" * 40, "samples": {"train": 9}, "task": None}
+KINDS = ("runs", "tags", "params", "metrics", "latest_metrics")
+PATHS = ("client", "statements")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own parts when they are imported
+        return Store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'a%20b' / 'runs.db'}".replace("%", "%25"))
+
+
+def database(store: Store) -> Path:
+    return Path(store.uri.removeprefix("sqlite:///").replace("%25", "%"))
+
+
+@pytest.fixture
+def calls(store: Store) -> dict[str, Calls]:
+    assert isinstance(store.calls, SqliteCalls)
+    return {"client": ClientCalls(store.client), "statements": store.calls}
+
+
+def rows(store: Store, table: str, run: str) -> list[tuple[Any, ...]]:
+    """Return a run's rows of a table, without the run's id and its experiment's."""
+    with closing(sqlite3.connect(database(store))) as connection:
+        connection.row_factory = sqlite3.Row
+        found = connection.execute(f"SELECT * FROM {table} WHERE run_uuid = ?", (run,)).fetchall()  # noqa: S608
+    plain = [{key: row[key] for key in row.keys() if key not in ("run_uuid", "experiment_id")} for row in found]  # noqa: SIM118
+    kept = [{key: value for key, value in row.items() if key != "artifact_uri"} for row in plain]
+    return sorted(tuple((key, type(value), value) for key, value in row.items()) for row in kept)
+
+
+def inputs(store: Store, run: str) -> list[dict[str, Any]]:
+    found = store.client.get_run(run).inputs.dataset_inputs
+    return [entry.to_dictionary() for entry in found]
+
+
+def point(step: int, value: float, time: int = 1000, name: str = "val/loss") -> tuple[str, float, int, int]:
+    return name, value, time, step
+
+
+def several(store: Store, calls: Calls, run: str, folder: Path) -> None:
+    """Deliver a run in several calls, some of which arrive twice or late."""
+    first = LogBatch(
+        params={f"p{place}": str(place) for place in range(150)} | {"empty": "", "ä": "x" * 6000},
+        tags={"optimizer": "sgd", "empty": "", "mlflow.note.content": "**note**"},
+        metrics=[point(step, 1 / step) for step in range(1, 1201)] + [point(3, 1.0, name="b"), point(3, 2.0, name="b")],
+    )
+    calls.log_batch(run, first)
+    calls.log_batch(run, first)
+    late = [
+        point(1200, 9.0, 999),
+        point(7, -1.0),
+        point(1200, 1 / 1200),
+        point(5, 0.5, 2000, "b"),
+        point(4, 7.0, 9, "b"),
+    ]
+    calls.log_batch(run, LogBatch(metrics=late, params={"p1": "1", "new": "y"}, tags={"mlflow.runName": "renamed"}))
+    calls.log_batch(run, LogBatch(metrics=[point(1, math.nan, name="c"), point(2, math.nan), point(1, 2, name="d")]))
+    calls.log_batch(run, LogBatch(metrics=[point(1, math.nan, name="c"), point(1, -5.0, name="c")]))
+    for _ in range(2):
+        calls.log_dataset(run, DATASET)
+    calls.log_artifact(run, folder / "a.txt", "")
+    calls.log_artifact(run, folder / "a.txt", "to/there")
+    calls.log_artifact(run, folder / "sub", "")
+    calls.log_artifact(run, folder, "all of it")
+    calls.end_run(run, "FAILED", 5000)
+
+
+def test_statements_leave_what_the_client_leaves(store: Store, calls: dict[str, Calls], tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.txt").write_text("A")
+    (tmp_path / "sub" / "b.txt").write_text("B")
+    runs = {}
+    for path, which in calls.items():
+        runs[path] = which.create_run(store.experiment(f"of {path}"), 1234, TAGS)
+        several(store, which, runs[path], tmp_path)
+    theirs, ours = runs["client"], runs["statements"]
+    for table in KINDS:
+        assert rows(store, table, ours) == rows(store, table, theirs), table
+    assert len(rows(store, "metrics", ours)) == 1200 + 2 + 4 + 3 + 1
+    assert inputs(store, ours) == inputs(store, theirs)
+    assert len(inputs(store, ours)) == 1
+    places = [Path(store.client.download_artifacts(run, "")) for run in (ours, theirs)]
+    files = [{p.relative_to(place): p.read_text() for p in place.rglob("*") if p.is_file()} for place in places]
+    assert files[0] == files[1]
+    assert len(files[0]) == 5
+    uris = [store.client.get_run(run).info.artifact_uri.replace(run, "") for run in (ours, theirs)]
+    assert uris[0].replace("of_statements", "of_client") == uris[1]
+    again = calls["statements"].create_run(store.experiment("of statements"), 1, TAGS)
+    calls["statements"].log_dataset(again, DATASET)
+    assert inputs(store, again) == inputs(store, ours)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_mlflow_refuses_is_refused(path: str, store: Store, calls: dict[str, Calls]) -> None:
+    which = calls[path]
+    run = which.create_run(store.experiment("refusals"), 1, TAGS)
+    which.log_batch(run, LogBatch(params={"a": "1"}))
+    with pytest.raises(TrackingError), asking():
+        which.log_batch(run, LogBatch(params={"b": "1", "a": "2"}, tags={"t": "1"}))
+    assert store.client.get_run(run).data.params == {"a": "1"}
+    assert "t" not in store.client.get_run(run).data.tags
+    store.client.delete_run(run)
+    deliveries: list[Callable[[], object]] = [
+        lambda: which.log_batch(run, LogBatch(metrics=[point(1, 1.0)])),
+        lambda: which.log_dataset(run, DATASET),
+        lambda: which.end_run(run, "FINISHED", 1),
+    ]
+    for deliver in deliveries:
+        with pytest.raises(TrackingError) as caught, asking():
+            deliver()
+        assert not isinstance(caught.value, UnreachableError)
+    place = store.experiment(f"deleted {path}")
+    store.client.delete_experiment(place)
+    with pytest.raises(TrackingError), asking():
+        which.create_run(place, 1, TAGS)
+
+
+def test_a_batch_is_stored_as_a_whole_or_not_at_all(store: Store, calls: dict[str, Calls]) -> None:
+    which = calls["statements"]
+    run = which.create_run(store.experiment("whole"), 1, TAGS)
+    with pytest.raises(TrackingError), asking():
+        which.log_batch(run, LogBatch(params={"a": "1"}, metrics=[point(1, 1.0)], tags={"bad": "\ud800"}))
+    data = store.client.get_run(run).data
+    assert (data.params, data.metrics) == ({}, {})
+
+
+def test_a_lock_is_an_outage(store: Store, calls: dict[str, Calls]) -> None:
+    which = calls["statements"]
+    run = which.create_run(store.experiment("locked"), 1, TAGS)
+    with closing(sqlite3.connect(database(store))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert isinstance(which, SqliteCalls)
+        which._connection.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(UnreachableError, match="database is locked"), asking():
+            which.end_run(run, "FINISHED", 1)
+        which._connection.execute("PRAGMA busy_timeout = 20000")
+    which.end_run(run, "FINISHED", 1)
+    assert store.client.get_run(run).info.status == "FINISHED"
+
+
+def test_artifacts_outside_of_local_folders_are_left_to_the_client(
+    store: Store, calls: dict[str, Calls], tmp_path: Path
+) -> None:
+    place = store.client.create_experiment("elsewhere", artifact_location=str(tmp_path / "plain?path"))
+    (tmp_path / "a.txt").write_text("A")
+    run = calls["statements"].create_run(place, 1, TAGS)
+    calls["statements"].log_artifact(run, tmp_path / "a.txt", "")
+    assert [item.path for item in store.client.list_artifacts(run)] == ["a.txt"]
+    with pytest.raises(FileNotFoundError):
+        calls["statements"].log_artifact(run, tmp_path / "b.txt", "")
+
+
+def test_other_tables_are_left_to_the_client(store: Store, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(database(store))) as source, closing(sqlite3.connect(tmp_path / "new.db")) as copy:
+        source.backup(copy)
+    assert isinstance(Store(f"sqlite:///{tmp_path}/new.db").calls, SqliteCalls)
+    assert isinstance(Store(f"sqlite:///{tmp_path}/new.db?timeout=5").calls, ClientCalls)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("framework.tracking.sqlite_calls.REVISIONS", {"another"})
+        assert isinstance(Store(f"sqlite:///{tmp_path}/new.db").calls, ClientCalls)
+
+
+@pytest.mark.parametrize(("local", "mode"), [(True, "wal"), (False, "delete")], ids=["local", "network"])
+def test_a_new_database_has_a_write_ahead_log_on_local_disks_only(
+    local: bool, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framework.tracking.store.is_local", lambda path: local)
+    _prepare_database(tmp_path / "new.db", tmp_path / "unfinished")
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchall() == [(mode,)]
+
+
+def test_a_copy_of_the_database_is_complete_after_delivery(store: Store, tmp_path: Path) -> None:
+    journal = begin(tmp_path / "run", experiment="copied")
+    measure(journal, 1, 2)
+    journal.write("end", status="FINISHED")
+    assert sync([tmp_path / "run"], store.uri).problems == []
+    shutil.copy(database(store), tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
+        query = "SELECT status FROM runs WHERE run_uuid = ?"
+        assert connection.execute(query, (run_id(tmp_path / "run"),)).fetchall() == [("FINISHED",)]
