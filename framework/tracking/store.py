@@ -1,4 +1,7 @@
-"""Find the MLflow store and experiment of a run, and open the store without race conditions on a new database."""
+"""Find the MLflow store and experiment of a run, and open the store without race conditions on a new database.
+
+The training process uses the addresses only, so that what opens a store is imported when it is opened.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ from framework.system.addresses import MASK, same_store
 from framework.system.addresses import sqlite_file as sqlite_file
 from framework.system.addresses import without_password as without_password
 from framework.system.mounts import is_local
-from framework.tracking.calls import Calls, ClientCalls
 from framework.tracking.experiment_views import experiment_tags
 from framework.tracking.moved import ROOT, follow_move
-from framework.tracking.sqlite_calls import SqliteCalls, has_tested_tables, wait_less
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
+
+    from framework.tracking.calls import Calls
 
 DEFAULT_EXPERIMENT = "framework"
 EXPERIMENT_CHARACTERS = 500
@@ -136,6 +139,12 @@ def _link(database: Path) -> Path:
     return link
 
 
+def remove_links() -> None:
+    """Delete the temporary folder of `mlflow_address`, if there is one, for a process that ends at once."""
+    if _links.cache_info().currsize:
+        _links().cleanup()
+
+
 def _is_plain(path: str) -> bool:
     return "?" not in path and unquote(path) == path
 
@@ -183,6 +192,8 @@ class Store:
 
     def __init__(self, uri: str) -> None:
         import mlflow
+
+        from framework.tracking.calls import ClientCalls
 
         self.uri = uri
         self._experiments: dict[str, str] = {}
@@ -243,6 +254,9 @@ class Store:
 
     def _calls_of(self, database: Path) -> Calls:
         """Return the calls for a database; options in its address are left to MLflow's client."""
+        from framework.tracking.calls import ClientCalls
+        from framework.tracking.sqlite_calls import SqliteCalls, has_tested_tables
+
         through_client = ClientCalls(self.client)
         if "?" in self.uri or not has_tested_tables(database):
             return through_client
@@ -322,5 +336,7 @@ def _has_runs(path: Path) -> bool:
 
 
 def _wait_less(connection: Any, _record: Any) -> None:
+    from framework.tracking.sqlite_calls import wait_less
+
     if isinstance(connection, sqlite3.Connection):
         wait_less(connection)

@@ -9,7 +9,6 @@ import tempfile
 import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import ClassVar
 
@@ -103,6 +102,8 @@ class Source:
         return Samples(images[..., None], labels.astype(np.intp))
 
     def _download(self) -> dict[str, Path]:
+        from http.client import HTTPException  # imports ssl
+
         from sklearn.datasets import fetch_openml
 
         name, version = self.openml
