@@ -26,7 +26,7 @@ from framework.runs.journal import FILE as JOURNAL
 from framework.tracking.client import undelivered
 from framework.tracking.delivery import Delivery, UnreachableError, asking, reason
 from framework.tracking.outage import Outage
-from framework.tracking.store import Store
+from framework.tracking.store import Store, remove_links
 from framework.tracking.waiting import Naming
 
 POLL_SECONDS = 0.3
@@ -254,6 +254,11 @@ def main() -> None:
         os.environ.setdefault(name, value)
     _allow_many_files()
     Writer(sys.stdin, answers).run()
+    # All is delivered and closed. The trainer waits, and Python would take a second to tear down MLflow's modules.
+    remove_links()
+    answers.close()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _end_soon(_signal: int, _frame: object) -> None:

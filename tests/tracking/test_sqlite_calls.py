@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_tracking import begin, measure
+from test_tracking import begin, measure, predictor
 
+import framework
 from framework.errors import TrackingError
 from framework.runs.cursor import run_id
 from framework.tracking.calls import Calls, ClientCalls
 from framework.tracking.client import sync
 from framework.tracking.delivery import UnreachableError, asking
-from framework.tracking.entities import LogBatch
+from framework.tracking.entities import RETRIES, LogBatch, log_model
 from framework.tracking.sqlite_calls import SqliteCalls
 from framework.tracking.store import Store, _prepare_database
 
@@ -180,6 +181,26 @@ def test_artifacts_outside_of_local_folders_are_left_to_the_client(
     assert [item.path for item in store.client.list_artifacts(run)] == ["a.txt"]
     with pytest.raises(FileNotFoundError):
         calls["statements"].log_artifact(run, tmp_path / "b.txt", "")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of MLflow, about what it logs
+def test_a_model_is_logged_without_a_list_of_installed_packages(
+    store: Store, calls: dict[str, Calls], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    lists: list[bool] = []
+    monkeypatch.setenv(RETRIES, "0")
+    monkeypatch.setattr("mlflow.utils.requirements_utils._MODULES_TO_PACKAGES", None)
+    monkeypatch.setattr("importlib_metadata.packages_distributions", lambda: lists.append(True) or {})
+    predictor().save(tmp_path / "model")
+    place = store.experiment("models")
+    run = calls["statements"].create_run(place, 1, TAGS)
+    log_model(store.client, place, run, tmp_path / "model", None)
+    (model,) = store.client.search_logged_models([place])
+    text = mlflow.artifacts.load_text(f"{model.artifact_location}/requirements.txt")
+    assert {"numpy", f"{framework.DISTRIBUTION}=={framework.__version__}"} <= set(text.split())
+    assert lists == []
 
 
 def test_other_tables_are_left_to_the_client(store: Store, tmp_path: Path) -> None:
