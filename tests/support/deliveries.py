@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import posixpath
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,8 +45,9 @@ def assert_delivered(client: Any, experiment: str, folders: Iterable[Path]) -> N
             found = [(p.step, p.value, p.timestamp) for p in client.get_metric_history(run.info.run_id, name)]
             assert sorted(found) == sorted(points), (folder, name)
         assert set(run.data.metrics) == set(_points(entries))
-        files = {item.path for item in client.list_artifacts(run.info.run_id)}
-        assert {entry.content["path"] for entry in _of(entries, "artifact")} <= files
+        places = [(entry.content["to"] or "", Path(entry.content["path"]).name) for entry in _of(entries, "artifact")]
+        files = {item.path for to in {to for to, _ in places} for item in client.list_artifacts(run.info.run_id, to)}
+        assert {posixpath.join(*place) for place in places} <= files
         assert models[run.info.run_id] == len(_of(entries, "model"))
         assert len(run.inputs.dataset_inputs) == (1 if start["dataset"] else 0)
         assert len(run.outputs.model_outputs if run.outputs else []) == len(_of(entries, "model"))
