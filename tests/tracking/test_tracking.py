@@ -614,7 +614,8 @@ def test_a_locked_database_is_waited_for(seconds: int, tmp_path: Path, home: Pat
     if seconds < 20:  # MLflow's own limit for one call
         assert problems == []
     elif pending(folder):
-        assert f"sync {folder}` will deliver it later" in problems[0]
+        assert f"`python -m framework sync {folder}" in problems[0]
+        assert problems[0].endswith("will deliver it later.")
         assert sync([folder], uri).problems == []
     assert points(client, run_id(folder), "train/loss") == [(1, 1.0), (2, 0.5)]
     mark = Cursor.load(folder)
