@@ -1,8 +1,9 @@
 """Replay of recorded calls: a table of calls with fixed operands, and a compiled loop over steps, runs and calls.
 
 Each run goes through the whole step before the next one, so that its numbers stay in the processor's cache; arrays that
-only one run uses at a time are kept once, not once per run. Calls without a runs axis come first. If the calls depend
-on each other across runs, or cannot be divided by run, every call is made for all runs at once, in the recorded order.
+only one run uses at a time are kept once, not once per run. Calls without a runs axis come first; if a later one writes
+to memory that a run has read before, all of them are made again for each run, in the recorded order. If the calls
+depend on each other across runs, or cannot be divided by run, every call is made for all runs at once.
 """
 
 from __future__ import annotations
@@ -301,9 +302,8 @@ def _nest(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[
 
 
 def check_divided(items: Sequence[Item], runs: int) -> None:
-    """Raise `UndividedError` if a run's calls need numbers that another run's calls write, or the order is not kept."""
+    """Raise `UndividedError` if a run's calls, or calls without a runs axis, need numbers that another run writes."""
     written = {id(item.places[item.target].root) for item in items if item.divided}
-    touched: set[int] = set()
     for item in items:
         for at, place in enumerate(item.places):
             key, writes = id(place.root), at == item.target
@@ -311,10 +311,22 @@ def check_divided(items: Sequence[Item], runs: int) -> None:
                 raise UndividedError("a run's numbers depend on another run's")
             if item.divided and not place.root.constant and not place.owned(runs) and (writes or key in written):
                 raise UndividedError("a run's numbers depend on another run's")
-            if not item.divided and (key in written or (writes and key in touched)):
+            if not item.divided and key in written:
                 raise UndividedError("numbers that all runs share depend on a run's")
+
+
+def ordered(items: Sequence[Item]) -> list[Item]:
+    """Return the items; those without a runs axis are made once per run if they cannot all come first.
+
+    They find and write the same numbers each time: arrays that outlast the step have a runs axis.
+    """
+    read: set[int] = set()
+    for item in items:
         if item.divided:
-            touched |= {id(place.root) for place in item.places}
+            read |= {id(place.root) for place in item.places}
+        elif id(item.places[item.target].root) in read:
+            return [replace(each, divided=True) for each in items]
+    return list(items)
 
 
 def _surrounds(root: Root, runs: int) -> bool:
@@ -447,9 +459,9 @@ def _lowered(recorder: Recorder, runs: int, flag: int) -> tuple[list[Item], bool
     try:
         items = Lowering(recorder, runs, flag, divided=True).items()
         check_divided(items, runs)
+        return ordered(items), True
     except UndividedError:
         return Lowering(recorder, runs, flag, divided=False).items(), False
-    return items, True
 
 
 def _arena(items: Sequence[Item], runs: int) -> dict[int, np.ndarray]:

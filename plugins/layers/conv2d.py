@@ -12,9 +12,9 @@ from framework import INITIALIZERS, InputError, Layer, LayerSpec, Shape, Weight,
 from ._channels import as_rows, spread, totals
 from ._windows import gather, image_shape, steps
 
-BLOCK = 2**22
-"""Numbers of the window matrix per run and block. The whole matrix is kernel_size^2 times as large as the images, and
-larger blocks are no faster."""
+BLOCK = 2**15
+"""Numbers of the window matrix per run and block, so that a block is still in the processor's cache when it is
+multiplied. The whole matrix is kernel_size^2 times as large as the images."""
 
 
 class Conv2d(Layer):

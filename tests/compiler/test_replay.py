@@ -97,6 +97,20 @@ def test_rows_that_all_runs_share_are_computed_once_before_the_runs():
     assert replay.divided
 
 
+def test_shared_memory_that_is_written_again_is_computed_for_each_run():
+    def function(shared, own):
+        part = shared * 2.0
+        first = part * own
+        np.multiply(shared, 3.0, out=part)
+        return first + part * own
+
+    shapes = ((1, BATCH, WIDTH), (RUNS, BATCH, WIDTH))
+    first, later = ([np.random.default_rng(key).standard_normal(shape) for shape in shapes] for key in (0, 1))
+    found, replay = replayed(function, first, later)
+    assert same_bits(found, function(*later))
+    assert replay.divided
+
+
 @pytest.mark.parametrize(
     "function",
     [
