@@ -65,7 +65,7 @@ attributes #0 = { nounwind "no-builtins" }
 otherwise."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Kernel:
     """A loop over rows of elements.
 
@@ -162,13 +162,11 @@ def _extreme(ufunc: np.ufunc, beyond: str) -> Operation:
             suffix = "f32" if kind == "float" else "f64"
             yield f"  %made = call {kind} @llvm.{ufunc.__name__}.{suffix}({kind} %v0, {kind} %v1)"
             return
-        yield f"  %beyond = fcmp {beyond} {kind} %v0, %v1"
+        condition = beyond.replace("t", "e") if chosen == "first" else beyond
+        yield f"  %beyond = fcmp {condition} {kind} %v0, %v1"
         yield f"  %larger = select i1 %beyond, {kind} %v0, {kind} %v1"
-        first = "%v0" if chosen == "first" else "%v1"
-        yield f"  %tied = fcmp oeq {kind} %v0, %v1"
-        yield f"  %settled = select i1 %tied, {kind} {first}, {kind} %larger"
         yield f"  %unknown = fcmp uno {kind} %v0, %v0"
-        yield f"  %made = select i1 %unknown, {kind} %v0, {kind} %settled"
+        yield f"  %made = select i1 %unknown, {kind} %v0, {kind} %larger"
 
     return lines
 

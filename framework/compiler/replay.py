@@ -21,6 +21,7 @@ from framework.compiler.kernels import FLOATS, KINDS, ROW_STEPS, Kernel, own
 from framework.compiler.llvm import load
 from framework.compiler.loops import inner_loop
 from framework.compiler.recording import Call, Recorder, Root
+from framework.compiler.reductions import Reduction, reduction
 from framework.compiler.replay_code import (
     ALL,
     BASES,
@@ -92,7 +93,7 @@ class Item:
         limit: for ``take`` and ``put`` the increment of the first valid index per run.
     """
 
-    function: int | str | Kernel
+    function: int | str | Kernel | Reduction
     data: int
     dims: Sequence[int]
     steps: Sequence[int]
@@ -260,7 +261,7 @@ class Lowering:
         )
 
 
-def _kernel(call: Call, counts: Sequence[int], strides: Sequence[Sequence[int]]) -> Kernel | None:
+def _kernel(call: Call, counts: Sequence[int], strides: Sequence[Sequence[int]]) -> Kernel | Reduction | None:
     """Return the kernel of a call, or None if NumPy's loop is to be called: always for a single row of a ufunc.
 
     Raises:
@@ -272,8 +273,12 @@ def _kernel(call: Call, counts: Sequence[int], strides: Sequence[Sequence[int]])
         "c" if single or step == size else "s" if step == 0 else "v"
         for step, size in zip(strides[0], sizes, strict=True)
     )
+    if call.ufunc is not None and len(counts) == 1:
+        return None
+    if call.ufunc is not None and layout == "scs" and _address(call.operands[0]) == _address(call.operands[2]):
+        return reduction(call.ufunc, call.types[0], counts[0])
     if call.ufunc is not None:
-        return own(call.op, call.types, layout) if len(counts) > 1 else None
+        return own(call.op, call.types, layout)
     if call.op in ("copy", "fill"):
         return Kernel("copy", str(sizes[-1]), layout)
     if call.op == "cast" and (call.types[-1] not in FLOATS or call.types[0] not in KINDS):
@@ -354,7 +359,7 @@ class Replay:
         self._runs = runs
         self._flag = np.zeros(1, np.int64)
         items, self.divided = _lowered(recorder, runs, _address(self._flag))
-        self._code = load(module({item.function for item in items if isinstance(item.function, Kernel)}))
+        self._code = load(module({item.function for item in items if isinstance(item.function, Kernel | Reduction)}))
         self._arena = _arena(items, runs) if self.divided else {}
         self._bound: dict[int, list[tuple[int, int, Place]]] = {}
         self._table = np.zeros((len(items) + 1, WORDS), np.int64)  # the last call is the rule
@@ -387,8 +392,8 @@ class Replay:
         if item.limit:
             words[BY_RUN + OPERANDS - 1] = item.limit
 
-    def _function(self, function: int | str | Kernel) -> int:
-        if isinstance(function, Kernel):
+    def _function(self, function: int | str | Kernel | Reduction) -> int:
+        if isinstance(function, Kernel | Reduction):
             function = function.name
         return self._code.address(function) if isinstance(function, str) else function
 

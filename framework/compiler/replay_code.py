@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from framework.compiler.kernels import DECLARED, FLOATS, Kernel
+from framework.compiler.reductions import Reduction
 
 CALL, DATA, DIMS, COUNTS, STEPS, BASES, BY_RUN, BY_STEP, BY_LOOP = 0, 1, 2, 6, 12, 24, 28, 32, 36
 """Indices into the row of a call in the table: see `framework.compiler.replay.Table`."""
@@ -247,11 +248,12 @@ declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 dims[2] the bytes of one."""
 
 
-def module(kernels: Collection[Kernel]) -> str:
+def module(kernels: Collection[Kernel | Reduction]) -> str:
     """Return the LLVM module with ``replay(plan, count)``, ``rule``, ``rows``, ``take`` and ``put``, and kernels."""
     movers = [
         _MOVER.format(name=f"{op}_{char}", kind=kind, source=source, target=target)
         for char, kind in FLOATS.items()
         for op, source, target in (("take", "%at", "%number"), ("put", "%number", "%at"))
     ]
-    return "".join([_REPLAY, _ROWS, *movers, *(kernel.text() for kernel in sorted(kernels)), DECLARED])
+    loops = [kernel.text() for kernel in sorted(kernels, key=lambda kernel: kernel.name)]
+    return "".join([_REPLAY, _ROWS, *movers, *loops, DECLARED])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from framework.base.numerics import same_bits
+from framework.compiler import reductions
 from framework.compiler.ir import UnfusableError
 from framework.compiler.recording import Recorder
 from framework.compiler.replay import Replay
@@ -83,6 +84,32 @@ def test_a_replay_has_numpys_bits(operation, dtype):
         found, replay = replayed(function, first, later)
         assert same_bits(found, function(*later))
         assert replay.divided
+
+
+def rows_of(length, dtype, key):
+    """Return rows of normally distributed numbers, of zeros of either sign, and with NaN and infinity."""
+    rng = np.random.default_rng(key)
+    rows = rng.standard_normal((RUNS, 30, length))
+    rows[:, 10:20] = np.copysign(0.0, rows[:, 10:20])
+    rows[:, 20:, length // 2] = rng.choice(SPECIAL, (RUNS, 10))
+    return rows.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("ufunc", [np.add, np.maximum, np.minimum], ids=lambda ufunc: ufunc.__name__)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_short_and_long_rows_are_reduced_in_numpys_order(ufunc, dtype):
+    for length in (*range(1, 35), 63, 64, 65, 127, 128, 129, 130, 300):
+        later = rows_of(length, dtype, 1)
+        found, _ = replayed(lambda x: ufunc.reduce(x, axis=2), [rows_of(length, dtype, 0)], [later])
+        assert same_bits(found, ufunc.reduce(later, axis=2)), length
+
+
+def test_an_order_that_is_not_numpys_is_noticed(monkeypatch):
+    in_numpys_order = reductions.in_numpys_order.__wrapped__
+    assert in_numpys_order(np.add, "f", 10)
+    monkeypatch.setattr(reductions, "PARTS", 2)
+    assert not in_numpys_order(np.add, "f", 10)
 
 
 def test_rows_that_all_runs_share_are_computed_once_before_the_runs():
