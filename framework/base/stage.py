@@ -20,6 +20,10 @@ class Stage(Configurable, ABC):
 
     Attributes:
         needs_lr: whether the stage uses the learning rate; the optimizer must then have one.
+        replayable: whether NumPy's calls in `before` and `after` may be recorded and replayed without the stage: they
+            are then the same at each step, on arrays that follow from the arguments and constants. So the stage keeps
+            numbers only in ``state``, changes them in place, and takes no decision that depends on a number. A stage
+            that does not set it keeps the steps in Python.
         moves_parameters: whether `before` changes the parameters too. Such a stage must come after every stage that
             combines several batches (``every``): otherwise it would act once per batch instead of once per step of
             the rule.
@@ -30,6 +34,7 @@ class Stage(Configurable, ABC):
     """
 
     needs_lr: ClassVar[bool] = False
+    replayable: ClassVar[bool] = False
     moves_parameters: ClassVar[bool] = False
     every: int = 1
     seeds: Sequence[int] = (0,)

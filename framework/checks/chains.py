@@ -112,6 +112,7 @@ class ChainPopulation:
         *,
         schedule: Schedule | None = None,
         kernel: str = "numpy",
+        replays: bool = False,
     ) -> None:
         self.parameters = Parameters(shapes, len(runs), dtype)
         self.gradients = self.parameters.like()
@@ -125,6 +126,7 @@ class ChainPopulation:
             schedule=schedule,
             total=TOTAL,
             kernel=kernel,
+            replays=replays,
         )
         self.steps = DEAR_STEPS if optimizer.needs_closure else STEPS
         self.path: list[np.ndarray] = []

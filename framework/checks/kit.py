@@ -92,6 +92,7 @@ KITS: dict[str, Kit] = {
             chain_promises.says_that_it_moves,
             chain_arrays.only_before_alters_gradient,
             chain_arrays.no_growth,
+            replays.stage_replays_as_numpy,
         ),
     ),
     "layer": Kit(

@@ -1,4 +1,4 @@
-"""Checks that replayed training steps have the bits of NumPy's: for layers and losses that declare ``replayable``."""
+"""Checks that replayed training steps have the bits of NumPy's, for what declares ``replayable``."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from framework.base.fields import Configurable
 from framework.base.layer import Layer, Weight
 from framework.base.loss import Loss
 from framework.base.parameters import Shape
 from framework.checks.bits import all_differing
+from framework.checks.chains import ChainSubject
 from framework.checks.layers import DTYPES, LayerCase, LayerSubject
 from framework.checks.losses import LossCase, LossSubject
 from framework.checks.results import Broken, Figure, Skip, worst
+from framework.checks.settings import label
 from framework.data.batches import Batch
 from framework.training.model import Model
 from framework.training.passes import Passes
+
+SPOILED_AT = 8
+"""The step at which a gradient is NaN for a stage: the first one is recorded, the second one compared."""
 
 STEPS = 5
 """Compared steps per size of batch: one is recorded, one compared, the others replayed; the last one has a NaN."""
@@ -53,8 +59,8 @@ class _Offset(Layer):
         return None
 
 
-def _refuse_idle(cls: type[Layer] | type[Loss]) -> None:
-    if not cls.replayable:
+def _refuse_idle(cls: type[Configurable]) -> None:
+    if not getattr(cls, "replayable", False):
         raise Skip("its steps run in NumPy (replayable = False)")
     if find_spec("llvmlite") is None:
         raise Skip("there is no compiler (llvmlite is not installed): replayed steps were not checked")
@@ -159,3 +165,25 @@ def _loss_walk(case: LossCase, dtype: Any, *, replays: bool) -> Iterator[list[np
         moved = np.roll(predictions, step, axis=1), np.roll(targets, 2 * step, axis=1)
         batches += [Batch(*moved), Batch(*(np.ascontiguousarray(part[:, :-2]) for part in moved))]
     return _walk(model, loss, _spoiled(batches), replays=replays)
+
+
+def stage_replays_as_numpy(subject: ChainSubject) -> Figure:
+    """Check that replayed steps of the stage have NumPy's bits, NaN included.
+
+    Raises:
+        Broken: its calls cannot be recorded, or differ from step to step.
+    """
+    _refuse_idle(subject.cls)
+    findings = []
+    for variant in subject.variants:
+        for dtype in DTYPES:
+            plain, replayed = (subject.population(variant, dtype=dtype, replays=replays) for replays in (False, True))
+            for population in (plain, replayed):
+                population.bowl.spoil = (1, SPOILED_AT)
+                population.walk()
+            if refusal := replayed.update.stages.refusal:
+                raise Broken(f"it sets replayable = True, but {refusal}")
+            count = all_differing(zip(plain.arrays(), replayed.arrays(), strict=True))
+            says = f"{label(variant)}, {np.dtype(dtype)}: {count} numbers of replayed steps differ from NumPy's"
+            findings.append((count, says))
+    return worst(findings, 0)

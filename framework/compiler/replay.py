@@ -45,6 +45,9 @@ WIDENED = 65_536
 EXACT = frozenset({np.add, np.subtract, np.multiply, np.divide, np.greater, np.greater_equal, np.less, np.less_equal})
 """Ufuncs whose loops have the same bits for a constant that is read again and again as for a repeated one."""
 
+TAIL = 3
+"""Number of rows at the end of a table for attached replays and a rule."""
+
 ALIGNED = 64
 """Alignment of arrays that are kept once for all runs, in bytes: a cache line."""
 
@@ -320,18 +323,19 @@ def check_divided(items: Sequence[Item], runs: int) -> None:
                 raise UndividedError("numbers that all runs share depend on a run's")
 
 
-def ordered(items: Sequence[Item]) -> list[Item]:
-    """Return the items; those without a runs axis are made once per run if they cannot all come first.
+def ordered(items: Sequence[Item], *, hoists: bool = True) -> list[Item]:
+    """Return the items; those without a runs axis are made once per run if they cannot all come first, or must not.
 
     They find and write the same numbers each time: arrays that outlast the step have a runs axis.
     """
     read: set[int] = set()
-    for item in items:
+    for item in items if hoists else ():
         if item.divided:
             read |= {id(place.root) for place in item.places}
         elif id(item.places[item.target].root) in read:
-            return [replace(each, divided=True) for each in items]
-    return list(items)
+            hoists = False
+            break
+    return list(items) if hoists else [replace(item, divided=True) for item in items]
 
 
 def _surrounds(root: Root, runs: int) -> bool:
@@ -346,6 +350,8 @@ class Replay:
     Args:
         recorder: the recorded calls.
         runs: R.
+        hoists: whether calls without a runs axis come first if they can; False makes them for each run, so that the
+            replay can be attached to another one.
 
     Attributes:
         divided: whether each run goes through the whole step before the next one; only then several steps can be taken
@@ -355,20 +361,20 @@ class Replay:
         UnfusableError: the calls cannot be replayed on this machine.
     """
 
-    def __init__(self, recorder: Recorder, runs: int) -> None:
+    def __init__(self, recorder: Recorder, runs: int, *, hoists: bool = True) -> None:
         self._runs = runs
         self._flag = np.zeros(1, np.int64)
-        items, self.divided = _lowered(recorder, runs, _address(self._flag))
+        items, self.divided = _lowered(recorder, runs, _address(self._flag), hoists=hoists)
         self._code = load(module({item.function for item in items if isinstance(item.function, Kernel | Reduction)}))
         self._arena = _arena(items, runs) if self.divided else {}
         self._bound: dict[int, list[tuple[int, int, Place]]] = {}
-        self._table = np.zeros((len(items) + 1, WORDS), np.int64)  # the last call is the rule
+        self._table = np.zeros((len(items) + TAIL, WORDS), np.int64)
         for row, item in enumerate(sorted(items, key=lambda item: item.divided)):  # keeps the order of each kind
             self._write(row, item)
         hoisted = sum(not item.divided for item in items)
         self._plan = np.array([_address(self._table), hoisted, len(items), runs], np.int64)
         self._call = self._code.call("replay")
-        self._rule: FusedStep | None = None
+        self._attached: tuple[FusedStep | Replay, ...] = ()
         self._keep = [place.root.array for item in items for place in item.places if id(place.root) not in self._arena]
 
     def _write(self, row: int, item: Item) -> None:
@@ -429,16 +435,28 @@ class Replay:
             self._table[row, BASES + at] = _address(samples)
             self._table[row, DIMS + 1] = len(samples)
 
-    def attach(self, rule: FusedStep) -> None:
-        """Let ``rule`` end each step of `run` that has a row of its coefficients."""
-        if rule is self._rule:
+    def attach(self, rule: FusedStep, before: Replay | None = None, after: Replay | None = None) -> None:
+        """Let a rule end each step of `run` that has a row of its coefficients, with replays before and after it."""
+        attached = tuple(part for part in (before, rule, after) if part is not None)
+        if attached == self._attached:
             return
-        self._rule, self._plans = rule, rule.per_run()
-        words = self._table[-1]
-        words[CALL], words[DATA] = self._code.address("rule"), rule.code.address("fused_step")
-        words[COUNTS : COUNTS + LEVELS] = 1
-        words[BASES], words[BY_RUN] = _address(self._plans), self._plans.strides[0]
-        words[BY_RUN + 1], words[BY_STEP + 1] = 1, self._runs
+        self._attached, self._rule, self._plans = attached, rule, rule.per_run()
+        self._rule_row = self._table[len(self._table) - TAIL + attached.index(rule)]
+        for words, part in zip(self._table[-TAIL:], attached, strict=False):
+            words[COUNTS : COUNTS + LEVELS] = 1
+            if isinstance(part, Replay):
+                part.join(words)
+                continue
+            words[CALL], words[DATA] = self._code.address("rule"), part.code.address("fused_step")
+            words[BASES], words[BY_RUN] = _address(self._plans), self._plans.strides[0]
+            words[BY_RUN + 1], words[BY_STEP + 1] = 1, self._runs
+
+    def join(self, words: np.ndarray) -> None:
+        """Write the call of all calls of this replay, which does not hoist, to the row of another one's table."""
+        words[CALL], words[DIMS] = self._code.address("part"), len(self._table) - TAIL
+        words[BASES], words[BY_RUN] = _address(self._table), 0
+        words[BY_RUN + 1], words[BY_STEP + 1] = 1, 0
+        words[BY_STEP + 2] = 1
 
     def run(self, count: int = 1, row: int | None = None) -> None:
         """Take ``count`` steps.
@@ -450,21 +468,21 @@ class Replay:
         Raises:
             IndexError: an array was indexed with a number outside it.
         """
-        self._plan[ALL] = len(self._table) - (row is None)
-        if self._rule is not None and row is not None:
+        self._plan[ALL] = len(self._table) - TAIL + (0 if row is None else len(self._attached))
+        if row is not None:
             self._rule.point(self._plans)
-            self._table[-1, BASES + 1] = row * self._runs
+            self._rule_row[BASES + 1] = row * self._runs
         self._call(_address(self._plan), count)
         if self._flag[0]:
             raise IndexError("a label or an index is out of bounds")
 
 
-def _lowered(recorder: Recorder, runs: int, flag: int) -> tuple[list[Item], bool]:
+def _lowered(recorder: Recorder, runs: int, flag: int, *, hoists: bool) -> tuple[list[Item], bool]:
     """Return the items of the recorded calls, and whether they are divided by run."""
     try:
         items = Lowering(recorder, runs, flag, divided=True).items()
         check_divided(items, runs)
-        return ordered(items), True
+        return ordered(items, hoists=hoists), True
     except UndividedError:
         return Lowering(recorder, runs, flag, divided=False).items(), False
 

@@ -138,6 +138,18 @@ done:
   ret void
 }
 
+define void @part(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {
+  %own = alloca [4 x i64], align 32
+  %table = load ptr, ptr %args
+  %run.at = getelementptr i64, ptr %args, i64 1
+  %run = load i64, ptr %run.at
+  %step.at = getelementptr i64, ptr %args, i64 2
+  %step = load i64, ptr %step.at
+  %count = load i64, ptr %dims
+  call void @calls(ptr %table, i64 0, i64 %count, i64 %run, i64 %step, ptr %own)
+  ret void
+}
+
 define void @rule(ptr %args, ptr %dims, ptr %steps, ptr %function) #0 {
   %plan = load ptr, ptr %args
   %row.at = getelementptr i64, ptr %args, i64 1
@@ -249,7 +261,7 @@ dims[2] the bytes of one."""
 
 
 def module(kernels: Collection[Kernel | Reduction]) -> str:
-    """Return the LLVM module with ``replay(plan, count)``, ``rule``, ``rows``, ``take`` and ``put``, and kernels."""
+    """Return the LLVM module with ``replay(plan, count)``, ``part``, ``rule``, ``rows``, movers and kernels."""
     movers = [
         _MOVER.format(name=f"{op}_{char}", kind=kind, source=source, target=target)
         for char, kind in FLOATS.items()

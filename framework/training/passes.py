@@ -36,7 +36,8 @@ LOG = logging.getLogger("framework")
 
 
 @functools.cache
-def _log_once(reason: str) -> None:
+def log_once(reason: str) -> None:
+    """Log why training steps run in NumPy, once per reason."""
     LOG.warning("training steps run in NumPy because they cannot be replayed: %s", reason)
 
 
@@ -171,7 +172,7 @@ class Passes:
         return numpy_gradients(self._model, self._loss, batch.inputs, batch.targets)
 
     def _give_up(self, reason: str) -> None:
-        _log_once(reason)
+        log_once(reason)
         self.refusal, self.replays = reason, False
         self._programs.clear()
 

@@ -99,6 +99,7 @@ class Population:
             total=self.total,
             kernel="fused" if self.passes.replays and fusable(optimizer) else self.settings.kernel,
             threads=self.settings.threads,
+            replays=self.passes.replays,
         )
 
     def _total(self) -> int | None:

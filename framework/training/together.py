@@ -44,7 +44,7 @@ class Together:
         if not program.replay.divided:
             return 1
         timely = int(SECONDS / max(program.seconds, SECONDS / MOST))
-        return max(1, min(timely, left, several[2]))
+        return max(1, min(timely, left, several.left))
 
     def take(self, order: np.ndarray, number: int, step: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Take ``count`` steps as `count` allows.
@@ -61,8 +61,8 @@ class Together:
         program, several = self._passes.program(self._batches.ahead(number)[0]), self._update.several(step + 1)
         if program is None or several is None:
             raise ValueError("these steps must be taken one by one")
-        rule, row, _ = several
-        program.replay.attach(rule)
-        taken = program.run(self._batches.samples, self._batches.indices(order, number, count), count, row)
+        program.replay.attach(several.rule, several.before, several.after)
+        self._update.bind(step + 1, count)
+        taken = program.run(self._batches.samples, self._batches.indices(order, number, count), count, several.row)
         self._update.passed(step + count)
         return taken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +13,33 @@ from framework.base.parameters import Parameters
 from framework.base.schedule import Schedule
 from framework.base.stage import Stage
 from framework.compiler.fused import FusedStep
+from framework.compiler.replay import Replay
 from framework.errors import InputError
-from framework.training.acting import refuse_orders, steps_to_rule
+from framework.training.acting import refuse_orders
 from framework.training.engine import RuleEngine
 from framework.training.rates import Rates
+from framework.training.staging import StageChain
 
 TABLE = 512
 """Steps whose coefficients are computed at once: enough to make their cost negligible, in little memory."""
+
+
+class Several(NamedTuple):
+    """What is needed to take several steps without their `Update`.
+
+    Attributes:
+        rule: the compiled rule.
+        row: the row of its coefficients for the first step.
+        left: the number of rows from there.
+        before: the replay of the stages before the rule, or None if they do nothing there.
+        after: the replay of those after it, likewise.
+    """
+
+    rule: FusedStep
+    row: int
+    left: int
+    before: Replay | None
+    after: Replay | None
 
 
 class Update:
@@ -34,6 +55,7 @@ class Update:
         kernel: ``"numpy"`` for NumPy steps, ``"fused"`` for the compiled loop, ``"auto"`` for the faster one. The bits
             are the same. A rule that cannot be compiled runs in NumPy.
         threads: threads of the compiled loop.
+        replays: whether the stages may be replayed.
 
     Raises:
         InputError: a stage or the schedule needs a learning rate and the optimizer has none, or the order of the
@@ -42,6 +64,7 @@ class Update:
     Attributes:
         state: every array that the chain carries from step to step, by name, each with a leading runs axis. A
             checkpoint needs it and the step number, nothing else of the chain.
+        stages: the stages around the rule.
     """
 
     def __init__(
@@ -55,30 +78,29 @@ class Update:
         total: int | None = None,
         kernel: str = "auto",
         threads: int = 1,
+        replays: bool = False,
     ) -> None:
         self.optimizer = optimizer
         self.parameters = parameters
         self.gradients = gradients
-        self._stages = list(stages)
         self._total = total
-        self._every = steps_to_rule(self._stages)
         self._rates = Rates(optimizer, schedule, total, parameters.runs)
-        self._refuse_unused_rate()
-        refuse_orders(optimizer, self._stages)
-        self._rule_state = optimizer.start(parameters, self._rates.first_factor(self._every))
-        self._stage_states = [stage.initial_state(parameters) for stage in self._stages]
-        rule_steps = None if total is None else total // self._every
+        self._refuse_unused_rate(stages)
+        refuse_orders(optimizer, stages)
+        self.stages = StageChain(stages, parameters, gradients, replays=replays)
+        self._rule_state = optimizer.start(parameters, self._rates.first_factor(self.stages.every))
+        rule_steps = None if total is None else total // self.stages.every
         self._engine = RuleEngine(
             optimizer, parameters, gradients, self._rule_state, total=rule_steps, kernel=kernel, threads=threads
         )
         self._first = 0
         self._length = 0
 
-    def _refuse_unused_rate(self) -> None:
+    def _refuse_unused_rate(self, stages: Sequence[Stage]) -> None:
         if "lr" in self.optimizer.fields:
             return
         name = self.optimizer.label()
-        for stage in self._stages:
+        for stage in stages:
             if stage.needs_lr:
                 raise InputError(f"stages: {stage.label()} needs a learning rate, but optimizer {name} has none")
         if not self._rates.constant:
@@ -93,7 +115,7 @@ class Update:
     def state(self) -> dict[str, np.ndarray]:
         """The arrays of the chain by name (no copies): changing one in place changes the chain."""
         named = {f"rule/{name}": array for name, array in self._rule_state.items()}
-        for index, state in enumerate(self._stage_states):
+        for index, state in enumerate(self.stages.states):
             named |= {f"stage{index}/{name}": array for name, array in state.items()}
         named |= {f"schedule/{name}": array for name, array in self._rates.state.items()}
         return {**named, "schedule_scale": self._rates.scale}
@@ -128,12 +150,11 @@ class Update:
             InputError: the rule reads the loss and there is no objective.
         """
         at = self._at(t)
-        if self._stages and not self._reaches_rule(t, at):
+        if self.stages and not self.stages.before(t, self._lr[at]):
             return
-        self._engine.step(t // self._every, objective)
-        if self._stages:
-            for stage, state in zip(self._stages, self._stage_states, strict=True):
-                stage.after(self.parameters, self.gradients, state, self._lr[at])
+        self._engine.step(t // self.stages.every, objective)
+        if self.stages:
+            self.stages.after(self._lr[at])
 
     def _at(self, t: int) -> int:
         """Return the row of step ``t`` in the tables, which are filled if necessary."""
@@ -141,32 +162,22 @@ class Update:
             self._fill(t)
         return t - self._first
 
-    def several(self, t: int) -> tuple[FusedStep, int, int] | None:
-        """Return what is needed to take steps from ``t`` on without this object, or None if that is impossible.
-
-        Returns:
-            The compiled rule, the row of its coefficients for step ``t``, and the number of rows from there. The caller
-            must call `passed` after the last step.
-        """
-        if self._stages:
+    def several(self, t: int) -> Several | None:
+        """Return what is needed to take steps from ``t`` on without this object, or None if that is impossible."""
+        left, rule, acts = self._length - self._at(t), self.compiled, self.stages.replayed()
+        if rule is None or rule.shared or acts is None:
             return None
-        left = self._length - self._at(t)
-        rule = self.compiled
-        return None if rule is None or rule.shared else (rule, self._engine.row(t), left)
+        return Several(rule, self._engine.row(t), left, *acts)
+
+    def bind(self, t: int, count: int) -> None:
+        """Set the stages' learning rates for the replay of ``count`` steps from ``t`` on, which `several` allows."""
+        if self.stages:
+            at = self._at(t)
+            self.stages.bind(self._lr[at : at + count])
 
     def passed(self, t: int) -> None:
         """Continue after step ``t``, which was taken as `several` allows."""
         self._engine.passed(t)
-
-    def _reaches_rule(self, t: int, at: int) -> bool:
-        """Call the stages' `before`; return False if a stage that joins batches ends the step before the rule."""
-        every = 1
-        for stage, state in zip(self._stages, self._stage_states, strict=True):
-            stage.before(self.parameters, self.gradients, state, self._lr[at])
-            every *= stage.every
-            if t % every:
-                return False
-        return True
 
     def observe(self, val_loss: np.ndarray) -> None:
         """Pass the validation losses ``(R,)`` of an epoch to the schedule; apply the scale it returns, if any."""
@@ -195,7 +206,7 @@ class Update:
 
         The last stage with an evaluation point determines it, else the optimizer.
         """
-        for stage, state in zip(reversed(self._stages), reversed(self._stage_states), strict=True):
+        for stage, state in reversed(list(self.stages)):
             point = stage.evaluation_point(self.parameters, state)
             if point is not None:
                 return point
@@ -209,9 +220,10 @@ class Update:
         length = TABLE if self._total is None else max(1, min(TABLE, self._total - t + 1))
         steps = np.arange(t, t + length)
         factors = self._rates.factors(steps)
-        if self._stages:
+        if self.stages:
             self._lr = self._rates.table(factors, self.parameters.dtype)
         self._first, self._length = t, length
-        acting = slice(-t % self._every, None, self._every)
+        every = self.stages.every
+        acting = slice(-t % every, None, every)
         if len(steps[acting]):
-            self._engine.fill(steps[acting] // self._every, factors[acting])
+            self._engine.fill(steps[acting] // every, factors[acting])

@@ -12,6 +12,8 @@ from framework import Parameters, Stage, State
 class AveragedParameters(Stage, ABC):
     """A running average of the parameters, which is evaluated and saved instead of them; training does not use it."""
 
+    replayable = True
+
     @abstractmethod
     def share(self, count: np.ndarray) -> np.ndarray:
         """Return the weight of the newest parameters in the average, in [0, 1], float64, ``(R, 1)``.
@@ -31,8 +33,8 @@ class AveragedParameters(Stage, ABC):
         average, newest = state["average"], parameters.flat
         with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754
             average += share * (newest - average)
-        whole = share[:, 0] == 1
-        average[whole] = newest[whole]  # a share of 1 gives exactly the newest, even if the average was not finite
+        # a share of 1 gives exactly the newest, even if the average was not finite
+        average[...] = np.where(share == 1, newest, average)
 
     def evaluation_point(self, parameters: Parameters, state: State) -> np.ndarray | None:
         """Return the average, ``(R, size)``."""

@@ -30,6 +30,8 @@ class Cautious(Stage):
     Differs from later versions of the authors' code: they divide by max(mean(kept), 1e-3) instead.
     """
 
+    replayable = True
+
     def initial_state(self, parameters: Parameters) -> State:
         """Return the array for the parameters before the rule, ``(R, size)``."""
         return {"start": parameters.flat.copy()}
@@ -46,7 +48,7 @@ class Cautious(Stage):
                 move = start - moved
                 agreement = np.sign(move) * np.sign(gradients.flat[:, part])  # signs: u g itself may underflow
                 kept = ~(agreement <= 0)  # NaN counts as kept, so that a divergence stays visible
-                scale = moved.shape[1] / (kept.sum(axis=1, keepdims=True) + 1.0)
+                scale = moved.shape[1] / (kept.astype(np.float64).sum(axis=1, keepdims=True) + 1.0)
                 moved[...] = np.where(kept, start - scale.astype(moved.dtype) * move, start)
 
 

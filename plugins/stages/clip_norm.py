@@ -27,6 +27,8 @@ class ClipNorm(Stage):
     Differs from torch's ``clip_grad_norm_``: the norm is summed in float64.
     """
 
+    replayable = True
+
     max_norm: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="largest norm of a run's gradient")
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:

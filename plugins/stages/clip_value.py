@@ -23,6 +23,8 @@ class ClipValue(Stage):
     Differs from torch's ``clip_grad_value_``: not at all.
     """
 
+    replayable = True
+
     max_value: float = hyper(1.0, above=0, prior="log", search=(1e-2, 10.0), help="largest size of one number")
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:

@@ -27,6 +27,7 @@ class DecoupledWeightDecay(Stage):
 
     needs_lr = True
     moves_parameters = True
+    replayable = True
     weight_decay: float = hyper(0.01, at_least=0, prior="log", search=(1e-4, 1.0), help="decay per step, times lr")
 
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:

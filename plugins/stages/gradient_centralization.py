@@ -24,6 +24,8 @@ class GradientCentralization(Stage):
     Differs from ``optax.centralize``, which averages over all axes but the first for every layout.
     """
 
+    replayable = True
+
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
         """Subtract the means from ``gradients`` in place."""
         with np.errstate(all="ignore"):  # a diverged run has inf and NaN here, which follow IEEE 754

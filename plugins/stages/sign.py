@@ -22,6 +22,8 @@ class Sign(Stage):
     Source: Bernstein et al. 2018, arXiv:1802.04434, Algorithm 1.
     """
 
+    replayable = True
+
     def before(self, parameters: Parameters, gradients: Parameters, state: State, lr: np.ndarray) -> None:
         """Replace ``gradients`` in place."""
         np.sign(gradients.flat, out=gradients.flat)

@@ -24,6 +24,8 @@ class Trace(Stage):
     Differs from ``optax.trace``: not at all.
     """
 
+    replayable = True
+
     decay: float = hyper(0.9, at_least=0, below=1, prior="log 1-x", search=(0.5, 0.99), help="decay rate of the sum")
     nesterov: bool = flag(False, help="use Nesterov momentum")
 

@@ -19,6 +19,21 @@ class Halver(Stage):
         gradients.flat *= self.factor.astype(gradients.dtype)
 
 
+@plant("stage", "stage_replays_as_numpy")
+class CountsInPython(Stage):
+    """Declares that its calls are the same at each step, and scales the gradient by the number of its state's step."""
+
+    replayable = True
+
+    def initial_state(self, parameters):
+        return {"count": np.zeros((parameters.runs, 1))}
+
+    def before(self, parameters, gradients, state, lr):
+        state["count"] += 1
+        count = np.asarray(state["count"]).max()
+        gradients.flat *= gradients.dtype.type(1 / count)
+
+
 @plant("stage", "together_as_alone", "order_of_runs", "nan_stays_in_its_run")
 class CentresRuns(Halver):
     """Subtracts the mean over the runs."""

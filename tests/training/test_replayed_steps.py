@@ -25,7 +25,7 @@ RATES = (0.02, 0.3, 0.001)
 
 @pytest.fixture(autouse=True)
 def nothing_logged_before():
-    passes._log_once.cache_clear()
+    passes.log_once.cache_clear()
 
 
 @pytest.fixture
