@@ -14,7 +14,7 @@ from framework.base.loss import Loss
 from framework.base.parameters import Shape
 from framework.checks.bits import all_differing
 from framework.checks.chains import ChainSubject
-from framework.checks.layers import DTYPES, LayerCase, LayerSubject
+from framework.checks.layers import DTYPES, Bench, LayerCase, LayerSubject
 from framework.checks.losses import LossCase, LossSubject
 from framework.checks.results import Broken, Figure, Skip, worst
 from framework.checks.settings import label
@@ -25,8 +25,12 @@ from framework.training.passes import Passes
 SPOILED_AT = 8
 """The step at which a gradient is NaN for a stage: the first one is recorded, the second one compared."""
 
-STEPS = 5
+STEPS = 6
 """Compared steps per size of batch: one is recorded, one compared, the others replayed; the last one has a NaN."""
+
+EXTENTS = (1.0, 1.0, 30.0, 0.0, -1.0, 1.0)
+"""Factors of a layer's inputs by step, so that decisions that depend on numbers are not all alike; a negative one
+multiplies their absolute values."""
 
 
 class _Slopes(Loss):
@@ -71,7 +75,7 @@ class _Refused(Exception):  # noqa: N818 - not an error: NumPy then computes the
 
 
 def _walk(model: Model, loss: Loss, batches: Sequence[Batch], *, replays: bool) -> Iterator[list[np.ndarray]]:
-    """Yield losses, predictions, gradients and buffers of each batch, as copies.
+    """Yield losses, predictions, gradients and buffers of each batch, and then an evaluation, as copies.
 
     Raises:
         Broken: the replayed steps differ from NumPy's at once.
@@ -87,6 +91,7 @@ def _walk(model: Model, loss: Loss, batches: Sequence[Batch], *, replays: bool) 
             if passes.refusal:
                 raise _Refused(passes.refusal)
             yield [array.copy() for array in made]
+        yield [model.forward(batches[0].inputs).copy()]
 
 
 def _worst(walks: Iterable[tuple[str, Iterator[list[np.ndarray]], Iterator[list[np.ndarray]]]]) -> Figure:
@@ -137,12 +142,20 @@ def _layer_walk(case: LayerCase, runs: Sequence[int], dtype: Any, *, replays: bo
 
 def _layer_batches(case: LayerCase, runs: Sequence[int], dtype: Any) -> list[Batch]:
     bench = case.bench(runs, dtype)
+    sizes = (case.batch, case.batch - 2)
+    return _in_turns([[_layer_batch(bench, size, step) for step in range(STEPS)] for size in sizes])
+
+
+def _layer_batch(bench: Bench, size: int, step: int) -> Batch:
     shapes = (bench.model.input_shape, bench.model.output_shape)
-    return [
-        Batch(*(bench.numbers(shape, size, 20 + 2 * step + side) for side, shape in enumerate(shapes)))
-        for step in range(STEPS)
-        for size in (case.batch, case.batch - 2)
-    ]
+    inputs, slopes = (bench.numbers(shape, size, 20 + 2 * step + side) for side, shape in enumerate(shapes))
+    extent = bench.dtype(EXTENTS[step])
+    return Batch(extent * (np.abs(inputs) if extent < 0 else inputs), slopes)
+
+
+def _in_turns(by_size: Sequence[Sequence[Batch]]) -> list[Batch]:
+    """Return the batches of two sizes in turns of two, so that a step follows one of its own and of another size."""
+    return [batch for at in range(0, STEPS, 2) for batches in by_size for batch in batches[at : at + 2]]
 
 
 def loss_replays_as_numpy(subject: LossSubject) -> Figure:
@@ -160,10 +173,9 @@ def _loss_walk(case: LossCase, dtype: Any, *, replays: bool) -> Iterator[list[np
     loss.labels_checked = case.targets == "labels"
     model = Model([("offset", _Offset.stack([{}] * len(runs)))], case.output, runs, np.dtype(dtype))
     predictions, targets = case.predictions(runs, dtype), case.target(runs, dtype)
-    batches = []
-    for step in range(STEPS):
-        moved = np.roll(predictions, step, axis=1), np.roll(targets, 2 * step, axis=1)
-        batches += [Batch(*moved), Batch(*(np.ascontiguousarray(part[:, :-2]) for part in moved))]
+    moved = [(np.roll(predictions, step, axis=1), np.roll(targets, 2 * step, axis=1)) for step in range(STEPS)]
+    smaller = [Batch(*(np.ascontiguousarray(part[:, :-2]) for part in pair)) for pair in moved]
+    batches = _in_turns([[Batch(*pair) for pair in moved], smaller])
     return _walk(model, loss, _spoiled(batches), replays=replays)
 
 

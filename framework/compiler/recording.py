@@ -77,9 +77,9 @@ REFUSED = (
     *("__bool__", "__complex__", "__contains__", "__float__", "__index__", "__int__", "argmax", "argmin", "argsort"),
     *("argpartition", "byteswap", "choose", "compress", "conj", "conjugate", "cumprod", "cumsum", "dot", "flatten"),
     *("item", "nonzero", "partition", "put", "ravel", "repeat", "resize", "round", "searchsorted", "sort", "take"),
-    *("tobytes", "tolist", "trace"),
+    *("data", "flat", "tobytes", "tofile", "tolist", "trace", "view"),
 )
-"""Methods of arrays that write numbers in a way that is not recorded, or return numbers outside arrays."""
+"""Methods and attributes that read or write numbers in a way that is not recorded, or return them outside arrays."""
 
 
 class Recorded(np.ndarray):
@@ -104,17 +104,28 @@ class Recorded(np.ndarray):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, np.ndarray):
             return self.recorder.take(self, key)
-        return self.recorder.checked(super().__getitem__(key))
+        return self._view(key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, np.ndarray):
             self.recorder.put(self, key, value)
         else:
-            self.recorder.copy(self.recorder.checked(super().__getitem__(key)), value)
+            self.recorder.copy(self._view(key), value)
+
+    def _view(self, key: Any) -> Any:
+        """Return the view at ``key``; refuse a scalar, which would be a constant in the replay, and a copy."""
+        found = super().__getitem__(key)
+        if not isinstance(found, np.ndarray):
+            raise UnfusableError("it takes single numbers out of an array")
+        if found.size and not np.may_share_memory(_plain(found), _plain(self)):
+            raise UnfusableError("it indexes with a list, or with arrays other than a flat array's whole numbers")
+        return found
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
         """Return a view in another shape, or a recorded copy if there is no such view."""
-        view = super().reshape(*shape, **kwargs)
+        if kwargs.get("order", "C") != "C":
+            raise UnfusableError(f"it reshapes in the order {kwargs['order']}")
+        view = super().reshape(*shape)
         if self.size and not np.may_share_memory(_plain(view), _plain(self)):
             return self.copy().reshape(*shape)
         return view
@@ -138,7 +149,7 @@ class Recorded(np.ndarray):
 
 
 for _name in REFUSED:
-    setattr(Recorded, _name, Recorded._refuse)
+    setattr(Recorded, _name, property(Recorded._refuse, Recorded._refuse))
 
 
 class Recorder:
@@ -212,11 +223,13 @@ class Recorder:
         self._roots.insert(place, root)
         return root
 
-    def checked(self, result: Any) -> Any:
-        """Return the result of a basic index; refuse a scalar, which would be a constant in the replay."""
-        if not isinstance(result, np.ndarray):
-            raise UnfusableError("it takes single numbers out of an array")
-        return result
+    def follows(self, array: np.ndarray) -> bool:
+        """Return whether recorded calls write the numbers of ``array``, or each step is given its own."""
+        if isinstance(array, Recorded):
+            return True
+        low, high = byte_bounds(array)
+        place = bisect_right(self._starts, low) - 1
+        return place >= 0 and high <= self._roots[place].stop and not self._roots[place].constant
 
     def ufunc(self, ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Call ``ufunc`` and record it; return its result."""
@@ -381,7 +394,7 @@ class Recorder:
     def _flat(self, array: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         array, index = _plain(array), _plain(index)
         if array.ndim != 1 or not array.flags.c_contiguous or index.dtype != np.intp:
-            raise UnfusableError("it indexes with arrays, other than a flat array with whole numbers")
+            raise UnfusableError("it indexes with a list, or with arrays other than a flat array's whole numbers")
         return array, index
 
     def where(self, condition: Any, x: Any, y: Any) -> Recorded:

@@ -1,15 +1,16 @@
 """Forward and backward passes: in NumPy, or replayed without returning to Python. The bits are the same.
 
-For each size of batch, NumPy computes the first batch and its calls are recorded (`framework.compiler.recording`). The
-second batch is computed both ways and compared; only if all bits are the same are the recorded calls replayed for the
-batches that follow: by this module for one batch, or for many steps in one call by `framework.training.together`.
+For each size of batch, the calls of the first batch are recorded on copies of what layers and loss keep
+(`framework.compiler.recording`), and NumPy computes it. The second batch is computed both ways and compared; only if
+all bits are the same, and nothing that layers or loss keep has changed that the replay does not know, are the recorded
+calls replayed for the batches that follow: by this module for one batch, or for many steps in one call by
+`framework.training.together`.
 
 Whatever cannot be recorded or differs keeps the run in NumPy, which is the reference.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
 import logging
 import time
@@ -30,9 +31,13 @@ from framework.compiler.recording import Recorder
 from framework.compiler.replay import Replay
 from framework.data.batches import Batch
 from framework.data.prepare import Samples
+from framework.training.attributes import SHARED, changed, constants, set_aside
 from framework.training.model import Model
 
 LOG = logging.getLogger("framework")
+
+FOLLOWS = "the evaluation depends on numbers that a training step keeps outside the buffers"
+"""Refusal of layers whose evaluation would miss what replayed steps do not keep."""
 
 
 @functools.cache
@@ -75,6 +80,8 @@ class Program:
         predictions: of its predictions, ``(R, B, …)``.
         draws: its random numbers, in the order of the layers.
         replay: the replay of the recorded calls.
+        constants: per layer and for the loss the numbers that `framework.training.attributes.constants` found, until
+            the comparison; then empty.
         exact: whether the bits were compared and are the same.
         seconds: the duration of a step in the last call.
     """
@@ -87,6 +94,7 @@ class Program:
     predictions: np.ndarray
     draws: list[Draw]
     replay: Replay
+    constants: list[dict[str, Any]]
     exact: bool = False
     seconds: float = 0.0
 
@@ -144,6 +152,8 @@ class Passes:
         self._model = model
         self._loss = loss
         self.replays = replays and loss.replayable and all(layer.replayable for layer in model.layers)
+        self._parts: list[Layer | Loss] = [*model.layers, loss]
+        self._noisy = [(layer, layer.noise) for layer in model.layers if layer.noisy]
         self._programs: dict[int, Program] = {}
         self.refusal = ""
         self.differed = False
@@ -166,9 +176,7 @@ class Passes:
         if program is not None and program.batch is not batch:
             return self._compared(program, batch)
         if self.replays and program is None:
-            recorded = self._recorded(batch)
-            if recorded is not None:
-                return recorded
+            self._record(batch)
         return numpy_gradients(self._model, self._loss, batch.inputs, batch.targets)
 
     def _give_up(self, reason: str) -> None:
@@ -176,87 +184,94 @@ class Passes:
         self.refusal, self.replays = reason, False
         self._programs.clear()
 
-    def _recorded(self, batch: Batch) -> tuple[np.ndarray, np.ndarray] | None:
-        """Compute a batch in NumPy and record its calls; return None, with nothing changed, if that is impossible."""
-        buffers, noises = self._model.buffers.flat.copy(), [copy.deepcopy(layer.noise) for layer in self._noisy()]
+    def _record(self, batch: Batch) -> None:
+        """Record NumPy's calls for a batch; only the gradients are changed."""
         recorder = Recorder()
         try:
-            program = self._new_program(recorder, batch)
+            with self._trial():
+                self._programs[batch.size] = self._new_program(recorder, batch)
         except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything if its calls are recorded
             self._give_up(str(error) if isinstance(error, UnfusableError) else f"{type(error).__name__}: {error}")
-            self._model.buffers.flat[...] = buffers
-            for layer, noise in zip(self._noisy(), noises, strict=True):
-                layer.noise = noise
-            return None
         finally:
             recorder.forget()
-        self._programs[batch.size] = program
-        return program.losses, program.predictions
+
+    @contextmanager
+    def _trial(self) -> Iterator[None]:
+        """Let the passes run inside a ``with`` block without a trace in layers, loss and buffers."""
+        buffers = self._model.buffers.flat.copy()
+        try:
+            with set_aside(self._parts):
+                yield
+        finally:
+            self._model.buffers.flat[...] = buffers
 
     def _new_program(self, recorder: Recorder, batch: Batch) -> Program:
         model = self._model
         draws: list[Draw] = []
         samples, indices = _flat(batch)
         inputs, indices, targets = samples.inputs.copy(), indices.copy(), np.array(batch.targets, order="C")
-        with self._watched(recorder, draws):
-            given = recorder.rows(inputs, indices), recorder.bound(targets)
-            losses, predictions = numpy_gradients(model, self._loss, *given)
-            results = np.empty(losses.shape, losses.dtype), np.empty(predictions.shape, predictions.dtype)
-            recorder.copy(recorder.bound(results[0]), losses)
-            recorder.copy(recorder.bound(results[1]), predictions)
+        self._watch(recorder, draws)
+        given = recorder.rows(inputs, indices), recorder.bound(targets)
+        losses, predictions = numpy_gradients(model, self._loss, *given)
+        results = np.empty(losses.shape, losses.dtype), np.empty(predictions.shape, predictions.dtype)
+        recorder.copy(recorder.bound(results[0]), losses)
+        recorder.copy(recorder.bound(results[1]), predictions)
         if len({id(draw.noise) for draw in draws}) < len(draws):
             raise UnfusableError("a layer draws random numbers twice per step")
-        return Program(batch, inputs, indices, targets, *results, draws, Replay(recorder, model.parameters.runs))
+        replay, kept = Replay(recorder, model.parameters.runs), [constants(part, recorder) for part in self._parts]
+        return Program(batch, inputs, indices, targets, *results, draws, replay, kept)
 
-    @contextmanager
-    def _watched(self, recorder: Recorder, draws: list[Draw]) -> Iterator[None]:
-        """Let the model's layers compute with recorded arrays inside a ``with`` block."""
-        tensors = (self._model.parameters, self._model.gradients, self._model.buffers)
-        for each in tensors:
+    def _watch(self, recorder: Recorder, draws: list[Draw]) -> None:
+        """Let the model's layers compute with recorded arrays."""
+        for each in (self._model.parameters, self._model.gradients, self._model.buffers):
             recorder.outer(each.flat)
-        parts = [self._loss, *self._model.layers]
-        kept = [dict(vars(part)) for part in parts]
-        try:
-            for layer in self._model.layers:
-                for name in ("weight", "gradient", "buffer"):
-                    views = getattr(layer, name)
-                    setattr(layer, name, {key: recorder.watch(view) for key, view in views.items()})
-                layer.use_scratch(recorder.empty)
-                if layer.noisy:
-                    layer.noise = _RecordedNoise(layer.noise, recorder, draws)
-            yield
-        finally:
-            for part, attributes in zip(parts, kept, strict=True):  # no recorded array stays in them
-                vars(part).clear()
-                vars(part).update(attributes)
+        for layer in self._model.layers:
+            for name in SHARED:
+                views = getattr(layer, name)
+                setattr(layer, name, {key: recorder.watch(view) for key, view in views.items()})
+            layer.use_scratch(recorder.empty)
+        for layer, noise in self._noisy:
+            layer.noise = _RecordedNoise(layer.noise, noise, recorder, draws)
 
     def _compared(self, program: Program, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """Compute a batch in NumPy and replay it; return NumPy's results and leave its gradients and buffers."""
         model = self._model
-        before, seen = model.buffers.flat.copy(), list[np.ndarray]()
-        noises = [layer.noise for layer in self._noisy()]
-        for layer in self._noisy():
-            layer.noise = _SeenNoise(layer.noise, seen)
+        before, seen, evaluated = model.buffers.flat.copy(), list[np.ndarray](), self._evaluated(batch)
+        for layer, noise in self._noisy:
+            layer.noise = _SeenNoise(noise, seen)
         losses, predictions = numpy_gradients(model, self._loss, batch.inputs, batch.targets)
-        for layer, noise in zip(self._noisy(), noises, strict=True):
+        for layer, noise in self._noisy:
             layer.noise = noise
         expected = [each.copy() for each in (losses, predictions, model.gradients.flat, model.buffers.flat)]
         model.buffers.flat[...] = before
+        refusal = self._moved(program) or ("" if same_bits(evaluated, self._evaluated(batch)) else FOLLOWS)
         replayed = program.run(*_flat(batch), drawn=seen)
         found = (replayed[0][:, 0], replayed[1], model.gradients.flat, model.buffers.flat)
-        program.exact = all(same_bits(one, other) for one, other in zip(expected, found, strict=True))
+        if not refusal and not all(same_bits(one, other) for one, other in zip(expected, found, strict=True)):
+            refusal = "a replayed step differs from NumPy's"
+        program.exact = not refusal
         if program.exact:
-            program.batch = None
+            program.batch, program.constants = None, []
             for layer in model.layers:
                 layer.use_scratch()  # frees arrays that the replay does not use
         else:
             model.gradients.flat[...], model.buffers.flat[...] = expected[2:]
             self.differed = True
-            self._give_up("a replayed step differs from NumPy's")
+            self._give_up(refusal)
         return expected[0], expected[1]
 
-    def _noisy(self) -> list[Layer]:
-        return [layer for layer in self._model.layers if layer.noisy]
+    def _evaluated(self, batch: Batch) -> np.ndarray:
+        """Return the predictions for a batch in evaluation."""
+        with self._trial():
+            return self._model.forward(batch.inputs.copy()).copy()
+
+    def _moved(self, program: Program) -> str:
+        """Return which attribute of a layer or the loss changes without recorded calls, or ""."""
+        for part, before in zip(self._parts, program.constants, strict=True):
+            place = changed(part, before)
+            if place:
+                return f"attribute {place} of {part.label()} changes from step to step without a recorded call"
+        return ""
 
 
 def _flat(batch: Batch) -> tuple[Samples, np.ndarray]:
@@ -271,12 +286,12 @@ def _flat(batch: Batch) -> tuple[Samples, np.ndarray]:
 class _RecordedNoise(Noise):
     """A layer's noise whose numbers are recorded as given at each step."""
 
-    def __init__(self, noise: Noise, recorder: Recorder, draws: list[Draw]) -> None:
-        self._noise, self._recorder, self._draws = noise, recorder, draws
+    def __init__(self, copied: Noise, noise: Noise, recorder: Recorder, draws: list[Draw]) -> None:
+        self._copied, self._noise, self._recorder, self._draws = copied, noise, recorder, draws
 
     def uniform(self, shape: Shape, dtype: Any) -> np.ndarray:
         """Return the noise's numbers as a recorded array."""
-        numbers = np.array(self._noise.uniform(shape, dtype), order="C")
+        numbers = np.array(self._copied.uniform(shape, dtype), order="C")
         self._draws.append(Draw(self._noise, numbers, shape))
         return self._recorder.bound(numbers)
 

@@ -183,11 +183,33 @@ def test_labels_select_and_change_numbers_of_their_own_run():
         (lambda x: np.einsum("rbw->rwb", x), "einsum"),
         (lambda x: np.add.accumulate(x, axis=1), "add in a form"),
         (lambda x: np.modf(x)[0], "modf in a form"),
-        (lambda x: x[x > 0], "indexes with arrays"),
+        (lambda x: x[x > 0], "indexes with a list"),
+        (lambda x: x[:, :, [0, 2]], "indexes with a list"),
         (lambda x: np.add(x[:, 1:], 1.0, out=x[:, :-1]), "overlaps"),
+        (lambda x: (x * 1.0).reshape(RUNS, WIDTH, BATCH, order="F"), "in the order F"),
+        (lambda x: x * max(x[0, 0]), "single numbers"),
+        (lambda x: x * x.flat[0], "a Python number"),
+        (lambda x: x * x.view(np.ndarray).max(), "a Python number"),
+        (lambda x: x * np.frombuffer(x.data)[0], "a Python number"),
     ],
-    ids=["index", "float", "sort", "cumsum", "einsum", "accumulate", "modf", "boolean", "overlap"],
+    ids=[
+        *("index", "float", "sort", "cumsum", "einsum", "accumulate", "modf", "boolean", "list", "overlap"),
+        *("order", "iterator", "flat", "view", "buffer"),
+    ],
 )
 def test_what_cannot_be_recorded_is_refused_with_its_reason(function, reason):
     with pytest.raises(UnfusableError, match=reason):
+        replayed(function, [np.ones((RUNS, BATCH, WIDTH))], [np.ones((RUNS, BATCH, WIDTH))])
+
+
+@pytest.mark.parametrize(
+    "key", [(slice(None), slice(None), [0, 2]), [0, 2], (Ellipsis, np.array([3, 1]))], ids=["list", "first", "array"]
+)
+def test_numbers_are_not_set_in_a_copy(key):
+    def function(x):
+        made = x * 2.0
+        made[key] = 0.0
+        return made
+
+    with pytest.raises(UnfusableError, match="indexes with a list"):
         replayed(function, [np.ones((RUNS, BATCH, WIDTH))], [np.ones((RUNS, BATCH, WIDTH))])

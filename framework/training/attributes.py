@@ -1,0 +1,91 @@
+"""Attributes of layers and losses: copies of them for trials, and the numbers that they keep outside recorded calls."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from framework.base.layer import Layer
+from framework.base.loss import Loss
+from framework.compiler.recording import Recorder
+
+SHARED = ("weight", "gradient", "buffer")
+"""Attributes that are views of the model's arrays."""
+
+
+@contextmanager
+def set_aside(parts: Sequence[Layer | Loss]) -> Iterator[None]:
+    """Give layers and losses copies of their attributes inside a ``with`` block, so that it changes nothing of theirs.
+
+    The views of the model's arrays are not copied, and the arrays of `Layer.scratch` are others.
+
+    Args:
+        parts: the layers and losses; attributes that they share are shared by the copies too.
+    """
+    kept = [dict(vars(part)) for part in parts]
+    own = [{name: value for name, value in each.items() if name not in (*SHARED, "_scratch")} for each in kept]
+    copies = copy.deepcopy(own)
+    try:
+        for part, attributes in zip(parts, copies, strict=True):
+            vars(part).pop("_scratch", None)
+            vars(part).update(attributes)
+        yield
+    finally:
+        for part, attributes in zip(parts, kept, strict=True):
+            vars(part).clear()
+            vars(part).update(attributes)
+
+
+def constants(part: Layer | Loss, recorder: Recorder) -> dict[str, Any]:
+    """Return the numbers and texts in the attributes of a layer or loss that do not follow from recorded calls.
+
+    Args:
+        part: the layer or loss, after a recorded step.
+        recorder: the recorded calls.
+
+    Returns:
+        Scalars, texts and arrays by their place, such as ``"_sizes.0"``. Replayed steps do not change them.
+    """
+    own = {name: value for name, value in vars(part).items() if name not in (*SHARED, "_scratch", "noise")}
+    return {
+        place: value
+        for place, value in _leaves(own, "", set())
+        if not (isinstance(value, np.ndarray) and recorder.follows(value))
+    }
+
+
+def changed(part: Layer | Loss, before: Mapping[str, Any]) -> str:
+    """Return the place of a number or text that differs from what `constants` returned; "" if none does."""
+    now = dict(_leaves(vars(part), "", set()))
+    return next((place for place, value in before.items() if not _equal(value, now.get(place))), "")
+
+
+def _leaves(value: Any, place: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield the scalars, texts and arrays in ``value``, which may be nested, with their places."""
+    if value is None or isinstance(value, np.ndarray | np.generic | bool | int | float | complex | str | bytes):
+        yield place, value
+        return
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, np.random.Generator):
+        value = value.bit_generator.state
+    if isinstance(value, Mapping):
+        items = [(str(name), each) for name, each in value.items()]
+    elif isinstance(value, list | tuple):
+        items = [(str(index), each) for index, each in enumerate(value)]
+    else:
+        items = [] if callable(value) else list(getattr(value, "__dict__", {}).items())
+    for name, each in items:
+        yield from _leaves(each, f"{place}.{name}" if place else name, seen)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        same = isinstance(other, np.ndarray) and (one.shape, one.dtype) == (other.shape, other.dtype)
+        return same and one.tobytes() == other.tobytes()
+    return type(one) is type(other) and bool(one == other or (one != one and other != other))
