@@ -1,4 +1,4 @@
-"""Attributes of layers and losses: copies of them for trials, and the numbers that they keep outside recorded calls."""
+"""Attributes of plugins: copies of them for trials, and the numbers that they keep outside recorded calls."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.base.layer import Layer
-from framework.base.loss import Loss
+from framework.base.fields import Configurable
 from framework.compiler.recording import Recorder
 
 SHARED = ("weight", "gradient", "buffer")
@@ -18,13 +17,13 @@ SHARED = ("weight", "gradient", "buffer")
 
 
 @contextmanager
-def set_aside(parts: Sequence[Layer | Loss]) -> Iterator[None]:
-    """Give layers and losses copies of their attributes inside a ``with`` block, so that it changes nothing of theirs.
+def set_aside(parts: Sequence[Configurable]) -> Iterator[None]:
+    """Give plugins copies of their attributes inside a ``with`` block, so that it changes nothing of theirs.
 
     The views of the model's arrays are not copied, and the arrays of `Layer.scratch` are others.
 
     Args:
-        parts: the layers and losses; attributes that they share are shared by the copies too.
+        parts: the plugins; attributes that they share are shared by the copies too.
     """
     kept = [dict(vars(part)) for part in parts]
     own = [{name: value for name, value in each.items() if name not in (*SHARED, "_scratch")} for each in kept]
@@ -40,11 +39,11 @@ def set_aside(parts: Sequence[Layer | Loss]) -> Iterator[None]:
             vars(part).update(attributes)
 
 
-def constants(part: Layer | Loss, recorder: Recorder) -> dict[str, Any]:
-    """Return the numbers and texts in the attributes of a layer or loss that do not follow from recorded calls.
+def constants(part: Configurable, recorder: Recorder) -> dict[str, Any]:
+    """Return the numbers and texts in the attributes of a plugin that do not follow from recorded calls.
 
     Args:
-        part: the layer or loss, after a recorded step.
+        part: the plugin, after a recorded step.
         recorder: the recorded calls.
 
     Returns:
@@ -58,7 +57,7 @@ def constants(part: Layer | Loss, recorder: Recorder) -> dict[str, Any]:
     }
 
 
-def changed(part: Layer | Loss, before: Mapping[str, Any]) -> str:
+def changed(part: Configurable, before: Mapping[str, Any]) -> str:
     """Return the place of a number or text that differs from what `constants` returned; "" if none does."""
     now = dict(_leaves(vars(part), "", set()))
     return next((place for place, value in before.items() if not _equal(value, now.get(place))), "")

@@ -1,14 +1,14 @@
 """The stages around a rule: in NumPy, or replayed with the training steps. The bits are the same.
 
-As for the passes (`framework.training.passes`), the first step's calls are recorded while NumPy computes it, the second
-step is computed both ways and compared, and only if all bits are the same are the recorded calls replayed.
+As for the passes (`framework.training.passes`), the calls of the first step are recorded, the second step is computed
+both ways and compared, and only if all bits are the same are the recorded calls replayed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from framework.compiler.ir import UnfusableError
 from framework.compiler.recording import Recorder
 from framework.compiler.replay import Replay
 from framework.training.acting import steps_to_rule
+from framework.training.attributes import changed, constants, set_aside
 from framework.training.passes import log_once
 
 
@@ -29,11 +30,13 @@ class Act:
     Attributes:
         lr: the array of the recorded step's learning rates.
         replay: the replay of the calls, or None if there are none.
+        constants: per stage the numbers that `framework.training.attributes.constants` found.
         exact: whether the bits were compared and are the same.
     """
 
     lr: np.ndarray
     replay: Replay | None
+    constants: list[dict[str, Any]]
     exact: bool = False
 
 
@@ -130,58 +133,56 @@ class StageChain:
             act.replay.run()
 
     def _record(self, name: str, lr: np.ndarray) -> None:
-        """Call the stages and record their calls; call them again in NumPy if that is impossible."""
-        start, recorder, own = self._copies(), Recorder(), np.array(lr, order="C")
+        """Record the calls of the stages on copies of what they keep, and call them in NumPy."""
+        start, recorder = self._copies(), Recorder()
         try:
-            with self._untouched_attributes():
-                parameters, gradients = (
-                    Parameters(each.shapes, each.runs, each.dtype, recorder.outer(each.flat))
-                    for each in (self._parameters, self._gradients)
-                )
-                states: list[State] = [
-                    {key: recorder.outer(array) for key, array in state.items()} for state in self.states
-                ]
-                self._call(name, parameters, gradients, states, recorder.bound(own))
-            if not all(map(_holds, states, self.states)):
-                raise UnfusableError("a stage replaces an array of its state instead of changing it")
-            replay = Replay(recorder, self._parameters.runs, hoists=False) if recorder.calls else None
-            if replay is not None and not replay.divided:
-                raise UnfusableError("a stage's numbers depend on those of other runs")
-            self._acts[name] = Act(own, replay)
+            with set_aside(self._stages):
+                self._acts[name] = self._new_act(name, recorder, np.array(lr, order="C"))
         except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything if its calls are recorded
             self._give_up(str(error) if isinstance(error, UnfusableError) else f"{type(error).__name__}: {error}")
-            self._set(start)
-            self._call(name, self._parameters, self._gradients, self.states, lr)
         finally:
             recorder.forget()
+            self._set(start)
+        self._call(name, self._parameters, self._gradients, self.states, lr)
 
-    @contextmanager
-    def _untouched_attributes(self) -> Iterator[None]:
-        """Restore the stages' attributes after a ``with`` block, so that no recorded array stays in them."""
-        kept = [dict(vars(stage)) for stage in self._stages]
-        try:
-            yield
-        finally:
-            for stage, attributes in zip(self._stages, kept, strict=True):
-                vars(stage).clear()
-                vars(stage).update(attributes)
+    def _new_act(self, name: str, recorder: Recorder, lr: np.ndarray) -> Act:
+        parameters, gradients = (
+            Parameters(each.shapes, each.runs, each.dtype, recorder.outer(each.flat))
+            for each in (self._parameters, self._gradients)
+        )
+        states: list[State] = [{key: recorder.outer(array) for key, array in state.items()} for state in self.states]
+        self._call(name, parameters, gradients, states, recorder.bound(lr))
+        if not all(map(_holds, states, self.states)):
+            raise UnfusableError("a stage replaces an array of its state instead of changing it")
+        replay = Replay(recorder, self._parameters.runs, hoists=False) if recorder.calls else None
+        if replay is not None and not replay.divided:
+            raise UnfusableError("a stage's numbers depend on those of other runs")
+        return Act(lr, replay, [constants(stage, recorder) for stage in self._stages])
 
     def _compare(self, name: str, act: Act, lr: np.ndarray) -> None:
         """Take a step in NumPy and replay it; leave NumPy's result."""
         start = self._copies()
         self._call(name, self._parameters, self._gradients, self.states, lr)
-        if act.replay is None:
-            act.exact = True
-            return
-        expected = self._copies()
-        self._set(start)
-        self.bind(lr[None])
-        act.replay.run()
-        act.exact = all(map(same_bits, expected, self._arrays()))
-        if not act.exact:
+        expected, refusal = self._copies(), self._moved(act)
+        if act.replay is not None:
+            self._set(start)
+            self.bind(lr[None])
+            act.replay.run()
+        if not refusal and not all(map(same_bits, expected, self._arrays())):
+            refusal = "a replayed step of a stage differs from NumPy's"
+        act.exact = not refusal
+        if refusal:
             self._set(expected)
             self.differed = True
-            self._give_up("a replayed step of a stage differs from NumPy's")
+            self._give_up(refusal)
+
+    def _moved(self, act: Act) -> str:
+        """Return which attribute of a stage changes without recorded calls, or ""."""
+        for stage, before in zip(self._stages, act.constants, strict=True):
+            place = changed(stage, before)
+            if place:
+                return f"attribute {place} of {stage.label()} changes from step to step without a recorded call"
+        return ""
 
     def _give_up(self, reason: str) -> None:
         log_once(reason)
@@ -203,6 +204,6 @@ class StageChain:
 def _holds(state: State, own: State) -> bool:
     """Return whether a state still consists of the arrays ``own``."""
     return state.keys() == own.keys() and all(
-        state[key].shape == array.shape and np.may_share_memory(state[key].view(np.ndarray), array)
+        state[key].shape == array.shape and np.may_share_memory(np.ndarray.view(state[key], np.ndarray), array)
         for key, array in own.items()
     )

@@ -227,7 +227,7 @@ def both(monkeypatch):
     taken = []
     original = together.Together.take
     monkeypatch.setattr(together.Together, "take", lambda self, *given: taken.append(given) or original(self, *given))
-    passes._log_once.cache_clear()
+    passes.log_once.cache_clear()
     with manager.beside(manager.current()) as widened:
         widened.add(manager.Provider("third", "inline"), Plugin)
         yield train_both, taken

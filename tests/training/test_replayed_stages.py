@@ -69,16 +69,9 @@ def test_stages_act_in_their_order_with_the_schedule_of_each_step(taken):
 
 
 def test_a_diverging_run_keeps_numpys_bits(taken):
-    rates, stages = (0.02, 1e30, 0.3), {"trace": {}, "ema": {}}
+    shared = {"epochs": EPOCHS, "stages": {"trace": {}, "ema": {}}}
     engines = [
-        trained(
-            *(
-                config(
-                    optimizer={"name": "sgd", "lr": lr}, epochs=EPOCHS, kernel=kernel, stages={"trace": {}, "ema": {}}
-                )
-                for lr in rates
-            )
-        )
+        trained(*(config(optimizer={"name": "sgd", "lr": lr}, kernel=kernel, **shared) for lr in (0.02, 1e30, 0.3)))
         for kernel in ("numpy", "fused")
     ]
     for one, other in zip(*engines, strict=True):
@@ -143,7 +136,12 @@ def third_party():
 
 @pytest.mark.parametrize(
     ("stage", "reason"),
-    [("doubling", ""), ("counting", "differs from NumPy's"), ("replacing", "replaces"), ("deciding", "single numbers")],
+    [
+        ("doubling", ""),
+        ("counting", "attribute count of counting changes"),
+        ("replacing", "replaces"),
+        ("deciding", "single numbers"),
+    ],
     ids=["doubling", "counting", "replacing", "deciding"],
 )
 def test_a_stage_that_cannot_be_replayed_keeps_the_steps_in_python(third_party, stage, reason, taken, caplog):
