@@ -305,7 +305,8 @@ class Recorder:
             self.root(operand)  # keeps its memory from being used for another array
         if op not in ("matmul", "rows", "take", "put"):
             shape = np.broadcast_shapes(*(operand.shape for operand in operands))
-            operands = tuple(np.broadcast_to(operand, shape) for operand in operands)
+            # broadcast_to would give the stride 0 to an axis of one number that has a stride
+            operands = tuple(each if each.shape == shape else np.broadcast_to(each, shape) for each in operands)
         self.calls.append(Call(op, ufunc, types, operands))
 
     def _cast(self, value: Any, dtype: np.dtype) -> np.ndarray:

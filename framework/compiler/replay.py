@@ -294,7 +294,10 @@ def _address(array: np.ndarray) -> int:
 
 
 def _nest(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
-    """Return counts and strides of the loops over ``shape``, the innermost first, with as few loops as possible."""
+    """Return counts and strides of the loops over ``shape``, the innermost first, with as few loops as possible.
+
+    A single number keeps its stride: NumPy's power squares a number if the exponent 2 has the stride 0.
+    """
     counts: list[int] = []
     steps: list[list[int]] = []
     for axis in reversed(range(len(shape))):
@@ -306,7 +309,7 @@ def _nest(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[
         else:
             counts.append(shape[axis])
             steps.append(here)
-    return (counts, steps) if counts else ([1], [[0] * len(strides)])
+    return (counts, steps) if counts else ([1], [[each[-1] if each else 0 for each in strides]])
 
 
 def check_divided(items: Sequence[Item], runs: int) -> None:

@@ -105,6 +105,15 @@ def test_short_and_long_rows_are_reduced_in_numpys_order(ufunc, dtype):
         assert same_bits(found, ufunc.reduce(later, axis=2)), length
 
 
+@pytest.mark.parametrize("exponent", [2.0, np.full((RUNS, 1), 2.0)], ids=["constant", "array"])
+def test_a_power_of_one_number_per_run_has_numpys_bits(exponent):
+    first, later = (np.random.default_rng(key).uniform(0.9, 1, (RUNS, 1)) for key in (0, 1))
+    for base in later + np.linspace(0, 1, 50)[:, None, None]:
+        found, replay = replayed(lambda x: x ** (exponent + x * 0 if np.ndim(exponent) else exponent), [first], [base])
+        assert same_bits(found, base**exponent)
+        assert replay.divided
+
+
 def test_an_order_that_is_not_numpys_is_noticed(monkeypatch):
     in_numpys_order = reductions.in_numpys_order.__wrapped__
     assert in_numpys_order(np.add, "f", 10)

@@ -55,7 +55,7 @@ def test_noise_is_the_seeds_and_the_same_in_any_population(noisy):
             assert np.array_equal(array[0], together.tensors()[name][row]), name
     update = Population(configs).update
     assert list(update.optimizer.seeds) == [0, 7, 2]
-    assert all(list(stage.seeds) == [0, 7, 2] for stage in update._stages)
+    assert all(list(stage.seeds) == [0, 7, 2] for stage, _ in update.stages)
 
 
 def test_a_copy_stands_where_its_runs_stood():
