@@ -153,17 +153,27 @@ def _compared(condition: str) -> Operation:
     return lines
 
 
-def _extreme(ufunc: np.ufunc, beyond: str) -> Operation:
+def condition(ufunc: np.ufunc, char: str) -> str:
+    """Return the comparison by which maximum or minimum takes the first of two numbers, as NumPy does on this machine.
+
+    Args:
+        ufunc: ``np.maximum`` or ``np.minimum``, for which `tie` is ``"first"`` or ``"second"``.
+        char: the character of the numbers' dtype.
+    """
+    strict = "ogt" if ufunc is np.maximum else "olt"
+    return strict.replace("t", "e") if tie(ufunc, np.dtype(char)) == "first" else strict
+
+
+def _extreme(ufunc: np.ufunc) -> Operation:
     """Return maximum or minimum, which chooses between 0 and -0 as NumPy does on this machine."""
 
     def lines(types: str, kinds: Sequence[str]) -> Iterator[str]:
-        kind, chosen = kinds[0], tie(ufunc, np.dtype(types[0]))
-        if chosen == "sign":
+        kind = kinds[0]
+        if tie(ufunc, np.dtype(types[0])) == "sign":
             suffix = "f32" if kind == "float" else "f64"
             yield f"  %made = call {kind} @llvm.{ufunc.__name__}.{suffix}({kind} %v0, {kind} %v1)"
             return
-        condition = beyond.replace("t", "e") if chosen == "first" else beyond
-        yield f"  %beyond = fcmp {condition} {kind} %v0, %v1"
+        yield f"  %beyond = fcmp {condition(ufunc, types[0])} {kind} %v0, %v1"
         yield f"  %larger = select i1 %beyond, {kind} %v0, {kind} %v1"
         yield f"  %unknown = fcmp uno {kind} %v0, %v0"
         yield f"  %made = select i1 %unknown, {kind} %v0, {kind} %larger"
@@ -200,8 +210,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "subtract": _simple("fsub"),
     "multiply": _simple("fmul"),
     "divide": _simple("fdiv"),
-    "maximum": _extreme(np.maximum, "ogt"),
-    "minimum": _extreme(np.minimum, "olt"),
+    "maximum": _extreme(np.maximum),
+    "minimum": _extreme(np.minimum),
     "greater": _compared("ogt"),
     "greater_equal": _compared("oge"),
     "less": _compared("olt"),

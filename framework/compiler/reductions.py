@@ -8,13 +8,14 @@ than the arithmetic; the loops here reduce all rows in one call. They are used f
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from framework.base.numerics import same_bits
 from framework.compiler.ir import UnfusableError, tie
-from framework.compiler.kernels import FLOATS, OPERATIONS, ROW_STEPS
+from framework.compiler.kernels import FLOATS, OPERATIONS, ROW_STEPS, condition
 
 LONGEST = 128
 """Length of the longest row that NumPy adds up in eight partial sums; it halves longer rows first."""
@@ -45,9 +46,11 @@ row:
   %total.at = phi ptr [ %total.from, %entry ], [ %total.next, %end ]
   %x = phi ptr [ %x.from, %entry ], [ %x.next, %end ]
   %total = load {kind}, ptr %total.at
+  %total.odd = fcmp uno {kind} %total, %total
 {start}
 one_by_one:
   %v0 = phi {kind} {values}, [ %made, %one ]
+  %unknown = phi i1 {unknown}, [ %unknown.next, %one ]
   %j = phi i64 {places}, [ %j.next, %one ]
   %more = icmp ult i64 %j, %n
   br i1 %more, label %one, label %end
@@ -55,10 +58,13 @@ one:
   %a1 = getelementptr {kind}, ptr %x, i64 %j
   %v1 = load {kind}, ptr %a1
 {operation}
+  %odd = fcmp uno {kind} %v1, %v1
+  %unknown.next = or i1 %unknown, %odd
   %j.next = add nuw i64 %j, 1
   br label %one_by_one
 end:
   %sum.all = fadd {kind} %total, %v0
+  %extreme = select i1 %unknown, {kind} 0x7FF8000000000000, {kind} %v0
   store {kind} {result}, ptr %total.at
   %total.next = getelementptr i8, ptr %total.at, i64 %by_total
   %x.next = getelementptr i8, ptr %x, i64 %by_x
@@ -116,17 +122,25 @@ class Reduction:
         """Return its LLVM code."""
         kind = FLOATS[self.char]
         parts = {"start": "  br label %one_by_one", "values": "[ %total, %row ]", "places": "[ 0, %row ]"}
-        parts["result"] = "%v0"
+        parts |= {"result": "%extreme", "unknown": "[ %total.odd, %row ]"}
         if self.op == "add":
             parts["start"] = _PARTIAL_SUMS.format(kind=kind, parts=PARTS, sum="\n".join(_pairs(kind)))
             parts |= {
                 "values": "[ %only, %short_row ], [ %sum0, %sum ]",
                 "places": "[ 1, %short_row ], [ %whole, %sum ]",
             }
-            parts["result"] = "%sum.all"
-        operation = "\n".join(OPERATIONS[self.op](self.char * 2, (kind, kind)))
+            parts |= {"result": "%sum.all", "unknown": "[ false, %short_row ], [ false, %sum ]"}
+        operation = "\n".join(self._operation(kind))
         steps = {"by_total": ROW_STEPS, "by_x": ROW_STEPS + 1}
         return _LOOP.format(name=self.name, kind=kind, parts=PARTS, operation=operation, **parts, **steps)
+
+    def _operation(self, kind: str) -> Iterator[str]:
+        """Yield the instructions that add one number; of extremes those that leave NaN to the end of the row."""
+        if self.op == "add" or tie(getattr(np, self.op), np.dtype(self.char)) == "sign":
+            yield from OPERATIONS[self.op](self.char * 2, (kind, kind))
+            return
+        yield f"  %beyond = fcmp {condition(getattr(np, self.op), self.char)} {kind} %v0, %v1"
+        yield f"  %made = select i1 %beyond, {kind} %v0, {kind} %v1"
 
 
 def _pairs(kind: str) -> list[str]:
