@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from measure import Row, in_turns, installed
+from measure import Row, Spread, in_turns, installed
 
 from framework.base.parameters import Parameters
 from framework.compiler.fused import FusedStep, fusable
@@ -45,8 +45,15 @@ def ours(name: str, n: int, kernel: str, threads: int) -> tuple[Step, Update]:
     return step, update
 
 
-def streaming(update: Update, threads: int) -> Step:
-    """Return a loop that reads and writes the arrays of the fused step of ``update``, but computes almost nothing."""
+SLOW = ("fdiv", "sqrt")
+"""Operations that take a processor several times as long as additions and products."""
+
+
+def streaming(update: Update, threads: int, *, slow: bool = False) -> Step:
+    """Return a loop that reads and writes the arrays of the fused step of ``update``, but computes almost nothing.
+
+    With ``slow``, it divides and takes square roots as often as the step does.
+    """
     fused = update.compiled
     assert fused is not None  # noqa: S101 - the callers request the fused engine
     formula, arrays = fused.formula, fused.arrays
@@ -57,6 +64,9 @@ def streaming(update: Update, threads: int) -> Step:
     read = [name for place, name in enumerate(stream.elements) if place in used]
     inputs = [name for name in read if name not in formula.stores]
     extra = symbols[inputs[0]] if inputs else stream.number(1.0)
+    for place, op in enumerate(node.op for node in formula.nodes if slow and node.op in SLOW):
+        number = symbols[read[place % len(read)]] + float(place + 1)
+        extra = extra + stream.make(op, *([number.at] if op == "sqrt" else [number.at, extra.at]))
     for name in formula.stores:
         stream.stores[name] = (symbols[name] + extra if name in read else extra).at
     loop = FusedStep(stream, [np.array(array) for array in arrays], threads)
@@ -108,11 +118,11 @@ def adam(n: int, threads: int) -> Row:
         steps |= {f"torch {kind}": torch_adam(n, threads, **{kind: True}) for kind in ("fused", "foreach")}
     if installed("optax") and threads == 1:
         steps["optax jitted"] = optax_adam(n)
-    best = in_turns(steps, rounds=10, seconds=0.04)
+    times = in_turns(steps, seconds=0.04)
     gc.collect()
     moved = 7 * update.parameters.flat.nbytes  # p, g, m, v read; p, m, v written
-    note = f"{moved / best['ours'] / 1e9:.0f} GB/s"
-    return Row("step", f"adam, {n:,} parameters, {threads} threads", best, _targets(n), note)
+    note = f"{moved / Spread.of(times['ours']).middle / 1e9:.0f} GB/s"
+    return Row("step", f"adam, {n:,} parameters, {threads} threads", times, _targets(n), note)
 
 
 def _targets(n: int) -> dict[str, float]:
@@ -122,15 +132,22 @@ def _targets(n: int) -> dict[str, float]:
 
 
 def every(threads: int) -> Iterator[Row]:
-    """Yield a row per elementwise optimizer: its step at 1e6 parameters, and a loop that moves the same bytes."""
+    """Yield a row per elementwise optimizer: its step at 1e6 parameters, and its limits.
+
+    One loop moves the same bytes; the other one also divides and takes square roots as often, which binds many rules on
+    one thread.
+    """
     for name in current().names("optimizer"):
         if not fusable(find("optimizer", name).cls()):
             continue
         fused, update = ours(name, EVERY_SIZE, "fused", threads)
         fused()
         if update.compiled is not None:
-            best = in_turns({"ours": fused, "same bytes": streaming(update, threads)}, rounds=8, seconds=0.02)
-            yield Row("step", f"{name}, {EVERY_SIZE:,} parameters, {threads} threads", best, {"same bytes": 1.5})
+            limits = {"same bytes": False, "same bytes and slow": True}
+            loops = {limit: streaming(update, threads, slow=slow) for limit, slow in limits.items()}
+            times = in_turns({"ours": fused, **loops}, seconds=0.02)
+            label = f"{name}, {EVERY_SIZE:,} parameters, {threads} threads"
+            yield Row("step", label, times, {"same bytes and slow": 1.5})
 
 
 def rows() -> Iterator[Row]:

@@ -10,17 +10,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median, quantiles
 from typing import NamedTuple
 
-from measure import Row, installed
+from measure import Row, Spread, installed
 
 OPTIMIZERS = "adam,sgd,rmsprop,adagrad,adamax,adadelta,nadam,radam"
 RATES = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2"
 STUDIED = "sgd,momentum,adagrad,rmsprop,adam,adamw,lion,nadam"
 PROBLEMS = "digits_mlp,moons_mlp,wine_mlp"
 TURNS = 5
-"""How often each command of the start-up is timed."""
+"""How often each command is timed; compositions and studies are timed once."""
 
 
 def timed(words: Sequence[str], folder: Path, **environment: str) -> tuple[float, str]:
@@ -54,32 +53,45 @@ def sweep(*, full: bool) -> list[Row]:
 
     Unless ``full``, the peer runs only the 48 runs, and its time for 480 is taken as ten times as long.
     """
-    rows = []
-    per_run = float("nan")
-    for seeds, lrs in ((1, RATES), (10, RATES)):
-        runs = 8 * 6 * seeds
-        with tempfile.TemporaryDirectory() as name:
-            words = ["-m", "framework", "-m", f"optimizer={OPTIMIZERS}", f"optimizer.lr={lrs}", f"seed=range({seeds})"]
-            seconds, _ = timed([*words, "epochs=20"], Path(name), MLFLOW_TRACKING_URI=f"sqlite:///{name}/ours.db")
-            training = training_seconds(Path(name))
-        times = {"ours": seconds}
-        share = 1 - training / seconds
-        note = f"{runs / seconds:.1f} runs per second; (wall - training) / wall = {share:.2f} (target 0.25)"
-        if installed("torch"):
-            if seeds == 1 or full:
-                per_run = peer(lrs, seeds) / runs
-            times["hydra+torch+mlflow"] = per_run * runs
-            note += "" if seeds == 1 or full else "; the peer's time is its time for 48 runs times ten"
-        rows.append(
-            Row(
-                "sweep",
-                f"{runs} tracked runs, end to end",
-                times,
-                {"hydra+torch+mlflow": 0.1 if seeds == 1 else 0.03},
-                note,
-            )
-        )
-    return rows
+    few, many = 48, 480
+    ours: dict[int, list[tuple[float, float]]] = {few: [], many: []}
+    theirs: dict[int, list[float]] = {few: [], many: []}
+    for _ in range(TURNS):
+        for runs in (few, many):
+            ours[runs].append(tracked(runs))
+            if installed("torch"):
+                theirs[runs].append(peer(runs) if full or runs == few else theirs[few][-1] * many / few)
+    return [
+        _sweep_row(few, ours[few], theirs[few], 0.1, ""),
+        _sweep_row(many, ours[many], theirs[many], 0.03, "" if full else "; the peer's time: its 48 runs times ten"),
+    ]
+
+
+def _sweep_row(
+    runs: int, ours: Sequence[tuple[float, float]], theirs: Sequence[float], target: float, more: str
+) -> Row:
+    seconds = [wall for wall, _ in ours]
+    share = Spread.of([1 - training / wall for wall, training in ours])
+    each = Spread.of([(wall - training) / runs * 1000 for wall, training in ours])
+    note = (
+        f"(wall - training) / wall = {share.middle:.2f} (quartiles {share.low:.2f} to {share.high:.2f}; target 0.25), "
+        f"{each.middle:.1f} ms per run (target 8){more}"
+    )
+    times = {"ours": seconds} | ({"hydra+torch+mlflow": theirs} if theirs else {})
+    return Row("sweep", f"{runs} tracked runs, end to end", times, {"hydra+torch+mlflow": target}, note)
+
+
+def _axes(runs: int, prefix: str = "") -> list[str]:
+    """Return the words of a sweep of 8 optimizers, 6 learning rates and as many seeds as ``runs`` need."""
+    return [f"optimizer={OPTIMIZERS}", f"{prefix}lr={RATES}", f"seed=range({runs // 48})"]
+
+
+def tracked(runs: int) -> tuple[float, float]:
+    """Return the seconds of a tracked sweep, and those in which it trained."""
+    with tempfile.TemporaryDirectory() as name:
+        words = ["-m", "framework", "-m", *_axes(runs, "optimizer."), "epochs=20"]
+        seconds, _ = timed(words, Path(name), MLFLOW_TRACKING_URI=f"sqlite:///{name}/ours.db")
+        return seconds, training_seconds(Path(name))
 
 
 def study() -> list[Row]:
@@ -96,9 +108,9 @@ def study() -> list[Row]:
         again, _ = timed(words, folder, MLFLOW_TRACKING_URI=store)
     note = f"training {training:.1f} s, after the answer {ended - answer:.1f} s, the rest {answer - training:.1f} s"
     return [
-        Row("study", "1,488 tracked runs, to the answer", {"ours": answer}, note=note),
-        Row("study", "the same, to the exit", {"ours": ended}),
-        Row("study", "the same command again, nothing trained", {"ours": again}),
+        Row("study", "1,488 tracked runs, to the answer", {"ours": [answer]}, note=note),
+        Row("study", "the same, to the exit", {"ours": [ended]}),
+        Row("study", "the same command again, nothing trained", {"ours": [again]}),
     ]
 
 
@@ -136,11 +148,11 @@ def training_seconds(folder: Path) -> float:
     return total
 
 
-def peer(lrs: str, seeds: int) -> float:
-    """Return the seconds that the Hydra + torch + MLflow script takes."""
+def peer(runs: int) -> float:
+    """Return the seconds that the Hydra + torch + MLflow script takes for as many runs."""
     script = Path(__file__).parent / "peer_sweep.py"
     with tempfile.TemporaryDirectory() as name:
-        words = [str(script), "-m", f"optimizer={OPTIMIZERS}", f"lr={lrs}", f"seed=range({seeds})"]
+        words = [str(script), "-m", *_axes(runs)]
         return timed(words, Path(name), BENCH_STORE=f"sqlite:///{name}/peer.db")[0]
 
 
@@ -183,7 +195,13 @@ def composition() -> list[Row]:
     seconds, alone, gigabytes = map(float, printed.split())
     note = f"peak memory {gigabytes:.2f} GB (target 1 GB); Hydra's time is its time for 10 jobs times 1,000"
     return [
-        Row("composition", "10,000 jobs composed and checked", {"ours": seconds, "hydra": alone}, {"hydra": 0.05}, note)
+        Row(
+            "composition",
+            "10,000 jobs composed and checked",
+            {"ours": [seconds], "hydra": [alone]},
+            {"hydra": 0.05},
+            note,
+        )
     ]
 
 
@@ -218,14 +236,6 @@ def moments(words: Sequence[str], folder: Path, code: int) -> Moments:
     )
 
 
-def against(name: str, ours: Sequence[float], peer: str, theirs: Sequence[float], target: float | None) -> Row:
-    """Return the row of the medians of times that were measured in turns, with the quartiles of the turns' ratios."""
-    low, middle, high = quantiles([a / b for a, b in zip(ours, theirs, strict=True)], n=4)
-    times = {"ours": median(ours), peer: median(theirs)}
-    note = f"medians of {len(ours)} turns; ratio within a turn {middle:.2f}, quartiles {low:.2f} to {high:.2f}"
-    return Row("start-up", name, times, {} if target is None else {peer: target}, note)
-
-
 def startup() -> list[Row]:
     """Return the rows of help, of an error and of the default run, beside the imports of Hydra and MLflow."""
     commands = {
@@ -245,11 +255,12 @@ def startup() -> list[Row]:
     default = turns["default"]
     work = [one + turn.training for one, turn in zip(ends["mlflow"], default, strict=True)]
     return [
-        against("python -m framework --help", ends["help"], "import hydra", ends["hydra"], 2.5),
-        against("a misspelt setting", ends["error"], "import hydra", ends["hydra"], 2.5),
-        against(
-            "warm default run, first line", [turn.first for turn in default], "import mlflow", ends["mlflow"], None
-        ),
-        against("warm default run, result", [turn.result for turn in default], "import mlflow", ends["mlflow"], None),
-        against("warm default run, exit", ends["default"], "import mlflow + training", work, 1.6),
+        Row("start-up", name, {"ours": ours, peer: theirs}, {} if target is None else {peer: target})
+        for name, ours, peer, theirs, target in (
+            ("python -m framework --help", ends["help"], "import hydra", ends["hydra"], 2.5),
+            ("a misspelt setting", ends["error"], "import hydra", ends["hydra"], 2.5),
+            ("warm default run, first line", [turn.first for turn in default], "import mlflow", ends["mlflow"], None),
+            ("warm default run, result", [turn.result for turn in default], "import mlflow", ends["mlflow"], None),
+            ("warm default run, exit", ends["default"], "import mlflow + training", work, 1.6),
+        )
     ]
