@@ -57,10 +57,14 @@ def constants(part: Configurable, recorder: Recorder) -> dict[str, Any]:
     }
 
 
-def changed(part: Configurable, before: Mapping[str, Any]) -> str:
-    """Return the place of a number or text that differs from what `constants` returned; "" if none does."""
-    now = dict(_leaves(vars(part), "", set()))
-    return next((place for place, value in before.items() if not _equal(value, now.get(place))), "")
+def moved(parts: Sequence[Configurable], before: Sequence[Mapping[str, Any]]) -> str:
+    """Return which number or text of the plugins differs from what `constants` returned, as a sentence; "" if none."""
+    for part, known in zip(parts, before, strict=True):
+        now = dict(_leaves(vars(part), "", set()))
+        for place, value in known.items():
+            if not _equal(value, now.get(place)):
+                return f"attribute {place} of {part.label()} changes from step to step without a recorded call"
+    return ""
 
 
 def _leaves(value: Any, place: str, seen: set[int]) -> Iterator[tuple[str, Any]]:

@@ -31,7 +31,7 @@ from framework.compiler.recording import Recorder
 from framework.compiler.replay import Replay
 from framework.data.batches import Batch
 from framework.data.prepare import Samples
-from framework.training.attributes import SHARED, changed, constants, set_aside
+from framework.training.attributes import SHARED, constants, moved, set_aside
 from framework.training.model import Model
 
 LOG = logging.getLogger("framework")
@@ -244,7 +244,9 @@ class Passes:
             layer.noise = noise
         expected = [each.copy() for each in (losses, predictions, model.gradients.flat, model.buffers.flat)]
         model.buffers.flat[...] = before
-        refusal = self._moved(program) or ("" if same_bits(evaluated, self._evaluated(batch)) else FOLLOWS)
+        refusal = moved(self._parts, program.constants)
+        if not refusal and not same_bits(evaluated, self._evaluated(batch)):
+            refusal = FOLLOWS
         replayed = program.run(*_flat(batch), drawn=seen)
         found = (replayed[0][:, 0], replayed[1], model.gradients.flat, model.buffers.flat)
         if not refusal and not all(same_bits(one, other) for one, other in zip(expected, found, strict=True)):
@@ -264,14 +266,6 @@ class Passes:
         """Return the predictions for a batch in evaluation."""
         with self._trial():
             return self._model.forward(batch.inputs.copy()).copy()
-
-    def _moved(self, program: Program) -> str:
-        """Return which attribute of a layer or the loss changes without recorded calls, or ""."""
-        for part, before in zip(self._parts, program.constants, strict=True):
-            place = changed(part, before)
-            if place:
-                return f"attribute {place} of {part.label()} changes from step to step without a recorded call"
-        return ""
 
 
 def _flat(batch: Batch) -> tuple[Samples, np.ndarray]:

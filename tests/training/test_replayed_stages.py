@@ -13,31 +13,11 @@ from framework.hookspecs import hookimpl
 from framework.registry import manager
 from framework.registry.manager import find
 from framework.specs import StageSpec
-from framework.training import passes, together
 
 STAGES = manager.current().names("stage")
 EPOCHS = 5
 TOGETHER = 3 * EPOCHS - 4
 """The steps of 3 batches per epoch that calls take: the first two of each of two sizes of batch are taken in NumPy."""
-
-
-@pytest.fixture(autouse=True)
-def nothing_logged_before():
-    passes.log_once.cache_clear()
-
-
-@pytest.fixture
-def taken(monkeypatch):
-    """Return the list of the numbers of steps that calls take together."""
-    counts = []
-    original = together.Together.take
-
-    def take(self, order, number, step, count):
-        counts.append(count)
-        return original(self, order, number, step, count)
-
-    monkeypatch.setattr(together.Together, "take", take)
-    return counts
 
 
 def same_as_numpy(stages, **changes):

@@ -23,25 +23,6 @@ from framework.training.state import RunState
 RATES = (0.02, 0.3, 0.001)
 
 
-@pytest.fixture(autouse=True)
-def nothing_logged_before():
-    passes.log_once.cache_clear()
-
-
-@pytest.fixture
-def taken(monkeypatch):
-    """Return the list of the numbers of steps that calls take together."""
-    counts = []
-    original = together.Together.take
-
-    def take(self, order, number, step, count):
-        counts.append(count)
-        return original(self, order, number, step, count)
-
-    monkeypatch.setattr(together.Together, "take", take)
-    return counts
-
-
 def same_as_numpy(runs=3, seeds=(5, 7, 5), **changes):
     """Assert that runs have the same outcomes in both engines; return the outcomes."""
     engines = [
