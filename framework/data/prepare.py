@@ -259,6 +259,8 @@ def prepared(dataset: Dataset, dtype: Any) -> Data:
         InputError: as `Dataset.prepare`, or the samples do not fit into memory.
     """
     settings = tuple(tuple(sorted(row.items())) for row in dataset.rows)
+    if settings == settings[:1] * len(settings):  # populations of all sizes share one copy
+        settings = settings[:1]
     try:
         return _prepared(_Request((type(dataset), settings, np.dtype(dtype).str, dataset.stamp()), dataset, dtype))
     except MemoryError as error:

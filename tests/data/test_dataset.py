@@ -270,6 +270,13 @@ def test_prepared_loads_once_until_a_field_the_dtype_or_a_file_changes(monkeypat
     assert Counted.loads == 4
 
 
+def test_populations_of_all_sizes_share_one_copy(monkeypatch):
+    monkeypatch.setattr(Counted, "loads", 0)
+    one, *others = (prepared(Counted.stack([{"size": 60}] * runs), np.float32) for runs in (1, 2, 8))
+    assert all(other is one for other in others)
+    assert Counted.loads == 1
+
+
 class Endless(Dataset):
     def load(self) -> Raw:
         return Raw(Samples(np.zeros((10**15, 3)), LABELS))
