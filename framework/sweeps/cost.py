@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from framework.config.resolved import RunConfig
-from framework.data.batches import Batch
 from framework.data.prepare import Samples
 from framework.errors import InputError, exits_as_errors, format_error
 from framework.system.resources import blas_threads
@@ -21,11 +20,13 @@ from framework.training.record import GATHERED, EpochMeans
 from framework.training.step_time import timed_steps
 
 PROBED_STEPS = 4
-"""Number of steps of a probe; the fastest step counts."""
+"""Number of timed steps; the fastest one counts."""
 MANY = 8
-"""Number of runs of the larger timed population if they fit into `PROBED_BYTES`; otherwise two."""
+"""Number of runs of the larger probed population if they fit into the bytes below; otherwise two."""
 PROBED_BYTES = 256 * 2**20
 """Maximum memory of the larger timed population, in bytes."""
+SMALL_BYTES = 16 * 2**20
+"""Maximum memory of the larger population whose memory is measured, in bytes; above, two runs show what each adds."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Estimate:
 
 
 def estimate(configs: Sequence[RunConfig]) -> Estimate:
-    """Return the cost of runs of one structure, measured on a few steps of one, two and up to `MANY` runs.
+    """Return the cost of runs of one structure, measured on a few steps of one run and of up to `MANY`.
 
     A configuration whose training raises a plugin's error is skipped: its own run will report the error. If all fail,
     the estimate is zero and its ``failed`` holds the first error.
@@ -116,22 +117,17 @@ def _estimate(configs: Sequence[RunConfig]) -> Estimate:
         first = Population(configs[:1])
         data = first.data
         shared = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
-        # Warm up: costs per process (imports, caches, rules compiled for one run and for several) must not be measured.
-        for population in (first, Population(_repeated(configs, 2))):
-            _steps(population)
-        del population
-        (resting, one), (both_resting, two) = (_memory(_repeated(configs, runs)) for runs in (1, 2))
-        runs = MANY if MANY * (two - one) <= PROBED_BYTES else 2
+        resting, one = _memory(configs[:1])
+        runs = MANY if MANY * one <= SMALL_BYTES else 2
+        both_resting, both = _memory(_repeated(configs, runs))
+        each = math.ceil((both - one) / (runs - 1))
+        # If a run ends early, the others are copied into a new population while the old one still exists.
+        each = max(each, 2 * math.ceil((both_resting - resting) / (runs - 1)))
+        runs = MANY if MANY * each <= PROBED_BYTES else 2
         alone, many = (_step_seconds(_repeated(configs, count)) for count in (1, runs))
-    gathered = min(GATHERED, len(data.train) * int(np.prod(first.model.output_shape)))
-    # A run's parameters and buffers are copied for its outcome, and once more if its best epoch is kept.
-    copies = (1 + first.settings.keeps_best) * (first.model.parameters.size + first.model.buffers.size)
     beside = max((many - alone) / (runs - 1), 0.0)
-    each = two - one + (2 * gathered + copies) * first.model.parameters.dtype.itemsize
-    # If a run ends early, the others are copied into a new population while the old one still exists.
-    each = max(each, 2 * (both_resting - resting))
     limit, cautions = first.settings.max_seconds, tuple(first.cautions)
-    shared += max(2 * one - two, 0)
+    shared += max(one - each, 0)
     return Estimate(shared, each, alone, beside, first.total, limit=limit, cautions=cautions)
 
 
@@ -140,39 +136,79 @@ def _repeated(configs: Sequence[RunConfig], runs: int) -> list[RunConfig]:
 
 
 def _memory(configs: Sequence[RunConfig]) -> tuple[int, int]:
-    """Return the bytes that a population holds before its first step, and its peak."""
+    """Return the bytes that a population holds before its first step, and its peak, without its data.
+
+    CPython sometimes moves its table of strings, which appears as an allocation of megabytes: the smaller of two
+    measurements counts if that could matter.
+    """
+    _train_briefly(Population(configs))  # the costs per process (data, imports, compilation) are not to be measured
+    resting, peak = _traced(configs)
+    return min((resting, peak), _traced(configs), key=lambda pair: pair[1]) if peak < SMALL_BYTES else (resting, peak)
+
+
+def _traced(configs: Sequence[RunConfig]) -> tuple[int, int]:
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()
     try:
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
+        settings = [config.as_data() for config in configs]  # of each run, for its records
         population = Population(configs)
         resting = tracemalloc.get_traced_memory()[0] - before
-        _steps(population)
-        _meet_all_sizes(population)
+        _train_briefly(population)
+        del settings
         return resting, tracemalloc.get_traced_memory()[1] - before
     finally:
         if not tracing:
             tracemalloc.stop()
 
 
-def _meet_all_sizes(population: Population) -> None:
-    """Run batches of every size that training and evaluation use, because layers allocate buffers for each size."""
-    settings, data, most = population.settings, population.data, population.model.samples_at_once
-    batch = next(population.batches.epoch(1))
-    last = 0 if settings.drop_last else len(data.train) % settings.batch_size
-    if last:
-        smaller = Batch(batch.inputs[:, :last].copy(), batch.targets[:, :last].copy())
-        train_step(population, smaller, PROBED_STEPS + 1, EpochMeans(population))
-    for samples in (data.validation, data.test) if settings.evaluate_test else (data.validation,):
-        for count in {min(most, len(samples)), len(samples) % most} - {0}:
-            evaluate(population, Samples(samples.inputs[:count], samples.targets[:count]))
+def _train_briefly(population: Population) -> None:
+    """Do what training does, in the same order, with few steps of two epochs.
+
+    Layers keep arrays for each size of batch, and predictions are held until the end of an epoch.
+    """
+    kept = []
+    for steps in (3, 1):  # replayed passes are recorded, compared and replayed for several steps at once
+        _steps(population, steps)
+        _end_epoch(population)
+        _evaluate(population, population.data.validation)
+        if population.settings.keeps_best:
+            kept = _copies(population)
+    kept += _copies(population)  # of the outcomes
+    if population.settings.evaluate_test:
+        _evaluate(population, population.data.test)
+
+
+def _copies(population: Population) -> list[np.ndarray]:
+    return [population.model.parameters.flat.copy(), population.model.buffers.flat.copy()]
+
+
+def _end_epoch(population: Population) -> None:
+    """Train on the smaller last batch of an epoch and compute its metrics, as if all other batches had been trained."""
+    batches, output, means = population.batches, population.model.output_shape, EpochMeans(population)
+    order, train = batches.order(1), population.data.train
+    samples = min(len(train), math.ceil(GATHERED / math.prod(output)))
+    targets = train.targets[batches.indices(order, 0, batches.per_epoch)[:, :samples]]
+    predictions = np.zeros((population.runs, samples, *output), population.model.parameters.dtype)
+    means.add_several(1, np.zeros((population.runs, 1)), predictions, targets)
+    del predictions, targets  # held by the means until they are used
+    if not population.settings.drop_last and len(train) % population.settings.batch_size:
+        train_step(population, batches.take(order, batches.per_epoch - 1), 1, means)
+    means.finish()
+
+
+def _evaluate(population: Population, samples: Samples) -> None:
+    """Evaluate batches of each size that the evaluation of ``samples`` has."""
+    most = population.model.samples_at_once
+    for count in {min(most, len(samples)), len(samples) % most} - {0}:
+        evaluate(population, Samples(samples.inputs[:count], samples.targets[:count]))
 
 
 def _step_seconds(configs: Sequence[RunConfig]) -> float:
-    return min(_steps(Population(configs)))
+    return min(_steps(Population(configs), PROBED_STEPS))
 
 
-def _steps(population: Population) -> list[float]:
-    return list(itertools.islice(timed_steps(population), PROBED_STEPS))
+def _steps(population: Population, count: int) -> list[float]:
+    return list(itertools.islice(timed_steps(population), count))

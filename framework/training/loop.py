@@ -137,6 +137,7 @@ def steps_of(
             each, predictions, targets = population.together.take(order, number, step, count)
             means.add_several(step + 1, each, predictions, targets)
             losses = each[:, -1]
+            del predictions, targets  # else they would stay in memory during the next steps
         else:
             losses = train_step(population, population.batches.take(order, number), step + 1, means)
         number, step = number + (count or 1), step + (count or 1)

@@ -9,7 +9,7 @@ import pytest
 from runs import IMAGES, config, data_of, trained
 
 from framework.errors import InputError
-from framework.sweeps.cost import Estimate, estimate
+from framework.sweeps.cost import MANY, Estimate, estimate
 from framework.training.observers import Observer
 
 MODELS = {
@@ -22,7 +22,14 @@ MODELS = {
         ],
     },
     "small mlp": {"dataset": {"name": "digits"}},
+    "softmax": {"dataset": {"name": "digits"}, "model__layers": ["flatten", {"layer": "dense", "units": "outputs"}]},
     "images": {"dataset": {"name": "digits"}, "model__layers": IMAGES},
+    "point": {
+        "dataset": {"name": "gradient_noise", "dimensions": 2},
+        "model__layers": [{"layer": "point", "units": 2}],
+        "loss": {"name": "rosenbrock"},
+        "metrics": [],
+    },
 }
 
 
@@ -56,7 +63,12 @@ def peak_and_estimate(runs, leaving, *, one_seed, changes):
     held = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
     expected = estimate(configs)
     assert expected.shared >= held
-    trained(*configs[:1])  # what a process makes once (imports, caches) is no population's cost
+    peak = min(traced_peak(configs, leaving) for _ in range(3))  # the first one includes imports and caches
+    return peak, expected.memory(runs) - held
+
+
+def traced_peak(configs, leaving):
+    """Return the bytes of training; CPython sometimes moves its table of strings, which adds megabytes."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -65,16 +77,18 @@ def peak_and_estimate(runs, leaving, *, one_seed, changes):
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
-    assert [outcome.ended for outcome in outcomes] == ["stopped"] * leaving + ["budget"] * (runs - leaving)
-    return peak, expected.memory(runs) - held
+    assert [outcome.ended for outcome in outcomes] == ["stopped"] * leaving + ["budget"] * (len(configs) - leaving)
+    return peak
 
 
-@pytest.mark.parametrize("seeds", ["one seed", "a seed each"])
-@pytest.mark.parametrize("runs", [1, 8])
+@pytest.mark.parametrize("kernel", ["numpy", "fused"])
+@pytest.mark.parametrize("seeds", ["a seed each", pytest.param("one seed", marks=pytest.mark.long)])
+@pytest.mark.parametrize("runs", [1, 8, pytest.param(32, marks=pytest.mark.long)])
 @pytest.mark.parametrize("model", MODELS)
-def test_the_peak_is_what_was_estimated(model, runs, seeds):
-    peak, expected = peak_and_estimate(runs, 0, one_seed=seeds == "one seed", changes=MODELS[model])
-    assert expected == pytest.approx(peak, rel=0.3)
+def test_the_peak_is_what_was_estimated(model, runs, seeds, kernel):
+    changes = {**MODELS[model], "kernel": kernel}
+    peak, expected = peak_and_estimate(runs, 0, one_seed=seeds == "one seed", changes=changes)
+    assert expected == pytest.approx(peak, rel=0.35 if runs > MANY else 0.2)  # more runs are extrapolated
 
 
 @pytest.mark.parametrize("leaving", [1, 4, 7])
