@@ -171,7 +171,8 @@ def own_commit() -> Mapping[str, str]:
 def _git(folder: str, *words: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - fixed words, no shell
-            ["git", "-C", folder, *words],  # noqa: S607 - git is found as the user's shell finds it
+            # a lock of the index would remain if git were killed
+            ["git", "--no-optional-locks", "-C", folder, *words],  # noqa: S607 - git is found as the user's shell finds it
             capture_output=True,
             text=True,
             timeout=10,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -182,6 +183,18 @@ def test_the_state_of_the_checkout(tmp_path):
     provenance.git_state.cache_clear()
     (repo / "new.txt").write_text("")
     assert provenance.git_state(str(repo)) == {"git_commit": commit, "git_dirty": "true"}
+
+
+def test_the_state_of_the_checkout_does_not_write_to_it(tmp_path):
+    git(tmp_path, "init", "-q")
+    file = tmp_path / "file.txt"
+    file.write_text("text")
+    git(tmp_path, "add", "file.txt")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    os.utime(file, (10**9, 10**9))  # git would update the file's times in its index
+    before = (tmp_path / ".git" / "index").read_bytes()
+    assert provenance.git_state(str(tmp_path))["git_dirty"] == "false"
+    assert (tmp_path / ".git" / "index").read_bytes() == before
 
 
 def test_the_environment_names_versions_and_the_machine():
