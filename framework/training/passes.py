@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ from framework.training.attributes import SHARED, constants, moved, set_aside
 from framework.training.model import Model
 
 LOG = logging.getLogger("framework")
+
+LONGEST = 0.2
+"""Duration of a step from which NumPy computes it: signals and ``max_seconds`` wait for a call of replayed steps."""
 
 FOLLOWS = "the evaluation depends on numbers that a training step keeps outside the buffers"
 """Refusal of layers whose evaluation would miss what replayed steps do not keep."""
@@ -84,6 +88,7 @@ class Program:
             the comparison; then empty.
         exact: whether the bits were compared and are the same.
         seconds: the duration of a step in the last call.
+        fastest: the shortest of these durations.
     """
 
     batch: Batch | None
@@ -97,6 +102,12 @@ class Program:
     constants: list[dict[str, Any]]
     exact: bool = False
     seconds: float = 0.0
+    fastest: float = math.inf
+
+    @property
+    def used(self) -> bool:
+        """Whether steps are replayed: they are exact, and none of them lasts too long."""
+        return self.exact and self.fastest < LONGEST
 
     def run(
         self,
@@ -131,6 +142,7 @@ class Program:
         started = time.perf_counter()
         self.replay.run(count, row)
         self.seconds = (time.perf_counter() - started) / count
+        self.fastest = min(self.fastest, self.seconds)
         return losses, predictions, targets
 
 
@@ -159,9 +171,9 @@ class Passes:
         self.differed = False
 
     def program(self, size: int) -> Program | None:
-        """Return the program for batches of ``size`` samples per run if it is recorded and exact."""
+        """Return the program for batches of ``size`` samples per run if its steps are replayed."""
         program = self._programs.get(size)
-        return program if program is not None and program.exact else None
+        return program if program is not None and program.used else None
 
     def write(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """Write the gradients of the training loss on one batch; return its losses and predictions.
@@ -170,10 +182,10 @@ class Passes:
             Losses ``(R,)`` and predictions ``(R, B, …)``, which are valid until the next call.
         """
         program = self._programs.get(batch.size) if self.replays else None
-        if program is not None and program.exact:
+        if program is not None and program.used:
             losses, predictions, _ = program.run(*_flat(batch))
             return losses[:, 0], predictions
-        if program is not None and program.batch is not batch:
+        if program is not None and not program.exact and program.batch is not batch:
             return self._compared(program, batch)
         if self.replays and program is None:
             self._record(batch)

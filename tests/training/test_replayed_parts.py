@@ -174,7 +174,7 @@ def test_every_model_has_a_problem():
 
 @DTYPES
 @pytest.mark.parametrize("runs", [1, 3, pytest.param(32, marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", problems().values())
+@pytest.mark.parametrize("name", list(problems().values()))
 def test_models(name, runs, dtype):
     config = PRESETS.problem(name).config
     dataset = config.parts["dataset"]

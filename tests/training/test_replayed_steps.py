@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from runs import DENSE, IMAGES, assert_same, config, runs_of, trained
 
+from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.base.layer import Layer
 from framework.compiler import loops, replay
 from framework.compiler.ir import UnfusableError
@@ -21,6 +22,7 @@ from framework.training.observers import Observer
 from framework.training.state import RunState
 
 RATES = (0.02, 0.3, 0.001)
+BUILT_IN = manager.load(environ={"FRAMEWORK_NO_PLUGINS": "1"})
 
 
 def same_as_numpy(runs=3, seeds=(5, 7, 5), **changes):
@@ -99,6 +101,74 @@ def test_a_run_that_diverges_in_a_replayed_step_ends_at_the_same_step():
 def test_other_optimizers_step_in_python_after_replayed_passes(optimizer, taken):
     same_as_numpy(2, optimizer={"name": optimizer})
     assert taken == []
+
+
+@pytest.fixture
+def replayed(monkeypatch):
+    """Return the list of the numbers of steps that are replayed, together or one by one."""
+    counts = []
+    original = replay.Replay.run
+
+    def run(self, count=1, row=None):
+        counts.append(count)
+        original(self, count, row)
+
+    monkeypatch.setattr(replay.Replay, "run", run)
+    return counts
+
+
+@pytest.mark.parametrize(
+    "stages", [{"accumulate": {}}, {"clip_norm": {"max_norm": 0.5}, "accumulate": {}, "ema": {}}], ids="-".join
+)
+def test_stages_act_in_python_after_replayed_passes(stages, taken, replayed):
+    same_as_numpy(3, stages=stages, model__layers=IMAGES)
+    assert taken == []
+    assert sum(replayed) == 10  # of 12: the first batch of each size is computed in NumPy alone
+
+
+@pytest.mark.parametrize("schedule", BUILT_IN.names("schedule"))
+def test_schedules_change_the_rates_of_replayed_steps(schedule, taken):
+    same_as_numpy(3, schedule={"name": schedule}, dataset={"name": "digits", "train_limit": 75})
+    assert sum(taken) == 8
+
+
+def compiled_rules():
+    """Yield the names of the elementwise rules that have a learning rate and are compiled."""
+    for name in BUILT_IN.names("optimizer"):
+        cls = BUILT_IN.find("optimizer", name).cls
+        if issubclass(cls, ElementwiseOptimizer) and cls.exact and "lr" in cls.fields:
+            yield name
+
+
+@pytest.mark.parametrize("optimizer", list(compiled_rules()))
+def test_each_run_of_a_population_has_its_own_rate(optimizer, replayed):
+    same_as_numpy(3, optimizer={"name": optimizer})
+    assert sum(replayed) == 10
+
+
+@pytest.mark.parametrize("stages", [{}, {"ema": {}, "clip_norm": {}}], ids=["plain", "stages"])
+@pytest.mark.parametrize(("first", "then"), [("numpy", "fused"), ("fused", "numpy"), ("fused", "fused")])
+def test_either_engine_continues_what_the_other_began(first, then, stages, replayed):
+    class Keep(Observer):
+        def between(self, records, population, step):
+            if len(records[0].history) == 3:
+                states.extend(
+                    copy.deepcopy(RunState.of(population, row, record, step, {})) for row, record in enumerate(records)
+                )
+
+    states = []
+    begun, continued = (
+        [
+            config(seed=seed, optimizer__lr=lr, model__layers=IMAGES, epochs=7, stages=stages, kernel=kernel)
+            for seed, lr in zip((5, 7, 5), RATES, strict=True)
+        ]
+        for kernel in (first, then)
+    )
+    whole = trained(*begun, observers=[Keep()])
+    count = len(replayed)
+    for one, other in zip(whole, train(continued, runs_of(continued), [], states), strict=True):
+        assert_same(one, other)
+    assert (count > 0, len(replayed) > count) == (first == "fused", then == "fused")
 
 
 def test_a_continued_run_has_the_same_bits(taken):
@@ -283,3 +353,18 @@ def test_the_clock_is_looked_at_between_calls(taken, monkeypatch):
     outcome = trained(config(dataset=data, epochs=None, max_seconds=5.0, kernel="fused"))[0]
     assert outcome.ended == "budget"
     assert len(taken) == 5
+
+
+def test_steps_that_last_too_long_are_computed_in_numpy(replayed, monkeypatch):
+    """Each step seems to take 0.3 seconds; NumPy returns to Python between its calls."""
+    now = [0.0]
+    original = replay.Replay.run
+
+    def run(self, count=1, row=None):
+        now[0] += 0.3 * count
+        original(self, count, row)
+
+    monkeypatch.setattr(passes.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(replay.Replay, "run", run)
+    same_as_numpy(2)
+    assert replayed == [1, 1]  # the comparisons, one for each size of batch
