@@ -27,9 +27,11 @@ from framework.compiler.replay_code import (
     COUNTS,
     DATA,
     DIMS,
+    FIRST,
     LEVELS,
     OPERANDS,
     STEPS,
+    STOP,
     WORDS,
     module,
 )
@@ -69,7 +71,7 @@ class Replay:
         for row, item in enumerate(sorted(items, key=lambda item: item.divided)):  # keeps the order of each kind
             self._write(row, item)
         hoisted = sum(not item.divided for item in items)
-        self._plan = np.array([address(self._table), hoisted, len(items), runs], np.int64)
+        self._plan = np.array([address(self._table), hoisted, len(items), runs, 0], np.int64)
         self._call = self._code.call("replay")
         self._attached: tuple[FusedStep | Replay, ...] = ()
         self._keep = [place.root.array for item in items for place in item.places if id(place.root) not in self._arena]
@@ -153,12 +155,14 @@ class Replay:
         words[CALL], words[DIMS] = self._code.address("part"), len(self._table) - TAIL
         words[BASES], words[BY_RUN + 1], words[BY_STEP + 2] = address(self._table), 1, 1
 
-    def run(self, count: int = 1, row: int | None = None) -> None:
+    def run(self, count: int = 1, row: int | None = None, parts: int = 1) -> None:
         """Take ``count`` steps.
 
         Args:
             count: number of steps, at most the T of the arrays that are bound.
             row: the row of the rule's coefficients for the first step; None for the gradients of one step only.
+            parts: the number of calls, each for a part of the runs, at most R; above 1 only for one step of a divided
+                replay.
 
         Raises:
             IndexError: an array was indexed with a number outside it.
@@ -167,7 +171,9 @@ class Replay:
         if row is not None:
             self._rule.point(self._plans)
             self._rule_row[BASES + 1] = row * self._runs
-        self._call(address(self._plan), count)
+        for part in range(parts):
+            self._plan[FIRST], self._plan[STOP] = (self._runs * at // parts for at in (part, part + 1))
+            self._call(address(self._plan), count)
         if self._flag[0]:
             raise IndexError("a label or an index is out of bounds")
 

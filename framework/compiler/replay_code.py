@@ -20,9 +20,9 @@ WORDS = 48
 OPERANDS, LEVELS = 4, 3
 """Maximum numbers of operands, and of loops around a call."""
 
-ALL = 2
+ALL, STOP, FIRST = 2, 3, 4
 """Index into a plan, which has the address of the table, the number of calls before the loop over the runs, the number
-of all calls, and R."""
+of all calls, the run to stop before, and the first one."""
 
 _REPLAY = """\
 define internal void @call(ptr %row, i64 %run, i64 %step, ptr %args) #0 {
@@ -114,9 +114,11 @@ entry:
   %before.at = getelementptr i64, ptr %plan, i64 1
   %all.at = getelementptr i64, ptr %plan, i64 2
   %runs.at = getelementptr i64, ptr %plan, i64 3
+  %first.at = getelementptr i64, ptr %plan, i64 4
   %before = load i64, ptr %before.at
   %all = load i64, ptr %all.at
   %runs = load i64, ptr %runs.at
+  %first = load i64, ptr %first.at
   br label %test
 test:
   %step = phi i64 [ 0, %entry ], [ %step.next, %end ]
@@ -126,7 +128,7 @@ work:
   call void @calls(ptr %table, i64 0, i64 %before, i64 0, i64 %step, ptr %args)
   br label %each
 each:
-  %run = phi i64 [ 0, %work ], [ %run.next, %each ]
+  %run = phi i64 [ %first, %work ], [ %run.next, %each ]
   call void @calls(ptr %table, i64 %before, i64 %all, i64 %run, i64 %step, ptr %args)
   %run.next = add i64 %run, 1
   %some = icmp ult i64 %run.next, %runs

@@ -38,7 +38,8 @@ from framework.training.model import Model
 LOG = logging.getLogger("framework")
 
 LONGEST = 0.2
-"""Duration of a step from which NumPy computes it: signals and ``max_seconds`` wait for a call of replayed steps."""
+"""Bound of a call's duration in seconds, for which signals and ``max_seconds`` wait: a longer step is divided by runs,
+and NumPy computes a single run's."""
 
 FOLLOWS = "the evaluation depends on numbers that a training step keeps outside the buffers"
 """Refusal of layers whose evaluation would miss what replayed steps do not keep."""
@@ -106,8 +107,13 @@ class Program:
 
     @property
     def used(self) -> bool:
-        """Whether steps are replayed: they are exact, and none of them lasts too long."""
-        return self.exact and self.fastest < LONGEST
+        """Whether steps are replayed: they are exact, and a call of one run does not last too long."""
+        return self.exact and self.fastest < LONGEST * (len(self.losses) if self.replay.divided else 1)
+
+    def _parts(self) -> int:
+        """Return the number of calls per step, one per run as long as its duration is not known."""
+        runs = len(self.losses) if self.replay.divided else 1
+        return 1 if self.fastest < LONGEST else min(runs, math.ceil(min(2 * self.fastest / LONGEST, runs)))
 
     def run(
         self,
@@ -140,7 +146,7 @@ class Program:
             self.replay.bind(own, array)
         self.replay.choose(self.inputs, samples.inputs)
         started = time.perf_counter()
-        self.replay.run(count, row)
+        self.replay.run(count, row, self._parts())
         self.seconds = (time.perf_counter() - started) / count
         self.fastest = min(self.fastest, self.seconds)
         return losses, predictions, targets

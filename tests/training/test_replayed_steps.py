@@ -109,9 +109,9 @@ def replayed(monkeypatch):
     counts = []
     original = replay.Replay.run
 
-    def run(self, count=1, row=None):
+    def run(self, count=1, row=None, parts=1):
         counts.append(count)
-        original(self, count, row)
+        original(self, count, row, parts)
 
     monkeypatch.setattr(replay.Replay, "run", run)
     return counts
@@ -328,9 +328,9 @@ def test_calls_are_short(taken, monkeypatch):
     now = [0.0]
     original = replay.Replay.run
 
-    def run(self, count=1, row=None):
+    def run(self, count=1, row=None, parts=1):
         now[0] += 0.03 * count
-        original(self, count, row)
+        original(self, count, row, parts)
 
     monkeypatch.setattr(passes.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(replay.Replay, "run", run)
@@ -355,16 +355,18 @@ def test_the_clock_is_looked_at_between_calls(taken, monkeypatch):
     assert len(taken) == 5
 
 
-def test_steps_that_last_too_long_are_computed_in_numpy(replayed, monkeypatch):
-    """Each step seems to take 0.3 seconds; NumPy returns to Python between its calls."""
-    now = [0.0]
+@pytest.mark.parametrize(("runs", "calls"), [(1, [1, 1]), (3, [3] * 10)], ids=["alone", "population"])
+def test_a_step_that_lasts_too_long_is_divided_by_runs(runs, calls, monkeypatch):
+    """Each step seems to take 0.3 seconds; NumPy computes a single run's, and returns to Python between its calls."""
+    now, parts_of_steps = [0.0], []
     original = replay.Replay.run
 
-    def run(self, count=1, row=None):
+    def run(self, count=1, row=None, parts=1):
         now[0] += 0.3 * count
-        original(self, count, row)
+        parts_of_steps.append(parts)
+        original(self, count, row, parts)
 
     monkeypatch.setattr(passes.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(replay.Replay, "run", run)
-    same_as_numpy(2)
-    assert replayed == [1, 1]  # the comparisons, one for each size of batch
+    same_as_numpy(runs)
+    assert parts_of_steps == calls  # of one run, only those that are compared
