@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shlex
 import sys
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             start_early()
         rest = _load_plugins(words)
         if rest and rest[0] in COMMANDS:
+            _loaded()
             return COMMANDS[rest[0]].run(rest[1:])
         if {"--help", "-h"}.intersection(rest):
             return _help_of_chosen(rest)
@@ -60,6 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"{where}{error.strerror}: {remedy}", 1)
     finally:
         stop_early()
+
+
+def _loaded() -> None:
+    """Let Python collect garbage again, except among the objects that there are now: modules and plugins."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _continued(interrupt: KeyboardInterrupt) -> str:
@@ -230,6 +239,7 @@ def _hydra(words: Sequence[str]) -> int:
     register_resolvers()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise errors instead of printing them and exiting
     os.environ[FLAGS] = shlex.join(_kept_flags(words))  # worker processes record it in their runs' commands
+    _loaded()
     session.main(words)
     return 0
 

@@ -8,13 +8,11 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, cast
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
@@ -132,7 +130,7 @@ def _known_message(error: Exception, overrides: Sequence[str]) -> str | None:
         return None
     named = key[1] or key[2]
     within = str(getattr(error.__cause__, "full_key", ""))  # the key inside a mapping that an override sets as a whole
-    return _unknown_key(within if within.startswith(f"{named}.") else named, overrides)
+    return _unknown_key(within if within.startswith(f"{named}.") else named, overrides, error)
 
 
 def _unreadable(override: str, reason: str) -> str:
@@ -170,7 +168,7 @@ def _no_name(overrides: Sequence[str]) -> str:
     return "a group of the configuration takes the name of an option: write GROUP=NAME"
 
 
-def _unknown_key(key: str, overrides: Sequence[str]) -> str:
+def _unknown_key(key: str, overrides: Sequence[str], error: Exception) -> str:
     section, _, field = key.partition(".")
     for name in chosen(section, overrides):
         cls = find(section, name).cls
@@ -181,7 +179,7 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     stage = field if ("stage", field) in current().entries else field.rpartition(".")[0]
     if section == STAGES and (("stage", stage) in current().entries):
         return f"{key}: the run has no stage {stage}: add 'stages=[{stage}]'"
-    return f"{key}: there is no such key{nearest(key, known_keys(overrides, key))}"
+    return f"{key}: there is no such key{nearest(key, _known_keys(error))}"
 
 
 def _options(message: str, kind: str) -> list[str]:
@@ -191,22 +189,10 @@ def _options(message: str, kind: str) -> list[str]:
     return [*registered, *stored, *re.findall(r"^\s+([\w-]+)\s*$", listed, flags=re.MULTILINE)]
 
 
-def known_keys(overrides: Sequence[str], culprit: str) -> list[str]:
-    """Return the existing keys with the groups that the user chose; those of the default configuration if that fails.
-
-    Args:
-        overrides: the command line.
-        culprit: the wrong key, whose overrides are left out.
-    """
-    groups = [item for item in overrides if "." not in item.partition("=")[0] and not item.startswith(culprit)]
-    previous = GlobalHydra.instance().hydra
-    try:
-        for tried in (groups, []):
-            GlobalHydra.instance().clear()
-            with suppress(*ERRORS), initialize_config_dir(str(conf_folder()), version_base="1.3"):
-                plain = OmegaConf.to_container(compose("config", overrides=tried), resolve=False)
-                composed = cast(dict[str, Any], plain)
-                return [*flatten(composed), *composed]
-    finally:
-        GlobalHydra.instance().hydra = previous
-    return []
+def _known_keys(error: BaseException) -> list[str]:
+    """Return the keys of the configuration to which Hydra was applying an override as it raised ``error``."""
+    variables = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+    found = [names["cfg"] for names in variables if isinstance(names.get("cfg"), DictConfig)]
+    composed = cast(dict[str, Any], OmegaConf.to_container(found[-1], resolve=False)) if found else {}
+    own = {name: value for name, value in composed.items() if name != "hydra"}
+    return [*flatten(own), *own]

@@ -11,37 +11,26 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra import version
-from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_automatic_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.utils import JobStatus, run_job
 from hydra.errors import SearchPathException
-from hydra.types import HydraContext, RunMode
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from framework.config.check import check
-from framework.config.settings import Display
-from framework.errors import InputError, nearest, warn_all
-from framework.hydra_app import job
+from framework.errors import InputError, nearest
 from framework.hydra_app.compose import seen_by_hydra
 from framework.hydra_app.composed import plain_data
 from framework.hydra_app.errors import explained
 from framework.hydra_app.expansion import refuse_search
 from framework.hydra_app.flags import read
-from framework.hydra_app.job_files import has_credentials, record_masked, unrecorded
-from framework.runs.folder import HYDRA_FILES, cleared_if_refused, make, refuse_used_run
-from framework.sweeps.folder import refuse_alone
-from framework.sweeps.job import Job
-from framework.sweeps.plan_text import plan_text
-from framework.sweeps.planning import plan
 from framework.system.paths import conf_folder
 
 VERSION_BASE = "1.3"
@@ -61,7 +50,9 @@ def main(words: Sequence[str]) -> None:
         if arguments.cfg is not None or arguments.info in ("all", "config"):
             _refuse_wrong(arguments)
         sys.argv = ["framework", *arguments.overrides, *flags]  # in this order: --info takes the next word as its value
-        hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job.job)()
+        from framework.hydra_app.job import job
+
+        hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job)()
 
 
 def _trains(arguments: argparse.Namespace) -> bool:
@@ -78,9 +69,9 @@ def _train(arguments: argparse.Namespace) -> None:
         own_configs = arguments.config_name or arguments.config_path or arguments.config_dir
         may_sweep = own_configs or any("hydra.mode" in word for word in overrides)
         if arguments.multirun:
-            composer.multirun(name, job.job, [*overrides, "hydra.mode=MULTIRUN"])
+            _sweep(composer, name, [*overrides, "hydra.mode=MULTIRUN"])
         elif may_sweep and composer.get_mode(name, overrides) is RunMode.MULTIRUN:
-            composer.multirun(name, job.job, overrides)
+            _sweep(composer, name, overrides)
         else:
             refuse_search(overrides)
             composed = composer.compose_config(name, overrides, run_mode=RunMode.RUN, with_log_configuration=True)
@@ -88,6 +79,12 @@ def _train(arguments: argparse.Namespace) -> None:
             _run_composed(composer, composed, name)
     finally:
         GlobalHydra.instance().clear()
+
+
+def _sweep(composer: Any, name: str, overrides: Sequence[str]) -> None:
+    from framework.hydra_app.job import job
+
+    composer.multirun(name, job, overrides)
 
 
 def _refuse_wrong(arguments: argparse.Namespace) -> None:
@@ -110,7 +107,7 @@ def _refuse_wrong(arguments: argparse.Namespace) -> None:
 
 def _composer(arguments: argparse.Namespace) -> Any:
     configs = arguments.config_path or str(conf_folder())
-    path = create_automatic_config_search_path(job.__file__, None, configs)
+    path = create_automatic_config_search_path(__file__, None, configs)
     if arguments.config_dir is not None:
         added = Path(arguments.config_dir).absolute()
         if not added.is_dir():
@@ -126,31 +123,6 @@ def _run_composed(composer: Any, composed: DictConfig, config_name: str) -> None
             composed.hydra.runtime.output_dir = str(folder)
         taken = plain_data(composed)
         config = check(taken)
-    refuse_alone(config)
-    overrides = job.overrides_of(composed.hydra)
-    if config.section(Display).plan:
-        planned = plan([Job(0, tuple(overrides), config, {}, folder)])
-        warn_all(planned.cautions)
-        sys.stdout.write(plan_text(planned))
-        return
-    subdir = composed.hydra.output_subdir
-    refuse_used_run(folder, config, taken.unresolved, subdir)
-    files = [f"{composed.hydra.job.name}.log", *(f"{subdir}/{name}" for name in HYDRA_FILES if subdir is not None)]
-    with cleared_if_refused(folder, files):
-        make(folder, "hydra.run.dir")
-        context = HydraContext(config_loader=composer.config_loader, callbacks=Callbacks(composed))
-        context.callbacks.on_run_start(config=composed, config_name=config_name)
-        secret = has_credentials(composed)
-        if secret and subdir is not None:
-            record_masked(composed, folder / subdir)
-        with unrecorded(composed) if secret else nullcontext():
-            returned = run_job(
-                hydra_context=context,
-                task_function=lambda _: job.alone(config, overrides, folder),
-                config=composed,
-                job_dir_key="hydra.run.dir",
-                job_subdir_key=None,
-            )
-        context.callbacks.on_run_end(config=composed, config_name=config_name, job_return=returned)
-        if returned.status is JobStatus.FAILED:
-            raise returned._return_value  # the public property would print additional lines
+    from framework.hydra_app.alone import run_alone  # what trains is imported for a valid configuration only
+
+    run_alone(composer.config_loader, composed, config_name, config, taken.unresolved, folder)

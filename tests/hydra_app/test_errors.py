@@ -74,6 +74,7 @@ SINGLE = {
         "--package optimzer: there is no such key; did you mean opt",
     ),
     "package_alone": (["--package", "optimizer"], "--package needs --cfg"),
+    "added_before": (["+own.alpha=1", "own.alpah=2"], "own.alpah: there is no such key; did you mean own.alpha"),
     "delete": (["~optimizer.lrr"], "optimizer.lrr: there is no such key; did you mean optimizer.lr"),
     "spelling": (["model.name=data (1)"], "for a text write 'model.name='\"'\"'data (1)'\"'\"''"),
     "unreadable": (["optimizer.lr=[1"], "optimizer.lr=[1: this cannot be read: it must be > 0"),

@@ -104,7 +104,7 @@ def package_folder(name: str) -> Path | None:
 def functions(source: str) -> tuple[Signature, ...]:
     """Return the signature of each public top-level function of a module; cached per process."""
     lines = source.splitlines()
-    return tuple(_signature(lines, at, source) for at, line in enumerate(lines) if re.match(r"def [a-z]", line))
+    return tuple(_signature(lines, at, source) for at in _starting(lines, "def ") if lines[at][4].islower())
 
 
 @functools.cache
@@ -115,14 +115,19 @@ def classes(source: str) -> tuple[tuple[Signature, str, bool], ...]:
 
 def _classes(source: str) -> Iterator[tuple[Signature, str, bool]]:
     lines = source.splitlines()
-    starts = [at for at, line in enumerate(lines) if re.match(r"class \w", line)]
+    starts = _starting(lines, "class ")
     for at, end in pairwise([*starts, len(lines)]):
         found = re.match(r"class ([A-Z]\w*)\((\w+)\)", lines[at])
         made = [place for place in range(at, end) if lines[place].startswith("    def __init__(")]
         if found and made:
-            demanding = any(re.match(r"    def step\(self, closure\b(?!.*=)", line) for line in lines[at:end])
+            steps = [lines[place] for place in range(at, end) if lines[place].startswith("    def step(")]
+            demanding = any(re.match(r"    def step\(self, closure\b(?!.*=)", line) for line in steps)
             arguments = _signature(lines, made[0], source).arguments
             yield Signature(found[1], arguments), found[2], demanding
+
+
+def _starting(lines: list[str], word: str) -> list[int]:
+    return [at for at, line in enumerate(lines) if line.startswith(word)]
 
 
 def _signature(lines: list[str], at: int, source: str) -> Signature:
@@ -151,7 +156,7 @@ def _signature(lines: list[str], at: int, source: str) -> Signature:
         tuple(
             Argument(
                 argument.arg,
-                ast.unparse(argument.annotation) if argument.annotation else "",
+                _written(argument.annotation),
                 _plain(given[argument.arg], source) if argument.arg in given else MISSING,
                 argument.arg not in given,
             )
@@ -159,6 +164,12 @@ def _signature(lines: list[str], at: int, source: str) -> Signature:
             if argument.arg != "self"
         ),
     )
+
+
+def _written(annotation: ast.expr | None) -> str:
+    if isinstance(annotation, ast.Name):
+        return annotation.id
+    return ast.unparse(annotation) if annotation else ""
 
 
 class _Constants(ast.NodeTransformer):
@@ -173,6 +184,8 @@ class _Constants(ast.NodeTransformer):
 
 
 def _plain(default: ast.expr, source: str) -> Any:
+    if isinstance(default, ast.Constant):
+        return default.value
     try:
         return ast.literal_eval(_Constants(source).visit(default))
     except (ValueError, SyntaxError):
