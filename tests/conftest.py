@@ -91,7 +91,7 @@ def command(tmp_path, monkeypatch, capfd, unrendered):
     for name in manager.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["framework"])
-    monkeypatch.setattr(commands, "start_early", lambda: None)
+    monkeypatch.setattr(commands, "start_early", lambda uri: None)
 
     def call(*words):
         handler = signal.getsignal(signal.SIGTERM)

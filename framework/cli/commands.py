@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if _records(words):
-            start_early()
+            start_early(_store(words))
         rest = _load_plugins(words)
         if rest and rest[0] in COMMANDS:
             _loaded()
@@ -86,6 +86,12 @@ def _records(words: Sequence[str]) -> bool:
     training_flags = ("-m", "--multirun", "--plugin", "--no-plugins", "--config-dir", "-cd")
     flags = [word.partition("=")[0] for word in words if word.startswith("-")]
     return not quiet.intersection(words) and all(flag in training_flags for flag in flags)
+
+
+def _store(words: Sequence[str]) -> str | None:
+    """Return the store's address if an argument sets it."""
+    given = [word.partition("=")[2] for word in words if word.startswith("tracking.uri=")]
+    return given[-1] if given else None
 
 
 def _complain(error: object, code: int) -> int:

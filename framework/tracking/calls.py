@@ -27,6 +27,22 @@ class Calls(ABC):
         """
 
     @abstractmethod
+    def experiment(self, name: str) -> tuple[str, bool] | None:
+        """Return the id of an experiment, and whether it is active and not in the store's trash; None if none."""
+
+    @abstractmethod
+    def runs_with(self, experiment_id: str, key: str, value: str) -> list[str]:
+        """Return the ids of an experiment's runs that have a tag, the oldest first; deleted runs are left out."""
+
+    @abstractmethod
+    def tag(self, run_id: str, key: str) -> str | None:
+        """Return a tag of a run, which may be deleted, or None; a missing run is an error or None."""
+
+    @abstractmethod
+    def reopen_run(self, run_id: str) -> None:
+        """Set the status of a run to RUNNING again."""
+
+    @abstractmethod
     def log_batch(self, run_id: str, batch: entities.LogBatch) -> None:
         """Add params, metrics and tags to a run; points that it has already are ignored."""
 
@@ -41,6 +57,10 @@ class Calls(ABC):
         Raises:
             FileNotFoundError: ``path`` does not exist.
         """
+
+    @abstractmethod
+    def log_model(self, experiment_id: str, run_id: str, folder: Path, example: Path | None) -> None:
+        """Log a saved predictor as the run's model; arguments as for `entities.log_model`."""
 
     @abstractmethod
     def end_run(self, run_id: str, status: str, end_time: int) -> None:
@@ -66,6 +86,25 @@ class ClientCalls(Calls):
         name = tags[entities.RUN_NAME]
         run = self._client.create_run(experiment_id, start_time=start_time, tags=dict(tags), run_name=name)
         return str(run.info.run_id)
+
+    def experiment(self, name: str) -> tuple[str, bool] | None:
+        """Return the id of an experiment, and whether it is active."""
+        found = self._client.get_experiment_by_name(name)
+        return None if found is None else (str(found.experiment_id), found.lifecycle_stage == "active")
+
+    def runs_with(self, experiment_id: str, key: str, value: str) -> list[str]:
+        """Return the ids of an experiment's runs that have a tag."""
+        query, order = f"tags.{key} = '{value}'", ["attributes.start_time"]
+        return [run.info.run_id for run in self._client.search_runs([experiment_id], query, order_by=order)]
+
+    def tag(self, run_id: str, key: str) -> str | None:
+        """Return a tag of a run, or None."""
+        value: str | None = self._client.get_run(run_id).data.tags.get(key)
+        return value
+
+    def reopen_run(self, run_id: str) -> None:
+        """Set the status of a run to RUNNING again."""
+        self._client.update_run(run_id, status="RUNNING")
 
     def log_batch(self, run_id: str, batch: entities.LogBatch) -> None:
         """Send a batch; the client makes as few calls as MLflow's limits (1,000 values, 100 params) allow."""
@@ -95,6 +134,10 @@ class ClientCalls(Calls):
             self._client.log_artifact(run_id, str(path), to or None)
         else:
             raise FileNotFoundError(f"{path} does not exist")
+
+    def log_model(self, experiment_id: str, run_id: str, folder: Path, example: Path | None) -> None:
+        """Log a saved predictor as the run's model."""
+        entities.log_model(self._client, experiment_id, run_id, folder, example)
 
     def end_run(self, run_id: str, status: str, end_time: int) -> None:
         """Set the final status of a run."""

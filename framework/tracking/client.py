@@ -25,10 +25,11 @@ from types import TracebackType
 from typing import IO, Any, cast
 
 from framework.config.settings import Tracking
+from framework.errors import InputError
 from framework.runs.cursor import Cursor
 from framework.runs.journal import FILE as JOURNAL
 from framework.system.paths import root_folder
-from framework.tracking.store import resolve_experiment, resolve_uri, without_password
+from framework.tracking.store import resolve_experiment, resolve_uri, sqlite_file, without_password
 from framework.tracking.waiting import Naming, Waiting
 from framework.tracking.waiting import pending as pending
 
@@ -48,6 +49,9 @@ POLL_SECONDS = 0.5
 INTERRUPT_SECONDS = 3.0
 """How long the end of delivery is awaited after an interrupt; what is left then is left to `sync`."""
 
+EARLY = "early"
+"""Argument of a writer that imports mlflow before it knows the store."""
+
 Writer = tuple["subprocess.Popen[str]", IO[str]]
 
 _EARLY: list[Writer] = []
@@ -57,11 +61,22 @@ _RUNNING: set[subprocess.Popen[str]] = set()
 """All writers that have not ended yet, as far as this process knows."""
 
 
-def start_early() -> None:
-    """Start a writer, so that it imports mlflow while the command is parsed; the next `Tracker` uses it."""
-    if not _EARLY:
+def start_early(uri: str | None = None) -> None:
+    """Start a writer, so that it imports mlflow while the command is parsed; the next `Tracker` uses it.
+
+    Do nothing if the store is a database that exists: most do not need the import, and a command whose settings are
+    wrong would wait for the processor.
+
+    Args:
+        uri: the store's address, as for `resolve_uri`; an invalid one is ignored.
+    """
+    try:
+        database = sqlite_file(resolve_uri(uri))
+    except InputError:
+        return
+    if not _EARLY and (database is None or not database.is_file()):
         with suppress(OSError):  # the tracker will try again and report the error
-            _EARLY.append(_spawn())
+            _EARLY.append(_spawn(EARLY))
 
 
 def stop_early() -> None:
@@ -89,14 +104,14 @@ def _end(process: subprocess.Popen[str]) -> None:
             process.stdin.close()
 
 
-def _spawn() -> Writer:
+def _spawn(*words: str) -> Writer:
     errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open until finish
     root = str(root_folder())
     # One BLAS thread: the writer computes very little, and more threads would compete with training for cores.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     try:
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-P", "-c", _START, root],
+            [sys.executable, "-P", "-c", _START, root, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from framework.errors import TrackingError
 from framework.runs.cursor import Cursor
@@ -18,9 +17,6 @@ from framework.runs.journal import Entry, Tail, sweep_of
 from framework.system.files import inside
 from framework.tracking import entities
 from framework.tracking.store import Store, resolve_experiment, without_password
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
 KEY_TAG = "journal_key"
 _TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED")
@@ -115,7 +111,7 @@ class Delivery:
         if self.cursor.run_id is None and not self._create(store):
             return False
         if self.cursor.ended and self._pending:
-            self._attempt("status", partial(store.client.update_run, self._run_id, status="RUNNING"))
+            self._attempt("status", partial(store.calls.reopen_run, self._run_id))
             self.cursor.ended = False
         try:
             self._send_pending(store)
@@ -161,12 +157,12 @@ class Delivery:
         """Return whether the store has a cursor's run. A run without its key was made for another journal."""
         try:
             with asking():
-                run = None if cursor.run_id is None else store.client.get_run(cursor.run_id)
+                key = None if cursor.run_id is None else store.calls.tag(cursor.run_id, KEY_TAG)
         except UnreachableError:
             raise
         except TrackingError:
             return False
-        return run is not None and run.data.tags.get(KEY_TAG) == cursor.key
+        return key == cursor.key
 
     def _create(self, store: Store) -> bool:
         if not self._pending or self._pending[0].kind != "start":
@@ -203,20 +199,18 @@ class Delivery:
             return None
         self._uncertain = True
         runs = self._runs_of_key(store)
-        return str(runs[0].info.run_id) if runs else None
+        return runs[0] if runs else None
 
     def _remove_doubles(self, store: Store) -> None:
         """Delete runs that a creation without an answer made later than another was found or created."""
         for run in self._runs_of_key(store):
-            if run.info.run_id != self._run_id:
-                store.client.set_terminated(run.info.run_id, "KILLED")
-                store.client.delete_run(run.info.run_id)
+            if run != self._run_id:
+                store.client.set_terminated(run, "KILLED")
+                store.client.delete_run(run)
         self._uncertain = False
 
-    def _runs_of_key(self, store: Store) -> list[Run]:
-        query = f"tags.{KEY_TAG} = '{self.cursor.key}'"
-        found = store.client.search_runs([self.cursor.experiment_id], query, order_by=["attributes.start_time"])
-        return list(found)
+    def _runs_of_key(self, store: Store) -> list[str]:
+        return store.calls.runs_with(self.cursor.experiment_id, KEY_TAG, self.cursor.key)
 
     def _run_of(self, folder: Path) -> str | None:
         cursor = Cursor.load(folder)
@@ -274,7 +268,7 @@ class Delivery:
     def _log_model(self, store: Store, entry: Entry) -> None:
         example = entry.content["input_example"]
         path, sample = inside(self.folder, entry.content["path"]), inside(self.folder, example) if example else None
-        entities.log_model(store.client, self.cursor.experiment_id, self._run_id, path, sample)
+        store.calls.log_model(self.cursor.experiment_id, self._run_id, path, sample)
 
     def _end(self, store: Store, status: str, when: float) -> None:
         if self._uncertain:

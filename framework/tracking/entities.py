@@ -284,12 +284,16 @@ def _signature(description: Description, shape: Shape) -> ModelSignature:
     from mlflow.types.schema import AnyType
 
     columns = description.columns
-    dtype = np.dtype(description.dtype if description.task == "classification" else np.float64)
     return ModelSignature(
         inputs=Schema([ColSpec(AnyType(), name, required=False) for name in columns]) if columns else None,
-        outputs=Schema([TensorSpec(dtype, (-1, *shape))]),
+        outputs=Schema([TensorSpec(output_dtype(description), (-1, *shape))]),
         params=ParamSchema([ParamSpec("output", "string", "scores")]),
     )
+
+
+def output_dtype(description: Description) -> np.dtype[Any]:
+    """Return the dtype of a model's outputs."""
+    return np.dtype(description.dtype if description.task == "classification" else np.float64)
 
 
 def _user() -> str:

@@ -1,8 +1,9 @@
 """The calls by which runs arrive in a local SQLite database, as SQL statements.
 
 MLflow's client takes ten times as long: it creates an object for each metric point, uses ten transactions per run, and
-reads the run in each of them and before each artifact. The statements here write the same rows, which a test compares.
-They are used only for the revisions of MLflow's tables with which that test passed.
+reads the run in each of them and before each artifact; and the import of MLflow takes longer than a short run. The
+statements here write the same rows, which a test compares. They are used only for the revisions of MLflow's tables with
+which that test passed.
 """
 
 from __future__ import annotations
@@ -10,16 +11,17 @@ from __future__ import annotations
 import math
 import shutil
 import sqlite3
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from framework.errors import TrackingError
-from framework.tracking import entities
+from framework.tracking import entities, model_files
 from framework.tracking.calls import Calls
 
 REVISIONS = frozenset({"bf29a5ff90ea", "dc11669786a5"})
@@ -50,16 +52,36 @@ _ADD_DATASET = (
     "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source, "
     "dataset_profile) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+_ADD_MODEL = (
+    "INSERT INTO logged_models (model_id, experiment_id, name, artifact_location, creation_timestamp_ms, "
+    "last_updated_timestamp_ms, status, lifecycle_stage, source_run_id) VALUES (?, ?, 'model', ?, ?, ?, ?, 'active', ?)"
+)
+_ADD_MODEL_PARAMS = (
+    "INSERT INTO logged_model_params (model_id, experiment_id, param_key, param_value) "
+    'SELECT ?, ?, "key", value FROM params WHERE run_uuid = ?'
+)
+_ADD_OUTPUT = (
+    "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, destination_id) "
+    "VALUES (?, 'RUN_OUTPUT', ?, 'MODEL_OUTPUT', ?)"
+)
+_READY = 2
+"""The status of a complete model."""
+WORKSPACE = "default"
+"""The workspace that MLflow's client uses unless another is set; tables of earlier revisions have none."""
 Row = tuple[Any, ...]
 
 
 def has_tested_tables(database: Path) -> bool:
-    """Return whether a database has a revision of MLflow's tables that is in `REVISIONS`."""
-    connection = sqlite3.connect(database, timeout=LOCK_SECONDS)
-    try:
+    """Return whether a database has a revision of MLflow's tables that is in `REVISIONS`.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    with closing(sqlite3.connect(database, timeout=LOCK_SECONDS)) as connection:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+        if connection.execute(query).fetchone() is None:
+            return False
         found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    finally:
-        connection.close()
     return len(found) == 1 and found[0][0] in REVISIONS
 
 
@@ -68,13 +90,14 @@ class SqliteCalls(Calls):
 
     Args:
         database: the file, with tables of one of `REVISIONS`.
-        others: the calls for an experiment or a run whose artifacts are not in a local folder.
+        others: function that returns the calls for what the statements leave to others: experiments and runs whose
+            artifacts are not in a local folder, other workspaces, and models that `model_files` cannot write.
 
     Raises:
         sqlite3.Error: the file cannot be opened.
     """
 
-    def __init__(self, database: Path, others: Calls) -> None:
+    def __init__(self, database: Path, others: Callable[[], Calls]) -> None:
         self._others = others
         self._connection = sqlite3.connect(database, timeout=LOCK_SECONDS, isolation_level=None)
         self._connection.execute("PRAGMA foreign_keys = ON")
@@ -93,7 +116,7 @@ class SqliteCalls(Calls):
                 place = f"{found[0].rstrip('/')}/{run_id}/artifacts"
                 self._insert_run(run_id, experiment_id, start_time, place, tags)
                 return run_id
-        return self._others.create_run(experiment_id, start_time, tags)
+        return self._others().create_run(experiment_id, start_time, tags)
 
     def _insert_run(
         self, run_id: str, experiment_id: str, start_time: int, place: str, tags: Mapping[str, str]
@@ -105,6 +128,36 @@ class SqliteCalls(Calls):
             (run_id, tags[entities.RUN_NAME], tags.get(entities.USER, "unknown"), start_time, place, experiment_id),
         )
         self._many(_SET_TAG, ((key, value, run_id) for key, value in tags.items()))
+
+    def experiment(self, name: str) -> tuple[str, bool] | None:
+        """Return the id of an experiment, and whether it is active."""
+        found = self._connection.execute("SELECT * FROM experiments WHERE name = ?", (name,))
+        columns = [column[0] for column in found.description]
+        known = [dict(zip(columns, row, strict=True)) for row in found]
+        if not known:
+            return None
+        if len(known) > 1 or known[0].get("workspace", WORKSPACE) != WORKSPACE:
+            return self._others().experiment(name)
+        return str(known[0]["experiment_id"]), known[0]["lifecycle_stage"] == "active"
+
+    def runs_with(self, experiment_id: str, key: str, value: str) -> list[str]:
+        """Return the ids of an experiment's runs that have a tag."""
+        query = (
+            "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) WHERE experiment_id = ? "
+            "AND lifecycle_stage = 'active' AND \"key\" = ? AND value = ? ORDER BY start_time, run_uuid"
+        )
+        return [row[0] for row in self._connection.execute(query, (experiment_id, key, value))]
+
+    def tag(self, run_id: str, key: str) -> str | None:
+        """Return a tag of a run, or None."""
+        found = self._one('SELECT value FROM tags WHERE run_uuid = ? AND "key" = ?', run_id, key)
+        return None if found is None else str(found[0])
+
+    def reopen_run(self, run_id: str) -> None:
+        """Set the status of a run to RUNNING again."""
+        with self._transaction():
+            self._active(run_id)
+            self._connection.execute("UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", (run_id,))
 
     def log_batch(self, run_id: str, batch: entities.LogBatch) -> None:
         """Add params, metrics and tags to a run."""
@@ -152,9 +205,9 @@ class SqliteCalls(Calls):
         """Copy a file or the content of a folder."""
         (place,) = self._one("SELECT artifact_uri FROM runs WHERE run_uuid = ?", run_id) or ("",)
         if not _is_folder(place):
-            self._others.log_artifact(run_id, path, to)
+            self._others().log_artifact(run_id, path, to)
             return
-        folder = Path(url2pathname(urlsplit(place).path)) / to
+        folder = _folder(place) / to
         if path.is_dir():
             shutil.copytree(path, folder, dirs_exist_ok=True)
         elif path.is_file():
@@ -162,6 +215,32 @@ class SqliteCalls(Calls):
             shutil.copy2(path, folder)
         else:
             raise FileNotFoundError(f"{path} does not exist")
+
+    def log_model(self, experiment_id: str, run_id: str, folder: Path, example: Path | None) -> None:
+        """Log a saved predictor as the run's model.
+
+        The model's id follows from the run's, so that a repeated call writes the same files again.
+        """
+        query = "SELECT status FROM logged_models WHERE source_run_id = ? AND lifecycle_stage = 'active'"
+        begun = self._connection.execute(query, (run_id,)).fetchall()
+        if (_READY,) in begun:
+            return
+        (place,) = self._one("SELECT artifact_location FROM experiments WHERE experiment_id = ?", experiment_id) or (
+            "",
+        )
+        model = model_files.ModelFiles.read(folder, example)
+        if begun or model is None or not _is_folder(place):
+            self._others().log_model(experiment_id, run_id, folder, example)
+            return
+        model_id = f"m-{run_id}"
+        location = f"{place.rstrip('/')}/models/{model_id}/artifacts"
+        model.write(_folder(location), model_id, run_id, location)
+        now = entities.milliseconds(time.time())
+        with self._transaction():
+            self._active(run_id)
+            self._connection.execute(_ADD_MODEL, (model_id, experiment_id, location, now, now, _READY, run_id))
+            self._connection.execute(_ADD_MODEL_PARAMS, (model_id, experiment_id, run_id))
+            self._connection.execute(_ADD_OUTPUT, (uuid.uuid4().hex, run_id, model_id))
 
     def end_run(self, run_id: str, status: str, end_time: int) -> None:
         """Set the final status of a run."""
@@ -177,7 +256,6 @@ class SqliteCalls(Calls):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             self._connection.close()
-        self._others.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -219,6 +297,10 @@ def wait_less(connection: sqlite3.Connection) -> None:
 def _is_folder(place: str) -> bool:
     """Return whether a place for artifacts is a local folder."""
     return place.startswith("file:///") and not {"?", "#"} & set(place)
+
+
+def _folder(place: str) -> Path:
+    return Path(url2pathname(urlsplit(place).path))
 
 
 def _metric_row(run_id: str, key: str, value: float, time: int, step: int) -> Row:

@@ -173,17 +173,18 @@ def _absolute(uri: str) -> str:
 
 
 class Store:
-    """An open MLflow store. It imports mlflow, so use it in the writer process and not in the training process.
+    """An open MLflow store, for the writer process and not for the training process.
 
     A SQLite database is opened under a file lock, because MLflow creates its tables without one, and two processes that
     do so at the same time fail. If a kill or a full disk ends that, the tables are made again from the beginning.
+
+    MLflow is imported when its client is needed: by all stores but databases that `sqlite_calls` understands.
 
     Args:
         uri: a resolved address.
 
     Attributes:
         uri: the address.
-        client: the MLflow client.
         calls: the calls by which runs arrive.
 
     Raises:
@@ -191,43 +192,56 @@ class Store:
     """
 
     def __init__(self, uri: str) -> None:
-        import mlflow
-
-        from framework.tracking.calls import ClientCalls
-
         self.uri = uri
         self._experiments: dict[str, str] = {}
         database = sqlite_file(uri)
         if database is None:
-            mlflow.set_tracking_uri(uri)
-            self.client: MlflowClient = mlflow.MlflowClient(uri)
-            self.calls: Calls = ClientCalls(self.client)
+            self.calls: Calls = self._through_client()
             return
         from filelock import FileLock, Timeout
-        from sqlalchemy import event
-        from sqlalchemy.engine import Engine
-        from sqlalchemy.exc import SQLAlchemyError
 
-        event.listen(Engine, "connect", _wait_less)
         try:
             database.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{database}.lock", timeout=_LOCK_SECONDS):
                 unfinished = Path(f"{database}.unfinished")
                 _prepare_database(database, unfinished)
-                address = mlflow_address(uri)
-                mlflow.set_tracking_uri(address)
-                self.client = mlflow.MlflowClient(address)
-                self.client.search_experiments(max_results=1)
+                if unfinished.exists() or not takes_statements(uri):
+                    self._make_tables(database)
                 follow_move(database)
                 unfinished.unlink(missing_ok=True)
                 self.calls = self._calls_of(database)
-        except SQLAlchemyError as error:
-            line = str(error).partition("\n")[0]
-            if unfinished.exists():
-                _UNFINISHED[database] = line
-            raise TrackingError(f"{database}: {_remedied(line)}") from error
         except (OSError, sqlite3.Error, Timeout) as error:
             raise TrackingError(f"{database}: {error}") from error
+
+    @functools.cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client."""
+        import mlflow
+
+        if sqlite_file(self.uri) is not None:
+            from sqlalchemy import event
+            from sqlalchemy.engine import Engine
+
+            event.listen(Engine, "connect", _wait_less)
+        address = mlflow_address(self.uri)
+        mlflow.set_tracking_uri(address)
+        return mlflow.MlflowClient(address)
+
+    def _make_tables(self, database: Path) -> None:
+        """Let MLflow make the tables of a database that has none, and check those of another.
+
+        Raises:
+            TrackingError: MLflow fails.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            self.client.search_experiments(max_results=1)
+        except SQLAlchemyError as error:
+            line = str(error).partition("\n")[0]
+            if Path(f"{database}.unfinished").exists():
+                _UNFINISHED[database] = line
+            raise TrackingError(f"{database}: {_remedied(line)}") from error
 
     def experiment(self, name: str) -> str:
         """Return the id of the experiment ``name``; create the experiment if it does not exist.
@@ -253,25 +267,23 @@ class Store:
         return known[runs[0].info.experiment_id] if runs else None
 
     def _calls_of(self, database: Path) -> Calls:
-        """Return the calls for a database; options in its address are left to MLflow's client."""
-        from framework.tracking.calls import ClientCalls
-        from framework.tracking.sqlite_calls import SqliteCalls, has_tested_tables
+        from framework.tracking.sqlite_calls import SqliteCalls
 
-        through_client = ClientCalls(self.client)
-        if "?" in self.uri or not has_tested_tables(database):
-            return through_client
-        return SqliteCalls(database, through_client)
+        return SqliteCalls(database, self._through_client) if takes_statements(self.uri) else self._through_client()
+
+    def _through_client(self) -> Calls:
+        from framework.tracking.calls import ClientCalls
+
+        return ClientCalls(self.client)
 
     def _find(self, name: str) -> str | None:
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
-            return None
-        if found.lifecycle_stage != "active":
+        known, active = self.calls.experiment(name) or (None, True)
+        if not active:
             raise TrackingError(
                 f"experiment {name!r} is deleted in {without_password(self.uri)}: restore it in the UI, or set another "
                 "tracking.experiment"
             )
-        return str(found.experiment_id)
+        return known
 
     def _make(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -285,6 +297,28 @@ class Store:
             if error.error_code == "RESOURCE_ALREADY_EXISTS" and (found := self._find(name)):
                 return found
             raise
+
+
+def takes_statements(uri: str) -> bool:
+    """Return whether runs arrive by SQL statements: in a local database with tables of a tested revision.
+
+    Options in a database's address are left to MLflow's client.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+    """
+    from framework.tracking.sqlite_calls import has_tested_tables
+
+    database = sqlite_file(uri)
+    return database is not None and "?" not in uri and database.is_file() and has_tested_tables(database)
+
+
+def needs_client(uri: str) -> bool:
+    """Return whether a store is opened through MLflow's client, as far as this can be told before it is opened."""
+    try:
+        return not takes_statements(uri)
+    except sqlite3.Error:
+        return False  # the error is reported when the store is opened
 
 
 def _remedied(line: str) -> str:

@@ -1,10 +1,11 @@
 """The writer: a separate process that follows journals and delivers them to MLflow.
 
-A thread would slow down training through the interpreter lock, and importing mlflow takes longer than many runs. The
-trainer (`framework.tracking.client`) starts the writer and sends it JSON lines: ``{"uri": …}`` first, then
-``{"follow": FOLDER}`` for each journal. At the end of its input, whether the trainer has finished or was killed, the
-writer delivers the rest and sets runs without an end to KILLED. Only then does it send JSON lines back:
-``{"left": RUNS, "entries": ENTRIES_OF_THE_CURRENT_RUN}`` while it works, and ``{"problem": …}`` for each problem.
+A thread would slow down training through the interpreter lock, and importing mlflow, which not all stores need, takes
+longer than many runs. The trainer (`framework.tracking.client`) starts the writer and sends it JSON lines:
+``{"uri": …}`` first, then ``{"follow": FOLDER}`` for each journal. At the end of its input, whether the trainer has
+finished or was killed, the writer delivers the rest and sets runs without an end to KILLED. Only then does it send JSON
+lines back: ``{"left": RUNS, "entries": ENTRIES_OF_THE_CURRENT_RUN}`` while it works, and ``{"problem": …}`` for each
+problem.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from typing import IO, Any
 
 from framework.errors import FrameworkError
 from framework.runs.journal import FILE as JOURNAL
-from framework.tracking.client import undelivered
+from framework.tracking.client import EARLY, undelivered
 from framework.tracking.delivery import Delivery, UnreachableError, asking, reason
 from framework.tracking.outage import Outage
-from framework.tracking.store import Store, remove_links
+from framework.tracking.store import Store, needs_client, remove_links
 from framework.tracking.waiting import Naming
 
 POLL_SECONDS = 0.3
@@ -59,10 +60,12 @@ class Writer:
     Args:
         commands: JSON lines from the trainer.
         answers: stream for JSON lines to the trainer, which may have ended.
+        early: whether to import mlflow before the store is known.
     """
 
-    def __init__(self, commands: IO[str], answers: IO[str]) -> None:
+    def __init__(self, commands: IO[str], answers: IO[str], *, early: bool = False) -> None:
         self._answers = answers
+        self._early = early
         self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._open = True
         self._active: dict[Path, Delivery] = {}
@@ -81,8 +84,8 @@ class Writer:
 
     def run(self) -> None:
         """Deliver journals until the input has ended and everything that can be delivered is delivered."""
-        import mlflow  # noqa: F401 - takes more than a second; do it while the trainer starts and trains
-
+        if self._early:
+            _import_mlflow()
         while self._open:
             self._take()
             self._round()
@@ -128,6 +131,8 @@ class Writer:
     def _obey(self, command: dict[str, str]) -> None:
         if "uri" in command:
             self._uri, self._naming = command["uri"], Naming.of(command["uri"])
+            if needs_client(self._uri):
+                _import_mlflow()
         if "follow" in command:
             folder = Path(command["follow"])
             if folder not in self._active:
@@ -253,12 +258,17 @@ def main() -> None:
     for name, value in IMPATIENT.items():
         os.environ.setdefault(name, value)
     _allow_many_files()
-    Writer(sys.stdin, answers).run()
+    Writer(sys.stdin, answers, early=EARLY in sys.argv).run()
     # All is delivered and closed. The trainer waits, and Python would take a second to tear down MLflow's modules.
     remove_links()
     answers.close()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _import_mlflow() -> None:
+    """Import mlflow, which takes more than a second, while the trainer starts and trains."""
+    import mlflow  # noqa: F401
 
 
 def _end_soon(_signal: int, _frame: object) -> None:

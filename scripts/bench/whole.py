@@ -22,6 +22,11 @@ TURNS = 5
 """How often each command is timed; compositions and studies are timed once."""
 
 
+def compiled() -> dict[str, str]:
+    """Return the environment; Python may keep compiled modules of this project, as it has those of the peers."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def timed(words: Sequence[str], folder: Path, **environment: str) -> tuple[float, str]:
     """Run Python in ``folder`` with the arguments ``words``; return the seconds and the standard output.
 
@@ -37,7 +42,7 @@ def timed(words: Sequence[str], folder: Path, **environment: str) -> tuple[float
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, *words],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**compiled(), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -122,7 +127,7 @@ def answered(words: Sequence[str], folder: Path, **environment: str) -> tuple[fl
     """
     started, answer, last = time.perf_counter(), 0.0, 0.0
     with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, *words], cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+        [sys.executable, *words], cwd=folder, env={**compiled(), **environment}, stdout=subprocess.PIPE, text=True
     ) as process:
         for line in process.stdout or ():
             if line.startswith("report "):
@@ -223,7 +228,12 @@ def moments(words: Sequence[str], folder: Path, code: int) -> Moments:
     started = time.perf_counter()
     lines: list[tuple[float, str]] = []
     with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-u", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-u", *words],
+        cwd=folder,
+        env=compiled(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         lines += [(time.perf_counter() - started, line) for line in process.stdout]

@@ -169,7 +169,7 @@ def test_the_result_comes_before_curves_are_drawn_and_then_what_is_waited_for(co
 
     monkeypatch.setattr("framework.plots.drawn", drawn)
     monkeypatch.setattr("framework.tracking.run.Tracker", Undelivered)
-    monkeypatch.setattr("framework.cli.commands.start_early", lambda: None)
+    monkeypatch.setattr("framework.cli.commands.start_early", lambda uri: None)
     code, out, _ = command("epochs=1", "dataset.train_limit=75", *words)
     assert code == 0
     assert [line.split(" ")[0] for line in out.splitlines() if not line.startswith(" ")] == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 import sqlite3
 import warnings
@@ -11,15 +12,19 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+import numpy as np
+import pandas
 import pytest
 from test_tracking import begin, measure, predictor
 
 import framework
 from framework.errors import TrackingError
-from framework.runs.cursor import run_id
+from framework.runs.cursor import Cursor, run_id
 from framework.tracking.calls import Calls, ClientCalls
-from framework.tracking.client import sync
+from framework.tracking.client import _EARLY, start_early, sync
 from framework.tracking.delivery import UnreachableError, asking
 from framework.tracking.entities import RETRIES, LogBatch, log_model
 from framework.tracking.sqlite_calls import SqliteCalls
@@ -181,6 +186,102 @@ def test_artifacts_outside_of_local_folders_are_left_to_the_client(
     assert [item.path for item in store.client.list_artifacts(run)] == ["a.txt"]
     with pytest.raises(FileNotFoundError):
         calls["statements"].log_artifact(run, tmp_path / "b.txt", "")
+
+
+def model_rows(store: Store, model: Any) -> list[Any]:
+    """Return the rows of a logged model in all tables, without ids, addresses and times."""
+    with closing(sqlite3.connect(database(store))) as connection:
+        columns = "experiment_id, name, status, lifecycle_stage, model_type, status_message"
+        found = [connection.execute(f"SELECT {columns} FROM logged_models WHERE model_id = ?", (model.model_id,))]  # noqa: S608
+        query = "SELECT experiment_id, param_key, param_value FROM logged_model_params WHERE model_id = ? ORDER BY 2"
+        found.append(connection.execute(query, (model.model_id,)))
+        for table in ("logged_model_tags", "logged_model_metrics"):
+            found.append(connection.execute(f"SELECT * FROM {table} WHERE model_id = ?", (model.model_id,)))  # noqa: S608
+        query = "SELECT source_type, destination_type, step FROM inputs WHERE source_id = ? AND destination_id = ?"
+        found.append(connection.execute(query, (model.source_run_id, model.model_id)))
+        return [rows.fetchall() for rows in found]
+
+
+def model_folder(model: Any) -> Path:
+    return Path(url2pathname(urlsplit(model.artifact_location).path))
+
+
+def model_files(model: Any) -> dict[str, str | bytes]:
+    """Return the files of a logged model; ids, times and the size, in which MLflow counts its caches, are replaced."""
+    top = model_folder(model)
+    files: dict[str, str | bytes] = {}
+    for path in (path for path in top.rglob("*") if path.is_file()):
+        name, content = path.relative_to(top).as_posix(), path.read_bytes()
+        files[name] = content
+        if name == "MLmodel":
+            text = content.decode().replace(model.model_id, "MODEL").replace(model.source_run_id, "RUN")
+            files[name] = re.sub(r"(utc_time_created|model_size_bytes): .*", r"\1", text)
+    return files
+
+
+EXAMPLES: dict[str, tuple[np.ndarray | None, list[str]]] = {
+    "floats": (np.arange(8.0, dtype=np.float32).reshape(2, 4), []),
+    "bytes": (np.arange(8, dtype=np.uint8).reshape(2, 4), []),
+    "table": (np.array([[1.5, -2.0, 1e-9, 3.0]]), ["a b", "ä", "c", "d"]),
+    "incomplete": (np.array([[1.5, math.nan, 0.0, 3.0]]), []),
+    "none": (None, []),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of MLflow, about what it logs
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_model_is_logged_as_the_client_logs_it(
+    kind: str, store: Store, calls: dict[str, Calls], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    monkeypatch.setenv(RETRIES, "0")
+    example, columns = EXAMPLES[kind]
+    predictor(columns).save(tmp_path / "model")
+    path = None if example is None else tmp_path / "model" / "example.npy"
+    if path is not None:
+        np.save(path, example)
+    place, models = store.experiment(f"model {kind}"), {}
+    for which in PATHS:
+        run = calls[which].create_run(place, 1, TAGS)
+        calls[which].log_batch(run, LogBatch(params={"p": "1", "empty": ""}))
+        for _ in range(2):
+            calls[which].log_model(place, run, tmp_path / "model", path)
+        (models[which],) = store.client.search_logged_models([place], f"source_run_id = '{run}'")
+    theirs, ours = models["client"], models["statements"]
+    assert model_rows(store, ours) == model_rows(store, theirs)
+    assert model_files(ours) == model_files(theirs)
+    assert ours.artifact_location.replace(ours.model_id, theirs.model_id) == theirs.artifact_location
+    # MLflow cannot load from a path with a percent sign.
+    copies = [shutil.copytree(model_folder(model), tmp_path / model.model_id) for model in (ours, theirs)]
+    loaded = [mlflow.pyfunc.load_model(str(copy)) for copy in copies]
+    inputs = pandas.DataFrame(np.ones((3, 4)), columns=columns) if columns else np.ones((3, 4))
+    assert loaded[0].predict(inputs).tobytes() == loaded[1].predict(inputs).tobytes()
+    assert store.client.get_run(ours.source_run_id).outputs.model_outputs[0].model_id == ours.model_id
+
+
+def test_a_database_with_known_tables_needs_no_import_of_mlflow(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = store.experiment("no import")
+    (tmp_path / "first" / "mlflow").mkdir(parents=True)
+    (tmp_path / "first" / "mlflow" / "__init__.py").write_text("raise ImportError('MLflow is not needed')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "first"), os.environ.get("PYTHONPATH", "")]))
+    for name in ("run", "again"):  # the second begins its delivery as one that was interrupted
+        journal = begin(tmp_path / name, experiment="no import", dataset=DATASET)
+        measure(journal, 1, 2)
+        predictor().save(tmp_path / name / "model")
+        journal.write("model", path="model", input_example=None)
+        journal.write("end", status="FINISHED")
+    Cursor(store.uri).begin(tmp_path / "again")
+    start_early(store.uri)
+    assert _EARLY == []
+    assert sync([tmp_path], store.uri).problems == []
+    runs = {str(run_id(tmp_path / name)) for name in ("run", "again")}
+    assert {model.source_run_id for model in store.client.search_logged_models([place])} == runs
+    journal = begin(tmp_path / "elsewhere", experiment="another, not made yet")
+    journal.write("end", status="FINISHED")
+    assert "MLflow is not needed" in sync([tmp_path / "elsewhere"], store.uri).problems[0]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of MLflow, about what it logs
