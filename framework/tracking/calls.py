@@ -14,7 +14,28 @@ if TYPE_CHECKING:
 
 
 class Calls(ABC):
-    """The calls that each run needs. Each takes effect as a whole or not at all, and can be repeated."""
+    """The calls that each run needs. Each takes effect as a whole or not at all, and can be repeated.
+
+    Attributes:
+        held: whether calls take effect only at `keep`.
+    """
+
+    held: bool
+
+    @abstractmethod
+    def hold(self) -> None:
+        """Let further calls take effect together at `keep`, if the store can do this; other processes must wait then.
+
+        What a call returns is valid from then on.
+        """
+
+    @abstractmethod
+    def keep(self) -> None:
+        """Let the calls since `hold` take effect.
+
+        Raises:
+            Exception: an error of the store; none of these calls has taken effect.
+        """
 
     @abstractmethod
     def create_run(self, experiment_id: str, start_time: int, tags: Mapping[str, str]) -> str:
@@ -23,12 +44,26 @@ class Calls(ABC):
         Args:
             experiment_id: its experiment.
             start_time: Unix time in milliseconds.
-            tags: its tags; ``mlflow.runName`` is its name.
+            tags: its tags; ``mlflow.runName`` is its name. A run of the same `entities.KEY_TAG` may be returned.
         """
+
+    @abstractmethod
+    def delete_run(self, run_id: str) -> None:
+        """Move a run that was created twice to the store's trash."""
 
     @abstractmethod
     def experiment(self, name: str) -> tuple[str, bool] | None:
         """Return the id of an experiment, and whether it is active and not in the store's trash; None if none."""
+
+    @abstractmethod
+    def make_experiment(self, name: str, location: str | None, tags: Mapping[str, str]) -> str:
+        """Create an experiment and return its id.
+
+        Args:
+            name: its name.
+            location: address of the folder for the artifacts of its runs; None leaves it to the store.
+            tags: its tags.
+        """
 
     @abstractmethod
     def runs_with(self, experiment_id: str, key: str, value: str) -> list[str]:
@@ -78,14 +113,31 @@ class ClientCalls(Calls):
         client: MLflow's client.
     """
 
+    held = False
+
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
+
+    def hold(self) -> None:
+        """Do nothing: each call takes effect at once."""
+
+    def keep(self) -> None:
+        """Do nothing: each call took effect at once."""
 
     def create_run(self, experiment_id: str, start_time: int, tags: Mapping[str, str]) -> str:
         """Create a run and return its id."""
         name = tags[entities.RUN_NAME]
         run = self._client.create_run(experiment_id, start_time=start_time, tags=dict(tags), run_name=name)
         return str(run.info.run_id)
+
+    def delete_run(self, run_id: str) -> None:
+        """End a run and move it to the store's trash."""
+        self._client.set_terminated(run_id, "KILLED")
+        self._client.delete_run(run_id)
+
+    def make_experiment(self, name: str, location: str | None, tags: Mapping[str, str]) -> str:
+        """Create an experiment and return its id."""
+        return str(self._client.create_experiment(name, artifact_location=location, tags=dict(tags)))
 
     def experiment(self, name: str) -> tuple[str, bool] | None:
         """Return the id of an experiment, and whether it is active."""

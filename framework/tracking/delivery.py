@@ -18,7 +18,6 @@ from framework.system.files import inside
 from framework.tracking import entities
 from framework.tracking.store import Store, resolve_experiment, without_password
 
-KEY_TAG = "journal_key"
 _TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED")
 
 
@@ -41,6 +40,7 @@ class Delivery:
         cursor: how much of the journal the store has.
         problems: one line per refusal of the store.
         alone: True to create the run even if its parent's run does not exist.
+        unsaved: whether the store will have more than the saved cursor says; `save` must wait until calls are kept.
         told: called with the number of entries left, before each one that needs calls of its own.
     """
 
@@ -49,6 +49,7 @@ class Delivery:
         self.cursor = Cursor(without_password(uri))
         self.problems: list[str] = []
         self.alone = False
+        self.unsaved = False
         self.told: Callable[[int], object] = lambda _: None
         self._tail = Tail(folder)
         self._pending: list[Entry] = []
@@ -116,14 +117,28 @@ class Delivery:
         try:
             self._send_pending(store)
         finally:
-            self.cursor.save(self.folder)
+            self._progressed(store)
         return True
+
+    def save(self) -> None:
+        """Save how much the store has.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.unsaved = False
+        self.cursor.save(self.folder)
+
+    def _progressed(self, store: Store) -> None:
+        self.unsaved = True
+        if not store.calls.held:
+            self.save()
 
     def give_up(self, store: Store) -> None:
         """Set the run's status to KILLED if its journal has no end, because its training process is gone."""
         if self.cursor.run_id is not None and not self.cursor.ended:
             self._end(store, "KILLED", (self.folder / JOURNAL).stat().st_mtime)
-            self.cursor.save(self.folder)
+            self._progressed(store)
 
     def close(self) -> None:
         """Release the journal, so that other processes can deliver it."""
@@ -157,7 +172,7 @@ class Delivery:
         """Return whether the store has a cursor's run. A run without its key was made for another journal."""
         try:
             with asking():
-                key = None if cursor.run_id is None else store.calls.tag(cursor.run_id, KEY_TAG)
+                key = None if cursor.run_id is None else store.calls.tag(cursor.run_id, entities.KEY_TAG)
         except UnreachableError:
             raise
         except TrackingError:
@@ -168,7 +183,7 @@ class Delivery:
         if not self._pending or self._pending[0].kind != "start":
             raise TrackingError("its journal does not begin with a start entry")
         start = self._pending[0]
-        tags = entities.run_tags(start) | {KEY_TAG: self.cursor.key}
+        tags = entities.run_tags(start) | {entities.KEY_TAG: self.cursor.key}
         parent = sweep_of(self.folder, start)
         if parent is not None:
             parent_id = self._run_of(parent)
@@ -185,7 +200,7 @@ class Delivery:
             self.cursor.experiment_id = store.experiment(self.cursor.experiment)
         with asking():
             self.cursor.run_id = self._made_before(store) or self._make(store, start, tags)
-        self.cursor.save(self.folder)
+        self._progressed(store)
         return True
 
     def _make(self, store: Store, start: Entry, tags: dict[str, str]) -> str:
@@ -205,12 +220,11 @@ class Delivery:
         """Delete runs that a creation without an answer made later than another was found or created."""
         for run in self._runs_of_key(store):
             if run != self._run_id:
-                store.client.set_terminated(run, "KILLED")
-                store.client.delete_run(run)
+                store.calls.delete_run(run)
         self._uncertain = False
 
     def _runs_of_key(self, store: Store) -> list[str]:
-        return store.calls.runs_with(self.cursor.experiment_id, KEY_TAG, self.cursor.key)
+        return store.calls.runs_with(self.cursor.experiment_id, entities.KEY_TAG, self.cursor.key)
 
     def _run_of(self, folder: Path) -> str | None:
         cursor = Cursor.load(folder)

@@ -41,6 +41,8 @@ NOTE = "mlflow.note.content"
 """Tag that the UI shows as a run's description; its value is Markdown."""
 RUN_NAME, USER = "mlflow.runName", "mlflow.user"
 """Tags that are fields of a run, too."""
+KEY_TAG = "journal_key"
+"""Tag with the key of a run's journal, by which a run is found that was created although no answer arrived."""
 DATASET_CONTEXT = {"mlflow.data.context": "training"}
 """Tags of a run's data set: what it is used for."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from framework.runs.cursor import Cursor
 from framework.runs.journal import last_entry
 from framework.tracking import entities
-from framework.tracking.delivery import KEY_TAG, asking
+from framework.tracking.delivery import asking
 from framework.tracking.store import Store, resolve_uri, sqlite_file
 from framework.tracking.writer import QUIET
 
@@ -45,7 +45,7 @@ def end_running(folders: Iterable[Path], uri: str | None = None) -> int:
         while token is not None:
             runs = client.search_runs(experiments, "attributes.status = 'RUNNING'", page_token=token or None)
             for run in runs:
-                folder = keys.get(run.data.tags.get(KEY_TAG, ""))
+                folder = keys.get(run.data.tags.get(entities.KEY_TAG, ""))
                 last = last_entry(folder) if folder is not None else None
                 if last is not None and last.kind == "end":
                     when = entities.milliseconds(last.time)

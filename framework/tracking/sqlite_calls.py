@@ -30,6 +30,8 @@ LOCK_SECONDS = 20
 """How long a call waits for other processes that write, as MLflow's do."""
 CHECKPOINT_PAGES = 10_000
 """Pages of the write-ahead log before they are moved to the database, which waits for the disk."""
+CACHE_KIB = 32_768
+"""Memory for pages of the database: the rows of one run are spread over the whole index of the metrics."""
 CLOSING_MILLISECONDS = 1000
 """How long the last checkpoint waits for other processes."""
 
@@ -98,25 +100,47 @@ class SqliteCalls(Calls):
     """
 
     def __init__(self, database: Path, others: Callable[[], Calls]) -> None:
+        self.held = False
+        self._lost: BaseException | None = None  # the error that ended a transaction of several calls
         self._others = others
         self._connection = sqlite3.connect(database, timeout=LOCK_SECONDS, isolation_level=None)
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         wait_less(self._connection)
 
+    def hold(self) -> None:
+        """Let further calls share one transaction, which begins with the first that writes."""
+        self.held = True
+
+    def keep(self) -> None:
+        """End the transaction."""
+        self.held = False
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            raise lost
+        self._commit()
+
     def create_run(self, experiment_id: str, start_time: int, tags: Mapping[str, str]) -> str:
-        """Create a run and return its id."""
+        """Create a run and return its id: the key of its journal, so that a repeated call returns the same run.
+
+        If the user has deleted that run, another one is created.
+        """
         with self._transaction():
             query = "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'"
             found = self._one(query, experiment_id)
             if found is None:
                 raise TrackingError(f"experiment {experiment_id} is deleted")
             if _is_folder(found[0]):
-                run_id = uuid.uuid4().hex
+                key = tags.get(entities.KEY_TAG, "")
+                known = self._one("SELECT lifecycle_stage FROM runs WHERE run_uuid = ?", key)
+                if known == ("active",):
+                    return key
+                run_id = key if key and known is None else uuid.uuid4().hex
                 place = f"{found[0].rstrip('/')}/{run_id}/artifacts"
                 self._insert_run(run_id, experiment_id, start_time, place, tags)
                 return run_id
-        return self._others().create_run(experiment_id, start_time, tags)
+        return self._elsewhere().create_run(experiment_id, start_time, tags)
 
     def _insert_run(
         self, run_id: str, experiment_id: str, start_time: int, place: str, tags: Mapping[str, str]
@@ -137,8 +161,16 @@ class SqliteCalls(Calls):
         if not known:
             return None
         if len(known) > 1 or known[0].get("workspace", WORKSPACE) != WORKSPACE:
-            return self._others().experiment(name)
+            return self._elsewhere().experiment(name)
         return str(known[0]["experiment_id"]), known[0]["lifecycle_stage"] == "active"
+
+    def make_experiment(self, name: str, location: str | None, tags: Mapping[str, str]) -> str:
+        """Create an experiment and return its id."""
+        return self._elsewhere().make_experiment(name, location, tags)
+
+    def delete_run(self, run_id: str) -> None:
+        """End a run and move it to the store's trash."""
+        self._elsewhere().delete_run(run_id)
 
     def runs_with(self, experiment_id: str, key: str, value: str) -> list[str]:
         """Return the ids of an experiment's runs that have a tag."""
@@ -205,7 +237,7 @@ class SqliteCalls(Calls):
         """Copy a file or the content of a folder."""
         (place,) = self._one("SELECT artifact_uri FROM runs WHERE run_uuid = ?", run_id) or ("",)
         if not _is_folder(place):
-            self._others().log_artifact(run_id, path, to)
+            self._elsewhere().log_artifact(run_id, path, to)
             return
         folder = _folder(place) / to
         if path.is_dir():
@@ -230,7 +262,7 @@ class SqliteCalls(Calls):
         )
         model = model_files.ModelFiles.read(folder, example)
         if begun or model is None or not _is_folder(place):
-            self._others().log_model(experiment_id, run_id, folder, example)
+            self._elsewhere().log_model(experiment_id, run_id, folder, example)
             return
         model_id = f"m-{run_id}"
         location = f"{place.rstrip('/')}/models/{model_id}/artifacts"
@@ -259,13 +291,41 @@ class SqliteCalls(Calls):
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Let the statements of the context take effect as a whole or not at all, with those of other calls if held."""
+        if self._lost is not None:
+            raise self._lost
+        shared = self._connection.in_transaction
+        if not shared:
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("SAVEPOINT call")
         try:
             yield
-            self._connection.execute("COMMIT")
+            self._connection.execute("RELEASE call")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO call")
+                self._connection.execute("RELEASE call")
+            elif shared:  # some errors end the whole transaction, such as a full disk
+                self._lost = error
+            raise
         finally:
-            if self._connection.in_transaction:  # some errors end it
+            if not self.held:
+                self._commit()
+
+    def _commit(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+    def _elsewhere(self) -> Calls:
+        """Return the other calls, which would wait for the end of a transaction; end it."""
+        if self._lost is not None:
+            raise self._lost
+        self._commit()
+        return self._others()
 
     def _active(self, run_id: str) -> int:
         """Return a run's experiment; refuse a run that was deleted, as MLflow does."""

@@ -291,7 +291,7 @@ class Store:
         root = artifact_root(self.uri)
         location = None if root is None else (root / experiment_folder(name)).as_uri()
         try:
-            return str(self.client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
+            return self.calls.make_experiment(name, location, experiment_tags())
         except MlflowException as error:
             # Another process may have created it in the meantime.
             if error.error_code == "RESOURCE_ALREADY_EXISTS" and (found := self._find(name)):

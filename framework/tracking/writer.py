@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +34,8 @@ POLL_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 SHARE = 0.1
 """Fraction of one core that live logging may use: with many live runs, each is sent less often."""
+GROUP = 50
+"""Most runs whose entries are stored with one transaction: other processes that write to a database must wait then."""
 PATIENCE_SECONDS = 10.0
 """How long to wait at the end for journals that another process delivers, or for the run of a parent."""
 REPEAT_SECONDS = 1.0
@@ -136,25 +138,66 @@ class Writer:
         if "follow" in command:
             folder = Path(command["follow"])
             if folder not in self._active:
-                self._active[folder] = Delivery(folder, self._uri)
-                self._active[folder].told = self._tell
+                self._begin(folder)
+
+    def _begin(self, folder: Path) -> None:
+        self._active[folder] = Delivery(folder, self._uri)
+        self._active[folder].told = self._tell
 
     def _round(self) -> None:
         """Send new entries of each journal: at once if its run has ended, else at most once per `BATCH_SECONDS`."""
         self._claim()
-        for folder, delivery in list(self._active.items()):
-            if self._outage.wait():
+        for group in self._groups():
+            with self._kept(group):
+                for delivery in group:
+                    if not self._outage.wait():
+                        self._follow(delivery)
+
+    def _follow(self, delivery: Delivery) -> None:
+        started = time.monotonic()
+        with self._guarded(delivery):
+            if not delivery.claim() or not delivery.poll():
                 return
-            started = time.monotonic()
+            if started < self._due.get(delivery.folder, 0.0) and not delivery.ending:
+                return
+            if delivery.send(self._opened()) and delivery.cursor.ended:
+                self._release(delivery)
+        now = time.monotonic()
+        self._due[delivery.folder] = now + max(BATCH_SECONDS, (now - started) * len(self._active) / SHARE)
+
+    def _groups(self) -> Iterator[list[Delivery]]:
+        deliveries = list(self._active.values())
+        for start in range(0, len(deliveries), GROUP):
+            yield deliveries[start : start + GROUP]
+
+    @contextmanager
+    def _kept(self, group: Sequence[Delivery]) -> Iterator[None]:
+        """Store what the deliveries of a group send with one transaction; then save how much of each the store has.
+
+        If the transaction fails, these deliveries begin again with what was saved before.
+        """
+        if self._store is None:  # the first call opens it
+            yield
+            return
+        calls = self._store.calls
+        calls.hold()
+        yield
+        unsaved = [delivery for delivery in group if delivery.unsaved]
+        try:
+            with asking(everybody=True):
+                calls.keep()
+        except UnreachableError as error:
+            self._outage.failed(str(error))
+            for delivery in unsaved:
+                delivery.close()
+                self._begin(delivery.folder)
+            return
+        for delivery in unsaved:
+            self._outage.answered()
             with self._guarded(delivery):
-                if not delivery.claim() or not delivery.poll():
-                    continue
-                if started < self._due.get(folder, 0.0) and not delivery.ending:
-                    continue
-                if delivery.send(self._opened()) and delivery.cursor.ended:
-                    self._release(delivery)
-            now = time.monotonic()
-            self._due[folder] = now + max(BATCH_SECONDS, (now - started) * len(self._active) / SHARE)
+                delivery.save()
+            if self._active.get(delivery.folder) is not delivery:
+                delivery.close()
 
     def _claim(self) -> None:
         """Lock all journals, which records their store, before the first one is sent: the store may not answer."""
@@ -177,11 +220,14 @@ class Writer:
 
     def _pass(self, began: float) -> bool:
         """Try to conclude each delivery once; return whether to give up because the store does not answer."""
-        for delivery in list(self._active.values()):
-            self._tell(0)
+        for group in self._groups():
             time.sleep(self._outage.wait())
-            with self._guarded(delivery):
-                self._conclude(delivery, time.monotonic() - began)
+            with self._kept(group):
+                for delivery in group:
+                    if not self._outage.wait():
+                        self._tell(0)
+                        with self._guarded(delivery):
+                            self._conclude(delivery, time.monotonic() - began)
             if self._outage.lasts():
                 return True
         return False
@@ -221,7 +267,7 @@ class Writer:
         try:
             yield
         except UnreachableError as error:
-            if delivery.progress != before:
+            if delivery.progress != before and not delivery.unsaved:
                 self._outage.answered()
             self._outage.failed(str(error))
             # Begin with another run next time: the store may fail for this one only.
@@ -231,14 +277,15 @@ class Writer:
             self._problems.append(f"{delivery.folder} is not delivered: {reason(error)}; {again}")
             self._release(delivery)
         else:
-            if delivery.progress != before:
+            if delivery.progress != before and not delivery.unsaved:
                 self._outage.answered()
         finally:
             self._problems += delivery.problems
             delivery.problems.clear()
 
     def _release(self, delivery: Delivery) -> None:
-        delivery.close()
+        if not delivery.unsaved:  # else it stays locked until it is saved
+            delivery.close()
         self._active.pop(delivery.folder, None)
         self._due.pop(delivery.folder, None)
 
