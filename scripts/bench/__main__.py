@@ -1,6 +1,6 @@
 """Time the framework and its peers in turns in one process: python scripts/bench [PART …] [--json FILE].
 
-Parts: step, training, population, checkpoint, sweep, study, composition, startup. Peers (torch, JAX with optax,
+Parts: step, training, population, memory, checkpoint, sweep, study, composition, startup. Peers (torch, JAX with optax,
 scikit-learn) are timed if they are installed. Compare the ratios, not the times, and run nothing else on the machine
 meanwhile.
 """
@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import checkpoint
+import memory
 import networks
 import step
 import whole
@@ -29,10 +30,11 @@ def main() -> None:
         "--full", action="store_true", help="train all 480 runs of the sweep with the peer; takes minutes"
     )
     asked = parser.parse_args()
-    parts: dict[str, Callable[[], list[Row]]] = {
+    parts: dict[str, Callable[[], Iterable[Row | memory.MemoryRow]]] = {
         "step": step.rows,
         "training": networks.training,
         "population": networks.population,
+        "memory": memory.rows,
         "checkpoint": checkpoint.rows,
         "sweep": lambda: whole.sweep(full=asked.full),
         "study": whole.study,
@@ -44,7 +46,7 @@ def main() -> None:
         parser.error(f"unknown part: {', '.join(unknown)}; the parts are {', '.join(parts)}")
     facts = machine()
     sys.stdout.write("".join(f"{name}: {value}\n" for name, value in facts.items()) + "\n")
-    rows: list[Row] = []
+    rows: list[Row | memory.MemoryRow] = []
     for part in asked.parts or parts:
         for row in parts[part]():
             rows.append(row)
