@@ -32,6 +32,7 @@ MODELS = {
     },
 }
 
+LONG = pytest.mark.long
 
 WIDE = {
     "model__layers": [
@@ -63,7 +64,7 @@ def peak_and_estimate(runs, leaving, *, one_seed, changes):
     held = sum(a.nbytes for part in (data.train, data.validation, data.test) for a in (part.inputs, part.targets))
     expected = estimate(configs)
     assert expected.shared >= held
-    peak = min(traced_peak(configs, leaving) for _ in range(3))  # the first one includes imports and caches
+    peak = min(traced_peak(configs, leaving) for _ in range(2))
     return peak, expected.memory(runs) - held
 
 
@@ -82,16 +83,16 @@ def traced_peak(configs, leaving):
 
 
 @pytest.mark.parametrize("kernel", ["numpy", "fused"])
-@pytest.mark.parametrize("seeds", ["a seed each", pytest.param("one seed", marks=pytest.mark.long)])
-@pytest.mark.parametrize("runs", [1, 8, pytest.param(32, marks=pytest.mark.long)])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("seeds", ["a seed each", pytest.param("one seed", marks=LONG)])
+@pytest.mark.parametrize("runs", [pytest.param(1, marks=LONG), 8, pytest.param(32, marks=LONG)])
+@pytest.mark.parametrize("model", [pytest.param("mlp", marks=LONG), *sorted(MODELS.keys() - {"mlp"})])
 def test_the_peak_is_what_was_estimated(model, runs, seeds, kernel):
     changes = {**MODELS[model], "kernel": kernel}
     peak, expected = peak_and_estimate(runs, 0, one_seed=seeds == "one seed", changes=changes)
     assert expected == pytest.approx(peak, rel=0.35 if runs > MANY else 0.2)  # more runs are extrapolated
 
 
-@pytest.mark.parametrize("leaving", [1, 4, 7])
+@pytest.mark.parametrize("leaving", [pytest.param(1, marks=LONG), 4, pytest.param(7, marks=LONG)])
 @pytest.mark.parametrize("model", [*MODELS, "wide"])
 def test_runs_that_leave_early_stay_within_the_estimate(model, leaving):
     peak, expected = peak_and_estimate(8, leaving, one_seed=False, changes=MODELS.get(model, WIDE))
