@@ -138,15 +138,16 @@ def _repeated(configs: Sequence[RunConfig], runs: int) -> list[RunConfig]:
 def _memory(configs: Sequence[RunConfig]) -> tuple[int, int]:
     """Return the bytes that a population holds before its first step, and its peak, without its data.
 
-    CPython sometimes moves its table of strings, which appears as an allocation of megabytes: the smaller of two
-    measurements counts if that could matter.
+    CPython sometimes moves its table of strings, which appears as an allocation of megabytes that remains: then the
+    population is measured again.
     """
     _train_briefly(Population(configs))  # the costs per process (data, imports, compilation) are not to be measured
-    resting, peak = _traced(configs)
-    return min((resting, peak), _traced(configs), key=lambda pair: pair[1]) if peak < SMALL_BYTES else (resting, peak)
+    resting, peak, remaining = _traced(configs)
+    return _traced(configs)[:2] if remaining > peak // 10 else (resting, peak)
 
 
-def _traced(configs: Sequence[RunConfig]) -> tuple[int, int]:
+def _traced(configs: Sequence[RunConfig]) -> tuple[int, int, int]:
+    """Return the bytes before the first step, at the peak, and when the population is gone."""
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()
@@ -157,8 +158,9 @@ def _traced(configs: Sequence[RunConfig]) -> tuple[int, int]:
         population = Population(configs)
         resting = tracemalloc.get_traced_memory()[0] - before
         _train_briefly(population)
-        del settings
-        return resting, tracemalloc.get_traced_memory()[1] - before
+        peak = tracemalloc.get_traced_memory()[1] - before
+        del settings, population
+        return resting, peak, tracemalloc.get_traced_memory()[0] - before
     finally:
         if not tracing:
             tracemalloc.stop()
