@@ -89,7 +89,7 @@ def traced_peak(configs, leaving):
 def test_the_peak_is_what_was_estimated(model, runs, seeds, kernel):
     changes = {**MODELS[model], "kernel": kernel}
     peak, expected = peak_and_estimate(runs, 0, one_seed=seeds == "one seed", changes=changes)
-    assert expected == pytest.approx(peak, rel=0.35 if runs > MANY else 0.2)  # more runs are extrapolated
+    assert expected == pytest.approx(peak, rel=0.35 if runs > MANY else 0.3)  # more runs are extrapolated
 
 
 @pytest.mark.parametrize("leaving", [pytest.param(1, marks=LONG), 4, pytest.param(7, marks=LONG)])
