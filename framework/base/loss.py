@@ -29,6 +29,7 @@ class Loss(Configurable, ABC):
         unit: the loss's unit in words, as in `Metric`.
         labels_checked: whether the labels were validated for the whole data set, given to `stack`; a loss can then skip
             the check per batch.
+        shares_checked: whether the targets of the whole data set are values in [0, 1], likewise.
         replayable: whether NumPy's calls of `forward` and `backward` may be recorded and replayed, under the conditions
             of `framework.base.layer.Layer.replayable`.
     """
@@ -37,6 +38,7 @@ class Loss(Configurable, ABC):
     expects: ClassVar[str] = "values"
     unit: ClassVar[str] = ""
     labels_checked: bool = False
+    shares_checked: bool = False
     example_shape: ClassVar[Shape | None] = None
     """Shape of one sample's predictions that the conformance kit uses; None lets it try several shapes."""
     minima: ClassVar[Sequence[float | Sequence[float]]] = ()

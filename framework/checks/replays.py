@@ -170,7 +170,7 @@ def loss_replays_as_numpy(subject: LossSubject) -> Figure:
 
 def _loss_walk(case: LossCase, dtype: Any, *, replays: bool) -> Iterator[list[np.ndarray]]:
     loss, runs = case.loss(), (0, 1, 2)
-    loss.labels_checked = case.targets == "labels"
+    loss.labels_checked, loss.shares_checked = case.targets == "labels", case.targets == "shares"
     model = Model([("offset", _Offset.stack([{}] * len(runs)))], case.output, runs, np.dtype(dtype))
     predictions, targets = case.predictions(runs, dtype), case.target(runs, dtype)
     moved = [(np.roll(predictions, step, axis=1), np.roll(targets, 2 * step, axis=1)) for step in range(STEPS)]

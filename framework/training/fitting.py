@@ -51,6 +51,12 @@ def fits_labels(model: Model, data: Data) -> bool:
     return gives_all_classes(model, data) or (data.classes == 2 and model.output_shape == (1,))
 
 
+def fits_shares(data: Data) -> bool:
+    """Return whether the targets of all samples are values in [0, 1]."""
+    parts = [part.targets for part in (data.train, data.validation, data.test) if part.targets.size]
+    return data.classes is None and all(targets.min() >= 0 and targets.max() <= 1 for targets in parts)
+
+
 def _check_classes(model: Model, loss: Loss, data: Data) -> None:
     """Raise `InputError` if there is only one class, or the model has too few outputs for the classes."""
     classes, outputs = data.classes, model.output_shape

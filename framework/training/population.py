@@ -22,7 +22,7 @@ from framework.config.resolved import RunConfig
 from framework.data.batches import Batches, chunks
 from framework.data.prepare import Data, prepared
 from framework.training.acting import refuse_idle
-from framework.training.fitting import check_fit, fits_labels
+from framework.training.fitting import check_fit, fits_labels, fits_shares
 from framework.training.model import Model
 from framework.training.passes import Passes
 from framework.training.together import Together
@@ -56,7 +56,9 @@ class Population:
         self.data: Data = prepared(self._stacked("dataset"), dtype)
         layers = build_layers([config.layers_for(self.data.target_shape) for config in configs])
         self.model = Model(layers, self.data.input_shape, seeds, dtype)
-        self.loss: Loss = self._stacked("loss", labels_checked=fits_labels(self.model, self.data))
+        self.loss: Loss = self._stacked(
+            "loss", labels_checked=fits_labels(self.model, self.data), shares_checked=fits_shares(self.data)
+        )
         self._metrics = first.metrics_for(
             self.data.task, predicted=self.loss.expects, target_scale=self.data.target_scaling.scale
         )

@@ -44,7 +44,7 @@ class BinaryCrossEntropy(Loss):
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean binary cross-entropy per run, ``(R,)``, for probabilities and targets in [0, 1]."""
-        self._t = as_probabilities(targets, predictions, checked=self.labels_checked)
+        self._t = as_probabilities(targets, predictions, self)
         self._p = np.clip(predictions, 0, 1)
         with np.errstate(divide="ignore"):  # log(0) = -inf is raised to LOWEST_LOG below
             hit = np.maximum(np.log(self._p), LOWEST_LOG)

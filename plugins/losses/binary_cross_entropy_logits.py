@@ -35,7 +35,7 @@ class BinaryCrossEntropyLogits(Loss):
 
     def forward(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean binary cross-entropy per run, ``(R,)``, for logits and targets in [0, 1]."""
-        targets = as_probabilities(targets, predictions, checked=self.labels_checked)
+        targets = as_probabilities(targets, predictions, self)
         small = np.exp(-np.abs(predictions))  # at most 1: sigmoid and loss computed from it do not overflow
         self._difference = np.where(predictions >= 0, 1.0, small) / (1 + small) - targets
         return mean_of_runs(np.maximum(predictions, 0) - predictions * targets + np.log1p(small))

@@ -173,3 +173,11 @@ def test_python_gets_the_optimizers_warning_too(tmp_path, monkeypatch):
     with warnings.catch_warnings(record=True) as caught:
         framework.run("problem=digits_softmax", "epochs=1", "tracking.enabled=false")
     assert caught == []
+
+
+def test_values_are_checked_once_for_the_whole_data_set():
+    outputs = ["flatten", {"layer": "dense", "units": "outputs"}, {"layer": "reshape", "shape": "outputs"}]
+    pixels = {"name": "digits", "reconstruct": True, "train_limit": 75}
+    assert built({**pixels, "scaling": "none"}, "binary_cross_entropy_logits", outputs).loss.shares_checked
+    assert not built({**pixels, "scaling": "standard"}, "mse", outputs).loss.shares_checked
+    assert not built({"name": "digits", "train_limit": 75}, "softmax_cross_entropy", outputs[:2]).loss.shares_checked

@@ -45,6 +45,14 @@ MODELS = {
     "dense": {"model__layers": DENSE},
     "images": {"model__layers": IMAGES},
     "shared": {"model__layers": ["tanh", *DENSE], "seeds": (5, 5, 5)},
+    "shares": {
+        "dataset": {"name": "digits", "train_limit": 75, "reconstruct": True, "scaling": "none"},
+        "model__layers": [
+            *("flatten", {"layer": "dense", "units": 5}, {"layer": "dense", "units": "outputs"}),
+            {"layer": "reshape", "shape": "outputs"},
+        ],
+        "loss": {"name": "binary_cross_entropy_logits"},
+    },
     "regression": {
         "dataset": {"name": "diabetes", "train_limit": 75},
         "model__layers": [{"layer": "dense", "units": 5}, "gelu", {"layer": "dense", "units": 1}],
