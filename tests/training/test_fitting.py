@@ -179,5 +179,5 @@ def test_values_are_checked_once_for_the_whole_data_set():
     outputs = ["flatten", {"layer": "dense", "units": "outputs"}, {"layer": "reshape", "shape": "outputs"}]
     pixels = {"name": "digits", "reconstruct": True, "train_limit": 75}
     assert built({**pixels, "scaling": "none"}, "binary_cross_entropy_logits", outputs).loss.shares_checked
-    assert not built({**pixels, "scaling": "standard"}, "mse", outputs).loss.shares_checked
+    assert not built({**pixels, "scaling": "standardize"}, "mse", outputs).loss.shares_checked
     assert not built({"name": "digits", "train_limit": 75}, "softmax_cross_entropy", outputs[:2]).loss.shares_checked
