@@ -139,10 +139,10 @@ def relative(uri: str, folder: Path) -> str:
     A SQLite file in a folder that contains ``folder`` is written relative to it, because both are moved together.
     """
     file, folder = sqlite_file(uri), folder.resolve()
-    if file is None or not folder.is_relative_to(file.parent.resolve()):
+    parent = None if file is None else file.parent.resolve()
+    if file is None or parent is None or not folder.is_relative_to(parent):
         return without_password(uri)
-    place = os.path.relpath(file.parent.resolve() / file.name, folder)
-    return _with_file(uri, Path(place))
+    return _with_file(uri, Path(os.path.relpath(parent / file.name, folder)))
 
 
 def absolute(stored: str, folder: Path) -> str:
