@@ -20,6 +20,13 @@ from framework.training.engine import RuleEngine
 from framework.training.rates import Rates
 from framework.training.staging import StageChain
 
+SHARED_FROM = 2_000_000
+"""Smallest number of parameters of all runs for which several threads take the rule's step.
+
+With fewer, steps of the whole network that are taken in one call, by one thread, are faster (measured with two threads
+and a batch of 128): the threads of BLAS and those of the rule would wait for each other.
+"""
+
 TABLE = 512
 """Steps whose coefficients are computed at once: enough to make their cost negligible, in little memory."""
 
@@ -165,7 +172,9 @@ class Update:
     def several(self, t: int) -> Several | None:
         """Return what is needed to take steps from ``t`` on without this object, or None if that is impossible."""
         left, rule, acts = self._length - self._at(t), self.compiled, self.stages.replayed()
-        if rule is None or rule.shared or acts is None:
+        if rule is None or acts is None:
+            return None
+        if rule.shared and self.parameters.flat.size >= SHARED_FROM:
             return None
         return Several(rule, self._engine.row(t), left, *acts)
 
