@@ -6,6 +6,7 @@ the calls take longer than the arithmetic; these loops go over all rows in one c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,12 @@ FLOATS = {"f": "float", "d": "double"}
 
 KINDS = {**FLOATS, "?": "i8", "l": "i64"}
 """LLVM types by the characters of NumPy's dtypes."""
+
+JOIN = " then "
+"""Between the names of two operations in the name of a kernel of both."""
+
+COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal"})
+"""Ufuncs whose results are booleans."""
 
 _LOOP = """
 define void @"{name}"(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{
@@ -70,7 +77,8 @@ class Kernel:
     """A loop over rows of elements.
 
     Attributes:
-        op: the operation: ``"copy"``, ``"cast"``, ``"where"``, ``"mask"`` (a float times a boolean), or a ufunc's name.
+        op: the operation: ``"copy"``, ``"cast"``, ``"where"``, ``"mask"`` (a float times a boolean), a ufunc's name, or
+            two operations as `joined` names them.
         types: the characters of the operands' dtypes, the target last, as in ``"ff->f"``; for a copy the size.
         layout: per operand ``"c"`` for contiguous elements in a row, ``"s"`` for a single one, ``"v"`` for any spacing.
     """
@@ -129,7 +137,7 @@ class Kernel:
                 yield f"  %a{at} = getelementptr {kind}, ptr %b{at}, i64 %j"
             if at < last and self.layout[at] != "s":
                 yield f"  %v{at} = load {kind}, ptr %a{at}, align 1, !llvm.access.group !0"
-        yield from OPERATIONS[self.op](self.types, kinds)
+        yield from (_both(self.op) if JOIN in self.op else OPERATIONS[self.op])(self.types, kinds)
         value = "%v0" if self.op == "copy" else "%made"
         yield f"  store {kinds[last]} {value}, ptr %a{last}, align 1, !llvm.access.group !0"
 
@@ -221,6 +229,52 @@ OPERATIONS: Mapping[str, Operation] = {
     "bitwise_or": _simple("or"),
     "bitwise_xor": _simple("xor"),
 }
+
+
+def _both(op: str) -> Operation:
+    """Return the two operations of a name that `joined` made."""
+    first, second, place = op.split(JOIN)
+    given = {f"v{place}": "mid", f"v{1 - int(place)}": "v2", "made": "made"}
+
+    def lines(types: str, kinds: Sequence[str]) -> Iterator[str]:
+        a, b, c, made = list(types.replace("->", ""))
+        mid = "?" if first in COMPARISONS else a
+        yield from _renamed(OPERATIONS[first](f"{a}{b}->{mid}", [*kinds[:2], KINDS[mid]]), {"made": "mid"}, ".first")
+        pair = (mid, c) if place == "0" else (c, mid)
+        inner = OPERATIONS[second](f"{pair[0]}{pair[1]}->{made}", [*(KINDS[char] for char in pair), kinds[3]])
+        yield from _renamed(inner, given, ".second")
+
+    return lines
+
+
+def _renamed(lines: Iterator[str], names: Mapping[str, str], suffix: str) -> Iterator[str]:
+    """Yield instructions with other names of values; those that are not in ``names`` get a suffix, except operands."""
+    for line in lines:
+        yield re.sub(r"%([\w.]+)", lambda found: "%" + names.get(found[1], _own_name(found[1], suffix)), line)
+
+
+def _own_name(name: str, suffix: str) -> str:
+    return name if re.fullmatch(r"v\d", name) else name + suffix
+
+
+def joined(first: str, types: str, second: str, others: str, place: int, layout: str) -> Kernel | None:
+    """Return the kernel of two operations of which the second one takes the first one's result, or None.
+
+    Args:
+        first: a ufunc's name.
+        types: the characters of its operands' dtypes.
+        second: another one, or ``"mask"``.
+        others: the characters of its operands' dtypes.
+        place: which of its operands is the first one's result, 0 or 1.
+        layout: as in `Kernel`, of the first operation's inputs, the second one's other input, and the target.
+    """
+    known = own(first, types, "ccc") and (second == "mask" or own(second, others, "ccc"))
+    if not known or layout[-1] != "c" or "v" in layout:
+        return None
+    given, made = others.split("->")
+    return Kernel(
+        JOIN.join((first, second, str(place))), f"{types.partition('->')[0]}{given[1 - place]}->{made}", layout
+    )
 
 
 def own(op: str, types: str, layout: str) -> Kernel | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from framework.compiler.ir import UnfusableError
-from framework.compiler.kernels import FLOATS, KINDS, ROW_STEPS, Kernel, own
+from framework.compiler.kernels import FLOATS, KINDS, OPERATIONS, ROW_STEPS, Kernel, joined, own
 from framework.compiler.loops import inner_loop
 from framework.compiler.recording import Call, Recorder, Root
 from framework.compiler.reductions import Reduction, reduction
@@ -107,7 +107,43 @@ class Lowering:
             UnfusableError: a call has no form in the table.
         """
         calls = [call for call in self._recorder.calls if call.operands[-1].size and not self._idle(call)]
-        return [item for call in calls for item in self._of(call)]
+        last = {id(self._recorder.root(operand)): at for at, call in enumerate(calls) for operand in call.operands}
+        items: list[Item] = []
+        at = 0
+        while at < len(calls):
+            needless = at + 1 < len(calls) and last[id(self._recorder.root(calls[at].operands[-1]))] == at + 1
+            pair = self._joined(calls[at], calls[at + 1]) if needless else None
+            items += self._of(calls[at]) if pair is None else [pair]
+            at += 1 if pair is None else 2
+        return items
+
+    def _joined(self, first: Call, second: Call) -> Item | None:
+        """Return an item for two elementwise calls, or None if they do not allow that.
+
+        Only the second one uses the result of the first one, which is not stored then.
+        """
+        if not OPERATIONS.keys() >= {first.op, second.op}:
+            return None
+        (*inputs, made), (*others, target) = first.operands, second.operands
+        places = [at for at, other in enumerate(others) if _same(other, made)]
+        root = self._recorder.root(made)
+        if len(inputs) != 2 or len(others) != 2 or len(places) != 1 or root.outer or root.bound:
+            return None
+        if any(step == 0 and length > 1 for step, length in zip(made.strides, made.shape, strict=True)):
+            return None  # a reduction
+        other = others[1 - places[0]]
+        if any(self._recorder.root(each) is root for each in (other, target)):
+            return None
+        if any(np.may_share_memory(each, target) and not _same(each, target) for each in inputs):
+            return None
+        operands = [*inputs, other, target]
+        divided, parts, positions = self._parts(operands, target.shape)
+        counts, strides = _nest(parts[0].shape, [part.strides for part in parts])
+        if len(counts) > 1 + LEVELS:
+            return None
+        layout = _layout(operands, counts, strides)
+        kernel = joined(first.op, first.types, second.op, second.types, places[0], layout)
+        return None if kernel is None else _rows_item(kernel, counts, strides, positions, divided=divided)
 
     def _idle(self, call: Call) -> bool:
         """Return whether the call writes the same numbers at each step."""
@@ -143,9 +179,7 @@ class Lowering:
             return Item(function, data, counts[:1], strides[0], around[1:], places, len(places) - 1, divided)
         if kernel is None:
             raise UnfusableError(f"it uses {call.op}")
-        rows, by_row = around[1] if len(around) > 1 else (1, [0] * len(places))
-        steps = [*strides[0], *[0] * (ROW_STEPS - len(places)), *by_row]
-        return Item(kernel, 0, [counts[0], rows], steps, around[2:], places, len(places) - 1, divided)
+        return _rows_item(kernel, counts, strides, places, divided=divided)
 
     def _parts(
         self, operands: Sequence[np.ndarray], shape: Sequence[int]
@@ -240,18 +274,41 @@ class Lowering:
         )
 
 
+def _rows_item(
+    kernel: Kernel | Reduction,
+    counts: Sequence[int],
+    strides: Sequence[Sequence[int]],
+    places: list[Place],
+    *,
+    divided: bool,
+) -> Item:
+    """Return the item of a kernel, which loops over rows of elements."""
+    around = list(zip(counts, strides, strict=True))
+    rows, by_row = around[1] if len(around) > 1 else (1, [0] * len(places))
+    steps = [*strides[0], *[0] * (ROW_STEPS - len(places)), *by_row]
+    return Item(kernel, 0, [counts[0], rows], steps, around[2:], places, len(places) - 1, divided)
+
+
+def _layout(operands: Sequence[np.ndarray], counts: Sequence[int], strides: Sequence[Sequence[int]]) -> str:
+    """Return the layout of a kernel's operands."""
+    return "".join(
+        "c" if counts[0] == 1 or step == operand.itemsize else "s" if step == 0 else "v"
+        for step, operand in zip(strides[0], operands, strict=True)
+    )
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether two arrays are the same view."""
+    return (address(a), a.shape, a.strides, a.dtype) == (address(b), b.shape, b.strides, b.dtype)
+
+
 def _kernel(call: Call, counts: Sequence[int], strides: Sequence[Sequence[int]]) -> Kernel | Reduction | None:
     """Return the kernel of a call, or None if NumPy's loop is to be called: always for a single row of a ufunc.
 
     Raises:
         UnfusableError: neither exists.
     """
-    sizes = [operand.itemsize for operand in call.operands]
-    single = counts[0] == 1
-    layout = "".join(
-        "c" if single or step == size else "s" if step == 0 else "v"
-        for step, size in zip(strides[0], sizes, strict=True)
-    )
+    layout = _layout(call.operands, counts, strides)
     if call.ufunc is not None and len(counts) == 1:
         return None
     if call.ufunc is not None and layout == "scs" and address(call.operands[0]) == address(call.operands[2]):
@@ -259,7 +316,7 @@ def _kernel(call: Call, counts: Sequence[int], strides: Sequence[Sequence[int]])
     if call.ufunc is not None:
         return own(call.op, call.types, layout)
     if call.op in ("copy", "fill"):
-        return Kernel("copy", str(sizes[-1]), layout)
+        return Kernel("copy", str(call.operands[-1].itemsize), layout)
     if call.op == "cast" and (call.types[-1] not in FLOATS or call.types[0] not in KINDS):
         raise UnfusableError(f"it converts {np.dtype(call.types[0])} to {np.dtype(call.types[-1])}")
     return Kernel(call.op, call.types, layout)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from framework.base.numerics import same_bits
-from framework.compiler import reductions
+from framework.compiler import lowering, reductions
 from framework.compiler.ir import UnfusableError
 from framework.compiler.recording import Recorder
 from framework.compiler.replay import Replay
@@ -119,6 +119,39 @@ def test_an_order_that_is_not_numpys_is_noticed(monkeypatch):
     assert in_numpys_order(np.add, "f", 10)
     monkeypatch.setattr(reductions, "PARTS", 2)
     assert not in_numpys_order(np.add, "f", 10)
+
+
+def used_twice(x, y):
+    total = x + y
+    return np.maximum(total, 0.5) * total
+
+
+def changed_in_place(x, y):
+    total = x + y
+    np.maximum(total, row(y), out=total)
+    return total
+
+
+JOINED = {
+    "second operand": (lambda x, y: y - (x + row(y)), ["add then subtract then 1"]),
+    "mask": (lambda x, y: y * (x > 0.5), ["greater then mask then 1"]),
+    "first operand": (lambda x, y: np.minimum(x * column(y), x), ["multiply then minimum then 0"]),
+    "used twice": (used_twice, ["maximum then multiply then 0"]),
+    "in place": (changed_in_place, []),
+    "sum": (lambda x, y: y + np.add.reduce(x, axis=1, keepdims=True), []),
+}
+
+
+@pytest.mark.parametrize("case", JOINED, ids=lambda case: case.replace(" ", "-"))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_two_operations_become_one_if_nothing_else_uses_the_first(case, monkeypatch):
+    function, expected = JOINED[case]
+    made, original = [], lowering.joined
+    monkeypatch.setattr(lowering, "joined", lambda *given: made.append(original(*given)) or made[-1])
+    first, later = ([numbers((RUNS, BATCH, WIDTH), "float32", key + side) for side in (0, 1)] for key in (1, 3))
+    found, _ = replayed(function, first, later)
+    assert same_bits(found, function(*later))
+    assert [kernel.op for kernel in made if kernel] == expected
 
 
 def test_rows_that_all_runs_share_are_computed_once_before_the_runs():
