@@ -107,11 +107,11 @@ class Lowering:
             UnfusableError: a call has no form in the table.
         """
         calls = [call for call in self._recorder.calls if call.operands[-1].size and not self._idle(call)]
-        last = {id(self._recorder.root(operand)): at for at, call in enumerate(calls) for operand in call.operands}
+        last = {id(root): at for at, call in enumerate(calls) for root in call.roots}
         items: list[Item] = []
         at = 0
         while at < len(calls):
-            needless = at + 1 < len(calls) and last[id(self._recorder.root(calls[at].operands[-1]))] == at + 1
+            needless = at + 1 < len(calls) and last[id(calls[at].roots[-1])] == at + 1
             pair = self._joined(calls[at], calls[at + 1]) if needless else None
             items += self._of(calls[at]) if pair is None else [pair]
             at += 1 if pair is None else 2
@@ -126,18 +126,19 @@ class Lowering:
             return None
         (*inputs, made), (*others, target) = first.operands, second.operands
         places = [at for at, other in enumerate(others) if _same(other, made)]
-        root = self._recorder.root(made)
+        root = first.roots[-1]
         if len(inputs) != 2 or len(others) != 2 or len(places) != 1 or root.outer or root.bound:
             return None
         if any(step == 0 and length > 1 for step, length in zip(made.strides, made.shape, strict=True)):
             return None  # a reduction
-        other = others[1 - places[0]]
-        if any(self._recorder.root(each) is root for each in (other, target)):
+        at = 1 - places[0]
+        other, roots = others[at], [*first.roots[:-1], second.roots[at], second.roots[-1]]
+        if any(each is root for each in roots[2:]):
             return None
         if any(np.may_share_memory(each, target) and not _same(each, target) for each in inputs):
             return None
         operands = [*inputs, other, target]
-        divided, parts, positions = self._parts(operands, target.shape)
+        divided, parts, positions = self._parts(operands, roots, target.shape)
         counts, strides = _nest(parts[0].shape, [part.strides for part in parts])
         if len(counts) > 1 + LEVELS:
             return None
@@ -147,7 +148,7 @@ class Lowering:
 
     def _idle(self, call: Call) -> bool:
         """Return whether the call writes the same numbers at each step."""
-        return call.op == "fill" and self._recorder.root(call.operands[-1]).constant
+        return call.op == "fill" and call.roots[-1].constant
 
     def _of(self, call: Call) -> list[Item]:
         """Return the items of a call: several, one after the other, if it needs more loops than the table has."""
@@ -157,7 +158,7 @@ class Lowering:
             return [self._rows(call)]
         if call.op == "matmul":
             return [self._product(call)]
-        divided, parts, _ = self._parts(call.operands, call.operands[0].shape)
+        divided, parts, _ = self._parts(call.operands, call.roots, call.operands[0].shape)
         counts, _ = _nest(parts[0].shape, [part.strides for part in parts])
         if len(counts) <= 1 + LEVELS:
             return [self._elementwise(call)]
@@ -168,7 +169,7 @@ class Lowering:
         return [item for part in zip(*pieces, strict=True) for item in self._of(replace(call, operands=part))]
 
     def _elementwise(self, call: Call) -> Item:
-        divided, parts, places = self._parts(call.operands, call.operands[0].shape)
+        divided, parts, places = self._parts(call.operands, call.roots, call.operands[0].shape)
         if call.ufunc in EXACT:
             parts, places = self._widened(parts, places)
         counts, strides = _nest(parts[0].shape, [part.strides for part in parts])
@@ -182,40 +183,37 @@ class Lowering:
         return _rows_item(kernel, counts, strides, places, divided=divided)
 
     def _parts(
-        self, operands: Sequence[np.ndarray], shape: Sequence[int]
+        self, operands: Sequence[np.ndarray], roots: Sequence[Root], shape: Sequence[int]
     ) -> tuple[bool, list[np.ndarray], list[Place]]:
         """Return whether a call is divided by run, its operands for the first run, and their places.
 
         Args:
             operands: the operands, each with the axes of ``shape`` first.
+            roots: their allocations.
             shape: the axes that the call loops over.
         """
         if not self._divided or self._runs == 1:
-            return self._divided, list(operands), [self._place(operand, 0) for operand in operands]
+            return self._divided, list(operands), [_place(*each, 0) for each in zip(operands, roots, strict=True)]
         if not shape or shape[0] not in (1, self._runs):
             raise UndividedError("it has arrays without a runs axis")
         if shape[0] == 1:
-            return False, list(operands), [self._place(operand, 0) for operand in operands]
+            return False, list(operands), [_place(*each, 0) for each in zip(operands, roots, strict=True)]
         parts = [operand[0, ...] for operand in operands]
         by_run = [operand.strides[0] for operand in operands]
-        return True, parts, [self._place(part, step) for part, step in zip(parts, by_run, strict=True)]
-
-    def _place(self, part: np.ndarray, by_run: int) -> Place:
-        root = self._recorder.root(part)
-        low, high = (at - root.start for at in byte_bounds(part))
-        return Place(root, address(part) - root.start, low, high, by_run)
+        return True, parts, [_place(*each) for each in zip(parts, roots, by_run, strict=True)]
 
     def _widened(self, parts: list[np.ndarray], places: list[Place]) -> tuple[list[np.ndarray], list[Place]]:
         """Replace constants that the loop would read again and again by arrays of the loop's shape."""
         for at, (part, place) in enumerate(zip(parts, places, strict=True)):
             if place.root.constant and not place.by_run and part.size <= WIDENED and not part.flags.c_contiguous:
                 parts[at] = np.ascontiguousarray(part)
-                places[at] = self._place(parts[at], 0)
+                places[at] = _place(parts[at], self._recorder.root(parts[at]), 0)
         return parts, places
 
     def _indexed(self, call: Call) -> Item:
         flat, index, numbers = call.operands if call.op == "take" else call.operands[::-1]
-        divided, parts, places = self._parts([index, numbers], index.shape)
+        roots = call.roots if call.op == "take" else call.roots[::-1]
+        divided, parts, places = self._parts([index, numbers], roots[1:], index.shape)
         if (index < 0).any():
             raise UnfusableError("it uses indices from the end")
         limit = flat.size
@@ -226,7 +224,7 @@ class Lowering:
                 raise UndividedError("it selects numbers of other runs")
         (count, *loops), strides = _nest(parts[0].shape, [part.strides for part in parts])
         part = flat[:limit]
-        place = self._place(part, part.nbytes if divided else 0)
+        place = _place(part, roots[0], part.nbytes if divided else 0)
         if flat.dtype.char not in FLOATS:
             raise UnfusableError(f"it selects numbers of dtype {flat.dtype}")
         return Item(
@@ -245,11 +243,11 @@ class Lowering:
         source, index, made = call.operands
         size = made[0, 0].nbytes
         starts = made.view(np.uint8).reshape(*index.shape, size)[:, :, 0]
-        divided, parts, places = self._parts([index, starts], index.shape)
+        divided, parts, places = self._parts([index, starts], call.roots[1:], index.shape)
         places[1].high += size - 1
         (count, *loops), strides = _nest(parts[0].shape, [part.strides for part in parts])
         around = [(n, [0, *steps]) for n, steps in zip(loops, strides[1:], strict=True)]
-        places = [self._place(source, 0), *places]
+        places = [_place(source, call.roots[0], 0), *places]
         return Item("rows", self._flag, [count, len(source), size], [0, *strides[0]], around, places, 2, divided)
 
     def _product(self, call: Call) -> Item:
@@ -257,7 +255,7 @@ class Lowering:
             raise UnfusableError("it multiplies vectors")
         batch = call.operands[2].shape[:-2]
         operands = [np.broadcast_to(each, (*batch, *each.shape[-2:])) for each in call.operands]
-        divided, parts, places = self._parts(operands, batch)
+        divided, parts, places = self._parts(operands, call.roots, batch)
         (count, *loops), strides = _nest(parts[2].shape[:-2], [part.strides[:-2] for part in parts])
         rows, inner = parts[0].shape[-2:]
         function, data = inner_loop(np.matmul, call.types)
@@ -272,6 +270,14 @@ class Lowering:
             target=2,
             divided=divided,
         )
+
+
+def _place(part: np.ndarray, root: Root, by_run: int) -> Place:
+    offset = address(part) - root.start
+    if part.flags.c_contiguous:
+        return Place(root, offset, offset, offset + part.nbytes, by_run)
+    low, high = (at - root.start for at in byte_bounds(part))
+    return Place(root, offset, low, high, by_run)
 
 
 def _rows_item(

@@ -37,12 +37,14 @@ class Call:
         types: the characters of the operands' dtypes, as in ``"ff->f"``.
         operands: views of the operands, the written one last. For ``matmul`` with its own axes, for ``take`` and
             ``put`` the flat source or target, the indices and the numbers; otherwise broadcast to one shape.
+        roots: the operands' allocations.
     """
 
     op: str
     ufunc: np.ufunc | None
     types: str
     operands: tuple[np.ndarray, ...]
+    roots: tuple[Root, ...]
 
 
 @dataclass
@@ -300,14 +302,13 @@ class Recorder:
             self._add("where", None, f"?{char * 2}->{char}", _plain(where), target, result, result)
 
     def _add(self, op: str, ufunc: np.ufunc | None, types: str, *operands: np.ndarray) -> None:
-        self.root(operands[-1]).writers.append(op)
-        for operand in operands:
-            self.root(operand)  # keeps its memory from being used for another array
+        roots = tuple(map(self.root, operands))  # they keep the memory from being used for other arrays
+        roots[-1].writers.append(op)
         if op not in ("matmul", "rows", "take", "put"):
             shape = np.broadcast_shapes(*(operand.shape for operand in operands))
             # broadcast_to would give the stride 0 to an axis of one number that has a stride
             operands = tuple(each if each.shape == shape else np.broadcast_to(each, shape) for each in operands)
-        self.calls.append(Call(op, ufunc, types, operands))
+        self.calls.append(Call(op, ufunc, types, operands, roots))
 
     def _cast(self, value: Any, dtype: np.dtype) -> np.ndarray:
         """Return ``value`` as an array of ``dtype``; a conversion of numbers that change is recorded."""
@@ -374,9 +375,9 @@ class Recorder:
         target = _plain(target)
         target.fill(value)
         root, number = self.root(target), np.array(value, target.dtype)
-        self.root(number)
         root.writers.append("fill")
-        self.calls.append(Call("fill", None, target.dtype.char, (np.broadcast_to(number, target.shape), target)))
+        operands = np.broadcast_to(number, target.shape), target
+        self.calls.append(Call("fill", None, target.dtype.char, operands, (self.root(number), root)))
 
     def take(self, source: np.ndarray, index: np.ndarray) -> Recorded:
         """Return ``source[index]`` for a flat source, and record it."""
