@@ -181,10 +181,20 @@ def in_numpys_order(ufunc: np.ufunc, char: str, length: int) -> bool:
         return False
     rows = np.concatenate([rows, np.copysign(np.zeros_like(rows), rows)])
     rows = np.concatenate([rows[:, :1], rows], axis=1)  # the total is a number of its own
+    rows = np.concatenate([rows, _ties(length + 1, -1.0 if ufunc is np.maximum else 1.0).astype(char)])
     expected = rows[:, 0]
     for column in rows.T[1:]:
         expected = ufunc(expected, column)
     return same_bits(ufunc.reduce(rows, axis=1), expected)
+
+
+def _ties(length: int, other: float) -> np.ndarray:
+    """Return rows with 0 and -0, and -0 and 0, at each pair of places, and ``other`` everywhere else."""
+    first, second = np.triu_indices(length, 1)
+    rows = np.full((2, len(first), length), other)
+    at = np.arange(len(first))
+    rows[:, at, first], rows[:, at, second] = [[0.0], [-0.0]], [[-0.0], [0.0]]
+    return rows.reshape(-1, length)
 
 
 def _added(rows: np.ndarray) -> np.ndarray:

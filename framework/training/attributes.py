@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,10 +80,17 @@ def _leaves(value: Any, place: str, seen: set[int]) -> Iterator[tuple[str, Any]]
         value = value.bit_generator.state
     if isinstance(value, Mapping):
         items = [(str(name), each) for name, each in value.items()]
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple | deque | set | frozenset):
         items = [(str(index), each) for index, each in enumerate(value)]
+    elif callable(value):
+        items = []
     else:
-        items = [] if callable(value) else list(getattr(value, "__dict__", {}).items())
+        names = [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ()) if hasattr(value, name)]
+        items = [*getattr(value, "__dict__", {}).items(), *((name, getattr(value, name)) for name in names)]
+        if not items and type(value).__repr__ is not object.__repr__:
+            yield place, repr(value)  # such as an iterator of itertools
+    if isinstance(value, Collection) and not isinstance(value, Mapping):  # a mapping may gain a constant per shape
+        yield f"{place}.number", len(items)
     for name, each in items:
         yield from _leaves(each, f"{place}.{name}" if place else name, seen)
 

@@ -265,6 +265,7 @@ class Passes:
         refusal = moved(self._parts, program.constants)
         if not refusal and not same_bits(evaluated, self._evaluated(batch)):
             refusal = FOLLOWS
+        model.gradients.flat[...] = np.nan  # what the replay does not write must not be taken from NumPy
         replayed = program.run(*_flat(batch), drawn=seen)
         found = (replayed[0][:, 0], replayed[1], model.gradients.flat, model.buffers.flat)
         if not refusal and not all(same_bits(one, other) for one, other in zip(expected, found, strict=True)):

@@ -164,8 +164,8 @@ class StageChain:
         start = self._copies()
         self._call(name, self._parameters, self._gradients, self.states, lr)
         expected, refusal = self._copies(), moved(self._stages, act.constants)
+        self._set(start)
         if act.replay is not None:
-            self._set(start)
             self.bind(lr[None])
             act.replay.run()
         if not refusal and not all(map(same_bits, expected, self._arrays())):

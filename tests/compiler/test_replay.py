@@ -87,11 +87,14 @@ def test_a_replay_has_numpys_bits(operation, dtype):
 
 
 def rows_of(length, dtype, key):
-    """Return rows of normally distributed numbers, of zeros of either sign, and with NaN and infinity."""
+    """Return rows of normally distributed numbers, of zeros of either sign alone and as extremes, and with NaN."""
     rng = np.random.default_rng(key)
-    rows = rng.standard_normal((RUNS, 30, length))
+    rows = rng.standard_normal((RUNS, 130, length))
     rows[:, 10:20] = np.copysign(0.0, rows[:, 10:20])
-    rows[:, 20:, length // 2] = rng.choice(SPECIAL, (RUNS, 10))
+    rows[:, 20:30, length // 2] = rng.choice(SPECIAL, (RUNS, 10))
+    zeros = rng.random((RUNS, 100, length)) < 2 / length
+    extremes = np.where(zeros, np.copysign(0.0, rows[:, 30:]), np.abs(rows[:, 30:]))
+    rows[:, 30:] = extremes * np.where(np.arange(100) % 2, 1, -1)[:, None]
     return rows.astype(dtype)
 
 

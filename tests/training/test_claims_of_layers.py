@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections import deque
 
 import numpy as np
 import pytest
 from runs import assert_same, config, trained
 
-from framework.base.layer import Layer
+from framework.base.layer import Layer, Weight
 from framework.checks.layers import layer_subject
 from framework.checks.replays import layer_replays_as_numpy
 from framework.checks.results import FAILED, PASSED, judge
@@ -66,6 +68,52 @@ class WarmingInside(Doubled):
         self.kept = vars(self).get("kept", [{"steps": 0}])
         self.kept[0]["steps"] += training
         return x * (2.0 if self.kept[0]["steps"] < 5 else 3.0)
+
+
+class WarmingQueue(Doubled):
+    """Counts in the length of a queue."""
+
+    def forward(self, x, *, training):
+        self.kept = vars(self).get("kept", deque())
+        self.kept.extend([1] * training)
+        return x * (2.0 if len(self.kept) < 5 else 3.0)
+
+
+class WarmingIterator(Doubled):
+    """Counts with an iterator."""
+
+    def forward(self, x, *, training):
+        self.steps = vars(self).get("steps", itertools.count())
+        return x * (2.0 if not training or next(self.steps) < 5 else 3.0)
+
+
+class Slots:
+    __slots__ = ("steps",)
+
+
+class WarmingSlots(Doubled):
+    """Counts in an object with slots."""
+
+    def forward(self, x, *, training):
+        if "kept" not in vars(self):
+            self.kept = Slots()
+            self.kept.steps = 0
+        self.kept.steps += training
+        return x * (2.0 if self.kept.steps < 5 else 3.0)
+
+
+class PlainGradient(Doubled):
+    """Writes the gradient of an offset by a plain array, which no recorded call does."""
+
+    def weights(self, shape):
+        return {"offset": Weight(shape)}
+
+    def forward(self, x, *, training):
+        return x + self.weight["offset"][:, None]
+
+    def backward(self, dy, *, need_dx):
+        np.add.reduce(np.asarray(dy), axis=1, out=np.asarray(self.gradient["offset"]))
+        return dy * 1.0 if need_dx else None
 
 
 class Echoing(Doubled):
@@ -177,6 +225,10 @@ WRONG = {
     Warming: "attribute steps of warming changes",
     WarmingArray: "attribute steps of warmingarray changes",
     WarmingInside: "attribute kept.0.steps of warminginside changes",
+    WarmingQueue: "without a recorded call",
+    WarmingIterator: "attribute steps of warmingiterator changes",
+    WarmingSlots: "attribute kept.steps of warmingslots changes",
+    PlainGradient: DIFFERS,
     Echoing: DIFFERS,
     Running: FOLLOWS,
     Summing: FOLLOWS,

@@ -78,6 +78,16 @@ class Counting(Stage):
         gradients.flat *= gradients.dtype.type(self.count)
 
 
+class Plain(Stage):
+    """Changes the gradients by a plain array, so that no call is recorded."""
+
+    replayable = True
+
+    def before(self, parameters, gradients, state, lr):
+        flat = np.asarray(gradients.flat)
+        flat *= flat.dtype.type(0.5)
+
+
 class Replacing(Stage):
     """Replaces the array of its state."""
 
@@ -106,7 +116,7 @@ def third_party():
     class Plugin:
         @hookimpl
         def register_stages(self):
-            for stage in (Doubling, Counting, Replacing, Deciding):
+            for stage in (Doubling, Counting, Plain, Replacing, Deciding):
                 yield StageSpec(stage.__name__.lower(), stage)
 
     with manager.beside(manager.current()) as widened:
@@ -118,11 +128,12 @@ def third_party():
     ("stage", "reason"),
     [
         ("doubling", ""),
+        ("plain", "differs from NumPy's"),
         ("counting", "attribute count of counting changes"),
         ("replacing", "replaces"),
         ("deciding", "single numbers"),
     ],
-    ids=["doubling", "counting", "replacing", "deciding"],
+    ids=["doubling", "plain", "counting", "replacing", "deciding"],
 )
 def test_a_stage_that_cannot_be_replayed_keeps_the_steps_in_python(third_party, stage, reason, taken, caplog):
     caplog.set_level(logging.WARNING, "framework")
