@@ -259,7 +259,8 @@ class Delivery:
             raise
         except TrackingError:
             for kind, part in batch.parts().items():
-                self._attempt(kind, partial(store.calls.log_batch, self._run_id, part))
+                if part.filled:
+                    self._attempt(kind, partial(store.calls.log_batch, self._run_id, part))
 
     def _act(self, store: Store, entry: Entry) -> None:
         content = entry.content

@@ -264,6 +264,8 @@ class SqliteCalls(Calls):
         if begun or model is None or not _is_folder(place):
             self._elsewhere().log_model(experiment_id, run_id, folder, example)
             return
+        with self._transaction():
+            self._active(run_id)  # before files are written
         model_id = f"m-{run_id}"
         location = f"{place.rstrip('/')}/models/{model_id}/artifacts"
         model.write(_folder(location), model_id, run_id, location)

@@ -14,6 +14,7 @@ import json
 import os
 import queue
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -27,7 +28,7 @@ from framework.runs.journal import FILE as JOURNAL
 from framework.tracking.client import EARLY, undelivered
 from framework.tracking.delivery import Delivery, UnreachableError, asking, reason
 from framework.tracking.outage import Outage
-from framework.tracking.store import Store, needs_client, remove_links
+from framework.tracking.store import Store, needs_client, remove_links, without_password
 from framework.tracking.waiting import Naming
 
 POLL_SECONDS = 0.3
@@ -36,6 +37,8 @@ SHARE = 0.1
 """Fraction of one core that live logging may use: with many live runs, each is sent less often."""
 GROUP = 50
 """Most runs whose entries are stored with one transaction: other processes that write to a database must wait then."""
+HELD_SECONDS = 2.0
+"""How long a transaction takes further runs, whose files may be large."""
 PATIENCE_SECONDS = 10.0
 """How long to wait at the end for journals that another process delivers, or for the run of a parent."""
 REPEAT_SECONDS = 1.0
@@ -93,10 +96,13 @@ class Writer:
             self._round()
         self._drain()
         if self._store is not None:
-            self._store.close()
+            try:
+                self._store.close()
+            except sqlite3.Error as error:  # nothing is lost: the write-ahead log keeps what the database lacks
+                self._problems.append(f"{without_password(self._uri)} is not closed: {reason(error)}")
         self._ended.set()
         self._listener.join()
-        for problem in self._problems:
+        for problem in dict.fromkeys(self._problems):
             self._say(problem=problem)
 
     def _listen(self, commands: IO[str]) -> None:
@@ -149,9 +155,8 @@ class Writer:
         self._claim()
         for group in self._groups():
             with self._kept(group):
-                for delivery in group:
-                    if not self._outage.wait():
-                        self._follow(delivery)
+                for delivery in self._some(group):
+                    self._follow(delivery)
 
     def _follow(self, delivery: Delivery) -> None:
         started = time.monotonic()
@@ -169,6 +174,14 @@ class Writer:
         deliveries = list(self._active.values())
         for start in range(0, len(deliveries), GROUP):
             yield deliveries[start : start + GROUP]
+
+    def _some(self, group: Sequence[Delivery]) -> Iterator[Delivery]:
+        """Yield deliveries of a group until the store does not answer, or others have waited long enough for it."""
+        until = time.monotonic() + HELD_SECONDS
+        for delivery in group:
+            if self._outage.wait() or time.monotonic() > until:
+                return
+            yield delivery
 
     @contextmanager
     def _kept(self, group: Sequence[Delivery]) -> Iterator[None]:
@@ -223,11 +236,10 @@ class Writer:
         for group in self._groups():
             time.sleep(self._outage.wait())
             with self._kept(group):
-                for delivery in group:
-                    if not self._outage.wait():
-                        self._tell(0)
-                        with self._guarded(delivery):
-                            self._conclude(delivery, time.monotonic() - began)
+                for delivery in self._some(group):
+                    self._tell(0)
+                    with self._guarded(delivery):
+                        self._conclude(delivery, time.monotonic() - began)
             if self._outage.lasts():
                 return True
         return False

@@ -557,7 +557,7 @@ def test_a_worker_that_dies_takes_one_run_with_it(tmp_path, backend):
         assert "its worker process died" in tags_of(job)["error"]
         assert "its worker process died" in (job / "error.txt").read_text()
     for one, other in zip(jobs_of(tmp_path / "g"), [job for job in jobs if job not in failing], strict=True):
-        assert_same_run(one, other)
+        assert_same_run(one, other, killed=True)
     assert status_of(tmp_path / "s") == "FAILED"
     ended = [row["ended"] for row in read_csv(tmp_path / "s" / "leaderboard.csv")]
     assert ended == ["budget"] * 4 + ["failed"] * 2

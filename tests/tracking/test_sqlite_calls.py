@@ -129,8 +129,9 @@ def test_statements_leave_what_the_client_leaves(store: Store, calls: dict[str, 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_mlflow_refuses_is_refused(path: str, store: Store, calls: dict[str, Calls]) -> None:
-    which = calls[path]
+def test_what_mlflow_refuses_is_refused(path: str, store: Store, calls: dict[str, Calls], tmp_path: Path) -> None:
+    which, saved = calls[path], tmp_path / "model"
+    predictor().save(saved)
     run = which.create_run(store.experiment("refusals"), 1, TAGS)
     which.log_batch(run, LogBatch(params={"a": "1"}))
     with pytest.raises(TrackingError), asking():
@@ -142,6 +143,7 @@ def test_what_mlflow_refuses_is_refused(path: str, store: Store, calls: dict[str
         lambda: which.log_batch(run, LogBatch(metrics=[point(1, 1.0)])),
         lambda: which.log_dataset(run, DATASET),
         lambda: which.end_run(run, "FINISHED", 1),
+        lambda: which.log_model(store.experiment("refusals"), run, saved, None),
     ]
     for deliver in deliveries:
         with pytest.raises(TrackingError) as caught, asking():

@@ -551,7 +551,7 @@ import sys, time
 from pathlib import Path
 from framework.tracking import client
 if sys.argv[1] == "early":
-    client.start_early()
+    client.start_early(f"sqlite:///{sys.argv[3]}.db")  # a new database
     writer, _ = client._EARLY[0]
 else:
     tracker = client.Tracker(sys.argv[2]).__enter__()

@@ -207,3 +207,23 @@ def test_many_live_runs_are_stored_while_they_train(store: Store, tmp_path: Path
         journal.write("end", status="FINISHED")
     assert sync([top], store.uri).problems == []
     assert_delivered(store.client, "many", folders)
+
+
+def test_problems_are_reported_although_the_database_cannot_be_closed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: SqliteCalls) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(SqliteCalls, "close", full)
+    journal = begin(tmp_path / "run", "run", experiment="closed")
+    measure(journal, 1, 3)
+    journal.write("artifact", path="missing.png", to="")
+    journal.write("end", status="FINISHED")
+    words = [{"uri": store.uri}, {"follow": str(tmp_path / "run")}]
+    answers = io.StringIO()
+    Writer(io.StringIO("".join(json.dumps(each) + "\n" for each in words)), answers).run()
+    problems = [answer["problem"] for answer in map(json.loads, answers.getvalue().splitlines()) if "problem" in answer]
+    assert len(problems) == 2
+    assert "missing.png" in problems[0]
+    assert "is not closed: database or disk is full" in problems[1]
