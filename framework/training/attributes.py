@@ -87,12 +87,22 @@ def _leaves(value: Any, place: str, seen: set[int]) -> Iterator[tuple[str, Any]]
     else:
         names = [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ()) if hasattr(value, name)]
         items = [*getattr(value, "__dict__", {}).items(), *((name, getattr(value, name)) for name in names)]
-        if not items and type(value).__repr__ is not object.__repr__:
-            yield place, repr(value)  # such as an iterator of itertools
+        if not items:
+            yield place, _state(value)
     if isinstance(value, Collection) and not isinstance(value, Mapping):  # a mapping may gain a constant per shape
         yield f"{place}.number", len(items)
     for name, each in items:
         yield from _leaves(each, f"{place}.{name}" if place else name, seen)
+
+
+def _state(value: Any) -> str:
+    """Return a text that shows the state of an object without attributes, such as an iterator."""
+    if type(value).__repr__ is not object.__repr__:
+        return repr(value)
+    try:
+        return repr(value.__reduce_ex__(4)[1:])
+    except TypeError:  # it cannot be copied either, so that recording refuses it
+        return ""
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections import deque
 
@@ -83,7 +82,7 @@ class WarmingIterator(Doubled):
     """Counts with an iterator."""
 
     def forward(self, x, *, training):
-        self.steps = vars(self).get("steps", itertools.count())
+        self.steps = vars(self).get("steps", iter(range(1000)))
         return x * (2.0 if not training or next(self.steps) < 5 else 3.0)
 
 
