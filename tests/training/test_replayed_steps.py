@@ -11,12 +11,12 @@ from runs import DENSE, IMAGES, assert_same, config, runs_of, trained
 
 from framework.base.elementwise_optimizer import ElementwiseOptimizer
 from framework.base.layer import Layer
-from framework.compiler import loops, replay
+from framework.compiler import fused, loops, replay
 from framework.compiler.ir import UnfusableError
 from framework.hookspecs import hookimpl
 from framework.registry import manager
 from framework.specs import LayerSpec
-from framework.training import passes, together
+from framework.training import passes, together, update
 from framework.training.loop import train
 from framework.training.observers import Observer
 from framework.training.state import RunState
@@ -329,6 +329,14 @@ def test_short_runs_stay_in_numpy_by_default_and_long_ones_do_not(taken):
     assert taken == []
     trained(config(dataset=data, steps=400, epochs=None))
     assert sum(taken) > 300
+
+
+@pytest.mark.parametrize(("most", "together"), [(10**9, True), (1, False)], ids=["few", "many"])
+def test_several_threads_take_steps_of_the_rule_for_many_parameters_only(most, together, taken, monkeypatch):
+    monkeypatch.setattr(fused, "SHARED_FROM", 1)
+    monkeypatch.setattr(update, "SHARED_FROM", most)
+    same_as_numpy(3, threads=2)
+    assert sum(taken) == (8 if together else 0)
 
 
 def test_calls_are_short(taken, monkeypatch):
