@@ -96,7 +96,7 @@ def inside(folder: Path, name: str) -> Path:
     path = (top / name).resolve()
     found = [path, *path.rglob("*")] if path.is_dir() else [path]
     for entry in found:
-        if not (path if entry is path else entry.resolve()).is_relative_to(top):
+        if not entry.resolve().is_relative_to(top):
             raise ValueError(f"{entry if entry != path else name} is outside of the folder")
         if entry.exists() and not (entry.is_file() or entry.is_dir()):
             raise ValueError(f"{entry} is not a file")
