@@ -366,19 +366,18 @@ def _check_divided(items: Sequence[Item], runs: int) -> None:
                 raise UndividedError("numbers that all runs share depend on a run's")
 
 
-def _ordered(items: Sequence[Item], *, hoists: bool = True) -> list[Item]:
-    """Return the items; those without a runs axis are made once per run if they cannot all come first, or must not.
+def _ordered(items: Sequence[Item]) -> list[Item]:
+    """Return the items; those without a runs axis are made once per run if they cannot all come first.
 
     They find and write the same numbers each time: arrays that outlast the step have a runs axis.
     """
     read: set[int] = set()
-    for item in items if hoists else ():
+    for item in items:
         if item.divided:
             read |= {id(place.root) for place in item.places}
         elif id(item.places[item.target].root) in read:
-            hoists = False
-            break
-    return list(items) if hoists else [replace(item, divided=True) for item in items]
+            return [replace(each, divided=True) for each in items]
+    return list(items)
 
 
 def _surrounds(root: Root, runs: int) -> bool:
@@ -387,11 +386,11 @@ def _surrounds(root: Root, runs: int) -> bool:
     return runs > 1 and each and len(root.array) == runs and root.array.size > 0
 
 
-def lowered(recorder: Recorder, runs: int, flag: int, *, hoists: bool) -> tuple[list[Item], bool]:
+def lowered(recorder: Recorder, runs: int, flag: int) -> tuple[list[Item], bool]:
     """Return the items of the recorded calls, and whether they are divided by run."""
     try:
         items = Lowering(recorder, runs, flag, divided=True).items()
         _check_divided(items, runs)
-        return _ordered(items, hoists=hoists), True
+        return _ordered(items), True
     except UndividedError:
         return Lowering(recorder, runs, flag, divided=False).items(), False

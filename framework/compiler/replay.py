@@ -49,8 +49,6 @@ class Replay:
     Args:
         recorder: the recorded calls.
         runs: R.
-        hoists: whether calls without a runs axis come first if they can; False makes them for each run, so that the
-            replay can be attached to another one.
 
     Attributes:
         divided: whether each run goes through the whole step before the next one; only then several steps can be taken
@@ -60,10 +58,10 @@ class Replay:
         UnfusableError: the calls cannot be replayed on this machine.
     """
 
-    def __init__(self, recorder: Recorder, runs: int, *, hoists: bool = True) -> None:
+    def __init__(self, recorder: Recorder, runs: int) -> None:
         self._runs = runs
         self._flag = np.zeros(1, np.int64)
-        items, self.divided = lowered(recorder, runs, address(self._flag), hoists=hoists)
+        items, self.divided = lowered(recorder, runs, address(self._flag))
         self._code = load(module({item.function for item in items if isinstance(item.function, Kernel | Reduction)}))
         self._arena = _arena(items, runs) if self.divided else {}
         self._bound: dict[int, list[tuple[int, int, Place]]] = {}
@@ -151,7 +149,7 @@ class Replay:
             words[BY_RUN + 1], words[BY_STEP + 1] = 1, self._runs
 
     def join(self, words: np.ndarray) -> None:
-        """Write the call of all calls of this replay, which does not hoist, to the row of another one's table."""
+        """Write the call of this replay's calls to the row of another one's table; each run makes all of them."""
         words[CALL], words[DIMS] = self._code.address("part"), len(self._table) - TAIL
         words[BASES], words[BY_RUN + 1], words[BY_STEP + 2] = address(self._table), 1, 1
 

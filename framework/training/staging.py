@@ -154,7 +154,7 @@ class StageChain:
         self._call(name, parameters, gradients, states, recorder.bound(lr))
         if not all(map(_holds, states, self.states)):
             raise UnfusableError("a stage replaces an array of its state instead of changing it")
-        replay = Replay(recorder, self._parameters.runs, hoists=False) if recorder.calls else None
+        replay = Replay(recorder, self._parameters.runs) if recorder.calls else None
         if replay is not None and not replay.divided:
             raise UnfusableError("a stage's numbers depend on those of other runs")
         return Act(lr, replay, [constants(stage, recorder) for stage in self._stages])

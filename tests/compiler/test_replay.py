@@ -135,12 +135,20 @@ def changed_in_place(x, y):
     return total
 
 
+def shifted(x, y):
+    moved = x * 1.0
+    total = moved[:, :-1] + y[:, 1:]
+    np.multiply(total, 2.0, out=moved[:, 1:])
+    return moved
+
+
 JOINED = {
     "second operand": (lambda x, y: y - (x + row(y)), ["add then subtract then 1"]),
     "mask": (lambda x, y: y * (x > 0.5), ["greater then mask then 1"]),
     "first operand": (lambda x, y: np.minimum(x * column(y), x), ["multiply then minimum then 0"]),
     "used twice": (used_twice, ["maximum then multiply then 0"]),
     "in place": (changed_in_place, []),
+    "overlapping": (shifted, []),
     "sum": (lambda x, y: y + np.add.reduce(x, axis=1, keepdims=True), []),
 }
 
