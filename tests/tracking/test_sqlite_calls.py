@@ -149,6 +149,7 @@ def test_what_mlflow_refuses_is_refused(path: str, store: Store, calls: dict[str
         with pytest.raises(TrackingError) as caught, asking():
             deliver()
         assert not isinstance(caught.value, UnreachableError)
+    assert not list(database(store).parent.rglob(f"m-{run}"))
     place = store.experiment(f"deleted {path}")
     store.client.delete_experiment(place)
     with pytest.raises(TrackingError), asking():

@@ -22,7 +22,7 @@ from test_tracking import begin, measure
 
 from framework.runs.cursor import Cursor
 from framework.tracking.client import sync
-from framework.tracking.delivery import UnreachableError, asking
+from framework.tracking.delivery import Delivery, UnreachableError, asking
 from framework.tracking.entities import KEY_TAG, LogBatch
 from framework.tracking.sqlite_calls import SqliteCalls
 from framework.tracking.store import Store
@@ -209,7 +209,7 @@ def test_many_live_runs_are_stored_while_they_train(store: Store, tmp_path: Path
     assert_delivered(store.client, "many", folders)
 
 
-def test_problems_are_reported_although_the_database_cannot_be_closed(
+def test_problems_are_reported_once_although_the_database_cannot_be_closed(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: SqliteCalls) -> None:
@@ -218,7 +218,8 @@ def test_problems_are_reported_although_the_database_cannot_be_closed(
     monkeypatch.setattr(SqliteCalls, "close", full)
     journal = begin(tmp_path / "run", "run", experiment="closed")
     measure(journal, 1, 3)
-    journal.write("artifact", path="missing.png", to="")
+    for _ in range(2):
+        journal.write("artifact", path="missing.png", to="")
     journal.write("end", status="FINISHED")
     words = [{"uri": store.uri}, {"follow": str(tmp_path / "run")}]
     answers = io.StringIO()
@@ -227,3 +228,19 @@ def test_problems_are_reported_although_the_database_cannot_be_closed(
     assert len(problems) == 2
     assert "missing.png" in problems[0]
     assert "is not closed: database or disk is full" in problems[1]
+
+
+def test_a_deleted_run_is_refused_what_it_is_sent_and_nothing_else(store: Store, tmp_path: Path) -> None:
+    journal, delivery = begin(tmp_path / "run", "run", experiment="deleted"), Delivery(tmp_path / "run", store.uri)
+    measure(journal, 1, 3)
+    assert delivery.claim()
+    delivery.poll()
+    delivery.send(store)
+    store.client.delete_run(str(delivery.cursor.run_id))
+    measure(journal, 4, 6)
+    journal.write("end", status="FINISHED")
+    delivery.poll()
+    delivery.send(store)
+    delivery.close()
+    refused = [problem.partition("refused its ")[2].partition(":")[0] for problem in delivery.problems]
+    assert refused == ["metrics", "status"]
